@@ -1,0 +1,2 @@
+//! Omniops.
+fn main() {}
