@@ -1,0 +1,117 @@
+//! What goes into a fetch and what comes out of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use url::Url;
+
+/// The methods that a fetch may use; both are safe, so that a retry changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// Head and body.
+    #[default]
+    Get,
+    /// The head alone.
+    Head,
+}
+
+/// What to do with a redirect (301, 302, 303, 307, 308 with a `Location`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirects {
+    /// Follow, with every hop checked like the first URL.
+    #[default]
+    Follow,
+    /// Hand the redirect back as the response; the caller judges its `Location`.
+    Manual,
+}
+
+/// One fetch.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where to; `http` or `https`, without a user name or password. The fragment is not sent.
+    pub url: Url,
+    /// GET unless said otherwise.
+    pub method: Method,
+    /// More headers, such as `If-None-Match`. `Host`, `User-Agent`, `Accept-Encoding` and the framing headers belong to the
+    /// client and are refused.
+    pub headers: HeaderMap,
+    /// Follow unless said otherwise.
+    pub redirects: Redirects,
+    /// Instead of the policy's `max_body_bytes`.
+    pub max_body_bytes: Option<usize>,
+}
+
+impl Request {
+    /// A GET that follows redirects.
+    pub fn get(url: Url) -> Self {
+        Self {
+            url,
+            method: Method::Get,
+            headers: HeaderMap::new(),
+            redirects: Redirects::Follow,
+            max_body_bytes: None,
+        }
+    }
+
+    /// A HEAD that follows redirects.
+    pub fn head(url: Url) -> Self {
+        Self {
+            method: Method::Head,
+            ..Self::get(url)
+        }
+    }
+
+    /// Adds or replaces a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Says what to do with redirects.
+    #[must_use]
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = redirects;
+        self
+    }
+
+    /// Bounds the body of this fetch alone, in decompressed bytes.
+    #[must_use]
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = Some(bytes);
+        self
+    }
+}
+
+/// One redirect that was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+    /// Who redirected.
+    pub from: Url,
+    /// Where to.
+    pub to: Url,
+    /// The redirect led from https to http.
+    pub downgrade: bool,
+}
+
+/// The answer of the last hop, read to its end.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status; 4xx and 5xx are answers, not errors.
+    pub status: StatusCode,
+    /// The headers as the server sent them, `Content-Encoding` included although `body` is decoded.
+    pub headers: HeaderMap,
+    /// The URL that answered, after redirects.
+    pub url: Url,
+    /// The redirects followed, in order.
+    pub redirects: Vec<Hop>,
+    /// The body, decompressed.
+    pub body: Bytes,
+    /// Bytes of the last hop's body as they came over the wire, before decompression.
+    pub wire_bytes: u64,
+    /// From the call to the last byte.
+    pub elapsed: Duration,
+}
