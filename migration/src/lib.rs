@@ -1,1 +1,68 @@
-//! Omniops.
+//! The database schema, one file per step named by its effect.
+//!
+//! Steps are plain SQL: row-level security, roles and partial indexes have no builder, and a reader should see the
+//! statement that runs. A step declares its own names and never imports `entity`, so that an old step keeps meaning what
+//! it meant. Every step has an `up` and a `down`; roles are shared by all databases of a cluster and stay after `down`.
+//!
+//! What must stay true: every table has forced row-level security ([`unprotected_tables`] proves it after each run).
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+
+mod m20261121_000001_roles;
+mod m20261121_000002_tenancy;
+mod m20261121_000003_job_ledger;
+mod m20261121_000004_page_store;
+mod m20261121_000005_conversations;
+mod tables;
+
+pub use sea_orm_migration::MigratorTrait;
+
+/// All steps in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_roles::Migration),
+            Box::new(m20261121_000002_tenancy::Migration),
+            Box::new(m20261121_000003_job_ledger::Migration),
+            Box::new(m20261121_000004_page_store::Migration),
+            Box::new(m20261121_000005_conversations::Migration),
+        ]
+    }
+}
+
+/// Brings the schema up to date and lets `login`, the role of the running processes, act as `omniops_app` and
+/// `omniops_system`. Needs a connection that may create roles; see `docs/OPERATIONS.md`.
+pub async fn migrate(owner: &DatabaseConnection, login: Option<&str>) -> Result<(), DbErr> {
+    Migrator::up(owner, None).await?;
+    if let Some(login) = login {
+        let quoted = login.replace('"', "\"\"");
+        owner
+            .execute_unprepared(&format!("GRANT omniops_app, omniops_system TO \"{quoted}\""))
+            .await?;
+    }
+    let open = unprotected_tables(owner).await?;
+    if open.is_empty() {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!(
+            "tables without forced row-level security: {open:?}"
+        )))
+    }
+}
+
+/// Tables of the schema `public` that row-level security does not bind; always empty but for the migrations' own.
+pub async fn unprotected_tables(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let statement = Statement::from_string(
+        db.get_database_backend(),
+        "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+         AND NOT (relrowsecurity AND relforcerowsecurity) AND relname <> 'seaql_migrations' ORDER BY 1",
+    );
+    db.query_all_raw(statement)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "name"))
+        .collect()
+}

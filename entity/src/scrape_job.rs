@@ -1,0 +1,26 @@
+//! `scrape_jobs`: the settings of a scrape job.
+#![expect(
+    missing_docs,
+    reason = "the columns are documented in the migration and in the data model"
+)]
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "scrape_jobs")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub job_id: Uuid,
+    pub customer_id: Uuid,
+    pub start_url: String,
+    pub mode: String,
+    pub max_pages: i32,
+    pub max_depth: i32,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub refetch: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
