@@ -1,0 +1,91 @@
+//! Servers that take their time: silence ends a fetch, and so does endless dripping.
+
+use std::{io::Write, net::TcpStream, thread, time::Duration};
+
+use egress::{Client, Error, Limits, Phase};
+
+use crate::support::{Server, get, limits, policy, until_closed};
+
+fn client(server: &Server, limits: Limits) -> Client {
+    let mut policy = policy(&[server.place()]);
+    policy.limits = limits;
+    Client::new(policy).unwrap()
+}
+
+fn silence_ends_it() -> Limits {
+    Limits {
+        read_timeout: Duration::from_millis(300),
+        ..limits()
+    }
+}
+
+fn dripping_ends() -> Limits {
+    Limits {
+        read_timeout: Duration::from_secs(60),
+        total_timeout: Duration::from_millis(600),
+        ..limits()
+    }
+}
+
+async fn phase(server: &Server, limits: Limits) -> Phase {
+    let error = get(&client(server, limits), server.url("/")).await.unwrap_err();
+    assert!(error.is_retryable());
+    match error {
+        Error::Timeout { host, phase } => {
+            assert_eq!(host, server.place().to_string());
+            phase
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One byte at a time until the client hangs up; how slowly is the server's nature, not a wait for something.
+fn drip(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    for byte in bytes.iter().cycle() {
+        stream.write_all(&[*byte])?;
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_left() {
+    let server = Server::start(|_, stream| until_closed(stream));
+    assert_eq!(phase(&server, silence_ends_it()).await, Phase::Read);
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_left() {
+    let server = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nthe beginning")?;
+        until_closed(stream)
+    });
+    assert_eq!(phase(&server, silence_ends_it()).await, Phase::Read);
+}
+
+#[tokio::test]
+async fn a_dripping_body_ends_with_the_total_time() {
+    let server = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")?;
+        drip(stream, b"x")
+    });
+    assert_eq!(phase(&server, dripping_ends()).await, Phase::Total);
+}
+
+#[tokio::test]
+async fn a_dripping_head_ends_with_the_total_time() {
+    let server = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        drip(stream, b"A: b\r\n")
+    });
+    assert_eq!(phase(&server, dripping_ends()).await, Phase::Total);
+}
+
+#[tokio::test]
+async fn all_redirects_share_the_total_time() {
+    let server = Server::start(|_, stream| {
+        thread::sleep(Duration::from_millis(250));
+        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    });
+    assert_eq!(phase(&server, dripping_ends()).await, Phase::Total);
+}
