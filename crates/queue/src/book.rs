@@ -1,0 +1,160 @@
+//! What this process knows of every entry it holds. Pure bookkeeping: no Redis, no apalis, no waiting.
+//!
+//! ```text
+//! admit ─▶ Waiting ─ take ─▶ Running ─ Ok ──▶ Settled ─ acknowledged ─▶ (gone)
+//!             │                │   └── Err ─▶ Failed ── two leases ───▶ (gone)
+//!             └─ lost ▶ (gone) └─ lost ▶ Lost ─ verdict ─▶ (gone)
+//! ```
+//!
+//! An entry is in the book from its delivery until Redis has confirmed that it is no longer ours, so "held in Redis but not in
+//! the book" always means an answer that never arrived here.
+
+use crate::errand::Errand;
+use redis::streams::StreamId;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// In the queue, no handler yet.
+    Waiting,
+    Running,
+    /// A handler still runs, but another worker was given the entry: no renewal, no acknowledgement. The ledger's token keeps the
+    /// two apart.
+    Lost,
+    /// The handler is done; Redis has not confirmed the acknowledgement yet.
+    Settled,
+    /// Rests until its lease has ended; not renewed.
+    Failed(Instant),
+}
+
+pub(crate) struct Book {
+    capacity: usize,
+    lease: Duration,
+    entries: HashMap<String, State>,
+    queue: VecDeque<(String, Errand)>,
+    renewed: Instant,
+}
+
+impl Book {
+    pub(crate) fn new(capacity: usize, lease: Duration) -> Self {
+        Self {
+            capacity,
+            lease,
+            entries: HashMap::new(),
+            queue: VecDeque::new(),
+            renewed: Instant::now(),
+        }
+    }
+
+    /// How many more entries may be asked for.
+    pub(crate) fn room(&self) -> usize {
+        let open = self
+            .with(|state| matches!(state, State::Waiting | State::Running | State::Lost))
+            .count();
+        self.capacity.saturating_sub(open)
+    }
+
+    /// Takes in delivered entries. One that is known is not queued a second time, whatever Redis says; one that lost its lease
+    /// and has come back while its handler still runs is simply ours again.
+    pub(crate) fn admit(&mut self, delivered: Vec<StreamId>) {
+        for entry in delivered {
+            match self.entries.get_mut(&entry.id) {
+                Some(state @ State::Lost) => *state = State::Running,
+                Some(State::Waiting | State::Running | State::Settled) => {}
+                Some(State::Failed(_)) | None => self.enqueue(entry),
+            }
+        }
+    }
+
+    fn enqueue(&mut self, entry: StreamId) {
+        let state = if let Some(errand) = Errand::read(&entry) {
+            self.queue.push_back((entry.id.clone(), errand));
+            State::Waiting
+        } else {
+            // Nobody could ever run it: delete it.
+            tracing::error!(entry = entry.id, "an entry of the stream is no errand");
+            State::Settled
+        };
+        self.entries.insert(entry.id, state);
+    }
+
+    /// The next entry to run. None while the last renewal is older than a lease (Redis was away, or this process was frozen):
+    /// what waits here may have been given to others.
+    pub(crate) fn take(&mut self) -> Option<(String, Errand)> {
+        if self.renewed.elapsed() >= self.lease {
+            return None;
+        }
+        while let Some((id, errand)) = self.queue.pop_front() {
+            if let Some(state @ State::Waiting) = self.entries.get_mut(&id) {
+                *state = State::Running;
+                return Some((id, errand));
+            }
+        }
+        None
+    }
+
+    /// What the handler of an entry came to.
+    pub(crate) fn judge(&mut self, id: &str, settled: bool) {
+        match self.entries.get_mut(id) {
+            Some(state @ State::Running) if settled => *state = State::Settled,
+            Some(state @ State::Running) => *state = State::Failed(Instant::now()),
+            Some(State::Lost) => drop(self.entries.remove(id)),
+            Some(State::Waiting | State::Settled | State::Failed(_)) | None => {}
+        }
+    }
+
+    /// Entries to acknowledge.
+    pub(crate) fn settled(&self) -> Vec<String> {
+        self.with(|state| state == State::Settled).cloned().collect()
+    }
+
+    /// Redis has confirmed that these settled entries are gone.
+    pub(crate) fn acknowledged(&mut self, ids: &[String]) {
+        for id in ids {
+            self.entries.remove(id);
+        }
+    }
+
+    /// Entries whose lease must not end.
+    pub(crate) fn leased(&self) -> Vec<String> {
+        self.with(|state| matches!(state, State::Waiting | State::Running | State::Settled))
+            .cloned()
+            .collect()
+    }
+
+    /// A renewal that was sent at `sent` is through, and `lost` are no longer ours.
+    pub(crate) fn renewed(&mut self, sent: Instant, lost: &[String]) {
+        self.renewed = sent;
+        for id in lost {
+            match self.entries.get_mut(id) {
+                Some(state @ State::Running) => *state = State::Lost,
+                Some(State::Waiting | State::Settled) => drop(self.entries.remove(id)),
+                Some(State::Lost | State::Failed(_)) | None => {}
+            }
+        }
+        let long_ago = 2 * self.lease;
+        self.entries
+            .retain(|_, state| !matches!(state, State::Failed(at) if at.elapsed() > long_ago));
+    }
+
+    /// Everything that must not be handed back when strays are.
+    pub(crate) fn known(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Gives up what no handler has begun. The entries become strays, which are handed back.
+    pub(crate) fn withdraw(&mut self) {
+        self.queue.clear();
+        self.entries.retain(|_, state| *state != State::Waiting);
+    }
+
+    fn with(&self, wanted: impl Fn(State) -> bool) -> impl Iterator<Item = &String> {
+        self.entries
+            .iter()
+            .filter(move |(_, state)| wanted(**state))
+            .map(|(id, _)| id)
+    }
+}

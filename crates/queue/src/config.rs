@@ -1,0 +1,65 @@
+//! The settings of one worker on one stream. Times that depend on each other are derived here and nowhere else.
+
+use std::time::Duration;
+
+/// How a [`Queue`](crate::Queue) reads its stream.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of the stream, e.g. `crawl`; see [`Config::key`].
+    pub stream: String,
+    /// Consumer group. Workers of one group share the entries.
+    pub group: String,
+    /// Handlers that run at once. Must also be given to the worker's `.concurrency()`: apalis does not tell a backend.
+    pub concurrency: usize,
+    /// Entries that may wait in this process beyond those running: 0 for slow handlers, so that an entry waits where any free
+    /// worker can take it; about `concurrency` for handlers of a few milliseconds.
+    pub prefetch: usize,
+    /// How long an entry stays with a worker that shows no sign of life, and how long a failed one rests before it runs again.
+    pub lease: Duration,
+    /// How long one blocking read waits. Shorter finds a dead connection sooner; it has no bearing on how soon an entry starts.
+    pub block: Duration,
+}
+
+impl Config {
+    /// Group `workers`, no prefetch, a lease of 30 s, reads that block for 5 s.
+    pub fn new(stream: impl Into<String>, concurrency: usize) -> Self {
+        Self {
+            stream: stream.into(),
+            group: "workers".to_owned(),
+            concurrency,
+            prefetch: 0,
+            lease: Duration::from_secs(30),
+            block: Duration::from_secs(5),
+        }
+    }
+
+    /// The Redis key of a stream. The braces are a hash tag: whatever key may join this one shares its Cluster slot.
+    pub fn key(stream: &str) -> String {
+        format!("queue:{{{stream}}}")
+    }
+
+    /// Entries that this process may hold.
+    pub(crate) fn capacity(&self) -> usize {
+        self.concurrency + self.prefetch
+    }
+
+    /// Two renewals may fail before a lease is lost.
+    pub(crate) fn renew_every(&self) -> Duration {
+        self.lease / 3
+    }
+
+    /// An orphan waits at most this long after its lease ended: 5 s at the default lease.
+    pub(crate) fn reclaim_every(&self) -> Duration {
+        self.lease / 6
+    }
+
+    /// After an outage every lease looks old, so the living get this long to renew before anybody reclaims.
+    pub(crate) fn amnesty(&self) -> Duration {
+        self.lease / 2
+    }
+
+    /// The longest wait for an answer on the reader's connection, which must outlast a blocking read.
+    pub(crate) fn read_timeout(&self) -> Duration {
+        self.block + Duration::from_secs(2)
+    }
+}

@@ -1,0 +1,156 @@
+//! One consumer of a group, and every command it sends about the entries it holds. No state of its own: `book` knows what this
+//! process holds, `reader` and `keeper` decide when to ask.
+
+use crate::{
+    config::Config,
+    scripts::{FORGET, HAND_BACK, RENEW, SETTLE},
+};
+use redis::{
+    AsyncConnectionConfig, Client, RedisResult, Script, ScriptInvocation,
+    aio::MultiplexedConnection,
+    streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
+};
+use std::time::Duration;
+
+/// Where an XAUTOCLAIM pass starts, and what it answers when it is through.
+pub(crate) const PASS_START: &str = "0-0";
+
+pub(crate) struct Member {
+    client: Client,
+    key: String,
+    group: String,
+    consumer: String,
+}
+
+impl Member {
+    /// The consumer's name is new at every start, so that no worker inherits or deletes what another one holds.
+    pub(crate) fn new(client: Client, config: &Config) -> Self {
+        Self {
+            client,
+            key: Config::key(&config.stream),
+            group: config.group.clone(),
+            consumer: uuid::Uuid::now_v7().to_string(),
+        }
+    }
+
+    /// A connection to a stream whose group exists. The group starts at the first entry, because errands are published before any
+    /// worker has run, and it is made again after a FLUSHALL.
+    pub(crate) async fn connect(&self, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
+        let limits = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(answer_within));
+        let mut conn = self
+            .client
+            .get_multiplexed_async_connection_with_config(&limits)
+            .await?;
+        let mut create = redis::cmd("XGROUP");
+        create
+            .arg("CREATE")
+            .arg(&self.key)
+            .arg(&self.group)
+            .arg("0")
+            .arg("MKSTREAM");
+        match create.query_async::<()>(&mut conn).await {
+            Err(error) if error.code() != Some("BUSYGROUP") => Err(error),
+            _ => Ok(conn),
+        }
+    }
+
+    /// Waits up to `block` for entries that nobody was given yet, and takes at most `count`.
+    pub(crate) async fn read(
+        &self,
+        conn: &mut MultiplexedConnection,
+        count: usize,
+        block: Duration,
+    ) -> RedisResult<Vec<StreamId>> {
+        // BLOCK 0 would wait for ever.
+        let block = (block.as_millis() as u64).max(1);
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP").arg(&self.group).arg(&self.consumer);
+        read.arg("COUNT")
+            .arg(count)
+            .arg("BLOCK")
+            .arg(block)
+            .arg("STREAMS")
+            .arg(&self.key)
+            .arg(">");
+        let answer: Option<StreamReadReply> = read.query_async(conn).await?;
+        Ok(answer
+            .map(|answer| answer.keys.into_iter().flat_map(|key| key.ids).collect())
+            .unwrap_or_default())
+    }
+
+    /// One step of a pass over the group's held entries: takes up to `count` whose lease has ended, and says where to go on.
+    pub(crate) async fn reclaim(
+        &self,
+        conn: &mut MultiplexedConnection,
+        lease: Duration,
+        cursor: &str,
+        count: usize,
+    ) -> RedisResult<StreamAutoClaimReply> {
+        let mut claim = redis::cmd("XAUTOCLAIM");
+        claim
+            .arg(&self.key)
+            .arg(&self.group)
+            .arg(&self.consumer)
+            .arg(lease.as_millis() as u64);
+        claim.arg(cursor).arg("COUNT").arg(count).query_async(conn).await
+    }
+
+    /// Acknowledges and deletes `entries`, but for those that are no longer ours.
+    pub(crate) async fn settle(&self, conn: &mut MultiplexedConnection, entries: &[String]) -> RedisResult<()> {
+        self.script(&SETTLE).arg(entries).invoke_async(conn).await
+    }
+
+    /// Restarts the lease of `entries` and returns those that are no longer ours.
+    pub(crate) async fn renew(&self, conn: &mut MultiplexedConnection, entries: &[String]) -> RedisResult<Vec<String>> {
+        self.script(&RENEW).arg(entries).invoke_async(conn).await
+    }
+
+    /// Hands back all that Redis believes we hold, except `kept`.
+    pub(crate) async fn hand_back(&self, conn: &mut MultiplexedConnection, kept: &[String]) -> RedisResult<u64> {
+        self.script(&HAND_BACK).arg("stay").arg(kept).invoke_async(conn).await
+    }
+
+    /// Hands everything back and leaves the group.
+    pub(crate) async fn leave(&self, conn: &mut MultiplexedConnection) -> RedisResult<u64> {
+        self.script(&HAND_BACK).arg("leave").invoke_async(conn).await
+    }
+
+    /// Deletes consumers that hold nothing and were idle for longer than `longest`.
+    pub(crate) async fn forget(&self, conn: &mut MultiplexedConnection, longest: Duration) -> RedisResult<()> {
+        FORGET
+            .key(&self.key)
+            .arg(&self.group)
+            .arg(longest.as_millis() as u64)
+            .invoke_async(conn)
+            .await
+    }
+
+    fn script<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut call = script.key(&self.key);
+        call.arg(&self.group).arg(&self.consumer);
+        call
+    }
+}
+
+/// The id by which [`disconnect`] can end this connection from another one.
+pub(crate) async fn connection_id(conn: &mut MultiplexedConnection) -> RedisResult<i64> {
+    redis::cmd("CLIENT").arg("ID").query_async(conn).await
+}
+
+/// Ends a connection at the server, so that nothing can be delivered to it any more: one that was merely dropped here may still
+/// have a blocked read there. No such connection is no error.
+pub(crate) async fn disconnect(conn: &mut MultiplexedConnection, id: i64) -> RedisResult<()> {
+    redis::cmd("CLIENT")
+        .arg("KILL")
+        .arg("ID")
+        .arg(id)
+        .query_async(conn)
+        .await
+}
+
+/// A command that only proves that the connection lives.
+pub(crate) async fn ping(conn: &mut MultiplexedConnection) -> RedisResult<()> {
+    redis::cmd("PING").query_async(conn).await
+}

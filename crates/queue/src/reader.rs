@@ -1,0 +1,103 @@
+//! Brings entries in: new ones by a read that blocks in Redis, orphans by a pass over what others hold.
+//!
+//! Owns a connection, because a blocking read holds up everything behind it. All deliveries to this consumer happen here, one
+//! after the other, so the reader asks for exactly as many entries as there is room for. It may be dropped at any await: what was
+//! delivered and not admitted is a stray, which the next connection, or the keeper at shutdown, hands back.
+
+use crate::{
+    member::{self, PASS_START},
+    shared::Shared,
+};
+use redis::{RedisResult, aio::MultiplexedConnection};
+use std::{convert::Infallible, sync::atomic::Ordering::SeqCst, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Reads for ever, over as many connections as that takes.
+pub(crate) async fn run(shared: &Shared) -> Infallible {
+    loop {
+        let Err(error) = read(shared).await;
+        shared.health.reader().failed("reader", &error);
+        sleep(RETRY).await;
+    }
+}
+
+/// Reads until the connection fails.
+async fn read(shared: &Shared) -> RedisResult<Infallible> {
+    let (config, member) = (&shared.config, &shared.member);
+    let mut conn = member.connect(config.read_timeout()).await?;
+    return_strays(shared, &mut conn).await?;
+    let mut orphans = Orphans {
+        pass_at: Instant::now() + config.amnesty(),
+        cursor: PASS_START.to_owned(),
+    };
+    loop {
+        shared.health.reader().answered();
+        let room = wait_for_room(shared, &mut conn).await?;
+        let until_pass = orphans.pass_at.saturating_duration_since(Instant::now());
+        if until_pass.is_zero() {
+            orphans.reclaim(shared, &mut conn, room).await?;
+        } else {
+            shared.admit(member.read(&mut conn, room, config.block.min(until_pass)).await?);
+        }
+    }
+}
+
+/// Hands back what an earlier connection was given in an answer that never arrived. Reading a consumer's history could bring
+/// such entries in, too, but also one that is acknowledged at that instant.
+async fn return_strays(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<()> {
+    let id = member::connection_id(conn).await?;
+    let earlier = shared.reader_connection.swap(id, SeqCst);
+    if earlier == 0 {
+        return Ok(());
+    }
+    member::disconnect(conn, earlier).await?;
+    let _held = shared.held.lock().await;
+    let known = shared.book().known();
+    let strays = shared.member.hand_back(conn, &known).await?;
+    if strays > 0 {
+        tracing::info!(strays, "handed back entries whose delivery was cut off");
+    }
+    Ok(())
+}
+
+/// Waits until it is worth asking: half of the prefetched entries are used up, which makes for fewer and larger reads.
+async fn wait_for_room(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<usize> {
+    loop {
+        let room = shared.book().room();
+        if room > shared.config.prefetch / 2 {
+            return Ok(room);
+        }
+        if timeout(shared.config.block, shared.room.notified()).await.is_err() {
+            // Long handlers must not look like a dead reader, nor let a dead connection go unnoticed.
+            member::ping(conn).await?;
+            shared.health.reader().answered();
+        }
+    }
+}
+
+/// The passes over what the group holds.
+struct Orphans {
+    pass_at: Instant,
+    cursor: String,
+}
+
+impl Orphans {
+    /// Takes orphans as far as there is room. A pass that is through is followed by the next one after a while.
+    async fn reclaim(&mut self, shared: &Shared, conn: &mut MultiplexedConnection, room: usize) -> RedisResult<()> {
+        let (config, member) = (&shared.config, &shared.member);
+        let _held = shared.held.lock().await;
+        let step = member.reclaim(conn, config.lease, &self.cursor, room).await?;
+        if !step.claimed.is_empty() {
+            tracing::info!(entries = step.claimed.len(), "reclaimed entries whose lease had ended");
+        }
+        shared.admit(step.claimed);
+        self.cursor = step.next_stream_id;
+        if self.cursor == PASS_START {
+            member.forget(conn, 3 * config.lease).await?;
+            self.pass_at = Instant::now() + config.reclaim_every();
+        }
+        Ok(())
+    }
+}
