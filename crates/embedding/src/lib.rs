@@ -1,1 +1,85 @@
-//! Omniops.
+//! Text embeddings behind one trait: a local model that needs no key, and any OpenAI-compatible provider.
+//!
+//! - [`local`]: all-MiniLM-L6-v2 on this machine's processor, through ONNX Runtime;
+//! - [`openai`]: `POST {base}/embeddings`, as `OpenAI`, Ollama, vLLM and others offer it.
+//!
+//! What must stay true: vectors have length 1, so that a dot product is the cosine; they come back in the order of the
+//! texts; and where no model can be had there is an [`Error`], never a made-up vector: the caller then searches by words
+//! alone and says so. The crate knows nothing of its callers; paths and settings are parameters.
+
+mod error;
+pub mod local;
+pub mod openai;
+
+use async_trait::async_trait;
+
+pub use crate::error::Error;
+
+/// What a text is for; some models want to be told with a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A piece of a document, to be found.
+    Passage,
+    /// A question, to find with.
+    Query,
+}
+
+/// What is known of a model before it has embedded anything. Vectors of different names are never compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// The name that goes with stored vectors.
+    pub name: String,
+    /// Length of every vector.
+    pub dimension: usize,
+    /// Tokens of a text that are read, by [`Embedder::count_tokens`]; what comes after them is ignored.
+    pub max_tokens: usize,
+}
+
+/// Turns texts into vectors.
+#[async_trait]
+pub trait Embedder: Send + Sync {
+    /// The model behind it.
+    fn model(&self) -> &Model;
+
+    /// One vector for each text, `[texts][dimension]`, each of length 1, in the texts' order. No texts, no vectors.
+    ///
+    /// Any number of texts may be given; batches are made inside. Dropping the future ends the work after the batch under
+    /// way.
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// Tokens that the model would see, with its own start and end marks; not cut at `max_tokens`.
+    fn count_tokens(&self, text: &str) -> usize;
+}
+
+/// Scales `vector` to length 1. A vector without a direction stays as it is and is reported.
+fn normalise(vector: &mut [f32]) -> Result<(), Error> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if !length.is_normal() {
+        return Err(Error::Inference(
+            "the model returned a vector without a direction".to_owned(),
+        ));
+    }
+    for x in vector {
+        *x /= length;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_is_scaled_to_length_one() {
+        let mut vector = [3.0, -4.0];
+        normalise(&mut vector).unwrap();
+        assert!((vector[0] - 0.6).abs() < 1e-6 && (vector[1] + 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_vector_without_a_direction_is_an_error() {
+        for mut vector in [[0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 1.0]] {
+            assert!(normalise(&mut vector).is_err());
+        }
+    }
+}

@@ -21,7 +21,7 @@ fn silence_ends_it() -> Limits {
 
 fn dripping_ends() -> Limits {
     Limits {
-        read_timeout: Duration::from_secs(60),
+        read_timeout: Duration::from_mins(1),
         total_timeout: Duration::from_millis(600),
         ..limits()
     }

@@ -1,0 +1,253 @@
+//! Embeddings of any provider with `OpenAI`'s interface: `POST {base}/embeddings` with `model` and `input`.
+//!
+//! The base URL is the operator's, so it may be local; nothing of a tenant decides where requests go. What must stay true:
+//! the key never appears in an error or a log, and one call ends within its deadline, retries included.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::{Embedder, Error, Kind, Model, normalise};
+
+/// Texts of one request; within what known providers accept.
+const BATCH: usize = 100;
+
+/// The first pause before another try; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause that is not the provider's own wish.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// As much of a provider's message as goes into an error.
+const MESSAGE_CHARS: usize = 300;
+
+/// Where the provider is and how its model is to be used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The interface's root, such as `https://provider.example/v1`.
+    pub base_url: String,
+    /// Sent as a bearer token; local servers often need none.
+    pub key: Option<SecretString>,
+    /// Name, dimension and window of the provider's model.
+    pub model: Model,
+    /// Put before every passage, for models trained with prefixes (`passage: `).
+    pub passage_prefix: String,
+    /// Put before every query (`query: `).
+    pub query_prefix: String,
+    /// The longest that one [`Embedder::embed`] may take, with all its requests and retries.
+    pub deadline: Duration,
+}
+
+/// The provider's client.
+pub struct OpenAi {
+    settings: Settings,
+    url: reqwest::Url,
+    http: reqwest::Client,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    input: &'a [String],
+    encoding_format: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    index: usize,
+    embedding: Vec<f32>,
+}
+
+/// What one try came to.
+enum Attempt {
+    Done(Answer),
+    /// Worth another try, after the pause that the provider asked for.
+    Again(Error, Option<Duration>),
+}
+
+impl OpenAi {
+    /// A client; connects to nothing yet.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        // An error says that this process has a TLS provider already, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("{}/embeddings", settings.base_url.trim_end_matches('/'));
+        let url = reqwest::Url::parse(&url)
+            .map_err(|error| Error::Settings(format!("the base URL `{}`: {error}", settings.base_url)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Error::Settings(format!(
+                "the base URL `{}` is not http or https",
+                settings.base_url
+            )));
+        }
+        let http = reqwest::Client::builder()
+            // A redirect would carry the texts to a place that the operator did not name.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Settings(error.to_string()))?;
+        Ok(Self { settings, url, http })
+    }
+
+    async fn batch(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, Error> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (error, wish) = match timeout_at(deadline, self.attempt(texts)).await {
+                Ok(Ok(Attempt::Done(answer))) => return self.vectors(answer, texts.len()),
+                Ok(Ok(Attempt::Again(error, wish))) => (error, wish),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(Error::Unreachable("the deadline passed".to_owned())),
+            };
+            let wait = wish.unwrap_or(pause);
+            // The deadline would pass in the pause: the last answer is more telling than a timeout, and earlier.
+            if Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, ?wait, "trying the embedding provider again");
+            sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt(&self, texts: &[String]) -> Result<Attempt, Error> {
+        let body = Request {
+            model: &self.settings.model.name,
+            input: texts,
+            encoding_format: "float",
+        };
+        let mut request = self.http.post(self.url.clone()).json(&body);
+        if let Some(key) = &self.settings.key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Ok(Attempt::Again(unreachable(error), None)),
+        };
+        let status = response.status();
+        let wish = retry_after(response.headers());
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return Ok(Attempt::Again(unreachable(error), None)),
+        };
+        if status.is_success() {
+            let answer = serde_json::from_slice(&body).map_err(|error| Error::Answer(error.to_string()))?;
+            return Ok(Attempt::Done(answer));
+        }
+        let error = Error::Provider {
+            status: status.as_u16(),
+            message: message(&body),
+        };
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Ok(Attempt::Again(error, wish));
+        }
+        Err(error)
+    }
+
+    /// The vectors in the texts' order, whatever the answer's order is.
+    fn vectors(&self, answer: Answer, count: usize) -> Result<Vec<Vec<f32>>, Error> {
+        let dimension = self.settings.model.dimension;
+        let mut vectors = vec![Vec::new(); count];
+        for Item { index, mut embedding } in answer.data {
+            if embedding.len() != dimension {
+                let found = embedding.len();
+                return Err(Error::Answer(format!(
+                    "vectors have {found} values, the settings say {dimension}"
+                )));
+            }
+            normalise(&mut embedding)?;
+            *vectors
+                .get_mut(index)
+                .ok_or_else(|| Error::Answer(format!("no text has the number {index}")))? = embedding;
+        }
+        match vectors.iter().position(Vec::is_empty) {
+            Some(missing) => Err(Error::Answer(format!("text {missing} of {count} has no vector"))),
+            None => Ok(vectors),
+        }
+    }
+}
+
+#[async_trait]
+impl Embedder for OpenAi {
+    fn model(&self) -> &Model {
+        &self.settings.model
+    }
+
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+        let deadline = Instant::now() + self.settings.deadline;
+        let prefix = match kind {
+            Kind::Passage => &self.settings.passage_prefix,
+            Kind::Query => &self.settings.query_prefix,
+        };
+        let mut vectors = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            let prefixed: Vec<String> = batch.iter().map(|text| format!("{prefix}{text}")).collect();
+            vectors.extend(self.batch(&prefixed, deadline).await?);
+        }
+        Ok(vectors)
+    }
+
+    /// An estimate: one token for every three bytes, which counts a third too many in English (some four letters a token)
+    /// and about right in scripts of three bytes a character. Providers' tokenizers differ and are not at hand.
+    fn count_tokens(&self, text: &str) -> usize {
+        text.len().div_ceil(3)
+    }
+}
+
+/// The cause without the URL, which adds nothing to an error that names the provider.
+fn unreachable(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        reason = format!("{reason}: {inner}");
+        cause = inner.source();
+    }
+    Error::Unreachable(reason)
+}
+
+/// Seconds of `Retry-After` (RFC 9110 §10.2.3); providers do not use its date form.
+fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// `error.message` of the provider's JSON, else the beginning of what it said.
+fn message(body: &[u8]) -> String {
+    let json = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    let text = match json.pointer("/error/message").and_then(serde_json::Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    text.chars().take(MESSAGE_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_providers_own_words_are_shortened() {
+        assert_eq!(message(br#"{"error":{"message":"bad key","type":"auth"}}"#), "bad key");
+        assert_eq!(message(b"Bad Gateway"), "Bad Gateway");
+        assert_eq!(message("é".repeat(1000).as_bytes()).chars().count(), MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds() {
+        let of = |value: &'static str| {
+            retry_after(&header::HeaderMap::from_iter([(
+                header::RETRY_AFTER,
+                header::HeaderValue::from_static(value),
+            )]))
+        };
+        assert_eq!(of("7"), Some(Duration::from_secs(7)));
+        assert_eq!(of("soon"), None);
+    }
+}
