@@ -114,9 +114,8 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_output_is_kept() {
-        let output: String = (0..100).map(|line| format!("line {line}\n")).collect();
-        let kept = last_lines(output.as_bytes());
-        assert!(kept.starts_with("line 85\n") && kept.ends_with("\nline 99"), "{kept}");
+        let output = "early\n".repeat(100) + &"late\n".repeat(15);
+        assert_eq!(last_lines(output.as_bytes()), "late\n".repeat(15).trim_end());
         assert_eq!(last_lines(b"one\n"), "one");
     }
 }

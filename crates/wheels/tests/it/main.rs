@@ -1,5 +1,7 @@
 //! Fetches from the package index into throw-away caches.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, thread};
 
 use wheels::{Cache, Error, Requirement, Suits};
