@@ -1,0 +1,196 @@
+//! Finds the main content: marks what is hidden or furniture as dead, then chooses the subtree that holds the rest.
+//!
+//! Measured against a labelled set of pages (the example `predict` writes predictions for the scorer); each rule is
+//! general, and thresholds are shares of the page's own text.
+
+use ::url::Url;
+
+use super::{
+    dom::{Data, Dom, Id},
+    patterns::{self, COMMENTS, FORUM, FURNITURE},
+};
+
+/// The main content of a page.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The subtree that holds the content.
+    pub root: Id,
+    /// Nodes that do not belong to it, by id; descendants of a dead node are dead whatever their own entry says.
+    pub dead: Vec<bool>,
+}
+
+/// What is below a node.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stat {
+    /// Length of the words, in bytes plus one a word.
+    text: usize,
+    /// The part of it inside links.
+    link: usize,
+    h1: bool,
+    main: bool,
+}
+
+/// Chooses the main content of a page.
+pub(super) fn main(dom: &Dom, url: &Url) -> Content {
+    let body = dom.elements(0, "body").next().unwrap_or(0);
+    let mut dead = vec![false; dom.nodes.len()];
+    let all = stats(dom, &dead);
+    let forum = is_forum(dom, url);
+    let mut id = body + 1;
+    while id < dom.nodes[body].end {
+        if is_furniture(dom, id, body, &all, forum) {
+            dead[id] = true;
+            id = dom.nodes[id].end;
+        } else {
+            id += 1;
+        }
+    }
+    let left = stats(dom, &dead);
+    Content {
+        root: root(dom, body, &left),
+        dead,
+    }
+}
+
+fn is_forum(dom: &Dom, url: &Url) -> bool {
+    patterns::matches(&FORUM, url.as_str())
+        || dom.elements(0, "script").any(|id| {
+            let text = dom
+                .children(id)
+                .find_map(|child| dom.text_of(child))
+                .unwrap_or_default();
+            text.contains("\"DiscussionForumPosting\"") || text.contains("\"QAPage\"")
+        })
+}
+
+fn stats(dom: &Dom, dead: &[bool]) -> Vec<Stat> {
+    let mut out = vec![Stat::default(); dom.nodes.len()];
+    for id in (0..dom.nodes.len()).rev() {
+        let mut own = out[id];
+        match &dom.nodes[id].data {
+            Data::Text(text) => own.text = text.split_whitespace().map(|word| word.len() + 1).sum(),
+            Data::Element { name, .. } => match name.as_str() {
+                "script" | "style" | "template" => own = Stat::default(),
+                "a" => own.link = own.text,
+                "h1" => own.h1 = true,
+                "main" => own.main = true,
+                _ => {}
+            },
+        }
+        if dead[id] {
+            own = Stat::default();
+        }
+        out[id] = own;
+        if id > 0 {
+            let up = &mut out[dom.nodes[id].parent];
+            up.text += own.text;
+            up.link += own.link;
+            up.h1 |= own.h1;
+            up.main |= own.main;
+        }
+    }
+    out
+}
+
+/// Elements that are never content.
+const NEVER: &[&str] = &[
+    "script", "style", "template", "svg", "iframe", "nav", "footer", "aside", "select", "option", "button", "input",
+    "textarea", "canvas", "video", "audio", "object", "embed", "dialog", "label",
+];
+const ROLES: &[&str] = &[
+    "navigation",
+    "banner",
+    "contentinfo",
+    "complementary",
+    "dialog",
+    "alertdialog",
+    "search",
+    "menu",
+    "menubar",
+];
+
+fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> bool {
+    let name = dom.name(id);
+    let stat = stats[id];
+    let total = stats[body].text;
+    if name.is_empty() {
+        return false;
+    }
+    if NEVER.contains(&name) {
+        return true;
+    }
+    if name == "noscript" {
+        // Some applications put the whole page there for readers without scripts.
+        return stat.text < 400 || stat.text * 2 < total;
+    }
+    if matches!(name, "main" | "article" | "h1") {
+        return false;
+    }
+    if is_hidden(dom, id) || dom.attribute(id, "role").is_some_and(|role| ROLES.contains(&role)) {
+        return true;
+    }
+    if name == "header" && !stat.h1 {
+        return true;
+    }
+    let container = matches!(
+        name,
+        "div" | "section" | "ul" | "ol" | "p" | "span" | "header" | "form" | "table" | "a" | "li"
+    );
+    if !container || stat.h1 || stat.main {
+        return false;
+    }
+    let label = format!(
+        "{} {}",
+        dom.attribute(id, "class").unwrap_or_default(),
+        dom.attribute(id, "id").unwrap_or_default()
+    );
+    if !forum && patterns::matches(&COMMENTS, &label) {
+        return stat.text * 10 <= total * 9;
+    }
+    patterns::matches(&FURNITURE, &label) && stat.text * 10 <= total * 4
+}
+
+/// Hidden from every reader by the element's own attributes.
+pub(super) fn is_hidden(dom: &Dom, id: Id) -> bool {
+    if dom.attribute(id, "hidden").is_some() || dom.attribute(id, "aria-hidden") == Some("true") {
+        return true;
+    }
+    let Some(style) = dom.attribute(id, "style") else {
+        return false;
+    };
+    let style: String = style
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    [
+        "display:none",
+        "visibility:hidden",
+        "left:-999",
+        "top:-999",
+        "text-indent:-999",
+        "font-size:0;",
+        "clip:rect(0",
+    ]
+    .iter()
+    .any(|sign| style.contains(sign))
+}
+
+fn root(dom: &Dom, body: Id, stats: &[Stat]) -> Id {
+    let labelled = |id: Id| matches!(dom.attribute(id, "id"), Some("main" | "content" | "main-content"));
+    let kinds: [&dyn Fn(Id) -> bool; 3] = [
+        &|id| dom.name(id) == "main",
+        &|id| dom.attribute(id, "role") == Some("main"),
+        &labelled,
+    ];
+    for kind in kinds {
+        let largest = dom
+            .descendants(body)
+            .filter(|id| kind(*id))
+            .max_by_key(|id| stats[*id].text);
+        if let Some(id) = largest.filter(|id| stats[*id].text * 100 > stats[body].text * 35) {
+            return id;
+        }
+    }
+    body
+}

@@ -1,0 +1,266 @@
+//! What the head of a page says about it: title, language, canonical address, robots directives.
+
+use ::url::Url;
+use serde::Serialize;
+
+use super::dom::{Dom, Id};
+use crate::url::normalize;
+
+/// Words below which language detection is guessing.
+const MIN_DETECTION_WORDS: usize = 20;
+
+/// What `<meta name=robots>` asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Directives {
+    /// Do not index this page.
+    pub noindex: bool,
+    /// Do not follow its links.
+    pub nofollow: bool,
+}
+
+/// The content of the first meta element whose `name` or `property` is `wanted`, if it is not blank.
+pub(super) fn content<'a>(dom: &'a Dom, wanted: &str) -> Option<&'a str> {
+    let named = |id: &Id| {
+        ["name", "property"].iter().any(|key| {
+            dom.attribute(*id, key)
+                .is_some_and(|it| it.eq_ignore_ascii_case(wanted))
+        })
+    };
+    let metas = dom.elements(0, "meta").filter(named);
+    metas
+        .filter_map(|id| dom.attribute(id, "content").map(str::trim))
+        .find(|text| !text.is_empty())
+}
+
+/// The `title` element without the site's name where a heading or `og:title` shows which part that is; else
+/// `og:title`, else the first `h1`.
+pub(super) fn title(dom: &Dom) -> String {
+    let full = dom
+        .elements(0, "title")
+        .filter(|id| !dom.ancestors(*id).any(|up| dom.name(up) == "svg"))
+        .map(|id| dom.text(id))
+        .find(|text| !text.is_empty())
+        .unwrap_or_default();
+    let heading = dom
+        .elements(0, "h1")
+        .map(|id| dom.text(id))
+        .find(|text| !text.is_empty());
+    let social = content(dom, "og:title").map(str::to_owned);
+    if full.is_empty() {
+        return social.or(heading).unwrap_or_default();
+    }
+    for own in [social, heading].into_iter().flatten() {
+        let own = own.trim_end_matches(['¶', '#', ' ']);
+        if own.len() < full.len() && own.chars().count() > 3 && separated(&full, own) {
+            return own.to_owned();
+        }
+    }
+    full
+}
+
+/// Whether `own` is one side of a separator in `full`.
+fn separated(full: &str, own: &str) -> bool {
+    let is_separator = |rest: &str, trimmed: &str| {
+        trimmed.len() < rest.len() && trimmed.starts_with(['|', '-', '–', '—', ':', '·', '•', '»', '«', '/'])
+    };
+    full.strip_prefix(own)
+        .is_some_and(|rest| is_separator(rest, rest.trim_start()))
+        || full
+            .strip_suffix(own)
+            .is_some_and(|rest| rest.trim_end().ends_with(['|', '-', '–', '—', ':', '·', '•', '»', '/']))
+}
+
+/// The `lang` attribute of the root's primary subtag, else the detected language of the text.
+pub(super) fn language(dom: &Dom, text: &str) -> Option<String> {
+    let declared = dom
+        .elements(0, "html")
+        .find_map(|id| dom.attribute(id, "lang").or(dom.attribute(id, "xml:lang")));
+    let primary = declared
+        .and_then(|tag| tag.trim().split(['-', '_']).next())
+        .map(str::to_ascii_lowercase);
+    if let Some(code) =
+        primary.filter(|code| (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase()))
+    {
+        return Some(code);
+    }
+    if super::words(text) < MIN_DETECTION_WORDS {
+        return None;
+    }
+    let info = whatlang::detect(text).filter(whatlang::Info::is_reliable)?;
+    let code = info.lang().code();
+    Some(
+        ISO_639_1
+            .iter()
+            .find(|(long, _)| *long == code)
+            .map_or(code, |(_, short)| short)
+            .to_owned(),
+    )
+}
+
+/// ISO 639-3 codes of the detector and their two-letter forms.
+const ISO_639_1: &[(&str, &str)] = &[
+    ("epo", "eo"),
+    ("eng", "en"),
+    ("rus", "ru"),
+    ("cmn", "zh"),
+    ("spa", "es"),
+    ("por", "pt"),
+    ("ita", "it"),
+    ("ben", "bn"),
+    ("fra", "fr"),
+    ("deu", "de"),
+    ("ukr", "uk"),
+    ("kat", "ka"),
+    ("ara", "ar"),
+    ("hin", "hi"),
+    ("jpn", "ja"),
+    ("heb", "he"),
+    ("yid", "yi"),
+    ("pol", "pl"),
+    ("amh", "am"),
+    ("jav", "jv"),
+    ("kor", "ko"),
+    ("nob", "nb"),
+    ("dan", "da"),
+    ("swe", "sv"),
+    ("fin", "fi"),
+    ("tur", "tr"),
+    ("nld", "nl"),
+    ("hun", "hu"),
+    ("ces", "cs"),
+    ("ell", "el"),
+    ("bul", "bg"),
+    ("bel", "be"),
+    ("mar", "mr"),
+    ("kan", "kn"),
+    ("ron", "ro"),
+    ("slv", "sl"),
+    ("hrv", "hr"),
+    ("srp", "sr"),
+    ("mkd", "mk"),
+    ("lit", "lt"),
+    ("lav", "lv"),
+    ("est", "et"),
+    ("tam", "ta"),
+    ("vie", "vi"),
+    ("urd", "ur"),
+    ("tha", "th"),
+    ("guj", "gu"),
+    ("uzb", "uz"),
+    ("pan", "pa"),
+    ("aze", "az"),
+    ("ind", "id"),
+    ("tel", "te"),
+    ("pes", "fa"),
+    ("mal", "ml"),
+    ("ori", "or"),
+    ("mya", "my"),
+    ("nep", "ne"),
+    ("sin", "si"),
+    ("khm", "km"),
+    ("tuk", "tk"),
+    ("aka", "ak"),
+    ("zul", "zu"),
+    ("sna", "sn"),
+    ("afr", "af"),
+    ("lat", "la"),
+    ("slk", "sk"),
+    ("cat", "ca"),
+    ("tgl", "tl"),
+    ("hye", "hy"),
+];
+
+/// `<link rel=canonical>`, resolved and normalised.
+pub(super) fn canonical(dom: &Dom, base: &Url) -> Option<Url> {
+    let is_canonical = |id: &Id| {
+        dom.attribute(*id, "rel").is_some_and(|rel| {
+            rel.split_ascii_whitespace()
+                .any(|token| token.eq_ignore_ascii_case("canonical"))
+        })
+    };
+    let href = dom
+        .elements(0, "link")
+        .filter(is_canonical)
+        .find_map(|id| dom.attribute(id, "href"))?
+        .trim();
+    let url = base
+        .join(href)
+        .ok()
+        .filter(|url| !href.is_empty() && matches!(url.scheme(), "http" | "https"))?;
+    Some(normalize(&url))
+}
+
+/// The directives of every `<meta name=robots>` together.
+pub(super) fn directives(dom: &Dom) -> Directives {
+    let mut out = Directives::default();
+    for id in dom.elements(0, "meta") {
+        if !dom
+            .attribute(id, "name")
+            .is_some_and(|name| name.trim().eq_ignore_ascii_case("robots"))
+        {
+            continue;
+        }
+        for token in dom.attribute(id, "content").unwrap_or_default().split(',') {
+            let token = token.trim().to_ascii_lowercase();
+            out.noindex |= matches!(token.as_str(), "noindex" | "none");
+            out.nofollow |= matches!(token.as_str(), "nofollow" | "none");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_lose_the_site_name_only_when_it_is_known() {
+        let of = |html: &str| title(&Dom::parse(html));
+        assert_eq!(of("<title>Blue shirt | Shop</title><h1>Blue shirt</h1>"), "Blue shirt");
+        assert_eq!(
+            of("<title>Shop: Blue shirt</title><meta property=og:title content='Blue shirt'>"),
+            "Blue shirt"
+        );
+        assert_eq!(
+            of("<title>Self-made | Shop</title><h1>Welcome</h1>"),
+            "Self-made | Shop"
+        );
+        assert_eq!(
+            of("<svg><title>icon</title></svg><h1> Only  heading </h1>"),
+            "Only heading"
+        );
+    }
+
+    #[test]
+    fn language_is_declared_or_detected() {
+        let of = |html: &str, text: &str| language(&Dom::parse(html), text);
+        assert_eq!(of("<html lang=de-AT>", ""), Some("de".into()));
+        let german = "Der schnelle braune Fuchs springt über den faulen Hund und läuft danach durch den Wald zurück nach Hause, \
+            wo er sich am Abend mit seiner Familie zum Essen an den Tisch setzt.";
+        assert_eq!(of("<html>", german), Some("de".into()));
+        assert_eq!(of("<html lang=x>", "too short"), None);
+    }
+
+    #[test]
+    fn head_elements() {
+        let url = Url::parse("https://e.com/a").unwrap();
+        let dom =
+            Dom::parse("<link rel='x canonical' href='/b?utm_source=q#f'><meta name=ROBOTS content='NoIndex, follow'>");
+        assert_eq!(canonical(&dom, &url).unwrap().as_str(), "https://e.com/b");
+        assert_eq!(
+            directives(&dom),
+            Directives {
+                noindex: true,
+                nofollow: false
+            }
+        );
+        let none = Dom::parse("<meta name=robots content=none>");
+        assert_eq!(
+            directives(&none),
+            Directives {
+                noindex: true,
+                nofollow: true
+            }
+        );
+    }
+}

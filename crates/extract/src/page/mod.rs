@@ -1,0 +1,148 @@
+//! One HTML page: decoded, parsed once, and read for its main content, metadata, links and structured data.
+//!
+//! The order of the steps is the safety argument: [`encoding`] bounds nothing, so [`extract`] refuses large bodies first;
+//! [`guard`] bounds nesting and attributes before the parser sees the text; [`dom`] copies the parsed tree into a flat
+//! arena on which every later step is a loop or a recursion of bounded depth.
+
+mod content;
+mod dates;
+mod dom;
+mod encoding;
+mod guard;
+mod links;
+mod markdown;
+mod meta;
+mod patterns;
+mod structured;
+
+use ::url::Url;
+use serde::Serialize;
+
+pub(crate) use encoding::decode;
+pub use {
+    links::Link,
+    meta::Directives,
+    structured::{Kind, Source, Structured},
+};
+
+/// Largest body that is parsed, in bytes.
+pub const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+/// Stack of the thread that [`extract_guarded`] works on, in bytes: four times what the deepest accepted page needs
+/// in a build without optimisation.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
+/// Why a page has no extraction.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The body is larger than [`MAX_BODY_BYTES`].
+    #[error("the page has {0} bytes, more than {MAX_BODY_BYTES}")]
+    TooLarge(usize),
+    /// The content type says that this is not HTML.
+    #[error("not an HTML page: {0}")]
+    NotHtml(String),
+    /// The extraction panicked; a fault of this crate, kept from taking the worker with it.
+    #[error("the extraction failed: {0}")]
+    Panicked(String),
+    /// The operating system gave no thread.
+    #[error("no thread for the extraction: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// One answer to a GET.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The final URL, after redirects; relative links resolve against it.
+    pub url: &'a Url,
+    /// The body as received, content encoding removed.
+    pub body: &'a [u8],
+    /// The `Content-Type` header.
+    pub content_type: Option<&'a str>,
+}
+
+/// What a page says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    /// The page's own title without the site's name where that can be told apart; may be empty.
+    pub title: String,
+    /// ISO 639-1 code (639-3 where there is none): the `lang` attribute, else detected when the detection is reliable.
+    pub language: Option<String>,
+    /// `<link rel=canonical>`, absolute and normalised.
+    pub canonical: Option<Url>,
+    /// The main content. Links are their text only, so that addresses do not dilute the embedding.
+    pub markdown: String,
+    /// Words of the main content (runs of letters, digits and underscores).
+    pub text_words: usize,
+    /// Every distinct link in document order, normalised.
+    pub links: Vec<Link>,
+    /// What the robots meta element asks for.
+    pub robots: Directives,
+    /// Products, questions, contact data and the like.
+    pub structured: Vec<Structured>,
+    /// Date of publication as the page gives it (ISO 8601).
+    pub published: Option<String>,
+    /// Date of the last change as the page gives it (ISO 8601).
+    pub modified: Option<String>,
+}
+
+/// Reads one page on the caller's stack. Use [`extract_guarded`] unless the caller's thread has 16 MiB of stack.
+pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
+    if input.body.len() > MAX_BODY_BYTES {
+        return Err(Error::TooLarge(input.body.len()));
+    }
+    if let Some(content_type) = input.content_type.filter(|value| !is_html(value)) {
+        return Err(Error::NotHtml(content_type.to_owned()));
+    }
+    let html = decode(input.body, input.content_type);
+    let dom = dom::Dom::parse(&guard::bounded(&html));
+    let base = links::base(&dom, input.url);
+    let json_ld = structured::json_ld(&dom);
+    let title = meta::title(&dom);
+    let markdown = markdown::render(&dom, &content::main(&dom, input.url));
+    let language = meta::language(&dom, &markdown);
+    let (published, modified) = dates::find(&dom, &json_ld);
+    Ok(Page {
+        language,
+        canonical: meta::canonical(&dom, &base),
+        text_words: words(&markdown),
+        links: links::collect(&dom, &base),
+        robots: meta::directives(&dom),
+        structured: structured::collect(&dom, &json_ld, &markdown),
+        published,
+        modified,
+        title,
+        markdown,
+    })
+}
+
+/// [`extract`] on a thread of its own with a stack for the deepest page that the guard lets through; a panic becomes
+/// [`Error::Panicked`]. Blocks the calling thread.
+pub fn extract_guarded(input: &Input<'_>) -> Result<Page, Error> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("extract".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || extract(input))?;
+        thread.join().unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Error::Panicked(text.unwrap_or_else(|| "no message".to_owned())))
+        })
+    })
+}
+
+fn is_html(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence.is_empty() || essence == "text/html" || essence == "application/xhtml+xml"
+}
+
+/// Words as the extraction benchmark counts them.
+pub(crate) fn words(text: &str) -> usize {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .count()
+}

@@ -1,0 +1,4 @@
+//! Extraction from the outside: whole pages, hostile pages.
+
+mod hostile;
+mod pages;

@@ -1,0 +1,56 @@
+//! Small whole pages and what becomes of them.
+
+use extract::page::{Input, Kind, Page, Source, extract};
+use url::Url;
+
+fn page(html: &str) -> Page {
+    let url = Url::parse("https://e.com/docs/page").unwrap();
+    extract(&Input { url: &url, body: html.as_bytes(), content_type: Some("text/html; charset=utf-8") }).unwrap()
+}
+
+#[test]
+fn furniture_and_hidden_text_go() {
+    let html = r#"<body><nav>Home Products</nav><header><a href=/>Logo</a></header><div class="breadcrumbs">You are here</div>
+        <main><h1>Returns<a class=headerlink href=#r>¶</a></h1><p>Send it back within 30 days.</p>
+        <p hidden>secret one</p><p style="display: none">secret two</p><div style="position:absolute;left:-9999px">secret three</div>
+        <!-- secret four --><script>secret five</script></main><aside>Elsewhere</aside><footer>Imprint</footer>"#;
+    assert_eq!(page(html).markdown, "# Returns\n\nSend it back within 30 days.");
+}
+
+#[test]
+fn lists_tables_code_and_definitions() {
+    let html = r#"<main><h2>Sizes</h2><table><thead><tr><th>Size<th>Chest</thead><tr><td>S<td>90 | cm<tr><td>M<td>95</table>
+        <ol start=3><li>three<ul><li>inner</ul><li><p>four</p><p>more</p></ol>
+        <div class="highlight-python3"><pre>def f():
+    return <b>1</b></pre></div>
+        <dl><dt>term</dt><dd>its meaning</dd></dl><p># not a heading<br>second <code>x = 1</code> line</p>
+        <table><tr><th>Weight<td>2 kg<tr><th>Colour<td>red</table></main>"#;
+    insta::assert_snapshot!(page(html).markdown, @"");
+}
+
+#[test]
+fn metadata_and_structured_data() {
+    let html = r#"<html lang=en-GB><title>Blue shirt – Shop</title><link rel=canonical href=/shirt>
+        <script type="application/ld+json">{"@graph":[{"@type":"Product","name":"Blue shirt","offers":{"price":"9.90"}},
+        {"@type":"FAQPage","mainEntity":[{"@type":"Question","name":"Is it blue?","acceptedAnswer":{"text":"<p>Yes &amp; no</p>"}}]},
+        {"@type":"Article","datePublished":"2026-01-02T03:04:05Z"}]}</script>
+        <main itemscope itemtype="https://schema.org/Organization"><h1>Blue shirt</h1><span itemprop=name>Shop Ltd</span>
+        <a href="mailto:help@e.com?subject=x">Mail</a></main>"#;
+    let page = page(html);
+    assert_eq!((page.title.as_str(), page.language.as_deref()), ("Blue shirt", Some("en")));
+    assert_eq!(page.canonical.unwrap().as_str(), "https://e.com/shirt");
+    assert_eq!(page.published.as_deref(), Some("2026-01-02T03:04:05Z"));
+    let of = |kind: Kind| page.structured.iter().find(|item| item.kind == kind).unwrap();
+    assert_eq!(of(Kind::Product).data["offers"]["price"], "9.90");
+    assert_eq!(of(Kind::Faq).data["questions"][0]["answer"], "Yes & no");
+    assert_eq!((of(Kind::Organization).source, &of(Kind::Organization).data["name"]), (Source::Microdata, &"Shop Ltd".into()));
+    assert_eq!((of(Kind::Contact).source, &of(Kind::Contact).data["emails"][0]), (Source::Heuristic, &"help@e.com".into()));
+}
+
+#[test]
+fn question_headings_are_a_faq() {
+    let page = page("<main><h2>Why?</h2><p>Because.</p><h2>How much?</h2><p>Five.</p><h2>More</h2><p>x</p></main>");
+    let faq = page.structured.iter().find(|item| item.kind == Kind::Faq).unwrap();
+    assert_eq!(faq.data["questions"].as_array().unwrap().len(), 2);
+    assert_eq!(faq.data["questions"][1]["answer"], "Five.");
+}
