@@ -1,0 +1,81 @@
+use super::*;
+
+fn minimal() -> BTreeMap<String, String> {
+    [
+        ("DATABASE_URL", "postgres://omniops@localhost/omniops"),
+        ("REDIS_URL", "redis://localhost"),
+        ("ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef"),
+        ("OMNIOPS_ADMIN_TOKEN", "a-token-of-at-least-32-characters"),
+        ("CRON_SECRET", "a-secret-of-at-least-32-characters"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
+}
+
+#[test]
+fn every_error_is_told_at_once_with_its_name_and_an_example() {
+    let wrong = [
+        ("DATABASE_URL", "mysql://x"),
+        ("PORT", "seventy"),
+        ("CRAWL_PER_HOST", "0"),
+        ("ENCRYPTION_KEY", "short"),
+        ("OMNIOPS_EGRESS_ALLOW", "localhost"),
+    ];
+    let map = wrong.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let errors = Config::from_map(&map).unwrap_err();
+    let names: Vec<_> = errors.0.iter().map(|e| e.name).collect();
+    for name in [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PORT",
+        "ENCRYPTION_KEY",
+        "OMNIOPS_ADMIN_TOKEN",
+        "CRON_SECRET",
+        "CRAWL_PER_HOST",
+    ] {
+        assert!(names.contains(&name), "{name} is missing from {names:?}");
+    }
+    assert!(names.contains(&"OMNIOPS_EGRESS_ALLOW"));
+    assert!(errors.to_string().contains("for example PORT=3000"));
+}
+
+#[test]
+fn defaults_are_those_of_the_operations_guide() {
+    let config = Config::from_map(&minimal()).unwrap();
+    assert_eq!(config.database.pool_max, 20);
+    assert_eq!(config.worker.lease.as_secs(), 30);
+    assert_eq!(config.crawl.delay.as_millis(), 250);
+    assert_eq!(config.model.embedding_model, "local:minilm-l6-v2");
+    assert!(!config.redis.required);
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:3000");
+}
+
+#[test]
+fn secrets_never_show_in_debug_output() {
+    let config = Config::from_map(&minimal()).unwrap();
+    let shown = format!("{config:?}");
+    for secret in ["a-token-of", "a-secret-of", "0123456789abcdef", "omniops@localhost"] {
+        assert!(!shown.contains(secret), "{secret} leaks");
+    }
+}
+
+#[test]
+fn the_login_role_is_read_from_either_form_of_the_url() {
+    let mut map = minimal();
+    assert_eq!(
+        Config::from_map(&map).unwrap().database.login().as_deref(),
+        Some("omniops")
+    );
+    map.insert(
+        "DATABASE_URL".into(),
+        "postgres:///omniops?host=/run/pg&user=app".into(),
+    );
+    assert_eq!(Config::from_map(&map).unwrap().database.login().as_deref(), Some("app"));
+}
+
+#[test]
+fn an_encryption_key_of_64_hex_characters_is_32_bytes() {
+    let mut map = minimal();
+    map.insert("ENCRYPTION_KEY".into(), "ab".repeat(32));
+    assert_eq!(Config::from_map(&map).unwrap().security.master_key(), vec![0xab; 32]);
+}

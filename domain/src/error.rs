@@ -1,0 +1,193 @@
+//! One error for all of the business: what the caller may know outside, what the log should know inside.
+//!
+//! The transport maps [`Kind`] to its own statuses once (`api::error`); nothing here knows HTTP.
+use std::{error::Error as StdError, fmt, time::Duration};
+
+/// The result of every business function.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is, by who can do something about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request breaks a rule; the fields say which.
+    Invalid(Vec<FieldError>),
+    /// No valid credential was presented.
+    Unauthorized,
+    /// The credential is valid and not enough.
+    Forbidden,
+    /// It does not exist, or is somebody else's: both look the same.
+    NotFound,
+    /// The present state does not allow it.
+    Conflict,
+    /// Too much in too short a time.
+    TooMany {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Something that we need is away for now.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// Our own fault. The outside message is constant.
+    Internal,
+}
+
+/// One field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's name as the contract spells it.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A failure with an outside message and an inside cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    code: &'static str,
+    message: String,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure that the caller may read about: `code` is stable, `message` is for people.
+    pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// Our own fault: `context` and `cause` go to the log only.
+    pub fn internal(context: &'static str, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            kind: Kind::Internal,
+            code: "internal",
+            message: context.into(),
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// One field breaks a rule.
+    pub fn invalid(field: &str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let message = format!("{field}: {reason}");
+        Self::new(
+            Kind::Invalid(vec![FieldError {
+                field: field.into(),
+                reason,
+            }]),
+            "invalid_request",
+            message,
+        )
+    }
+
+    /// The thing named is not there for this caller.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, "not_found", format!("no such {what}"))
+    }
+
+    /// The present state forbids it.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, code, message)
+    }
+
+    /// A needed service is away; `cause` goes to the log.
+    pub fn unavailable(
+        code: &'static str,
+        message: impl Into<String>,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let kind = Kind::Unavailable {
+            retry_after: Duration::from_secs(5),
+        };
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What the caller may read. Constant for our own faults.
+    pub fn public_message(&self) -> &str {
+        match self.kind {
+            Kind::Internal => "something went wrong on our side; the request id leads us to it",
+            _ => &self.message,
+        }
+    }
+
+    /// The whole story with all causes, for the log.
+    pub fn story(&self) -> String {
+        let mut story = self.message.clone();
+        let mut cause: Option<&(dyn StdError + 'static)> = self.cause.as_deref().map(|c| c as _);
+        while let Some(inner) = cause {
+            story.push_str(": ");
+            story.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        story
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|c| c as _)
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        match error {
+            sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => {
+                Self::unavailable("database_unavailable", "the database does not answer", error)
+            }
+            _ => Self::internal("database", error),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal("JSON", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_faults_tell_the_log_everything_and_the_caller_nothing() {
+        let error = Error::internal("reading pages", std::io::Error::other("disk on fire"));
+        assert!(!error.public_message().contains("fire"));
+        assert_eq!(error.story(), "reading pages: disk on fire");
+    }
+
+    #[test]
+    fn an_invalid_field_is_named() {
+        let error = Error::invalid("domain", "must not be empty");
+        assert_eq!(error.public_message(), "domain: must not be empty");
+        assert!(matches!(error.kind(), Kind::Invalid(fields) if fields[0].field == "domain"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading the ledger, and the two things that people do to a job: cancel it, and run it again.
+use entity::{job, job_url};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{events, state};
+use crate::{
+    Error, Result,
+    tenancy::{TenantTx, sql},
+};
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// Only in this state.
+    pub state: Option<String>,
+    /// Older than this job.
+    pub before: Option<Uuid>,
+}
+
+/// One job of the customer.
+pub async fn get(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
+    job::Entity::find_by_id(id)
+        .filter(job::Column::CustomerId.eq(tx.customer()))
+        .one(&**tx)
+        .await?
+        .ok_or_else(|| Error::not_found("job"))
+}
+
+/// Jobs of the customer, newest first.
+pub async fn list(tx: &TenantTx, filter: &Filter, limit: u64) -> Result<Vec<job::Model>> {
+    let mut query = job::Entity::find().filter(job::Column::CustomerId.eq(tx.customer()));
+    if let Some(kind) = &filter.kind {
+        query = query.filter(job::Column::Kind.eq(kind));
+    }
+    if let Some(state) = &filter.state {
+        query = query.filter(job::Column::State.eq(state));
+    }
+    if let Some(before) = filter.before {
+        query = query.filter(job::Column::Id.lt(before));
+    }
+    Ok(query.order_by_desc(job::Column::Id).limit(limit).all(&**tx).await?)
+}
+
+/// Asks a job to stop, and what it has started: what waits ends at once, what runs within seconds.
+pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
+    const CANCEL: &str = "
+        UPDATE jobs SET cancel_requested = true,
+          state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
+          finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END
+        WHERE (id = $1 OR parent_id = $1) AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
+        RETURNING id, state";
+    let before = get(tx, id).await?;
+    if state::is_final(&before.state) {
+        return Err(Error::conflict(
+            "job_ended",
+            format!("the job is already {}", before.state),
+        ));
+    }
+    for row in tx.query_all_raw(sql(CANCEL, [id.into()])).await? {
+        let kind = if row.try_get::<String>("", "state")? == state::RUNNING {
+            "cancel_requested"
+        } else {
+            "cancelled"
+        };
+        events::record(&**tx, Some(tx.customer()), row.try_get("", "id")?, kind, json!({})).await?;
+    }
+    get(tx, id).await
+}
+
+/// Runs a job again that failed, died or was cancelled.
+pub async fn retry(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
+    const RETRY: &str = "
+        UPDATE jobs SET state = 'queued', attempts = 0, starts = 0, cancel_requested = false, error = NULL, result = NULL,
+          run_at = now(), dispatched_at = NULL, finished_at = NULL
+        WHERE id = $1 AND state IN ('failed', 'dead', 'cancelled')";
+    let before = get(tx, id).await?;
+    if tx.execute_raw(sql(RETRY, [id.into()])).await?.rows_affected() == 0 {
+        return Err(Error::conflict(
+            "job_not_ended",
+            format!("the job is {}; only an ended one runs again", before.state),
+        ));
+    }
+    events::record(
+        &**tx,
+        Some(tx.customer()),
+        id,
+        state::QUEUED,
+        json!({ "reason": "retried" }),
+    )
+    .await?;
+    get(tx, id).await
+}
+
+/// What a crawl decided about each URL, in the order of deciding, after `after`.
+pub async fn urls(
+    tx: &TenantTx,
+    job: Uuid,
+    decision: Option<&str>,
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Vec<job_url::Model>> {
+    get(tx, job).await?;
+    let mut query = job_url::Entity::find().filter(job_url::Column::JobId.eq(job));
+    if let Some(decision) = decision {
+        query = query.filter(job_url::Column::Decision.eq(decision));
+    }
+    if let Some(after) = after {
+        query = query.filter(job_url::Column::Seq.gt(after));
+    }
+    Ok(query.order_by_asc(job_url::Column::Seq).limit(limit).all(&**tx).await?)
+}

@@ -1,0 +1,205 @@
+//! Asking for work on pages: a crawl of a site, or new chunks for pages.
+use entity::page;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::{fmt, str::FromStr};
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    Error, Result,
+    jobs::{self, NewJob, Payload, Submitted},
+    tenancy::{HostName, TenantTx, sql},
+};
+
+/// Pages of one embed job: few enough that the work spreads over workers and the first answers come early.
+pub const EMBED_BATCH: usize = 25;
+/// Pages that a crawl of a domain without proof may fetch.
+const PREVIEW_PAGES: i32 = 10;
+
+/// How pages are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FetchMode {
+    /// Whatever the page needs.
+    #[default]
+    Auto,
+    /// Plain HTTP.
+    Static,
+    /// A browser.
+    Browser,
+}
+
+impl FetchMode {
+    /// The mode's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Static => "static",
+            Self::Browser => "browser",
+        }
+    }
+}
+
+impl FromStr for FetchMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Auto, Self::Static, Self::Browser]
+            .into_iter()
+            .find(|m| m.as_str() == text)
+            .ok_or_else(|| Error::invalid("mode", "must be auto, static or browser"))
+    }
+}
+
+impl fmt::Display for FetchMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A crawl to be.
+#[derive(Clone, Debug)]
+pub struct ScrapeRequest {
+    /// Where it starts; must be on one of the customer's domains.
+    pub url: String,
+    /// How pages are fetched.
+    pub mode: FetchMode,
+    /// URLs that are fetched at most.
+    pub max_pages: i32,
+    /// Links from the start page at most.
+    pub max_depth: i32,
+    /// Paths to keep to, with `*` for anything; empty for all.
+    pub include: Vec<String>,
+    /// Paths to leave out, with `*` for anything.
+    pub exclude: Vec<String>,
+    /// Fetch everything anew instead of asking what has changed.
+    pub full: bool,
+}
+
+impl ScrapeRequest {
+    /// A crawl of the whole site at `url` with the usual limits.
+    pub fn of(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            mode: FetchMode::Auto,
+            max_pages: 1000,
+            max_depth: 20,
+            include: vec![],
+            exclude: vec![],
+            full: false,
+        }
+    }
+
+    fn check(&self) -> Result<Url> {
+        let url = Url::parse(self.url.trim()).map_err(|e| Error::invalid("url", format!("is not a URL: {e}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(Error::invalid("url", "must start with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::invalid("url", "must not contain a user name or password"));
+        }
+        if !(1..=100_000).contains(&self.max_pages) {
+            return Err(Error::invalid("max_pages", "must be between 1 and 100000"));
+        }
+        if !(0..=100).contains(&self.max_depth) {
+            return Err(Error::invalid("max_depth", "must be between 0 and 100"));
+        }
+        for (field, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
+            if patterns.len() > 100 || patterns.iter().any(|p| p.is_empty() || p.len() > 500) {
+                return Err(Error::invalid(
+                    field,
+                    "must have at most 100 patterns of 1 to 500 characters",
+                ));
+            }
+        }
+        if self.mode == FetchMode::Browser {
+            return Err(Error::invalid(
+                "mode",
+                "this build has no browser crawler; use auto or static",
+            ));
+        }
+        Ok(url)
+    }
+}
+
+/// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
+pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
+    const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch)
+                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let url = request.check()?;
+    let verified = domain_of(tx, &url).await?;
+    let max_pages = if verified {
+        request.max_pages
+    } else {
+        request.max_pages.min(PREVIEW_PAGES)
+    };
+    let mut job = NewJob::new(tx.customer(), Payload::Scrape {});
+    job.dedupe_key = Some(url.to_string());
+    let submitted = jobs::submit(&**tx, &job).await?;
+    if submitted.fresh {
+        let values = [
+            submitted.id.into(),
+            tx.customer().into(),
+            url.to_string().into(),
+            request.mode.as_str().into(),
+            max_pages.into(),
+            request.max_depth.into(),
+            request.include.clone().into(),
+            request.exclude.clone().into(),
+            request.full.into(),
+        ];
+        tx.execute_raw(sql(SETTINGS, values)).await?;
+    }
+    Ok(submitted)
+}
+
+/// Whether the URL's host is verified; an error if it is not the customer's at all.
+async fn domain_of(tx: &TenantTx, url: &Url) -> Result<bool> {
+    let host = HostName::of(url).ok_or_else(|| Error::invalid("url", "has no host"))?;
+    let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE host = $1";
+    let row = tx.query_one_raw(sql(find, [host.as_str().into()])).await?;
+    let row = row.ok_or_else(|| {
+        Error::invalid(
+            "url",
+            format!("{host} is not one of this customer's domains; add it first"),
+        )
+    })?;
+    Ok(row.try_get("", "verified")?)
+}
+
+/// Writes embed jobs for the pages named, or for all live pages, in batches.
+pub async fn request_embed(
+    tx: &TenantTx,
+    pages: Option<&[Uuid]>,
+    parent: Option<Uuid>,
+    force: bool,
+) -> Result<Vec<Uuid>> {
+    let mut query = page::Entity::find()
+        .select_only()
+        .column(page::Column::Id)
+        .filter(page::Column::TombstonedAt.is_null());
+    if let Some(pages) = pages {
+        query = query.filter(page::Column::Id.is_in(pages.iter().copied()));
+    }
+    let found: Vec<Uuid> = query.order_by_asc(page::Column::Id).into_tuple().all(&**tx).await?;
+    if let Some(pages) = pages
+        && let Some(missing) = pages.iter().find(|id| !found.contains(id))
+    {
+        return Err(Error::invalid(
+            "page_ids",
+            format!("{missing} is no live page of this customer"),
+        ));
+    }
+    let mut made = Vec::new();
+    for batch in found.chunks(EMBED_BATCH) {
+        let mut job = NewJob::new(
+            tx.customer(),
+            Payload::Embed {
+                page_ids: batch.to_vec(),
+                force,
+            },
+        );
+        job.parent = parent;
+        made.push(jobs::submit(&**tx, &job).await?.id);
+    }
+    Ok(made)
+}

@@ -1,0 +1,108 @@
+//! Fusion: `cosine + w · rank / best rank of the question`, pure.
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Candidate;
+
+/// Weight of the lexical leg, tuned on two labelled sets (`docs/adr/0004-convex-fusion.md`).
+pub const LEXICAL_WEIGHT: f64 = 0.12;
+
+/// A chunk with its scores.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Passage {
+    /// The chunk.
+    pub chunk: Uuid,
+    /// Its page.
+    pub page: Uuid,
+    /// The page's version as indexed.
+    pub page_version: i64,
+    /// The page's address.
+    pub url: String,
+    /// The page's title.
+    pub title: String,
+    /// Position on the page.
+    pub ordinal: i32,
+    /// `Title > Section > …`.
+    pub heading_path: String,
+    /// The text.
+    pub text: String,
+    /// What passages are ordered by.
+    pub score: f64,
+    /// Cosine similarity to the question.
+    pub cosine: Option<f64>,
+    /// The lexical rank, 1 for the question's best.
+    pub lexical: f64,
+    /// The share of the question's words that occur in the chunk, 0 to 1.
+    pub coverage: f64,
+}
+
+/// Orders candidates, best first.
+pub fn fuse(candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
+    let best = candidates.iter().filter_map(|c| c.rank).fold(0.0, f64::max);
+    let mut passages: Vec<Passage> = candidates.into_iter().map(|c| passage(c, best)).collect();
+    passages.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
+    passages.truncate(limit);
+    passages
+}
+
+fn passage(c: Candidate, best: f64) -> Passage {
+    let lexical = if best > 0.0 { c.rank.unwrap_or(0.0) / best } else { 0.0 };
+    let score = c.cosine.map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical);
+    let coverage = if c.question_words > 0 {
+        f64::from(c.words) / f64::from(c.question_words)
+    } else {
+        0.0
+    };
+    Passage {
+        chunk: c.id,
+        page: c.page_id,
+        page_version: c.page_version,
+        url: c.url,
+        title: c.title,
+        ordinal: c.ordinal,
+        heading_path: c.heading_path,
+        text: c.text,
+        score,
+        cosine: c.cosine,
+        lexical,
+        coverage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(n: u128, cosine: Option<f64>, rank: Option<f64>) -> Candidate {
+        Candidate {
+            id: Uuid::from_u128(n),
+            page_id: Uuid::nil(),
+            page_version: 1,
+            url: String::new(),
+            title: String::new(),
+            ordinal: 0,
+            heading_path: String::new(),
+            text: String::new(),
+            cosine,
+            rank,
+            words: 1,
+            question_words: 2,
+        }
+    }
+
+    #[test]
+    fn words_decide_between_equal_meanings_and_do_not_outvote_a_clear_one() {
+        let near_tie = vec![candidate(1, Some(0.50), None), candidate(2, Some(0.48), Some(0.9))];
+        assert_eq!(fuse(near_tie, 2)[0].chunk, Uuid::from_u128(2));
+        let clear = vec![candidate(1, Some(0.80), None), candidate(2, Some(0.48), Some(0.9))];
+        assert_eq!(fuse(clear, 2)[0].chunk, Uuid::from_u128(1));
+    }
+
+    #[test]
+    fn without_vectors_the_words_decide_alone() {
+        let found = fuse(vec![candidate(1, None, Some(0.1)), candidate(2, None, Some(0.3))], 5);
+        assert_eq!(found[0].chunk, Uuid::from_u128(2));
+        assert!((found[0].score - 1.0).abs() < 1e-9);
+        assert!((found[0].coverage - 0.5).abs() < 1e-9);
+    }
+}

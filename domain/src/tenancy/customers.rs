@@ -1,0 +1,162 @@
+//! Customers: made and listed by administrators, found by host for visitors.
+use entity::{customer, domain};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Db, HostName, sql};
+use crate::{Error, Result, ids, secrets};
+use sea_orm::ConnectionTrait;
+
+/// A tenant, as far as most of the code needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// Its id.
+    pub id: Uuid,
+    /// Its primary domain: `host` or `host:port`.
+    pub domain: String,
+    /// Its name for people.
+    pub name: String,
+    /// Counts visible changes of its index; keys its caches.
+    pub index_version: i64,
+    /// Assistant settings as stored.
+    pub settings: Value,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+impl From<customer::Model> for Customer {
+    fn from(row: customer::Model) -> Self {
+        Self {
+            id: row.id,
+            domain: row.domain,
+            name: row.name,
+            index_version: row.index_version,
+            settings: row.settings,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// What a new customer needs.
+#[derive(Clone, Debug)]
+pub struct NewCustomer {
+    /// Its name, 1 to 200 characters.
+    pub name: String,
+    /// Its primary domain.
+    pub domain: HostName,
+    /// The operator vouches for the domain, so that it needs no proof.
+    pub vouched: bool,
+}
+
+/// Makes a customer with its primary domain.
+pub async fn create(db: &Db, new: &NewCustomer) -> Result<Customer> {
+    let name = new.name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name", "must have 1 to 200 characters"));
+    }
+    let tx = db.system().await?;
+    let row = customer::ActiveModel {
+        id: Set(ids::new_id()),
+        domain: Set(new.domain.to_string()),
+        name: Set(name.to_owned()),
+        settings: Set(Value::Object(serde_json::Map::new())),
+        ..Default::default()
+    };
+    let row = row.insert(&*tx).await.map_err(taken)?;
+    let record = domain::ActiveModel {
+        id: Set(ids::new_id()),
+        customer_id: Set(row.id),
+        host: Set(row.domain.clone()),
+        token: Set(secrets::token()?),
+        method: Set(new.vouched.then(|| "operator".to_owned())),
+        ..Default::default()
+    };
+    let record = record.insert(&*tx).await.map_err(taken)?;
+    if new.vouched {
+        let verify = "UPDATE customer_domains SET verified_at = now() WHERE id = $1";
+        tx.execute_raw(sql(verify, [record.id.into()])).await?;
+    }
+    tx.commit().await?;
+    Ok(row.into())
+}
+
+/// A unique name that is taken is the caller's to mend.
+pub(super) fn taken(error: sea_orm::DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::conflict("domain_taken", "this domain already belongs to a customer")
+        }
+        _ => error.into(),
+    }
+}
+
+/// The customer with this id.
+pub async fn get(db: &Db, id: Uuid) -> Result<Customer> {
+    let tx = db.system().await?;
+    let row = customer::Entity::find_by_id(id).one(&*tx).await?;
+    row.map(Into::into).ok_or_else(|| Error::not_found("customer"))
+}
+
+/// Customers in the order of their making, after `after`.
+pub async fn list(db: &Db, after: Option<Uuid>, limit: u64) -> Result<Vec<Customer>> {
+    let tx = db.system().await?;
+    let mut query = customer::Entity::find().order_by_asc(customer::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(customer::Column::Id.gt(after));
+    }
+    Ok(query.all(&*tx).await?.into_iter().map(Into::into).collect())
+}
+
+/// Gives a customer another name or other assistant settings.
+pub async fn rename(db: &Db, id: Uuid, name: Option<&str>, settings: Option<Value>) -> Result<Customer> {
+    let tx = db.system().await?;
+    let update =
+        "UPDATE customer_configs SET name = coalesce($2, name), settings = coalesce($3, settings), updated_at = now()
+                  WHERE id = $1";
+    tx.execute_raw(sql(
+        update,
+        [id.into(), name.map(str::to_owned).into(), settings.into()],
+    ))
+    .await?;
+    tx.commit().await?;
+    get(db, id).await
+}
+
+/// Removes a customer with all that it owns.
+pub async fn delete(db: &Db, id: Uuid) -> Result<()> {
+    let tx = db.system().await?;
+    let gone = customer::Entity::delete_by_id(id).exec(&*tx).await?.rows_affected;
+    tx.commit().await?;
+    if gone == 0 {
+        Err(Error::not_found("customer"))
+    } else {
+        Ok(())
+    }
+}
+
+/// The customer that owns `host`, if the host is verified or `verified_only` is off.
+pub async fn find_by_host(db: &Db, host: &HostName, verified_only: bool) -> Result<Option<Customer>> {
+    let tx = db.system().await?;
+    let mut query = domain::Entity::find().filter(domain::Column::Host.eq(host.to_string()));
+    if verified_only {
+        query = query.filter(domain::Column::VerifiedAt.is_not_null());
+    }
+    let Some(record) = query.one(&*tx).await? else {
+        return Ok(None);
+    };
+    Ok(customer::Entity::find_by_id(record.customer_id)
+        .one(&*tx)
+        .await?
+        .map(Into::into))
+}
+
+/// One setting of a customer as text, if it is set.
+pub fn settings<'a>(customer: &'a Customer, name: &str) -> Option<&'a str> {
+    customer
+        .settings
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|v| !v.is_empty())
+}

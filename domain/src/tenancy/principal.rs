@@ -1,0 +1,94 @@
+//! Who is asking, and what they may do.
+use std::str::FromStr;
+use uuid::Uuid;
+
+use super::{Customer, VisitorSession};
+use crate::{Error, Result, error::Kind};
+
+/// What an API key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything a key can.
+    All,
+    /// Ask questions and read conversations.
+    Chat,
+    /// Search and read pages.
+    Search,
+    /// Start and control jobs.
+    Jobs,
+    /// Change domains.
+    Domains,
+}
+
+impl Scope {
+    const EACH: [Self; 5] = [Self::All, Self::Chat, Self::Search, Self::Jobs, Self::Domains];
+
+    /// The scope's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "*",
+            Self::Chat => "chat",
+            Self::Search => "search",
+            Self::Jobs => "jobs",
+            Self::Domains => "domains",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = || Self::EACH.map(Self::as_str).join(", ");
+        Self::EACH
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| Error::invalid("scopes", format!("`{text}` is none of {}", known())))
+    }
+}
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// An operator with the admin token.
+    Admin,
+    /// An integrator with an API key.
+    Key {
+        /// The key.
+        id: Uuid,
+        /// Whose it is.
+        customer: Customer,
+        /// What it may do.
+        scopes: Vec<Scope>,
+    },
+    /// A visitor with a widget session.
+    Visitor(VisitorSession),
+}
+
+impl Principal {
+    /// Refuses unless `scope` is granted. Administrators may do everything; visitors have no scopes.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        let granted = match self {
+            Self::Admin => true,
+            Self::Key { scopes, .. } => scopes.contains(&scope) || scopes.contains(&Scope::All),
+            Self::Visitor(_) => false,
+        };
+        let refused = || {
+            Error::new(
+                Kind::Forbidden,
+                "missing_scope",
+                format!("this needs the scope `{}`", scope.as_str()),
+            )
+        };
+        if granted { Ok(()) } else { Err(refused()) }
+    }
+
+    /// A short name for the audit log.
+    pub fn actor(&self) -> String {
+        match self {
+            Self::Admin => "admin".into(),
+            Self::Key { id, .. } => format!("key:{id}"),
+            Self::Visitor(_) => "visitor".into(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The two doors to the database. A [`TenantTx`] runs as `omniops_app`, bound by row-level security to one customer; a
+//! [`SystemTx`] runs as `omniops_system` and sees everything. There is no third way to a connection in this crate.
+//!
+//! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
+//! authentication and by administrators (`tenancy`), queue statistics and health. Everything a tenant asks for goes
+//! through [`Db::tenant`].
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    Statement, TransactionTrait,
+};
+use secrecy::{ExposeSecret, SecretString};
+use std::ops::Deref;
+use uuid::Uuid;
+
+use super::Customer;
+use crate::{Result, config::DatabaseConfig};
+
+/// The pool of a process. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Db(DatabaseConnection);
+
+impl Db {
+    /// Opens the pool.
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
+        Ok(Self(open(&config.url, config.pool_max, config).await?))
+    }
+
+    /// A connection of the schema's owner, for migrations only.
+    pub async fn connect_owner(config: &DatabaseConfig) -> Result<DatabaseConnection> {
+        open(&config.owner_url, 2, config).await
+    }
+
+    /// A transaction of one customer.
+    pub async fn tenant(&self, customer: &Customer) -> Result<TenantTx> {
+        let tx = self.0.begin().await?;
+        enter(&tx, "omniops_app", &customer.domain).await?;
+        Ok(TenantTx {
+            tx,
+            customer: customer.id,
+        })
+    }
+
+    /// A read-only transaction of one customer.
+    pub async fn tenant_read(&self, customer: &Customer) -> Result<TenantTx> {
+        let tx = self.0.begin_with_config(None, Some(AccessMode::ReadOnly)).await?;
+        enter(&tx, "omniops_app", &customer.domain).await?;
+        Ok(TenantTx {
+            tx,
+            customer: customer.id,
+        })
+    }
+
+    /// A transaction of the system's own. See the module for who may call this.
+    pub async fn system(&self) -> Result<SystemTx> {
+        let tx = self.0.begin().await?;
+        enter(&tx, "omniops_system", "").await?;
+        Ok(SystemTx(tx))
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.0.ping().await?)
+    }
+
+    /// Closes the pool.
+    pub async fn close(self) {
+        if let Err(error) = self.0.close().await {
+            tracing::warn!(%error, "closing the database pool");
+        }
+    }
+}
+
+async fn open(url: &SecretString, max: u32, config: &DatabaseConfig) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url.expose_secret());
+    options
+        .max_connections(max)
+        .idle_timeout(config.idle)
+        .acquire_timeout(config.connect)
+        .connect_timeout(config.connect)
+        .sqlx_logging(false);
+    Ok(Database::connect(options).await?)
+}
+
+async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str) -> Result<()> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true)",
+        [role.into(), domain.into()],
+    );
+    tx.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// A transaction bound to one customer; rolled back unless committed.
+pub struct TenantTx {
+    tx: DatabaseTransaction,
+    customer: Uuid,
+}
+
+impl TenantTx {
+    /// The customer.
+    pub fn customer(&self) -> Uuid {
+        self.customer
+    }
+
+    /// Makes the changes visible.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for TenantTx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &Self::Target {
+        &self.tx
+    }
+}
+
+/// A transaction that row-level security does not bind; rolled back unless committed.
+pub struct SystemTx(DatabaseTransaction);
+
+impl SystemTx {
+    /// Makes the changes visible.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Deref for SystemTx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// A statement of ours with its values in order.
+pub(crate) fn sql<const N: usize>(text: &str, values: [sea_orm::Value; N]) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, text, values)
+}
