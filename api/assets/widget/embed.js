@@ -2,18 +2,16 @@
 //
 //   <script async src="https://help.example/embed.js" data-domain="shop.example"></script>
 //
-// Optional attributes: data-domain (default: this page's host), data-lang, data-color (#rrggbb), data-position
-// (left or right), data-theme (light or dark). Page code may queue calls before the script has loaded:
-//
-//   (window.OmniopsQ ||= []).push(['open'], ['ask', 'When do you deliver?'], ['on', 'answer', console.log]);
+// Optional: data-domain (default: the page's host), data-lang, data-color (#rrggbb), data-position (left, right),
+// data-mode (light, dark). Calls queue before the script has loaded: (window.OmniopsQ ||= []).push(['ask', 'Hello?']).
 //
 // What must stay true:
-// - Until the visitor opens the panel there is no request and no storage. The first opening asks for a session;
-//   the session's id is put in sessionStorage with the first message. Requests go to the script's origin only and
-//   carry no cookies.
-// - Text becomes DOM by text nodes alone, so the widget runs under `require-trusted-types-for 'script'` and needs
-//   from the host's CSP only `script-src` and `connect-src`. Links lead to http(s) or mailto addresses.
-// - The page can read an open shadow root: nothing secret lives here, the token is short-lived and bound to the origin.
+// - No request and no storage before the panel is opened. Opening it asks for a session, which is put in
+//   sessionStorage with the first message. Requests go to the script's origin only, without cookies.
+// - Text becomes DOM by text nodes alone: the widget needs `script-src` and `connect-src` of the host's CSP and runs
+//   under Trusted Types. Links lead to http(s) or mailto addresses.
+// - The page can read an open shadow root: nothing secret is kept here.
+// - Comments are whole lines, so that a server may drop them.
 (() => {
   'use strict';
   const script = document.currentScript || document.querySelector('script[src*="/embed.js"]');
@@ -26,26 +24,26 @@
   const SILENCE_MS = 60000;
   const STORE_KEY = 'omniops:' + domain;
 
-  // --- Texts -------------------------------------------------------------------------------------------------------
+  // Texts
 
   const KEYS =
-    'chat|close|title|sub|label|send|stop|log|you|bot|wait|sources|note|hello|err|busy|off|retry|contact|up|down|thanks|why|cut|tab|in|out'.split('|');
+    'close|title|sub|label|send|stop|you|bot|wait|sources|hello|err|busy|off|retry|contact|up|down|thanks|why|cut|tab|in|out'.split('|');
   const TEXTS = {
-    en: 'Help chat|Close chat|Customer service|Answers from our own pages|Type your question|Send|Stop|Conversation|You|Assistant|Assistant is typing|Sources|Automatic answers. Please check the sources.|Hello! What would you like to know?|That did not work. Your question is kept.|Many people are asking right now. Please try again shortly.|The chat is not available here at the moment.|Try again|Contact us|Helpful|Not helpful|Thank you for your feedback.|What was missing?|Stopped|opens in a new tab|In stock|Out of stock',
-    de: 'Hilfe-Chat|Chat schließen|Kundenservice|Antworten aus unseren eigenen Seiten|Ihre Frage|Senden|Stopp|Unterhaltung|Sie|Assistent|Assistent schreibt|Quellen|Automatische Antworten. Bitte prüfen Sie die Quellen.|Guten Tag! Was möchten Sie wissen?|Das hat nicht geklappt. Ihre Frage bleibt erhalten.|Gerade fragen viele gleichzeitig. Bitte gleich noch einmal versuchen.|Der Chat ist hier im Moment nicht verfügbar.|Erneut versuchen|Kontakt aufnehmen|Hilfreich|Nicht hilfreich|Danke für Ihre Rückmeldung.|Was hat gefehlt?|Angehalten|öffnet in neuem Tab|Auf Lager|Nicht auf Lager',
-    fr: 'Chat d’aide|Fermer le chat|Service client|Réponses tirées de nos pages|Votre question|Envoyer|Arrêter|Conversation|Vous|Assistant|L’assistant écrit|Sources|Réponses automatiques. Merci de vérifier les sources.|Bonjour ! Que souhaitez-vous savoir ?|Cela n’a pas fonctionné. Votre question est conservée.|Beaucoup de demandes en ce moment. Merci de réessayer dans un instant.|Le chat n’est pas disponible ici pour le moment.|Réessayer|Nous contacter|Utile|Pas utile|Merci pour votre avis.|Que manquait-il ?|Arrêté|ouvre un nouvel onglet|En stock|Épuisé',
-    es: 'Chat de ayuda|Cerrar chat|Atención al cliente|Respuestas de nuestras páginas|Escriba su pregunta|Enviar|Detener|Conversación|Usted|Asistente|El asistente escribe|Fuentes|Respuestas automáticas. Compruebe las fuentes.|¡Hola! ¿Qué le gustaría saber?|No ha funcionado. Su pregunta se conserva.|Hay muchas consultas ahora. Inténtelo de nuevo en breve.|El chat no está disponible aquí en este momento.|Reintentar|Contactar|Útil|No útil|Gracias por su opinión.|¿Qué faltaba?|Detenido|se abre en otra pestaña|En existencias|Agotado',
-    nl: 'Hulpchat|Chat sluiten|Klantenservice|Antwoorden van onze eigen pagina’s|Typ uw vraag|Versturen|Stop|Gesprek|U|Assistent|Assistent typt|Bronnen|Automatische antwoorden. Controleer de bronnen.|Hallo! Wat wilt u weten?|Dat lukte niet. Uw vraag is bewaard.|Er zijn nu veel vragen. Probeer het zo weer.|De chat is hier nu niet beschikbaar.|Opnieuw proberen|Contact opnemen|Nuttig|Niet nuttig|Bedankt voor uw reactie.|Wat ontbrak er?|Gestopt|opent in nieuw tabblad|Op voorraad|Niet op voorraad',
-    it: 'Chat di assistenza|Chiudi chat|Servizio clienti|Risposte dalle nostre pagine|Scriva la sua domanda|Invia|Ferma|Conversazione|Lei|Assistente|L’assistente scrive|Fonti|Risposte automatiche. Verifichi le fonti.|Salve! Che cosa desidera sapere?|Non ha funzionato. La domanda è conservata.|Molte richieste in questo momento. Riprovi tra poco.|La chat non è disponibile qui al momento.|Riprova|Contattaci|Utile|Non utile|Grazie per il riscontro.|Che cosa mancava?|Interrotto|si apre in una nuova scheda|Disponibile|Esaurito',
-    pt: 'Chat de ajuda|Fechar chat|Apoio ao cliente|Respostas das nossas páginas|Escreva a sua pergunta|Enviar|Parar|Conversa|Você|Assistente|O assistente está a escrever|Fontes|Respostas automáticas. Verifique as fontes.|Olá! O que gostaria de saber?|Não funcionou. A sua pergunta foi guardada.|Há muitas perguntas agora. Tente de novo daqui a pouco.|O chat não está disponível aqui neste momento.|Tentar de novo|Contactar|Útil|Não útil|Obrigado pela sua opinião.|O que faltou?|Parado|abre num novo separador|Em stock|Esgotado',
-    pl: 'Czat pomocy|Zamknij czat|Obsługa klienta|Odpowiedzi z naszych stron|Wpisz pytanie|Wyślij|Zatrzymaj|Rozmowa|Ty|Asystent|Asystent pisze|Źródła|Odpowiedzi automatyczne. Prosimy sprawdzić źródła.|Dzień dobry! O co chcesz zapytać?|Nie udało się. Pytanie zostało zachowane.|Teraz pyta wiele osób. Spróbuj ponownie za chwilę.|Czat jest tu chwilowo niedostępny.|Spróbuj ponownie|Kontakt|Pomocne|Niepomocne|Dziękujemy za opinię.|Czego zabrakło?|Zatrzymano|otwiera się w nowej karcie|Dostępny|Niedostępny',
-    ar: 'محادثة المساعدة|إغلاق المحادثة|خدمة العملاء|إجابات من صفحاتنا|اكتب سؤالك|إرسال|إيقاف|المحادثة|أنت|المساعد|المساعد يكتب|المصادر|إجابات آلية. يرجى مراجعة المصادر.|مرحبًا! ماذا تود أن تعرف؟|لم ينجح ذلك. سؤالك محفوظ.|هناك أسئلة كثيرة الآن. حاول مرة أخرى بعد قليل.|المحادثة غير متاحة هنا حاليًا.|حاول مرة أخرى|اتصل بنا|مفيد|غير مفيد|شكرًا على ملاحظتك.|ما الذي كان ناقصًا؟|تم الإيقاف|يفتح في علامة تبويب جديدة|متوفر|غير متوفر',
-    he: 'צ׳אט עזרה|סגירת הצ׳אט|שירות לקוחות|תשובות מהדפים שלנו|כתבו את השאלה|שליחה|עצירה|שיחה|אתם|העוזר|העוזר כותב|מקורות|תשובות אוטומטיות. כדאי לבדוק את המקורות.|שלום! מה תרצו לדעת?|זה לא הצליח. השאלה נשמרה.|יש כרגע שאלות רבות. נסו שוב בעוד רגע.|הצ׳אט אינו זמין כאן כרגע.|נסו שוב|צרו קשר|מועיל|לא מועיל|תודה על המשוב.|מה היה חסר?|נעצר|נפתח בכרטיסייה חדשה|במלאי|אזל מהמלאי',
-    ja: 'ヘルプチャット|チャットを閉じる|カスタマーサービス|当サイトのページからお答えします|ご質問を入力|送信|停止|会話|あなた|アシスタント|アシスタントが入力中|出典|自動回答です。出典をご確認ください。|こんにちは。何をお知りになりたいですか?|うまくいきませんでした。ご質問は保存されています。|現在混み合っています。少し後にもう一度お試しください。|現在ここではチャットをご利用いただけません。|再試行|お問い合わせ|役に立った|役に立たなかった|ご意見ありがとうございます。|何が足りませんでしたか?|停止しました|新しいタブで開きます|在庫あり|在庫なし',
+    en: 'Close chat|Customer service|Automatic answers from our pages|Type your question|Send|Stop|You|Assistant|Assistant is typing|Sources|Hello! What would you like to know?|That did not work.|Many people are asking right now. Please try again shortly.|The chat is not available here at the moment.|Try again|Contact us|Helpful|Not helpful|Thank you for your feedback.|What was missing?|Stopped|opens in a new tab|In stock|Out of stock',
+    de: 'Chat schließen|Kundenservice|Automatische Antworten aus unseren Seiten|Ihre Frage|Senden|Stopp|Sie|Assistent|Assistent schreibt|Quellen|Guten Tag! Was möchten Sie wissen?|Das hat nicht geklappt.|Gerade fragen viele gleichzeitig. Bitte gleich noch einmal versuchen.|Der Chat ist hier im Moment nicht verfügbar.|Erneut versuchen|Kontakt aufnehmen|Hilfreich|Nicht hilfreich|Danke für Ihre Rückmeldung.|Was hat gefehlt?|Angehalten|öffnet in neuem Tab|Auf Lager|Nicht auf Lager',
+    fr: 'Fermer le chat|Service client|Réponses automatiques tirées de nos pages|Votre question|Envoyer|Arrêter|Vous|Assistant|L’assistant écrit|Sources|Bonjour ! Que souhaitez-vous savoir ?|Cela n’a pas fonctionné.|Beaucoup de demandes en ce moment. Merci de réessayer dans un instant.|Le chat n’est pas disponible ici pour le moment.|Réessayer|Nous contacter|Utile|Pas utile|Merci pour votre avis.|Que manquait-il ?|Arrêté|ouvre un nouvel onglet|En stock|Épuisé',
+    es: 'Cerrar chat|Atención al cliente|Respuestas automáticas de nuestras páginas|Escriba su pregunta|Enviar|Detener|Usted|Asistente|El asistente escribe|Fuentes|¡Hola! ¿Qué le gustaría saber?|No ha funcionado.|Hay muchas consultas ahora. Inténtelo de nuevo en breve.|El chat no está disponible aquí en este momento.|Reintentar|Contactar|Útil|No útil|Gracias por su opinión.|¿Qué faltaba?|Detenido|se abre en otra pestaña|En existencias|Agotado',
+    nl: 'Chat sluiten|Klantenservice|Automatische antwoorden uit onze pagina’s|Typ uw vraag|Versturen|Stop|U|Assistent|Assistent typt|Bronnen|Hallo! Wat wilt u weten?|Dat lukte niet.|Er zijn nu veel vragen. Probeer het zo weer.|De chat is hier nu niet beschikbaar.|Opnieuw proberen|Contact opnemen|Nuttig|Niet nuttig|Bedankt voor uw reactie.|Wat ontbrak er?|Gestopt|opent in nieuw tabblad|Op voorraad|Niet op voorraad',
+    it: 'Chiudi chat|Servizio clienti|Risposte automatiche dalle nostre pagine|Scriva la sua domanda|Invia|Ferma|Lei|Assistente|L’assistente scrive|Fonti|Salve! Che cosa desidera sapere?|Non ha funzionato.|Molte richieste in questo momento. Riprovi tra poco.|La chat non è disponibile qui al momento.|Riprova|Contattaci|Utile|Non utile|Grazie per il riscontro.|Che cosa mancava?|Interrotto|si apre in una nuova scheda|Disponibile|Esaurito',
+    pt: 'Fechar chat|Apoio ao cliente|Respostas automáticas das nossas páginas|Escreva a sua pergunta|Enviar|Parar|Você|Assistente|O assistente está a escrever|Fontes|Olá! O que gostaria de saber?|Não funcionou.|Há muitas perguntas agora. Tente de novo daqui a pouco.|O chat não está disponível aqui neste momento.|Tentar de novo|Contactar|Útil|Não útil|Obrigado pela sua opinião.|O que faltou?|Parado|abre num novo separador|Em stock|Esgotado',
+    pl: 'Zamknij czat|Obsługa klienta|Automatyczne odpowiedzi z naszych stron|Wpisz pytanie|Wyślij|Zatrzymaj|Ty|Asystent|Asystent pisze|Źródła|Dzień dobry! O co chcesz zapytać?|Nie udało się.|Teraz pyta wiele osób. Spróbuj ponownie za chwilę.|Czat jest tu chwilowo niedostępny.|Spróbuj ponownie|Kontakt|Pomocne|Niepomocne|Dziękujemy za opinię.|Czego zabrakło?|Zatrzymano|otwiera się w nowej karcie|Dostępny|Niedostępny',
+    ar: 'إغلاق المحادثة|خدمة العملاء|إجابات آلية من صفحاتنا|اكتب سؤالك|إرسال|إيقاف|أنت|المساعد|المساعد يكتب|المصادر|مرحبًا! ماذا تود أن تعرف؟|لم ينجح ذلك.|هناك أسئلة كثيرة الآن. حاول مرة أخرى بعد قليل.|المحادثة غير متاحة هنا حاليًا.|حاول مرة أخرى|اتصل بنا|مفيد|غير مفيد|شكرًا على ملاحظتك.|ما الذي كان ناقصًا؟|تم الإيقاف|يفتح في علامة تبويب جديدة|متوفر|غير متوفر',
+    he: 'סגירת הצ׳אט|שירות לקוחות|תשובות אוטומטיות מהדפים שלנו|כתבו את השאלה|שליחה|עצירה|אתם|העוזר|העוזר כותב|מקורות|שלום! מה תרצו לדעת?|זה לא הצליח.|יש כרגע שאלות רבות. נסו שוב בעוד רגע.|הצ׳אט אינו זמין כאן כרגע.|נסו שוב|צרו קשר|מועיל|לא מועיל|תודה על המשוב.|מה היה חסר?|נעצר|נפתח בכרטיסייה חדשה|במלאי|אזל מהמלאי',
+    ja: 'チャットを閉じる|カスタマーサービス|当サイトのページから自動でお答えします|ご質問を入力|送信|停止|あなた|アシスタント|アシスタントが入力中|出典|こんにちは。何をお知りになりたいですか?|うまくいきませんでした。|現在混み合っています。少し後にもう一度お試しください。|現在ここではチャットをご利用いただけません。|再試行|お問い合わせ|役に立った|役に立たなかった|ご意見ありがとうございます。|何が足りませんでしたか?|停止しました|新しいタブで開きます|在庫あり|在庫なし',
   };
   let locale;
   let t;
-  /** Takes the first locale that has texts; `pt-BR` counts as `pt`. */
+  // Takes the first locale that has texts; `pt-BR` counts as `pt`.
   const choose = (...tags) => {
     locale = tags.map((tag) => (tag || '').slice(0, 2).toLowerCase()).find((tag) => Object.hasOwn(TEXTS, tag)) || 'en';
     const words = TEXTS[locale].split('|');
@@ -54,7 +52,7 @@
   const pageLang = document.documentElement.lang;
   choose(settings.lang, pageLang, navigator.language);
 
-  // --- Looks -------------------------------------------------------------------------------------------------------
+  // Looks
 
   const DARK =
     '--bg:#151a21;--fg:#e9edf2;--mute:#a9b4c2;--soft:#212833;--line:#343d4a;--edge:#7f8b9a;--bad:#ff9f95;--link:var(--link-dark,#8fb8ff)';
@@ -67,69 +65,67 @@
 *{box-sizing:border-box;font:inherit;color:inherit;margin:0;padding:0}
 [hidden]{display:none!important}
 .sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-button,.button{cursor:pointer;border:1px solid transparent;background:none;border-radius:10px;min-width:44px;min-height:44px;display:inline-flex;align-items:center;justify-content:center;gap:8px;touch-action:manipulation}
+button,.button{cursor:pointer;border:1px solid transparent;background:none;border-radius:10px;min-width:44px;min-height:44px;display:inline-flex;align-items:center;justify-content:center;gap:8px}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px}
 svg{width:22px;height:22px;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round;flex:none}
 a{color:var(--link);text-underline-offset:2px}
-.launch{width:58px;height:58px;border-radius:50%;background:var(--a);color:var(--on);box-shadow:0 1px 2px #0004,0 6px 20px #0003;outline-color:var(--fg)}
+.launch{width:58px;height:58px;border-radius:50%;background:var(--a);color:var(--on);box-shadow:0 4px 20px #0005}
 .launch:focus-visible{outline:3px solid var(--a);box-shadow:0 0 0 3px var(--on)}
 .launch svg{width:27px;height:27px}
 .launch[aria-expanded=true] .i0,.launch[aria-expanded=false] .i1{display:none}
-.panel{position:absolute;bottom:72px;inset-inline-end:0;width:min(400px,calc(100vw - 40px));height:min(640px,calc(100vh - 112px));display:flex;flex-direction:column;background:var(--bg);border:1px solid var(--line);border-radius:18px;box-shadow:0 2px 6px #0001,0 16px 48px #0000003d;overflow:hidden}
+.panel{position:absolute;bottom:72px;inset-inline-end:0;width:min(400px,calc(100vw - 40px));height:min(640px,calc(100vh - 112px));display:flex;flex-direction:column;background:var(--bg);border:1px solid var(--line);border-radius:18px;box-shadow:0 10px 48px #0004;overflow:hidden}
 .left .panel{left:0;right:auto}.right .panel{right:0;left:auto}
-header{display:flex;align-items:center;gap:12px;padding:12px 10px 12px 18px;border-bottom:1px solid var(--line)}
-[dir=rtl] header{padding:12px 18px 12px 10px}
-header>div{flex:1;min-width:0}
+.head{display:flex;align-items:center;gap:12px;padding-block:12px;padding-inline:18px 10px;border-bottom:1px solid var(--line)}
+.head>div{flex:1;min-width:0}
 .face{width:36px;height:36px;border-radius:50%;background:var(--a);color:var(--on);display:grid;place-items:center}
 .face svg{width:20px;height:20px}
-h2{font-size:16px;font-weight:650;line-height:1.3;overflow-wrap:anywhere}
-.sub,.note,.count,.meta{font-size:13px;color:var(--mute);line-height:1.4}
+h2{font-size:16px;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
+.sub,.count,.meta{font-size:13px;color:var(--mute);line-height:1.4}
 .close:hover,.thumb:hover,.stop:hover{background:var(--soft)}
-.log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:18px;display:flex;flex-direction:column;gap:16px;scrollbar-width:thin}
+.log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:18px;display:flex;flex-direction:column;gap:16px}
 .log:focus-visible{outline-offset:-4px}
-.msg{max-width:100%;overflow-wrap:anywhere;min-width:0}
+.msg{overflow-wrap:anywhere;min-width:0}
 .user{align-self:flex-end;max-width:85%;background:var(--a);color:var(--on);padding:9px 14px;border-radius:16px;border-end-end-radius:5px;white-space:pre-wrap}
 .text>*+*{margin-top:10px}
 .text ul,.text ol{padding-inline-start:22px}.text li+li{margin-top:4px}
 .text ol{list-style:decimal}.text ul{list-style:disc}
-.text strong{font-weight:650}
+strong{font-weight:600}
 code{font:13px/1.5 ui-monospace,Consolas,Menlo,monospace;background:var(--soft);border-radius:5px;padding:1px 5px}
 pre{background:var(--soft);border-radius:10px;padding:10px 12px;overflow-x:auto;white-space:pre}
 pre code{background:none;padding:0}
-.cite{font-size:12px;font-weight:650;text-decoration:none;background:var(--soft);border-radius:6px;padding:2px 6px;margin-inline-start:3px;white-space:nowrap}
-.cite:hover{text-decoration:underline}
-.calm{background:var(--soft);border-radius:14px;padding:12px 14px}
+.cite{font-size:12px;font-weight:600;text-decoration:none;background:var(--soft);border-radius:6px;padding:1px 5px;margin-inline-end:1px;white-space:nowrap}
+.calm{background:var(--soft);border-radius:14px;padding:12px 14px}.text:not(:empty)+:is(.bad,.list){margin-top:12px}
 .bad{border-inline-start:3px solid var(--bad)}
 .acts{display:flex;flex-wrap:wrap;align-items:center;gap:8px;margin-top:10px}
-.button{padding:0 16px;border-color:var(--edge);background:var(--bg);text-decoration:none;color:var(--fg);font-weight:550}
+.button{padding:0 16px;border-color:var(--edge);background:var(--bg);text-decoration:none;color:var(--fg);font-weight:600}
 .button:hover{border-color:var(--fg)}
 .list{list-style:none;margin-top:6px;display:grid;gap:6px}
 .list a{display:flex;gap:10px;align-items:center;min-height:44px;padding:7px 12px;border:1px solid var(--line);border-radius:11px;text-decoration:none;color:var(--fg);line-height:1.35}
 .list a:hover{border-color:var(--edge);background:var(--soft)}
-.list span{min-width:0}.list b{font-weight:550;font-size:14px;display:block}
-.list .n{flex:none;font-size:12px;font-weight:650;color:var(--link)}
-.list .where{display:block;font-size:12.5px;color:var(--mute);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:ltr;text-align:match-parent}
+.list span{min-width:0}.list b{font-weight:600;font-size:14px;display:block;text-align:match-parent}
+.list .n{flex:none;font-size:12px;font-weight:600;color:var(--link)}
+.list .where{display:block;font-size:13px;color:var(--mute);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:ltr;text-align:match-parent}
 .price{margin-inline-start:auto;text-align:end;font-size:13px;flex:none}
-.meta{margin-top:14px;font-weight:550}
+.meta{margin-top:14px;font-weight:600}
 .thumbs{display:flex;gap:2px;margin-top:4px;margin-inline-start:-10px;align-items:center;flex-wrap:wrap}
-.thumb{color:var(--mute)}.thumb svg{width:19px;height:19px}
+.thumb{color:var(--mute)}.thumb svg{width:19px;height:19px}.down svg{transform:scaleY(-1)}
 .thumb[aria-pressed=true]{color:var(--link)}.thumb[aria-pressed=true] svg{fill:var(--soft)}
 .why{display:flex;gap:8px;margin:4px 0 0 10px;width:100%}
 .chips{display:flex;flex-direction:column;align-items:flex-start;gap:8px}
 .chips button{border-color:var(--edge);padding:8px 14px;border-radius:22px;text-align:start;background:var(--bg)}
 .chips button:hover{background:var(--soft)}
 form{display:flex;gap:8px;align-items:flex-end;margin:0 14px;padding:5px;border:1px solid var(--edge);border-radius:16px;background:var(--bg)}
-form:focus-within{outline:3px solid var(--link);outline-offset:1px}
+form:focus-within{border-color:var(--link);box-shadow:0 0 0 1px var(--link)}
 textarea,input{flex:1;min-width:0;resize:none;border:0;background:none;outline:none!important;font-size:16px;line-height:1.4}
 textarea{padding:10px 4px 10px 10px;min-height:44px;max-height:132px;overflow-y:auto}
-input{border:1px solid var(--edge);border-radius:10px;padding:0 12px;min-height:44px;font-size:15px}
+input{border:1px solid var(--edge);border-radius:10px;padding:0 12px;min-height:44px}
 input:focus-visible{outline:3px solid var(--link)!important}
 ::placeholder{color:var(--mute);opacity:1}
 .send{background:var(--a);color:var(--on);border-radius:12px}
 .send:disabled{background:var(--soft);color:var(--mute);cursor:default}
-.stop{border-color:var(--edge);border-radius:12px}
-.foot{display:flex;justify-content:space-between;gap:10px;padding:6px 20px 11px}
-.over{color:var(--bad);font-weight:650}
+.stop{border-color:var(--edge);border-radius:12px}.stop svg{fill:currentColor}
+.count{padding:6px 20px 0;min-height:14px;text-align:end}.count:not(:empty){padding-bottom:8px}
+.over{color:var(--bad);font-weight:600}
 .dots{display:flex;gap:5px;padding:8px 0}
 .dots i{width:8px;height:8px;border-radius:50%;background:var(--mute);opacity:.55}
 @media(prefers-reduced-motion:no-preference){
@@ -142,7 +138,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
   const baseSheet = new CSSStyleSheet();
   baseSheet.replaceSync(CSS);
 
-  /** WCAG 2.2 relative luminance of `#rrggbb`, 0 to 1. */
+  // WCAG 2.2 relative luminance of `#rrggbb`, 0 to 1.
   const luminance = (hex) =>
     [1, 3, 5]
       .map((i) => parseInt(hex.slice(i, i + 2), 16) / 255)
@@ -150,11 +146,13 @@ input:focus-visible{outline:3px solid var(--link)!important}
       .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 
-  /** Any accent stays readable: the text on it turns dark, and links fall back to the text colour, where it would not be. */
-  const setTheme = ({ color, position, mode } = {}) => {
+  // Any accent stays readable: the text on it turns dark, and links fall back to the text colour, where it would not be.
+  // The script tag's own wishes win over the server's theme.
+  const setTheme = (theme) => {
+    const { color, position, mode } = { ...theme, ...settings };
     if (/^#[0-9a-f]{6}$/i.test(color || '')) {
       const lum = luminance(color);
-      const on = contrast(lum, 1) >= 4.5 ? '#fff' : contrast(lum, 0) >= 4.5 ? '#000' : '#fff';
+      const on = contrast(lum, 1) >= 4.5 ? '#fff' : '#000';
       const link = (ground) => (contrast(lum, luminance(ground)) >= 4.5 ? color : 'var(--fg)');
       themeSheet.replaceSync(
         `.root{--a:${color};--on:${on};--link-light:${link('#f2f5f8')};--link-dark:${link('#212833')}}`,
@@ -164,9 +162,9 @@ input:focus-visible{outline:3px solid var(--link)!important}
     for (const name of ['light', 'dark']) if (mode) root.classList.toggle(name, mode === name);
   };
 
-  // --- DOM ---------------------------------------------------------------------------------------------------------
+  // DOM
 
-  /** Makes an element; `props` are properties where the element has them, attributes otherwise. */
+  // Makes an element; `props` are properties where the element has them, attributes otherwise.
   const el = (tag, props, ...kids) => {
     const node = document.createElement(tag);
     for (const [name, value] of Object.entries(props || {})) {
@@ -186,14 +184,13 @@ input:focus-visible{outline:3px solid var(--link)!important}
     svg.append(make('path', { d: path }));
     return svg;
   };
-  const BUBBLE = 'M4 11.5C4 7.4 7.6 4 12 4s8 3.4 8 7.5-3.6 7.5-8 7.5c-1 0-2-.2-2.900-.5L4.500 20l1.200-3.700C4.600 15 4 13.300 4 11.500ZM8.500 11.500h.01M12 11.500h.01M15.500 11.500h.01';
+  const BUBBLE = 'M4 11.5C4 7.4 7.6 4 12 4s8 3.4 8 7.5-3.6 7.5-8 7.5c-1 0-2-.2-2.9-.5L4.5 20l1.2-3.7C4.6 15 4 13.3 4 11.5ZM8.5 11.5h.01M12 11.5h.01M15.5 11.5h.01';
   const CROSS = 'M6 6l12 12M18 6L6 18';
   const SEND = 'M12 19V5M6 11l6-6 6 6';
-  const STOP = 'M8 8h8v8H8z';
-  const UP = 'M7 11v8H4v-8h3Zm0 0 4-7c1.200 0 2 .9 2 2v3h4.700c1.300 0 2.200 1.200 1.900 2.400l-1.300 5.500c-.2.7-.9 1.100-1.600 1.100H7';
-  const DOWN = 'M7 13V5H4v8h3Zm0 0 4 7c1.200 0 2-.9 2-2v-3h4.700c1.300 0 2.200-1.200 1.900-2.400l-1.300-5.500c-.2-.7-.9-1.100-1.600-1.100H7';
+  const STOP = 'M7 7h10v10H7z';
+  const THUMB = 'M7 11v8H4v-8h3Zm0 0 4-7c1.2 0 2 .9 2 2v3h4.7c1.3 0 2.2 1.2 1.9 2.4l-1.3 5.5c-.2.7-.9 1.1-1.6 1.1H7';
 
-  /** The address if it is http(s), else undefined: a source's URL is never trusted to be harmless. */
+  // The address if it is http(s), else undefined: a source's URL is never trusted to be harmless.
   const web = (address) => {
     try {
       const url = new URL(address);
@@ -208,22 +205,21 @@ input:focus-visible{outline:3px solid var(--link)!important}
   const title = el('h2', { id: 'title' });
   const sub = el('p', { className: 'sub' });
   const closer = el('button', { type: 'button', className: 'close' }, icon(CROSS));
-  const log = el('div', { className: 'log', role: 'log', 'aria-live': 'off', tabIndex: 0 });
+  const log = el('div', { className: 'log', role: 'log', 'aria-live': 'off', 'aria-labelledby': 'title', tabIndex: 0 });
   const label = el('label', { className: 'sr', htmlFor: 'message' });
   const field = el('textarea', { id: 'message', rows: 1, enterKeyHint: 'send', 'aria-describedby': 'count' });
   const sender = el('button', { type: 'submit', className: 'send' }, icon(SEND));
   const stopper = el('button', { type: 'button', className: 'stop', hidden: true }, icon(STOP));
   const form = el('form', {}, label, field, sender, stopper);
-  const note = el('span', {});
-  const count = el('span', { className: 'count', id: 'count' });
+  const count = el('p', { className: 'count', id: 'count' });
   const status = el('div', { className: 'sr', role: 'status' });
   const panel = el(
     'section',
     { className: 'panel', id: 'panel', role: 'dialog', 'aria-labelledby': 'title', hidden: true },
-    el('header', {}, el('span', { className: 'face' }, icon(BUBBLE)), el('div', {}, title, sub), closer),
+    el('div', { className: 'head' }, el('span', { className: 'face' }, icon(BUBBLE)), el('div', {}, title, sub), closer),
     log,
     form,
-    el('div', { className: 'foot note' }, note, count),
+    count,
     status,
   );
   const launcher = el(
@@ -242,23 +238,21 @@ input:focus-visible{outline:3px solid var(--link)!important}
   const relabel = () => {
     root.lang = locale;
     root.dir = /ar|he/.test(locale) ? 'rtl' : 'ltr';
-    launcher.setAttribute('aria-label', t.chat);
     title.textContent = texts.title || t.title;
+    launcher.setAttribute('aria-label', title.textContent);
     sub.textContent = texts.subtitle || t.sub;
     label.textContent = field.placeholder = texts.placeholder || t.label;
-    note.textContent = texts.note || t.note;
-    log.setAttribute('aria-label', t.log);
     for (const [button, name] of [[closer, t.close], [sender, t.send], [stopper, t.stop]]) {
       button.setAttribute('aria-label', name);
       button.title = name;
     }
   };
 
-  // --- Formatting --------------------------------------------------------------------------------------------------
+  // Formatting
 
   const INLINE = /`([^`\n]+)`|\*\*(.+?)\*\*|\[([^\]\n]+)\]\((https?:[^\s)]+)\)|\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]/g;
 
-  /** Code, bold, links and citation marks of one line. Addresses that are no source stay plain text. */
+  // Code, bold, links and citation marks of one line. Addresses that are no source stay plain text.
   const inline = (text, sources) => {
     const nodes = [];
     const cite = (n) => {
@@ -284,7 +278,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
     return nodes;
   };
 
-  /** Paragraphs, lists and fenced code of an answer, as nodes. Unknown markup stays visible as plain text. */
+  // Paragraphs, lists and fenced code of an answer, as nodes. Unknown markup stays visible as plain text.
   const format = (text, sources) => {
     const blocks = [];
     let open;
@@ -321,26 +315,25 @@ input:focus-visible{outline:3px solid var(--link)!important}
     return blocks;
   };
 
-  // --- Server ------------------------------------------------------------------------------------------------------
+  // Server
 
   let joined;
-  let expires;
-  let contact;
-  let visitor;
-  const stored = (value) => {
+  let session;
+  let conversation;
+  const store = (value) => {
     try {
-      if (value) sessionStorage.setItem(STORE_KEY, value);
-      return sessionStorage.getItem(STORE_KEY);
+      if (value) sessionStorage.setItem(STORE_KEY, JSON.stringify(value));
+      return JSON.parse(sessionStorage.getItem(STORE_KEY));
     } catch {
       return null;
     }
   };
-  const post = (path, body, headers, signal) =>
+  const send = (path, body, headers, signal) =>
     fetch(origin + path, {
-      method: 'POST',
+      method: body ? 'POST' : 'GET',
       credentials: 'omit',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
+      headers: { ...(body && { 'content-type': 'application/json' }), ...headers },
+      body: body && JSON.stringify(body),
       signal,
     });
   const checked = async (response) => {
@@ -348,45 +341,41 @@ input:focus-visible{outline:3px solid var(--link)!important}
     const problem = await response.json().catch(() => ({}));
     throw { ...problem, status: response.status, wait: parseInt(response.headers.get('retry-after'), 10) || 0 };
   };
+  const current = (candidate) => Date.parse(candidate?.expires_at) > Date.now() + 5000;
 
-  /** The session of this page, asked for once and again when it has run out. */
+  // The session that an earlier page of this tab has kept, else a new one.
+  const enter = async () => {
+    const kept = session ? null : store();
+    if (current(kept?.session)) ({ session, conversation } = kept);
+    else {
+      session = await (await checked(await send('/api/widget/session', { domain }))).json();
+      conversation = null;
+    }
+    texts = session.texts || {};
+    if (!settings.lang) choose(session.locale, pageLang, navigator.language);
+    setTheme(session.theme);
+    relabel();
+    return session;
+  };
   const join = () => {
-    if (expires < Date.now()) joined = null;
-    joined ||= post('/api/widget/session', { domain })
-      .then(checked)
-      .then(async (response) => {
-        const session = await response.json();
-        expires = Date.parse(session.expires_at) - 5000;
-        contact = session.contact;
-        texts = session.texts || {};
-        if (!settings.lang) choose(session.locale, pageLang, navigator.language);
-        setTheme({ ...session.theme, ...look() });
-        relabel();
-        return session;
-      })
-      .catch((problem) => {
-        joined = null;
-        throw problem;
-      });
+    if (session && !current(session)) joined = null;
+    joined ||= enter().catch((problem) => {
+      joined = null;
+      throw problem;
+    });
     return joined;
   };
 
-  /** Posts with the session's token. A refused token is renewed once; a remembered visitor id that the server no
-   *  longer takes is dropped for the session's own. */
-  const authorised = async (path, body, headers, signal) => {
-    for (let renewed = false; ; ) {
-      const session = await join();
-      visitor ||= stored() || session.session_id;
-      const response = await post(path, body(), { authorization: 'Bearer ' + session.token, ...headers }, signal);
-      if (response.status === 401 && !renewed) {
-        renewed = true;
-        joined = null;
-      } else if (response.status === 403 && visitor !== session.session_id) visitor = session.session_id;
-      else return checked(response);
-    }
+  // Sends with the session's token, which is renewed once if the server refuses it. `body` is asked for each time.
+  const authorised = async (path, body, headers, signal, renewed) => {
+    const { token } = await join();
+    const response = await send(path, body?.(), { authorization: 'Bearer ' + token, ...headers }, signal);
+    if (response.status !== 401 || renewed) return checked(response);
+    joined = null;
+    return authorised(path, body, headers, signal, true);
   };
 
-  /** Yields [event, data] of a `text/event-stream` body (WHATWG HTML, section 9.2.6, without ids and retry). */
+  // Yields [event, data] of a `text/event-stream` body (WHATWG HTML, section 9.2.6, without ids and retry).
   async function* events(response, alive) {
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let buffer = '';
@@ -409,7 +398,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
     }
   }
 
-  // --- Conversation ------------------------------------------------------------------------------------------------
+  // Conversation
 
   const listeners = {};
   const emit = (name, detail) => {
@@ -423,26 +412,24 @@ input:focus-visible{outline:3px solid var(--link)!important}
   };
   const announce = (text) => (status.textContent = text);
 
-  /** Runs `change` and keeps the newest line in view, unless the visitor has scrolled up to read. */
+  // Runs `change` and keeps the newest line in view, unless the visitor has scrolled up to read.
   const follow = (change) => {
     const near = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     const result = change();
     if (near) log.scrollTop = log.scrollHeight;
     return result;
   };
-  const say = (className, who, ...kids) =>
-    follow(() => {
-      const box = el('div', { className: 'msg ' + className }, el('span', { className: 'sr' }, who + ': '), ...kids);
-      log.append(box);
-      return box;
-    });
+  const bubble = (className, who, ...kids) =>
+    el('div', { className: 'msg ' + className }, el('span', { className: 'sr' }, who + ': '), ...kids);
+  const mine = (text) => bubble('user', t.you, el('span', { dir: 'auto' }, text));
+  const say = (box) => follow(() => log.appendChild(box));
   const dots = () => el('div', { className: 'dots', 'aria-hidden': 'true' }, el('i'), el('i'), el('i'));
 
   const contactLink = () => {
-    const url = web(contact?.url);
+    const url = web(session?.contact?.url);
     if (url) return link(url, { className: 'button' }, t.contact);
-    return /^[^\s@?&]+@[^\s@?&]+$/.test(contact?.email || '')
-      ? el('a', { className: 'button', href: 'mailto:' + contact.email }, t.contact)
+    return /^[^\s@?&]+@[^\s@?&]+$/.test(session?.contact?.email || '')
+      ? el('a', { className: 'button', href: 'mailto:' + session.contact.email }, t.contact)
       : null;
   };
 
@@ -451,7 +438,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
     return code === 403 || code === 503 ? t.off : t.err;
   };
 
-  /** Shows what went wrong, with a way to repeat it and, if the site names one, a way to a person. */
+  // Shows what went wrong, with a way to repeat it and, if the site names one, a way to a person.
   const apologise = (problem, box, again) => {
     const text = explain(problem);
     const retry = el('button', { type: 'button', className: 'button' }, t.retry);
@@ -477,7 +464,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
         try {
           path = decodeURI(path);
         } catch {
-          /* A malformed escape is shown as it is. */
+          // A malformed escape is shown as it is.
         }
         const words = el('span', {}, el('b', { dir: 'auto' }, source.title || url.host), el('span', { className: 'where' }, path.replace(/\/$/, '')));
         return el('li', {}, link(url, {}, el('span', { className: 'n' }, String(source.n)), words));
@@ -507,9 +494,20 @@ input:focus-visible{outline:3px solid var(--link)!important}
       }),
     );
 
-  /** Thumbs under an answer; a thumb down opens a line for the reason. */
+  // What stands around an answer's text: the calm card and contact of a refusal, products, sources.
+  const dress = (box, body, refused, sources, products) => {
+    if (refused) {
+      body.classList.add('calm');
+      const way = contactLink();
+      if (way) body.append(el('div', { className: 'acts' }, way));
+    }
+    if (products.length) box.append(productList(products));
+    if (sources.length) box.append(el('p', { className: 'meta' }, t.sources), sourceList(sources));
+  };
+
+  // Thumbs under an answer; a thumb down opens a line for the reason.
   const feedback = (id) => {
-    const send = (rating, reason) =>
+    const rate = (rating, reason) =>
       authorised(`/api/messages/${encodeURIComponent(id)}/feedback`, () => (reason ? { rating, reason } : { rating }))
         .then(() => announce(t.thanks))
         .catch((problem) => announce(explain(problem)));
@@ -517,8 +515,8 @@ input:focus-visible{outline:3px solid var(--link)!important}
     const sendReason = el('button', { type: 'button', className: 'send', 'aria-label': t.send }, icon(SEND));
     const why = el('div', { className: 'why', hidden: true }, reason, sendReason);
     const thanks = el('span', { className: 'sub', hidden: true }, t.thanks);
-    const thumb = (rating, name, path) => {
-      const button = el('button', { type: 'button', className: 'thumb', 'aria-pressed': 'false', 'aria-label': name, title: name }, icon(path));
+    const thumb = (rating, name) => {
+      const button = el('button', { type: 'button', className: 'thumb ' + rating, 'aria-pressed': 'false', 'aria-label': name, title: name }, icon(THUMB));
       button.onclick = () => {
         for (const other of [up, down]) other.setAttribute('aria-pressed', String(other === button));
         follow(() => {
@@ -526,15 +524,15 @@ input:focus-visible{outline:3px solid var(--link)!important}
           thanks.hidden = rating !== 'up';
         });
         if (rating === 'down') reason.focus();
-        send(rating);
+        rate(rating);
       };
       return button;
     };
-    const up = thumb('up', t.up, UP);
-    const down = thumb('down', t.down, DOWN);
+    const up = thumb('up', t.up);
+    const down = thumb('down', t.down);
     const finish = () => {
       if (!reason.value.trim()) return;
-      send('down', reason.value.trim());
+      rate('down', reason.value.trim());
       why.hidden = true;
       thanks.hidden = false;
       field.focus();
@@ -554,15 +552,15 @@ input:focus-visible{outline:3px solid var(--link)!important}
     stopper.hidden = !controller;
   };
 
-  /** Asks and streams the answer into a new message. `repeat` leaves out the visitor's own bubble. */
+  // Asks and streams the answer into a new message. `repeat` leaves out the visitor's own bubble.
   const answer = async (question, repeat) => {
     const controller = new AbortController();
     setRunning(controller);
     chips?.remove();
-    if (!repeat) say('user', t.you, el('span', { dir: 'auto' }, question));
+    if (!repeat) say(mine(question));
     log.scrollTop = log.scrollHeight;
     const body = el('div', { className: 'text' }, dots());
-    const box = say('bot', t.bot, body);
+    const box = say(bubble('bot', t.bot, body));
     announce(t.wait);
     emit('message', { text: question });
 
@@ -584,9 +582,9 @@ input:focus-visible{outline:3px solid var(--link)!important}
     };
     try {
       alive();
-      const request = () => ({ message: question, domain, session_id: visitor });
+      const request = () => ({ message: question, domain, session_id: session.session_id });
       const response = await authorised('/api/chat', request, { accept: 'text/event-stream' }, controller.signal);
-      stored(visitor);
+      store({ session, conversation });
       if (/json/.test(response.headers.get('content-type'))) {
         result = await response.json();
         text = result.answer;
@@ -604,6 +602,8 @@ input:focus-visible{outline:3px solid var(--link)!important}
       if (!result) throw { code: 'interrupted' };
       sources = result.sources || sources;
       products = result.products || products;
+      conversation = result.conversation_id;
+      store({ session, conversation });
       finish();
     } catch (problem) {
       cancelAnimationFrame(frame);
@@ -621,17 +621,11 @@ input:focus-visible{outline:3px solid var(--link)!important}
       cancelAnimationFrame(frame);
       draw();
       follow(() => {
-        if (result.refused) {
-          body.classList.add('calm');
-          const way = contactLink();
-          if (way) body.append(el('div', { className: 'acts' }, way));
-        }
-        if (products.length) box.append(productList(products));
-        if (sources.length) box.append(el('p', { className: 'meta' }, t.sources), sourceList(sources));
+        dress(box, body, result.refused, sources, products);
         if (result.message_id) box.append(feedback(result.message_id));
       });
-      // A long answer is read from its beginning.
-      if (box.offsetHeight > log.clientHeight) log.scrollTop = box.offsetTop - log.offsetTop - 12;
+      // A long answer is read from its question on.
+      if (box.offsetHeight > log.clientHeight) log.scrollTop = box.previousElementSibling.offsetTop - log.offsetTop - 12;
       announce(`${t.bot}: ${body.innerText}${sources.length ? ` ${t.sources}: ${sources.length}` : ''}`);
       emit('answer', { text, sources, products, refused: !!result.refused, message_id: result.message_id });
     }
@@ -655,17 +649,38 @@ input:focus-visible{outline:3px solid var(--link)!important}
     answer(question);
   };
 
-  // --- Opening and closing -----------------------------------------------------------------------------------------
+  // Opening and closing
+
+  // Earlier turns of this tab's conversation, oldest first; none if the server no longer has them.
+  const recall = async () => {
+    if (!conversation) return [];
+    try {
+      const response = await authorised(`/api/conversations/${encodeURIComponent(conversation)}/messages?limit=30`);
+      const { items } = await response.json();
+      items.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+      return items.map(({ role, text, refused, sources }) => {
+        if (role === 'visitor') return mine(text);
+        const body = el('div', { className: 'text' }, ...format(text, sources || []));
+        const box = bubble('bot', t.bot, body);
+        dress(box, body, refused, sources || [], []);
+        return box;
+      });
+    } catch {
+      return [];
+    }
+  };
 
   let greeted;
   const greet = async () => {
     if (greeted) return;
     greeted = true;
     const body = el('div', { className: 'text' }, dots());
-    const box = say('bot', t.bot, body);
+    const box = say(bubble('bot', t.bot, body));
     try {
-      const session = await join();
+      await join();
       body.replaceChildren(...format(session.greeting || texts.greeting || t.hello, []));
+      const turns = await recall();
+      follow(() => box.after(...turns));
       if (session.suggestions?.length && !running && !log.querySelector('.user')) {
         chips = el('div', { className: 'chips' });
         for (const suggestion of session.suggestions.slice(0, 4)) {
@@ -745,20 +760,15 @@ input:focus-visible{outline:3px solid var(--link)!important}
   };
   visualViewport?.addEventListener('resize', fit);
 
-  /** What the script tag itself asks for; it wins over the server's theme. */
-  function look() {
-    const own = { color: settings.color, position: settings.position, mode: settings.theme };
-    return Object.fromEntries(Object.entries(own).filter(([, value]) => value));
-  }
   const on = (name, listener) => {
     (listeners[name] ||= []).push(listener);
   };
   const mount = () => document.body.append(host);
 
-  setTheme(look());
+  setTheme();
   relabel();
   window.Omniops = { open, close, ask, on };
-  const run = ([name, ...rest]) => Object.hasOwn(window.Omniops, name) && window.Omniops[name](...rest);
+  const run = ([name, ...rest]) => window.Omniops[name]?.(...rest);
   const start = () => {
     mount();
     const queue = window.OmniopsQ;
