@@ -281,7 +281,7 @@ mod tests {
     fn entities_never_expand() {
         let mut bomb = String::from("<!DOCTYPE u [<!ENTITY a \"aaaaaaaaaa\">");
         for level in 1..20 {
-            bomb += &format!("<!ENTITY a{level} \"{}\">", "&a;".repeat(100));
+            bomb.extend(["<!ENTITY a", &level.to_string(), " \"", &"&a;".repeat(100), "\">"]);
         }
         bomb += "]><urlset><url><loc>https://e.com/&a19;</loc></url></urlset>";
         assert_eq!(locs(&parse(bomb.as_bytes()).unwrap().urls), ["https://e.com/&a19;"]);

@@ -104,7 +104,7 @@ fn blocks(lines: &[&str]) -> Vec<Block> {
         match (out.last_mut(), line.starts_with(": ")) {
             // A term stays with its definition.
             (Some(Block::Paragraph(term)), true) => {
-                let whole = format!("{term}\n\n{text}");
+                let whole = format!("{term}\n{text}");
                 out.pop();
                 out.push(Block::List(whole));
             }

@@ -214,19 +214,13 @@ fn attribute_end(bytes: &[u8], start: usize) -> usize {
         return at.min(bytes.len());
     }
     at = equals + 1 + blank(equals + 1);
-    match bytes.get(at) {
-        Some(&quote @ (b'"' | b'\'')) => bytes[at + 1..]
-            .iter()
-            .position(|byte| *byte == quote)
-            .map_or(bytes.len(), |offset| at + 2 + offset),
-        _ => {
-            let stop = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
-            bytes[at.min(bytes.len())..]
-                .iter()
-                .position(stop)
-                .map_or(bytes.len(), |offset| at + offset)
-        }
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(&quote @ (b'"' | b'\'')) = rest.first() {
+        let closing = rest[1..].iter().position(|byte| *byte == quote);
+        return closing.map_or(bytes.len(), |offset| at + 2 + offset);
     }
+    let stop = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
+    rest.iter().position(stop).map_or(bytes.len(), |offset| at + offset)
 }
 
 /// A comment ends at `-->` or `--!>`, and at once when it is `<!-->` or `<!--->`.

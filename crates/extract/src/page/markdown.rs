@@ -6,6 +6,8 @@ use super::{
     dom::{Data, Dom, Id},
 };
 
+/// Deepest indent, in characters; lists nested deeper stay at it, so that nesting cannot multiply the output.
+const MAX_INDENT: usize = 24;
 /// Longest heading, in characters; a longer one is a paragraph that someone wanted big.
 const MAX_HEADING: usize = 200;
 /// Most columns of a table; padding rows beyond it would let one row blow up a page.
@@ -72,7 +74,9 @@ impl Writer<'_> {
             "blockquote" => {
                 self.flush();
                 let outer = self.prefix.len();
-                self.prefix.push_str("> ");
+                if outer < MAX_INDENT {
+                    self.prefix.push_str("> ");
+                }
                 self.children(id);
                 self.flush();
                 self.prefix.truncate(outer);
@@ -116,7 +120,9 @@ impl Writer<'_> {
 
     /// Writes whole lines under the current prefix, apart from what came before.
     fn block(&mut self, lines: &[String]) {
-        let next_item = self.tight && self.marker.is_some();
+        // Items of a list, and a term and its definition, follow each other without a blank line.
+        let definition = self.marker.as_deref().is_some_and(|marker| marker.starts_with(':'));
+        let next_item = definition || self.tight && self.marker.is_some();
         if !self.out.is_empty() && !next_item {
             self.out.push('\n');
         }
@@ -305,7 +311,9 @@ impl Writer<'_> {
     fn item(&mut self, id: Id, marker: String) {
         let outer = (self.prefix.len(), self.marker.take());
         // An item that begins with a list gives its own bullet up to the inner one.
-        self.prefix.push_str(&" ".repeat(marker.len()));
+        if self.prefix.len() < MAX_INDENT {
+            self.prefix.push_str(&" ".repeat(marker.len()));
+        }
         self.marker = Some(marker);
         self.children(id);
         self.flush();
@@ -330,17 +338,7 @@ impl Writer<'_> {
 
     fn table(&mut self, id: Id) {
         self.flush();
-        let rows: Vec<Id> = self
-            .dom
-            .elements(id, "tr")
-            .filter(|row| {
-                self.dom
-                    .ancestors(*row)
-                    .find(|up| self.dom.name(up.to_owned()) == "table")
-                    == Some(id)
-            })
-            .filter(|row| !self.is_dead(*row, id))
-            .collect();
+        let rows = self.own_rows(id);
         let cells = |row: Id| {
             self.dom
                 .children(row)
@@ -412,6 +410,21 @@ impl Writer<'_> {
         if lines.len() > 2 || headed {
             self.block(&lines);
         }
+    }
+
+    /// The living rows of a table, without those of tables inside.
+    fn own_rows(&self, table: Id) -> Vec<Id> {
+        let mut rows = Vec::new();
+        let mut at = table + 1;
+        while at < self.dom.nodes[table].end {
+            let row = self.dom.name(at) == "tr";
+            if row && !self.dead[at] {
+                rows.push(at);
+            }
+            let skip = row || self.dead[at] || self.dom.name(at) == "table";
+            at = if skip { self.dom.nodes[at].end } else { at + 1 };
+        }
+        rows
     }
 
     fn is_dead(&self, id: Id, within: Id) -> bool {

@@ -5,7 +5,12 @@ use url::Url;
 
 fn page(html: &str) -> Page {
     let url = Url::parse("https://e.com/docs/page").unwrap();
-    extract(&Input { url: &url, body: html.as_bytes(), content_type: Some("text/html; charset=utf-8") }).unwrap()
+    extract(&Input {
+        url: &url,
+        body: html.as_bytes(),
+        content_type: Some("text/html; charset=utf-8"),
+    })
+    .unwrap()
 }
 
 #[test]
@@ -37,14 +42,23 @@ fn metadata_and_structured_data() {
         <main itemscope itemtype="https://schema.org/Organization"><h1>Blue shirt</h1><span itemprop=name>Shop Ltd</span>
         <a href="mailto:help@e.com?subject=x">Mail</a></main>"#;
     let page = page(html);
-    assert_eq!((page.title.as_str(), page.language.as_deref()), ("Blue shirt", Some("en")));
+    assert_eq!(
+        (page.title.as_str(), page.language.as_deref()),
+        ("Blue shirt", Some("en"))
+    );
     assert_eq!(page.canonical.unwrap().as_str(), "https://e.com/shirt");
     assert_eq!(page.published.as_deref(), Some("2026-01-02T03:04:05Z"));
     let of = |kind: Kind| page.structured.iter().find(|item| item.kind == kind).unwrap();
     assert_eq!(of(Kind::Product).data["offers"]["price"], "9.90");
     assert_eq!(of(Kind::Faq).data["questions"][0]["answer"], "Yes & no");
-    assert_eq!((of(Kind::Organization).source, &of(Kind::Organization).data["name"]), (Source::Microdata, &"Shop Ltd".into()));
-    assert_eq!((of(Kind::Contact).source, &of(Kind::Contact).data["emails"][0]), (Source::Heuristic, &"help@e.com".into()));
+    assert_eq!(
+        (of(Kind::Organization).source, &of(Kind::Organization).data["name"]),
+        (Source::Microdata, &"Shop Ltd".into())
+    );
+    assert_eq!(
+        (of(Kind::Contact).source, &of(Kind::Contact).data["emails"][0]),
+        (Source::Heuristic, &"help@e.com".into())
+    );
 }
 
 #[test]
