@@ -6,7 +6,7 @@
 //! weights, in the wheels' cache folder, so that the next start reads it and does nothing.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -148,13 +148,17 @@ fn read_decision(prepared: &Path) -> Option<Precision> {
 
 /// Makes int8 weights, compares them and writes the decision, all in a folder that gets its name when it is complete.
 fn decide(cache: &wheels::Cache, published: &Files, prepared: &Path) -> Result<Precision, Error> {
-    let failed = |error: std::io::Error| Error::file("cannot write", prepared, error.to_string());
-    let parent = prepared.parent().unwrap_or(Path::new("."));
-    let scratch = tempfile::Builder::new()
-        .prefix("quantising-")
-        .tempdir_in(parent)
+    let failed = |error: io::Error| Error::file("cannot write", prepared, error.to_string());
+    let _lock = lock(prepared).map_err(failed)?;
+    // Another process may have decided while this one waited.
+    if let Some(decision) = read_decision(prepared) {
+        return Ok(decision);
+    }
+    let scratch = prepared.with_extension("incomplete");
+    remove(&scratch)
+        .and_then(|()| fs::create_dir(&scratch))
         .map_err(failed)?;
-    let model = scratch.path().join("model.onnx");
+    let model = scratch.join("model.onnx");
     tracing::info!("making int8 weights, once");
     let decision = match cache.run_python(&pins::QUANTISING, QUANTISE, [&published.model, &model]) {
         Ok(_) => compare(published, &model)?,
@@ -163,19 +167,24 @@ fn decide(cache: &wheels::Cache, published: &Files, prepared: &Path) -> Result<P
         },
     };
     let text = serde_json::to_vec_pretty(&decision).map_err(|error| failed(error.into()))?;
-    fs::write(scratch.path().join("decision.json"), text).map_err(failed)?;
-    make_readable(scratch.path()).map_err(failed)?;
-    // Another process may have come first: then its decision stands.
-    match fs::rename(scratch.path(), prepared) {
-        Err(error) if !prepared.is_dir() => Err(failed(error)),
-        _ => Ok(read_decision(prepared).unwrap_or(decision)),
-    }
+    fs::write(scratch.join("decision.json"), text).map_err(failed)?;
+    fs::rename(&scratch, prepared).map_err(failed)?;
+    Ok(decision)
 }
 
-/// Temporary folders are their maker's alone; a cache is everybody's.
-fn make_readable(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+/// Held while the folder is made; the system releases it when its holder ends, however that happens.
+fn lock(prepared: &Path) -> io::Result<fs::File> {
+    let file = fs::File::create(prepared.with_extension("lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// What a killed process left.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The least agreement of the int8 weights with the published ones.
