@@ -1,19 +1,21 @@
 //! The user that the servers run as.
 //!
 //! PostgreSQL refuses to run as root, so that a root owner gives the servers' processes, and the files they need, to
-//! an unprivileged user.
+//! an unprivileged user. From then on root must not follow paths inside a folder of that user's, nor write there: a
+//! server that was broken into could have put a link to a file of root's in its place.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, DirBuilder},
+    io,
     os::unix::{
-        fs::{PermissionsExt as _, chown},
+        fs::{DirBuilderExt as _, MetadataExt as _, lchown},
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use nix::unistd::{User, geteuid};
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::error::Error;
 
@@ -28,13 +30,17 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The owner's user, or for root the user called `name`. It needs an entry in the user database: `initdb` looks
-    /// its name up.
-    pub(crate) fn choose(name: &str) -> Result<Self, Error> {
+    /// The owner's user; for root the user whom `servers`, the folder of earlier servers, belongs to, or else the user
+    /// called `name`. It needs an entry in the user database: `initdb` looks its name up.
+    pub(crate) fn choose(name: &str, servers: &Path) -> Result<Self, Error> {
         if !geteuid().is_root() {
             return Ok(Self { other: None });
         }
-        let user = User::from_name(name).ok().flatten().filter(|user| !user.uid.is_root());
+        let user = match fs::symlink_metadata(servers).map(|folder| Uid::from_raw(folder.uid())) {
+            Ok(earlier) if !earlier.is_root() => User::from_uid(earlier),
+            _ => User::from_name(name),
+        };
+        let user = user.ok().flatten().filter(|user| !user.uid.is_root());
         user.map(|user| Self { other: Some(user) })
             .ok_or_else(|| Error::User { name: name.to_owned() })
     }
@@ -60,15 +66,23 @@ impl Account {
         command
     }
 
-    /// Makes a folder that only this user (and root) can enter, or makes it so.
+    /// Makes a folder, if there is none, that only this user (and root) can enter. Its parent must not be writable for
+    /// this user, who could put a link in its place.
     pub(crate) fn private_folder(&self, dir: &Path) -> Result<(), Error> {
-        if !dir.is_dir() {
-            fs::create_dir_all(dir).map_err(Error::io("cannot make", dir))?;
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io("cannot make", dir)(error)),
+            _ => self.give(dir),
         }
-        if let Some(user) = &self.other {
-            chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(Error::io("cannot chown", dir))?;
+    }
+
+    /// Gives a folder of root's to this user.
+    pub(crate) fn give(&self, dir: &Path) -> Result<(), Error> {
+        let Some(user) = &self.other else { return Ok(()) };
+        let owner = fs::symlink_metadata(dir).map_err(Error::io("cannot read", dir))?.uid();
+        if owner == 0 {
+            lchown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(Error::io("cannot chown", dir))?;
         }
-        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(Error::io("cannot close", dir))
+        Ok(())
     }
 
     /// Checks that this user can enter `dir` and every folder above it. Asks the system as that user rather than

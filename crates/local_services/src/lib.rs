@@ -37,7 +37,7 @@ pub struct Options {
     /// What the data is worth.
     pub durability: Durability,
     /// The user to run the servers as when the owner is root, which PostgreSQL refuses to run as. Every folder above
-    /// `state` and above the wheel cache must let this user through. Ignored for other owners.
+    /// `state` and above the wheel cache must let this user through. Data that is already there keeps its user.
     pub run_as: String,
 }
 

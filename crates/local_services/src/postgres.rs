@@ -55,7 +55,7 @@ pub(crate) fn create_cluster(
     account: &Account,
     watchdog: &mut Watchdog,
 ) -> Result<(), Error> {
-    let data = state.data(Server::Postgres);
+    let data = state.cluster();
     if data.exists() {
         return Ok(());
     }
@@ -93,7 +93,7 @@ pub(crate) fn create_cluster(
         name: "initdb",
         program: runtime.postgres_program("initdb"),
         args,
-        dir: state.dir(),
+        dir: state.servers(),
         log: state.log(Server::Postgres),
     };
     let done = Process::launch(launch, account, watchdog)?.wait();
@@ -125,14 +125,14 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
         ];
         settings.extend(fast.map(OsString::from));
     }
-    let mut args: Vec<OsString> = vec!["-D".into(), state.data(Server::Postgres).into()];
+    let mut args: Vec<OsString> = vec!["-D".into(), state.cluster().into()];
     args.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting]));
     Launch {
         server: Server::Postgres,
         name: Server::Postgres.name(),
         program: runtime.postgres_program("postgres"),
         args,
-        dir: state.dir(),
+        dir: state.servers(),
         log: state.log(Server::Postgres),
     }
 }
@@ -148,7 +148,7 @@ fn socket_directory(dir: &Path) -> OsString {
 /// Whether the server with this process id accepts connections. `postmaster.pid` holds the id in its first line and
 /// the state in its eighth (`src/include/utils/pidfile.h`).
 pub(crate) fn is_ready(state: &State, id: u32) -> bool {
-    let file = state.data(Server::Postgres).join("postmaster.pid");
+    let file = state.cluster().join("postmaster.pid");
     let text = fs::read_to_string(file).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.first().is_some_and(|line| *line == id.to_string()) && lines.get(7) == Some(&"ready")
@@ -157,7 +157,7 @@ pub(crate) fn is_ready(state: &State, id: u32) -> bool {
 /// Whether the server gave up because a killed predecessor is not quite gone: its lock file names a process that
 /// still seems to live, or its children still hold the shared memory.
 pub(crate) fn remains_in_the_way(error: &Error) -> bool {
-    let signs = ["lock file \"", "pre-existing shared memory block"];
+    let signs = ["\" already exists", "pre-existing shared memory block"];
     matches!(error, Error::Failed { lines, .. } if signs.iter().any(|sign| lines.contains(sign)))
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn self_test(runtime: &Runtime, state: &State, account: &Account, ser
     if fs::read_to_string(&marker).is_ok_and(|text| text == tested) {
         return Ok(());
     }
-    let mut command = account.command(&program, state.dir());
+    let mut command = account.command(&program, state.servers());
     command.args([
         "-XqAt",
         "-v",
@@ -189,6 +189,10 @@ pub(crate) fn self_test(runtime: &Runtime, state: &State, account: &Account, ser
         problem,
         lines: server.log_lines(),
     })?;
+    // Removed first: it may be root's, left in the folder of the user who starts the servers now.
+    if marker.exists() {
+        fs::remove_file(&marker).map_err(Error::io("cannot remove", &marker))?;
+    }
     fs::write(&marker, tested.as_bytes()).map_err(Error::io("cannot write", &marker))
 }
 
@@ -243,6 +247,8 @@ mod tests {
         assert!(remains_in_the_way(&failed(
             "FATAL:  pre-existing shared memory block (key 1, ID 2) is still in use"
         )));
-        assert!(!remains_in_the_way(&failed("FATAL:  could not open file")));
+        assert!(!remains_in_the_way(&failed(
+            "FATAL:  could not create lock file \"a\": Permission denied"
+        )));
     }
 }

@@ -96,6 +96,14 @@ impl Process {
         }
     }
 
+    /// Fails when the process has ended.
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
+        match self.ended()? {
+            Some(status) => Err(self.failed(format!("has ended ({status})"))),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for the end of a program that ends by itself. Fails when it was not successful.
     pub(crate) fn wait(mut self) -> Result<(), Error> {
         let status = self

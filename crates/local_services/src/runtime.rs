@@ -68,12 +68,22 @@ impl Runtime {
         })
     }
 
+    /// Uses programs that are already on the machine: the folder of PostgreSQL's, whose installation must have `vector`
+    /// and `pg_trgm`, and the Valkey (or Redis 7) server.
+    pub fn at(postgres_bin: impl Into<PathBuf>, valkey_server: impl Into<PathBuf>) -> Self {
+        Self {
+            postgres_bin: postgres_bin.into(),
+            valkey_server: valkey_server.into(),
+        }
+    }
+
     /// One of PostgreSQL's programs, e.g. `psql`, `pg_dump`, `pg_restore`.
     pub fn postgres_program(&self, name: &str) -> PathBuf {
         self.postgres_bin.join(name)
     }
 
-    pub(crate) fn valkey_server(&self) -> &Path {
+    /// The Valkey server.
+    pub fn valkey_server(&self) -> &Path {
         &self.valkey_server
     }
 }

@@ -67,7 +67,7 @@ impl Services {
     ///
     /// After an owner was killed, waits for its servers to end.
     pub fn start(runtime: &Runtime, options: &Options) -> Result<Self, Error> {
-        let account = Account::choose(&options.run_as)?;
+        let account = Account::choose(&options.run_as, &State::servers_in(&options.state))?;
         for program in [&runtime.postgres_program("postgres"), runtime.valkey_server()] {
             account.check_reachable(program)?;
         }
@@ -132,6 +132,17 @@ impl Services {
         self.running().slot(server).as_ref().map(Process::id)
     }
 
+    /// Fails with the end of its log when a server has ended by itself.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut running = self.running();
+        for server in [Server::Postgres, Server::Valkey] {
+            if let Some(process) = running.slot(server) {
+                process.check()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Stops one server as in an orderly restart: clients are cut off, data is kept.
     pub fn stop_server(&self, server: Server) -> Result<(), Error> {
         self.running().end(server, orderly(server))
@@ -142,11 +153,14 @@ impl Services {
         self.running().end(server, Signal::SIGKILL)
     }
 
-    /// Starts a stopped or killed server again and returns when it is ready. Does nothing when it was not stopped.
+    /// Starts a server that was stopped or has ended, and returns when it is ready. Does nothing when it runs.
     pub fn start_server(&self, server: Server) -> Result<(), Error> {
         let mut running = self.running();
-        if running.slot(server).is_some() {
-            return Ok(());
+        if let Some(process) = running.slot(server) {
+            if process.check().is_ok() {
+                return Ok(());
+            }
+            running.end(server, orderly(server))?;
         }
         self.launch_until_ready(&mut running, server)
     }

@@ -1,19 +1,21 @@
 //! The state folder: what lies where in it, who may use it, and what becomes of it.
 //!
 //! ```text
-//! owner.lock       locked by the owner, with its process id
-//! watchdog.lock    locked by the owner's watchdog until the servers have ended
-//! postgres/        the database cluster        postgres.log
-//! valkey/          the append-only file        valkey.log
-//! sockets/         unless clients cannot use such a path, then a folder under /tmp
-//! self-test        names the programs that passed the self-test here
+//! owner.lock                locked by the owner, with its process id
+//! watchdog.lock             locked by the owner's watchdog until the servers have ended
+//! self-test                 names the programs that passed the self-test here
+//! servers/                  the only part that belongs to the servers' user
+//!     postgres/             the database cluster
+//!     valkey/               the append-only file
+//!     postgres.log, valkey.log
+//!     .s.PGSQL.5432, valkey.sock    unless clients cannot use such a path, then in a folder under /tmp
 //! ```
 
 use std::{
     env, fs,
-    fs::{File, TryLockError},
+    fs::{File, Permissions, TryLockError},
     io::{Seek as _, Write as _},
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -39,37 +41,38 @@ const LARGE_LOG: u64 = 10 << 20;
 #[derive(Debug)]
 pub(crate) struct State {
     dir: PathBuf,
+    servers: PathBuf,
     durability: Durability,
-    sockets: PathBuf,
-    /// The folder that `sockets` is, when it is outside of `dir`.
+    /// The folder of the sockets, when they cannot be in `servers`.
     short: Option<TempDir>,
     _lock: File,
 }
 
 impl State {
+    /// Where in `dir` the servers' own folder is.
+    pub(crate) fn servers_in(dir: &Path) -> PathBuf {
+        dir.join("servers")
+    }
+
     /// Takes possession of `dir`, making it when missing, for servers that run as `account`. Returns the lock for the
     /// watchdog with it.
     pub(crate) fn open(dir: &Path, durability: Durability, account: &Account) -> Result<(Self, File), Error> {
-        fs::create_dir_all(dir).map_err(Error::io("cannot make", dir))?;
+        make_folder(dir, account)?;
         let dir = fs::canonicalize(dir).map_err(Error::io("cannot resolve", dir))?;
-        let lock = lock_as_owner(&dir)?;
-        account.private_folder(&dir)?;
         account.check_reachable(&dir)?;
+        let lock = lock_as_owner(&dir)?;
         let watchdog_lock = wait_for_watchdog(&dir)?;
-        account.private_folder(&dir.join("valkey"))?;
-
-        let inside = dir.join("sockets");
-        let short = if suits_sockets(&inside) {
+        let servers = Self::servers_in(&dir);
+        account.private_folder(&servers)?;
+        let short = if suits_sockets(&servers) {
             None
         } else {
             Some(short_folder(account)?)
         };
-        let sockets = short.as_ref().map_or(inside, |folder| folder.path().to_owned());
-        account.private_folder(&sockets)?;
         let state = Self {
             dir,
+            servers,
             durability,
-            sockets,
             short,
             _lock: lock,
         };
@@ -81,24 +84,32 @@ impl State {
         &self.dir
     }
 
-    pub(crate) fn data(&self, server: Server) -> PathBuf {
-        self.dir.join(server.name())
+    /// The working folder of the servers.
+    pub(crate) fn servers(&self) -> &Path {
+        &self.servers
     }
 
+    /// The database cluster.
+    pub(crate) fn cluster(&self) -> PathBuf {
+        self.servers.join(Server::Postgres.name())
+    }
+
+    /// Where a server's output goes.
     pub(crate) fn log(&self, server: Server) -> PathBuf {
-        self.dir.join(format!("{}.log", server.name()))
+        self.servers.join(format!("{}.log", server.name()))
     }
 
     /// The folder of the sockets.
     pub(crate) fn sockets(&self) -> &Path {
-        &self.sockets
+        self.short.as_ref().map_or(&self.servers, TempDir::path)
     }
 
     /// Valkey's socket; PostgreSQL names its own.
     pub(crate) fn valkey_socket(&self) -> PathBuf {
-        self.sockets.join("valkey.sock")
+        self.sockets().join("valkey.sock")
     }
 
+    /// The file that names the programs that passed the self-test.
     pub(crate) fn self_test(&self) -> PathBuf {
         self.dir.join("self-test")
     }
@@ -131,6 +142,17 @@ impl Drop for State {
             tracing::warn!(%error, folder = %self.dir.display(), "cannot remove");
         }
     }
+}
+
+/// Makes the state folder when it is missing: closed to all but the owner, or open for passing through when the
+/// servers are another user's, whatever the umask is.
+fn make_folder(dir: &Path, account: &Account) -> Result<(), Error> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).map_err(Error::io("cannot make", dir))?;
+    let mode = if account.is_other() { 0o711 } else { 0o700 };
+    fs::set_permissions(dir, Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", dir))
 }
 
 /// Locks the folder for this process; the system releases the lock when the process ends, however that happens.
@@ -201,8 +223,11 @@ fn short_folder(account: &Account) -> Result<TempDir, Error> {
     if account.is_other() || base.as_os_str().as_bytes().len() > LONGEST_SOCKET / 2 {
         base = PathBuf::from("/tmp");
     }
-    tempfile::Builder::new()
-        .prefix("sockets-")
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("sockets-").permissions(Permissions::from_mode(0o700));
+    let folder = builder
         .tempdir_in(&base)
-        .map_err(Error::io("cannot make a folder in", &base))
+        .map_err(Error::io("cannot make a folder in", &base))?;
+    account.give(folder.path())?;
+    Ok(folder)
 }

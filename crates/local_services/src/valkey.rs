@@ -43,14 +43,15 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
     ])
     .map(OsString::from)
     .collect();
-    args.extend(["--dir".into(), state.data(Server::Valkey).into()]);
+    args.extend(["--dir".into(), state.servers().into()]);
+    args.extend(["--appenddirname", Server::Valkey.name()].map(OsString::from));
     args.extend(["--unixsocket".into(), state.valkey_socket().into()]);
     Launch {
         server: Server::Valkey,
         name: Server::Valkey.name(),
         program: runtime.valkey_server().to_owned(),
         args,
-        dir: state.dir(),
+        dir: state.servers(),
         log: state.log(Server::Valkey),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use local_services::Options;
@@ -14,6 +15,7 @@ use crate::support::{cache, eventually, folder, is_gone, processes_in, runtime, 
 /// The example `run` as the owner of servers.
 struct Owner {
     child: Child,
+    _output: BufReader<ChildStdout>,
     postgres: u32,
     valkey: u32,
     sockets: PathBuf,
@@ -26,12 +28,19 @@ impl Owner {
             .stdout(Stdio::piped())
             .spawn()
             .expect("start the example");
-        let lines = BufReader::new(child.stdout.take().expect("output")).lines();
-        let lines: Vec<String> = lines.take(3).collect::<Result<_, _>>().expect("its output");
+        // The pipe is kept, or the example would die of it instead of the kill.
+        let mut output = BufReader::new(child.stdout.take().expect("output"));
+        let lines: Vec<String> = output
+            .by_ref()
+            .lines()
+            .take(3)
+            .collect::<Result<_, _>>()
+            .expect("its output");
         let [postgres, valkey, sockets]: [String; 3] = lines.try_into().expect("three lines");
         let (postgres, valkey) = (postgres.parse().expect("pid"), valkey.parse().expect("pid"));
         Self {
             child,
+            _output: output,
             postgres,
             valkey,
             sockets: sockets.into(),
@@ -50,7 +59,8 @@ impl Owner {
     fn kill(mut self) -> (u32, u32) {
         assert!(!is_gone(self.postgres) && !is_gone(self.valkey));
         self.child.kill().expect("kill");
-        self.child.wait().expect("wait");
+        let status = self.child.wait().expect("wait");
+        assert_eq!(status.signal(), Some(9));
         (self.postgres, self.valkey)
     }
 }
@@ -78,7 +88,7 @@ fn durable_data_of_a_killed_owner_stays_and_starts_at_once() {
 
     assert!(is_gone(postgres) && is_gone(valkey));
     services.stop().expect("stop");
-    assert!(state.path.join("postgres/PG_VERSION").is_file());
+    assert!(state.path.join("servers/postgres/PG_VERSION").is_file());
 }
 
 #[test]
@@ -86,10 +96,10 @@ fn an_owner_killed_at_any_moment_of_its_start_leaves_nothing() {
     runtime();
     // Each of these appears at another step of the start.
     for step in [
-        "postgres.log",
-        "postgres.new/PG_VERSION",
-        "valkey.log",
-        "postgres/postmaster.pid",
+        "servers/postgres.log",
+        "servers/postgres.new/PG_VERSION",
+        "servers/valkey.log",
+        "servers/postgres/postmaster.pid",
         "self-test",
     ] {
         let state = folder("state");

@@ -1,8 +1,12 @@
 //! What survives which end of the servers.
 
 use local_services::{Options, Server, Services};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
-use crate::support::{folder, is_gone, postgres, redis, runtime, start};
+use crate::support::{eventually, folder, is_gone, postgres, redis, runtime, start};
 
 async fn write(services: &Services) {
     let statement = "create table kept as select 'row' as value";
@@ -118,5 +122,25 @@ async fn a_second_owner_is_refused() {
     assert!(error.contains("already running"), "{error}");
     assert!(error.contains(&std::process::id().to_string()), "{error}");
     write(&services).await;
+    assert_kept(&services).await;
+}
+
+#[tokio::test]
+async fn a_server_that_ended_by_itself_is_noticed_and_started_again() {
+    let state = folder("state");
+    let services = start(&Options::fast(&state.path));
+    write(&services).await;
+    services.check().expect("both run");
+
+    for server in [Server::Postgres, Server::Valkey] {
+        let pid = services.pid(server).expect("running");
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+        eventually("the server ends", || is_gone(pid));
+        let error = services.check().expect_err("noticed").to_string();
+        assert!(error.contains("has ended (signal: 9 (SIGKILL))"), "{error}");
+        services.start_server(server).expect("start");
+    }
+
+    services.check().expect("both run");
     assert_kept(&services).await;
 }

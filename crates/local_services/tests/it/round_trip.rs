@@ -51,7 +51,7 @@ async fn paths_with_unusual_characters_work() {
     assert!(services.sockets().starts_with(services.state()));
     assert_both_answer(&services).await;
     services.stop().expect("stop");
-    assert!(state.path.join("valkey/appendonlydir").is_dir());
+    assert!(state.path.join("servers/valkey").is_dir());
 }
 
 #[tokio::test]
