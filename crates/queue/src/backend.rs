@@ -125,3 +125,34 @@ impl BackendConfig for Queue {
         VerdictLayer::new(self.shared.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
+
+    #[expect(clippy::disallowed_methods, reason = "a stand-in for the queue's own task")]
+    fn queue_with_a_bug() -> Queue {
+        let mut queue = Queue::new(Client::open("redis+unix:///nowhere").unwrap(), Config::new("stream", 1));
+        let handle = tokio::spawn(async { panic!("a bug in the keeper") });
+        queue.task = Some(OwnTask { open: None, handle });
+        queue
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_own_task_ends_the_worker_so_that_monitor_can_restart_it() {
+        let monitor = Monitor::new()
+            .register(|_| {
+                WorkerBuilder::new("worker")
+                    .backend(queue_with_a_bug())
+                    .build(async |_: Errand| ())
+            })
+            .should_restart(|worker, error| {
+                assert!(error.to_string().contains("a bug in the keeper"), "{error}");
+                worker.restarts() < 2
+            });
+        let workers = monitor.context().workers().clone();
+        assert!(monitor.run().await.is_err());
+        assert_eq!(workers[0].restarts(), 2);
+    }
+}

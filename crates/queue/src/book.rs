@@ -158,3 +158,120 @@ impl Book {
             .map(|(id, _)| id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::Value;
+
+    const LEASE: Duration = Duration::from_mins(1);
+
+    fn entry(id: &str) -> StreamId {
+        let fields = [("job", "j"), ("kind", "k"), ("customer", "c"), ("version", "1")];
+        let map = fields.map(|(name, value)| (name.to_owned(), Value::BulkString(value.into())));
+        StreamId {
+            id: id.to_owned(),
+            map: map.into(),
+            ..StreamId::default()
+        }
+    }
+
+    fn book_with(ids: &[&str]) -> Book {
+        let mut book = Book::new(3, LEASE);
+        book.admit(ids.iter().map(|id| entry(id)).collect());
+        book
+    }
+
+    fn take(book: &mut Book) -> Option<String> {
+        book.take().map(|(id, _)| id)
+    }
+
+    #[test]
+    fn an_entry_takes_room_until_its_verdict_and_is_known_until_it_is_acknowledged() {
+        let mut book = book_with(&["1", "2"]);
+        assert_eq!(book.room(), 1);
+        assert_eq!(take(&mut book).as_deref(), Some("1"));
+        assert_eq!(book.room(), 1);
+        book.judge("1", true);
+        assert_eq!((book.room(), book.settled()), (2, vec!["1".to_owned()]));
+        assert_eq!(book.known().len(), 2);
+        book.acknowledged(&["1".to_owned()]);
+        assert_eq!(book.known(), ["2"]);
+    }
+
+    #[test]
+    fn an_entry_delivered_twice_runs_once() {
+        let mut book = book_with(&["1", "1"]);
+        take(&mut book);
+        book.admit(vec![entry("1")]);
+        book.judge("1", true);
+        book.admit(vec![entry("1")]);
+        assert_eq!(take(&mut book), None);
+    }
+
+    #[test]
+    fn a_failed_entry_is_not_renewed_runs_when_it_comes_back_and_is_kept_from_the_strays() {
+        let mut book = book_with(&["1"]);
+        take(&mut book);
+        book.judge("1", false);
+        assert_eq!((book.leased(), book.settled(), book.known().len()), (vec![], vec![], 1));
+        book.admit(vec![entry("1")]);
+        assert_eq!(take(&mut book).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn what_was_lost_while_waiting_does_not_start() {
+        let mut book = book_with(&["1", "2"]);
+        book.renewed(Instant::now(), &["1".to_owned()]);
+        assert_eq!(take(&mut book).as_deref(), Some("2"));
+        assert_eq!(take(&mut book), None);
+    }
+
+    #[test]
+    fn what_was_lost_while_running_is_neither_renewed_nor_acknowledged() {
+        let mut book = book_with(&["1"]);
+        take(&mut book);
+        book.renewed(Instant::now(), &["1".to_owned()]);
+        assert_eq!(book.leased(), Vec::<String>::new());
+        book.judge("1", true);
+        assert_eq!((book.settled(), book.known()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_comes_back_while_its_handler_still_runs_is_ours_again() {
+        let mut book = book_with(&["1"]);
+        take(&mut book);
+        book.renewed(Instant::now(), &["1".to_owned()]);
+        book.admit(vec![entry("1")]);
+        assert_eq!(take(&mut book), None);
+        book.judge("1", true);
+        assert_eq!(book.settled(), ["1"]);
+    }
+
+    #[test]
+    fn nothing_starts_on_a_lease_that_may_have_ended() {
+        let mut book = book_with(&["1"]);
+        book.renewed = Instant::now().checked_sub(LEASE).unwrap();
+        assert_eq!(take(&mut book), None);
+        book.renewed(Instant::now(), &[]);
+        assert_eq!(take(&mut book).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn withdrawn_entries_become_strays() {
+        let mut book = book_with(&["1", "2"]);
+        take(&mut book);
+        book.withdraw();
+        assert_eq!((take(&mut book), book.known()), (None, vec!["1".to_owned()]));
+    }
+
+    #[test]
+    fn an_entry_that_is_no_errand_is_settled_unseen() {
+        let mut book = book_with(&[]);
+        book.admit(vec![StreamId {
+            id: "1".to_owned(),
+            ..StreamId::default()
+        }]);
+        assert_eq!((take(&mut book), book.settled()), (None, vec!["1".to_owned()]));
+    }
+}

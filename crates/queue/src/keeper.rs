@@ -163,7 +163,10 @@ async fn renew(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult
 /// Ends the reader's connection first: its last read may still be blocked in Redis, and would be given the very entries that
 /// are handed back.
 async fn hand_back(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<()> {
-    member::disconnect(conn, shared.reader_connection.load(SeqCst)).await?;
+    shared
+        .member
+        .disconnect(conn, shared.reader_connection.load(SeqCst))
+        .await?;
     let known = shared.book().known();
     let returned = shared.member.hand_back(conn, &known).await?;
     tracing::info!(returned, "winding down: handed back what had not begun");

@@ -20,7 +20,7 @@
 //! - every entry this process holds is in the book, and what Redis believes we hold beyond the book is handed back (`reader`);
 //! - nothing waits by polling: an idle worker blocks in Redis, and wakes on the first entry.
 //!
-//! Needs Redis 7.0 or any Valkey.
+//! Needs Redis 7.0 or Valkey, and a user who may call scripts and `CLIENT ID`, `SETNAME`, `LIST` and `KILL`.
 
 mod backend;
 mod book;

@@ -127,27 +127,42 @@ impl Member {
             .await
     }
 
+    /// Marks a connection as this consumer's reader and returns its id, by which [`Member::disconnect`] finds it.
+    pub(crate) async fn sign(&self, conn: &mut MultiplexedConnection) -> RedisResult<i64> {
+        redis::cmd("CLIENT")
+            .arg("SETNAME")
+            .arg(&self.consumer)
+            .query_async::<()>(conn)
+            .await?;
+        redis::cmd("CLIENT").arg("ID").query_async(conn).await
+    }
+
+    /// Ends our reader's connection at the server, so that nothing can be delivered to it any more: one that was merely dropped
+    /// here may still have a blocked read there. Does nothing when it is gone; the name is compared because a restarted server
+    /// counts connections from the start, and the number may be somebody else's by now.
+    pub(crate) async fn disconnect(&self, conn: &mut MultiplexedConnection, id: i64) -> RedisResult<()> {
+        let client: String = redis::cmd("CLIENT")
+            .arg("LIST")
+            .arg("ID")
+            .arg(id)
+            .query_async(conn)
+            .await?;
+        if client.contains(&format!(" name={} ", self.consumer)) {
+            redis::cmd("CLIENT")
+                .arg("KILL")
+                .arg("ID")
+                .arg(id)
+                .query_async::<()>(conn)
+                .await?;
+        }
+        Ok(())
+    }
+
     fn script<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
         let mut call = script.key(&self.key);
         call.arg(&self.group).arg(&self.consumer);
         call
     }
-}
-
-/// The id by which [`disconnect`] can end this connection from another one.
-pub(crate) async fn connection_id(conn: &mut MultiplexedConnection) -> RedisResult<i64> {
-    redis::cmd("CLIENT").arg("ID").query_async(conn).await
-}
-
-/// Ends a connection at the server, so that nothing can be delivered to it any more: one that was merely dropped here may still
-/// have a blocked read there. No such connection is no error.
-pub(crate) async fn disconnect(conn: &mut MultiplexedConnection, id: i64) -> RedisResult<()> {
-    redis::cmd("CLIENT")
-        .arg("KILL")
-        .arg("ID")
-        .arg(id)
-        .query_async(conn)
-        .await
 }
 
 /// A command that only proves that the connection lives.

@@ -47,12 +47,12 @@ async fn read(shared: &Shared) -> RedisResult<Infallible> {
 /// Hands back what an earlier connection was given in an answer that never arrived. Reading a consumer's history could bring
 /// such entries in, too, but also one that is acknowledged at that instant.
 async fn return_strays(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<()> {
-    let id = member::connection_id(conn).await?;
+    let id = shared.member.sign(conn).await?;
     let earlier = shared.reader_connection.swap(id, SeqCst);
     if earlier == 0 {
         return Ok(());
     }
-    member::disconnect(conn, earlier).await?;
+    shared.member.disconnect(conn, earlier).await?;
     let _held = shared.held.lock().await;
     let known = shared.book().known();
     let strays = shared.member.hand_back(conn, &known).await?;
