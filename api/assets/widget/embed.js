@@ -29,12 +29,12 @@
   const KEYS =
     'close|title|sub|label|send|stop|you|bot|wait|sources|hello|err|busy|off|retry|contact|up|down|thanks|why|cut|tab|in|out'.split('|');
   const TEXTS = {
-    en: 'Close chat|Customer service|Automatic answers from our pages|Type your question|Send|Stop|You|Assistant|Assistant is typing|Sources|Hello! What would you like to know?|That did not work.|Many people are asking right now. Please try again shortly.|The chat is not available here at the moment.|Try again|Contact us|Helpful|Not helpful|Thank you for your feedback.|What was missing?|Stopped|opens in a new tab|In stock|Out of stock',
-    de: 'Chat schließen|Kundenservice|Automatische Antworten aus unseren Seiten|Ihre Frage|Senden|Stopp|Sie|Assistent|Assistent schreibt|Quellen|Guten Tag! Was möchten Sie wissen?|Das hat nicht geklappt.|Gerade fragen viele gleichzeitig. Bitte gleich noch einmal versuchen.|Der Chat ist hier im Moment nicht verfügbar.|Erneut versuchen|Kontakt aufnehmen|Hilfreich|Nicht hilfreich|Danke für Ihre Rückmeldung.|Was hat gefehlt?|Angehalten|öffnet in neuem Tab|Auf Lager|Nicht auf Lager',
-    fr: 'Fermer le chat|Service client|Réponses automatiques tirées de nos pages|Votre question|Envoyer|Arrêter|Vous|Assistant|L’assistant écrit|Sources|Bonjour ! Que souhaitez-vous savoir ?|Cela n’a pas fonctionné.|Beaucoup de demandes en ce moment. Merci de réessayer dans un instant.|Le chat n’est pas disponible ici pour le moment.|Réessayer|Nous contacter|Utile|Pas utile|Merci pour votre avis.|Que manquait-il ?|Arrêté|ouvre un nouvel onglet|En stock|Épuisé',
+    en: 'Close chat|Customer service|Automatic answers from our pages|Type your question|Send|Stop|You|Assistant|Assistant is typing|Sources|Hello! What would you like to know?|That did not work.|Many people are asking. Please try again shortly.|The chat is not available here at the moment.|Try again|Contact us|Helpful|Not helpful|Thank you for your feedback.|What was missing?|Stopped|opens in a new tab|In stock|Out of stock',
+    de: 'Chat schließen|Kundenservice|Automatische Antworten aus unseren Seiten|Ihre Frage|Senden|Stopp|Sie|Assistent|Assistent schreibt|Quellen|Guten Tag! Was möchten Sie wissen?|Das hat nicht geklappt.|Gerade fragen viele. Bitte gleich noch einmal versuchen.|Der Chat ist hier im Moment nicht verfügbar.|Erneut versuchen|Kontakt aufnehmen|Hilfreich|Nicht hilfreich|Danke für Ihre Rückmeldung.|Was hat gefehlt?|Angehalten|öffnet in neuem Tab|Auf Lager|Nicht auf Lager',
+    fr: 'Fermer le chat|Service client|Réponses automatiques tirées de nos pages|Votre question|Envoyer|Arrêter|Vous|Assistant|L’assistant écrit|Sources|Bonjour ! Que souhaitez-vous savoir ?|Cela n’a pas fonctionné.|Beaucoup de demandes. Merci de réessayer dans un instant.|Le chat n’est pas disponible ici pour le moment.|Réessayer|Nous contacter|Utile|Pas utile|Merci pour votre avis.|Que manquait-il ?|Arrêté|ouvre un nouvel onglet|En stock|Épuisé',
     es: 'Cerrar chat|Atención al cliente|Respuestas automáticas de nuestras páginas|Escriba su pregunta|Enviar|Detener|Usted|Asistente|El asistente escribe|Fuentes|¡Hola! ¿Qué le gustaría saber?|No ha funcionado.|Hay muchas consultas ahora. Inténtelo de nuevo en breve.|El chat no está disponible aquí en este momento.|Reintentar|Contactar|Útil|No útil|Gracias por su opinión.|¿Qué faltaba?|Detenido|se abre en otra pestaña|En existencias|Agotado',
     nl: 'Chat sluiten|Klantenservice|Automatische antwoorden uit onze pagina’s|Typ uw vraag|Versturen|Stop|U|Assistent|Assistent typt|Bronnen|Hallo! Wat wilt u weten?|Dat lukte niet.|Er zijn nu veel vragen. Probeer het zo weer.|De chat is hier nu niet beschikbaar.|Opnieuw proberen|Contact opnemen|Nuttig|Niet nuttig|Bedankt voor uw reactie.|Wat ontbrak er?|Gestopt|opent in nieuw tabblad|Op voorraad|Niet op voorraad',
-    it: 'Chiudi chat|Servizio clienti|Risposte automatiche dalle nostre pagine|Scriva la sua domanda|Invia|Ferma|Lei|Assistente|L’assistente scrive|Fonti|Salve! Che cosa desidera sapere?|Non ha funzionato.|Molte richieste in questo momento. Riprovi tra poco.|La chat non è disponibile qui al momento.|Riprova|Contattaci|Utile|Non utile|Grazie per il riscontro.|Che cosa mancava?|Interrotto|si apre in una nuova scheda|Disponibile|Esaurito',
+    it: 'Chiudi chat|Servizio clienti|Risposte automatiche dalle nostre pagine|Scriva la sua domanda|Invia|Ferma|Lei|Assistente|L’assistente scrive|Fonti|Salve! Che cosa desidera sapere?|Non ha funzionato.|Molte richieste ora. Riprovi tra poco.|La chat non è disponibile qui al momento.|Riprova|Contattaci|Utile|Non utile|Grazie per il riscontro.|Che cosa mancava?|Interrotto|si apre in una nuova scheda|Disponibile|Esaurito',
     pt: 'Fechar chat|Apoio ao cliente|Respostas automáticas das nossas páginas|Escreva a sua pergunta|Enviar|Parar|Você|Assistente|O assistente está a escrever|Fontes|Olá! O que gostaria de saber?|Não funcionou.|Há muitas perguntas agora. Tente de novo daqui a pouco.|O chat não está disponível aqui neste momento.|Tentar de novo|Contactar|Útil|Não útil|Obrigado pela sua opinião.|O que faltou?|Parado|abre num novo separador|Em stock|Esgotado',
     pl: 'Zamknij czat|Obsługa klienta|Automatyczne odpowiedzi z naszych stron|Wpisz pytanie|Wyślij|Zatrzymaj|Ty|Asystent|Asystent pisze|Źródła|Dzień dobry! O co chcesz zapytać?|Nie udało się.|Teraz pyta wiele osób. Spróbuj ponownie za chwilę.|Czat jest tu chwilowo niedostępny.|Spróbuj ponownie|Kontakt|Pomocne|Niepomocne|Dziękujemy za opinię.|Czego zabrakło?|Zatrzymano|otwiera się w nowej karcie|Dostępny|Niedostępny',
     ar: 'إغلاق المحادثة|خدمة العملاء|إجابات آلية من صفحاتنا|اكتب سؤالك|إرسال|إيقاف|أنت|المساعد|المساعد يكتب|المصادر|مرحبًا! ماذا تود أن تعرف؟|لم ينجح ذلك.|هناك أسئلة كثيرة الآن. حاول مرة أخرى بعد قليل.|المحادثة غير متاحة هنا حاليًا.|حاول مرة أخرى|اتصل بنا|مفيد|غير مفيد|شكرًا على ملاحظتك.|ما الذي كان ناقصًا؟|تم الإيقاف|يفتح في علامة تبويب جديدة|متوفر|غير متوفر',
@@ -73,7 +73,7 @@ a{color:var(--link);text-underline-offset:2px}
 .launch:focus-visible{outline:3px solid var(--a);box-shadow:0 0 0 3px var(--on)}
 .launch svg{width:27px;height:27px}
 .launch[aria-expanded=true] .i0,.launch[aria-expanded=false] .i1{display:none}
-.panel{position:absolute;bottom:72px;inset-inline-end:0;width:min(400px,calc(100vw - 40px));height:min(640px,calc(100vh - 112px));display:flex;flex-direction:column;background:var(--bg);border:1px solid var(--line);border-radius:18px;box-shadow:0 10px 48px #0004;overflow:hidden}
+.panel{position:absolute;bottom:72px;inset-inline-end:0;width:min(400px,calc(100vw - 40px));height:min(640px,calc(100vh - 112px));display:flex;flex-direction:column;background:var(--bg);border:1px solid var(--line);border-radius:16px;box-shadow:0 10px 48px #0004;overflow:hidden}
 .left .panel{left:0;right:auto}.right .panel{right:0;left:auto}
 .head{display:flex;align-items:center;gap:12px;padding-block:12px;padding-inline:18px 10px;border-bottom:1px solid var(--line)}
 .head>div{flex:1;min-width:0}
@@ -82,10 +82,10 @@ a{color:var(--link);text-underline-offset:2px}
 h2{font-size:16px;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
 .sub,.count,.meta{font-size:13px;color:var(--mute);line-height:1.4}
 .close:hover,.thumb:hover,.stop:hover{background:var(--soft)}
-.log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:18px;display:flex;flex-direction:column;gap:16px}
+.log{position:relative;flex:1;overflow-y:auto;overscroll-behavior:contain;padding:18px;display:flex;flex-direction:column;gap:16px}
 .log:focus-visible{outline-offset:-4px}
 .msg{overflow-wrap:anywhere;min-width:0}
-.user{align-self:flex-end;max-width:85%;background:var(--a);color:var(--on);padding:9px 14px;border-radius:16px;border-end-end-radius:5px;white-space:pre-wrap}
+.user{align-self:flex-end;max-width:85%;background:var(--a);color:var(--on);padding:9px 14px;border:1px solid transparent;border-radius:16px;border-end-end-radius:5px;white-space:pre-wrap}
 .text>*+*{margin-top:10px}
 .text ul,.text ol{padding-inline-start:22px}.text li+li{margin-top:4px}
 .text ol{list-style:decimal}.text ul{list-style:disc}
@@ -94,17 +94,18 @@ code{font:13px/1.5 ui-monospace,Consolas,Menlo,monospace;background:var(--soft);
 pre{background:var(--soft);border-radius:10px;padding:10px 12px;overflow-x:auto;white-space:pre}
 pre code{background:none;padding:0}
 .cite{font-size:12px;font-weight:600;text-decoration:none;background:var(--soft);border-radius:6px;padding:1px 5px;margin-inline-end:1px;white-space:nowrap}
-.calm{background:var(--soft);border-radius:14px;padding:12px 14px}.text:not(:empty)+:is(.bad,.list){margin-top:12px}
+.calm{background:var(--soft);border-radius:12px;padding:12px 14px}.text:not(:empty)+:is(.bad,.list){margin-top:12px}
 .bad{border-inline-start:3px solid var(--bad)}
 .acts{display:flex;flex-wrap:wrap;align-items:center;gap:8px;margin-top:10px}
 .button{padding:0 16px;border-color:var(--edge);background:var(--bg);text-decoration:none;color:var(--fg);font-weight:600}
 .button:hover{border-color:var(--fg)}
-.list{list-style:none;margin-top:6px;display:grid;gap:6px}
-.list a{display:flex;gap:10px;align-items:center;min-height:44px;padding:7px 12px;border:1px solid var(--line);border-radius:11px;text-decoration:none;color:var(--fg);line-height:1.35}
+.list{list-style:none;margin-top:6px;display:grid;gap:6px;grid-template-columns:minmax(0,1fr)}
+.list a{display:flex;gap:10px;align-items:center;min-height:44px;padding:7px 12px;border:1px solid var(--line);border-radius:12px;text-decoration:none;color:var(--fg);line-height:1.35}
 .list a:hover{border-color:var(--edge);background:var(--soft)}
-.list span{min-width:0}.list b{font-weight:600;font-size:14px;display:block;text-align:match-parent}
+.list span{min-width:0}.list b{font-weight:600;font-size:14px;display:block}
 .list .n{flex:none;font-size:12px;font-weight:600;color:var(--link)}
-.list .where{display:block;font-size:13px;color:var(--mute);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:ltr;text-align:match-parent}
+.list .where{display:block;font-size:13px;color:var(--mute);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:ltr}
+[dir=rtl] :is(b,.where){text-align:right}
 .price{margin-inline-start:auto;text-align:end;font-size:13px;flex:none}
 .meta{margin-top:14px;font-weight:600}
 .thumbs{display:flex;gap:2px;margin-top:4px;margin-inline-start:-10px;align-items:center;flex-wrap:wrap}
@@ -114,8 +115,8 @@ pre code{background:none;padding:0}
 .chips{display:flex;flex-direction:column;align-items:flex-start;gap:8px}
 .chips button{border-color:var(--edge);padding:8px 14px;border-radius:22px;text-align:start;background:var(--bg)}
 .chips button:hover{background:var(--soft)}
-form{display:flex;gap:8px;align-items:flex-end;margin:0 14px;padding:5px;border:1px solid var(--edge);border-radius:16px;background:var(--bg)}
-form:focus-within{border-color:var(--link);box-shadow:0 0 0 1px var(--link)}
+form{position:relative;box-shadow:0 -4px 10px 4px var(--bg);display:flex;gap:8px;align-items:flex-end;margin:0 14px;padding:5px;border:1px solid var(--edge);border-radius:16px;background:var(--bg)}
+form:focus-within{border-color:var(--link);outline:1px solid var(--link)}
 textarea,input{flex:1;min-width:0;resize:none;border:0;background:none;outline:none!important;font-size:16px;line-height:1.4}
 textarea{padding:10px 4px 10px 10px;min-height:44px;max-height:132px;overflow-y:auto}
 input{border:1px solid var(--edge);border-radius:10px;padding:0 12px;min-height:44px}
@@ -252,7 +253,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
 
   const INLINE = /`([^`\n]+)`|\*\*(.+?)\*\*|\[([^\]\n]+)\]\((https?:[^\s)]+)\)|\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]/g;
 
-  // Code, bold, links and citation marks of one line. Addresses that are no source stay plain text.
+  // One line's code, bold, links and citations. Addresses that are no source stay plain text.
   const inline = (text, sources) => {
     const nodes = [];
     const cite = (n) => {
@@ -287,8 +288,8 @@ input:focus-visible{outline:3px solid var(--link)!important}
       open = el(tag, { dir: 'auto', ...props });
       blocks.push(open);
     };
-    for (const line of text.split('\n')) {
-      const item = /^\s*(?:[-*•]|(\d{1,3})[.)])\s+(.*)/.exec(line);
+    for (const line of text.split(/\r?\n/)) {
+      const item = /^\s*(?:[-*•]|(\d{1,3})[.)])\s+(.*)/s.exec(line);
       if (/^\s*```/.test(line)) {
         if (!fence) blocks.push(el('pre', { tabIndex: 0, dir: 'ltr' }, (fence = el('code'))));
         else fence = null;
@@ -301,7 +302,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
         if (open?.localName !== tag) start(tag, item[1] ? { start: +item[1] } : {});
         open.append(el('li', {}, ...inline(item[2], sources)));
       } else {
-        const heading = /^#{1,6}\s+(.*)/.exec(line);
+        const heading = /^#{1,6}\s+(.*)/s.exec(line);
         if (open?.lastElementChild?.localName === 'li' && /^\s{2,}/.test(line)) {
           open.lastElementChild.append(' ', ...inline(line.trim(), sources));
           continue;
@@ -389,7 +390,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
         let event = 'message';
         const data = [];
         for (const line of block.split(/\r?\n/)) {
-          const [, name, text] = /^([^:]*):? ?(.*)/.exec(line);
+          const [, name, text] = /^([^:]*):? ?(.*)/s.exec(line);
           if (name === 'event') event = text;
           if (name === 'data') data.push(text);
         }
@@ -412,7 +413,7 @@ input:focus-visible{outline:3px solid var(--link)!important}
   };
   const announce = (text) => (status.textContent = text);
 
-  // Runs `change` and keeps the newest line in view, unless the visitor has scrolled up to read.
+  // Keeps the newest line in view, unless the visitor has scrolled up to read.
   const follow = (change) => {
     const near = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     const result = change();
@@ -435,10 +436,10 @@ input:focus-visible{outline:3px solid var(--link)!important}
 
   const explain = ({ status: code, wait }) => {
     if (code === 429) return t.busy + (wait ? ` (${wait} s)` : '');
-    return code === 403 || code === 503 ? t.off : t.err;
+    return [403, 404, 503].includes(code) ? t.off : t.err;
   };
 
-  // Shows what went wrong, with a way to repeat it and, if the site names one, a way to a person.
+  // Shows what went wrong, with ways to repeat it and to reach a person.
   const apologise = (problem, box, again) => {
     const text = explain(problem);
     const retry = el('button', { type: 'button', className: 'button' }, t.retry);
@@ -570,8 +571,6 @@ input:focus-visible{outline:3px solid var(--link)!important}
     let result;
     let frame;
     let timer;
-    let stopped;
-    controller.signal.onabort = () => (stopped = controller.signal.reason === 'visitor');
     const draw = () => {
       frame = 0;
       follow(() => body.replaceChildren(...format(text, sources)));
@@ -606,6 +605,8 @@ input:focus-visible{outline:3px solid var(--link)!important}
       store({ session, conversation });
       finish();
     } catch (problem) {
+      const stopped = controller.signal.reason === 'visitor';
+      controller.abort();
       cancelAnimationFrame(frame);
       draw();
       if (stopped) {
@@ -625,8 +626,8 @@ input:focus-visible{outline:3px solid var(--link)!important}
         if (result.message_id) box.append(feedback(result.message_id));
       });
       // A long answer is read from its question on.
-      if (box.offsetHeight > log.clientHeight) log.scrollTop = box.previousElementSibling.offsetTop - log.offsetTop - 12;
-      announce(`${t.bot}: ${body.innerText}${sources.length ? ` ${t.sources}: ${sources.length}` : ''}`);
+      if (box.offsetHeight > log.clientHeight) log.scrollTop = box.previousElementSibling.offsetTop - 12;
+      announce(`${t.bot}: ${text.replace(/\s*\[[\d, ]+\]|[*`#]/g, '')}${sources.length ? ` ${t.sources}: ${sources.length}` : ''}`);
       emit('answer', { text, sources, products, refused: !!result.refused, message_id: result.message_id });
     }
   };
