@@ -1,12 +1,13 @@
 //! What Redis can do to a worker: stall, cut connections, die, forget everything. No worker ends, and nothing runs twice.
 
 use crate::{
-    server::{STREAM, Server},
+    server::{STREAM, Server, until},
     work::{Work, errand, errands},
-    workers::{Worker, config},
+    workers::{Worker, config, short_lease},
 };
 use queue::Config;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// Enough work for two workers that an outage falls into the middle of it.
 struct Load {
@@ -72,6 +73,49 @@ async fn cut_connections_lose_and_double_nothing() {
         load.work.until_ended(round * Load::JOBS / 8).await;
     }
     load.assert_survived(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_was_cut_off_is_handed_back() {
+    let server = Server::start().await;
+    let work = Work::new();
+    let worker = Worker::start(&server, config(1), &work);
+    server.publish(&[errand("gated", "running")]).await;
+    work.until_begun(1).await;
+    // What a read leaves behind whose answer never arrives: an entry that the worker holds and does not know.
+    let (key, consumer) = (Config::key(STREAM), server.stats().await.consumers.remove(0).name);
+    server.publish(&[errand("ok", "cut off")]).await;
+    server
+        .command::<redis::Value>(&format!("XREADGROUP GROUP workers {consumer} STREAMS {key} >"))
+        .await;
+    assert_eq!(server.stats().await.held, 2);
+    server.command::<u64>("CLIENT KILL TYPE normal").await;
+    until("one is handed back", async || server.stats().await.waiting == 1).await;
+    work.open_gate(1);
+    work.until_ended(2).await;
+    work.assert_each_once(2);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_longer_than_the_lease_takes_nothing_from_the_living() {
+    let mut server = Server::start().await;
+    let work = Work::new();
+    let workers = [0; 2].map(|_| Worker::start(&server, short_lease(2), &work));
+    server.publish(&errands("gated", 2)).await;
+    work.until_begun(2).await;
+    server.kill();
+    sleep(2 * short_lease(2).lease).await;
+    server.restart().await;
+    // Each of them has looked for orphans.
+    until("two passes are through", async || server.calls("xautoclaim").await >= 4).await;
+    work.open_gate(2);
+    work.until_ended(2).await;
+    work.assert_each_once(2);
+    for worker in workers {
+        worker.assert_unharmed();
+        worker.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,9 +21,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A configuration for tests in which no lease ends unless it was lost.
+/// For tests in which no lease may end: what is lost for a lease is lost for longer than the test waits.
 pub fn config(concurrency: usize) -> Config {
     Config {
+        lease: Duration::from_mins(10),
         block: Duration::from_secs(1),
         ..Config::new(STREAM, concurrency)
     }
@@ -266,6 +267,53 @@ async fn a_busy_worker_shows_that_it_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_back_does_not_reach_the_reader_that_left() {
+    let server = Server::start().await;
+    let work = Work::new();
+    // One runs, one waits, and there is room for more: the reader blocks.
+    server.publish(&errands("gated", 2)).await;
+    let leaving = Worker::start(
+        &server,
+        Config {
+            prefetch: 3,
+            ..config(1)
+        },
+        &work,
+    );
+    until("it holds both", async || server.stats().await.held == 2).await;
+    server.wait_for_blocked_reader().await;
+    leaving.begin_shutdown();
+    until("one is handed back", async || server.stats().await.waiting == 1).await;
+    work.open_gate(2);
+    leaving.ended().await;
+    let staying = Worker::start(&server, config(1), &work);
+    work.until_ended(2).await;
+    work.assert_each_once(2);
+    staying.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_another_was_given_is_not_acknowledged() {
+    let server = Server::start().await;
+    let work = Work::new();
+    server
+        .publish(&[errand("gated", "taken away"), errand("gated", "kept")])
+        .await;
+    let worker = Worker::start(&server, config(2), &work);
+    work.until_begun(2).await;
+    let (entry, _) = oldest_held(&server).await;
+    let key = Config::key(STREAM);
+    server
+        .command::<redis::Value>(&format!("XCLAIM {key} workers other 0 {entry} JUSTID"))
+        .await;
+    work.open_gate(2);
+    work.until_ended(2).await;
+    until("one is acknowledged", async || server.stats().await.held == 1).await;
+    worker.stop().await;
+    assert_eq!(oldest_held(&server).await, (entry, "other".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_stops_although_its_read_is_blocked() {
     let server = Server::start().await;
     let worker = Worker::start(
@@ -295,7 +343,7 @@ async fn a_worker_frozen_longer_than_its_lease_does_not_steal_back() {
 
     let heir = Worker::start(&server, short_lease(1), &work);
     work.until_begun(1).await;
-    let owner = owner(&server).await;
+    let held = oldest_held(&server).await;
     signal("CONT", frozen.pid());
     // Its handler ends with Ok, and another job of two leases means several renewals.
     frozen.says("end first").await;
@@ -303,7 +351,7 @@ async fn a_worker_frozen_longer_than_its_lease_does_not_steal_back() {
     frozen.says("begin second").await;
     frozen.says("end second").await;
     until("only the heir holds something", async || server.stats().await.held == 1).await;
-    assert_eq!(self::owner(&server).await, owner, "the entry changed hands");
+    assert_eq!(oldest_held(&server).await, held, "the entry changed hands");
 
     work.open_gate(1);
     work.until_ended(1).await;
@@ -312,10 +360,11 @@ async fn a_worker_frozen_longer_than_its_lease_does_not_steal_back() {
     work.assert_each_once(1);
 }
 
-/// Who holds the oldest held entry.
-async fn owner(server: &Server) -> String {
-    let held: Vec<(String, String, u64, u64)> = server
+/// The oldest held entry and who holds it.
+async fn oldest_held(server: &Server) -> (String, String) {
+    let mut held: Vec<(String, String, u64, u64)> = server
         .command(&format!("XPENDING {} workers - + 1", Config::key(STREAM)))
         .await;
-    held[0].1.clone()
+    let (entry, consumer, ..) = held.remove(0);
+    (entry, consumer)
 }
