@@ -7,7 +7,7 @@ use ::url::Url;
 
 use super::{
     dom::{Data, Dom, Id},
-    patterns::{self, COMMENTS, FORUM, FURNITURE},
+    patterns::{self, COMMENTS, ELSEWHERE, FORUM, FURNITURE, OPINIONS},
 };
 
 /// The main content of a page.
@@ -45,10 +45,71 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
             id += 1;
         }
     }
+    drop_sections_elsewhere(dom, body, &mut dead, forum);
     let left = stats(dom, &dead);
     Content {
         root: root(dom, body, &left),
         dead,
+    }
+}
+
+/// Drops what stands under a heading that leads elsewhere.
+fn drop_sections_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool) {
+    let stats = stats(dom, dead);
+    let mut id = body + 1;
+    while id < dom.nodes[body].end {
+        if dead[id] {
+            id = dom.nodes[id].end;
+            continue;
+        }
+        if let Some(level) = heading_level(dom.name(id)).filter(|level| *level > 1) {
+            let text = dom.text(id);
+            let elsewhere = text.len() < 80
+                && (patterns::matches(&ELSEWHERE, &text) || (!forum && patterns::matches(&OPINIONS, &text)));
+            if elsewhere {
+                drop_section(dom, id, level, body, &stats, dead);
+            }
+        }
+        id += 1;
+    }
+}
+
+fn heading_level(name: &str) -> Option<u8> {
+    match name.as_bytes() {
+        [b'h', digit @ b'1'..=b'6'] => Some(digit - b'0'),
+        _ => None,
+    }
+}
+
+/// Drops the section of a heading: the largest block that begins with it and holds no other heading of its rank, or,
+/// in a flat document, what follows up to the next such heading.
+fn drop_section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat], dead: &mut [bool]) {
+    let total = stats[body].text;
+    let ranks = |id: Id| heading_level(dom.name(id)).is_some_and(|other| other <= level);
+    let mut top = heading;
+    for up in dom.ancestors(heading) {
+        let before = (up + 1..top).any(|id| dom.text_of(id).is_some_and(|text| !text.trim().is_empty()) && stats[id].text > 0);
+        let alone = dom.descendants(up).all(|id| id == heading || !ranks(id) || stats[id].text == 0);
+        if up == body || before || !alone || stats[up].h1 || stats[up].main || stats[up].text * 2 > total {
+            break;
+        }
+        top = up;
+    }
+    dead[top] = true;
+    if stats[top].text > stats[heading].text {
+        return;
+    }
+    let mut next = dom.nodes[top].end;
+    let parent_end = dom.nodes[dom.nodes[top].parent].end;
+    let mut dropped = 0;
+    while next < parent_end {
+        let has_rank = ranks(next) || dom.descendants(next).any(|id| ranks(id) && stats[id].text > 0);
+        dropped += stats[next].text;
+        if has_rank || dropped * 2 > total {
+            break;
+        }
+        dead[next] = true;
+        next = dom.nodes[next].end;
     }
 }
 
@@ -126,7 +187,11 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
     if matches!(name, "main" | "article" | "h1") {
         return false;
     }
-    if is_hidden(dom, id) || dom.attribute(id, "role").is_some_and(|role| ROLES.contains(&role)) {
+    // A page that shows itself by script may carry most of its text in a hidden element.
+    if is_hidden(dom, id) && stat.text * 10 < total * 4 {
+        return true;
+    }
+    if dom.attribute(id, "role").is_some_and(|role| ROLES.contains(&role)) {
         return true;
     }
     if name == "header" && !stat.h1 {
@@ -144,15 +209,18 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
         dom.attribute(id, "class").unwrap_or_default(),
         dom.attribute(id, "id").unwrap_or_default()
     );
-    if !forum && patterns::matches(&COMMENTS, &label) {
+    if !forum && patterns::names(&COMMENTS, &label) {
         return stat.text * 10 <= total * 9;
     }
-    patterns::matches(&FURNITURE, &label) && stat.text * 10 <= total * 4
+    patterns::names(&FURNITURE, &label) && stat.text * 10 <= total * 4
 }
 
 /// Hidden from every reader by the element's own attributes.
 pub(super) fn is_hidden(dom: &Dom, id: Id) -> bool {
     if dom.attribute(id, "hidden").is_some() || dom.attribute(id, "aria-hidden") == Some("true") {
+        return true;
+    }
+    if dom.attribute(id, "class").is_some_and(patterns::is_hiding) {
         return true;
     }
     let Some(style) = dom.attribute(id, "style") else {

@@ -8,7 +8,7 @@ use regex::Regex;
 /// A class or id that names page furniture.
 pub(super) static FURNITURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     words(
-        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|sr-only|visually-hidden|screen-reader\w*|hidden",
+        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead",
     )
 });
 
@@ -24,9 +24,53 @@ pub(super) static FORUM: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// A heading over what leads away from the content: other products, other posts, sign-up forms.
+pub(super) static ELSEWHERE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    phrase(
+        r"(?:you|we think you|you'?ll) (?:may|might|will|could|should|also|would)(?: also| be)? (?:like|love|enjoy|need|interested in).*|you(?:'|’)ll (?:also )?love.*|related(?: \w+){0,2}|recommended(?: \w+){0,3}|recommendations?(?: \w+){0,2}|(?:customers?|people|others|shoppers?|users|viewers)(?: who (?:bought|viewed)(?: \w+){0,3})? also (?:bought|viewed|ask(?:ed)?|like[sd]?|search(?:ed)?|purchased).*|similar (?:products?|items?|listings?|posts?|articles?|topics?|courses?|jobs?)|recently viewed.*|(?:your )?(?:recent|browsing) history|frequently bought together|(?:often|usually) bought (?:together|with)|more (?:from|like|to (?:explore|love|read|consider)|articles?|posts|stories|products|resources|on this topic|reading|news|recipes|blogs?)(?: .*)?|complete (?:the|your) (?:look|set|setup|outfit)|shop the look|pairs well with|goes (?:well|great) with|explore (?:more|related|similar).*|(?:read|up|what to read) next|keep reading|further articles|suggested (?:topics|posts|articles|products|for you|reading)|follow us.*|share (?:this|on|via|with).*|newsletter.*|(?:sign[ -]?up|subscribe)(?: .*)?|(?:join|get) (?:our|the) (?:newsletter|mailing list|community|club).*|(?:about|meet) the authors?|post navigation|popular (?:posts|articles|searches|now|topics)|trending(?: \w+){0,2}|top searches|don'?t miss.*|sponsored.*|advertisement|leave a (?:reply|comment).*|log ?in|sign in|cookie \w+|table of contents|on this page|in this article|contents|related searches|shopping cart|your (?:cart|bag|basket).*|filters?(?: by)?|filter (?:&|and) sort|sort(?: by)?|refine(?: by| results| your .*)?|search results for.*",
+    )
+});
+
+/// A heading over what visitors wrote about a product or an article.
+pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    phrase(
+        r"(?:customer |product |user |verified |guest |our |all )*(?:ratings? (?:and|&|\+) )?reviews?(?: (?:and|&) ratings?)?(?: \(?[\d,.]+\)?)?(?: (?:for|of|from) .*)?|[\d,.]+ (?:customer |global |product )?(?:reviews?|ratings?|comments?|responses|replies|thoughts)(?: (?:for|on|to) .*)?|what (?:our |people |other )*(?:customers?|clients|people|buyers)? ?(?:are|have|had)?(?: to)? say(?:ing)?.*|testimonials|(?:write|leave|add) a (?:review|comment).*|comments?(?: \(?\d+\)?)?|discussion(?: \(\d+\))?|(?:customer )?questions (?:and|&) answers|q ?& ?a|join the (?:conversation|discussion)",
+    )
+});
+
+/// Class names by which style sheets hide an element from sight; whole names, because `label-hidden` says something
+/// about another element.
+const HIDING: &[&str] = &[
+    "hidden", "hide", "is-hidden", "d-none", "u-hidden", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text",
+    "screen-reader-only", "a11y-hidden", "offscreen", "off-screen", "element-invisible",
+];
+
+/// Whether the class list hides the element at every screen width (`hidden md:block` and `d-none d-md-flex` do not).
+pub(super) fn is_hiding(class: &str) -> bool {
+    let shows = |token: &str| {
+        token.rsplit([':', '-']).next().is_some_and(|it| matches!(it, "block" | "flex" | "grid" | "inline" | "contents"))
+    };
+    let mut tokens = class.split_ascii_whitespace();
+    tokens.clone().any(|token| HIDING.contains(&token)) && !tokens.any(shows)
+}
+
+/// Whether a class or id names furniture or, with `COMMENTS`, what visitors wrote. A BEM modifier (`block--with-menu`)
+/// says something about the block's look and is left out.
+pub(super) fn names(pattern: &LazyLock<Option<Regex>>, label: &str) -> bool {
+    label.split_ascii_whitespace().any(|token| {
+        let base = token.find("--").filter(|at| *at > 0).map_or(token, |at| &token[..at]);
+        matches(pattern, base)
+    })
+}
+
 /// Whether a pattern matches; a pattern that did not compile matches nothing (a test compiles them all).
 pub(super) fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
     pattern.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+/// The whole of a heading.
+fn phrase(alternatives: &str) -> Option<Regex> {
+    Regex::new(&format!(r"(?i)^\W*(?:{alternatives})\W*$")).ok()
 }
 
 /// One of the words, delimited as class names are.
