@@ -45,7 +45,7 @@ pub enum Error {
         owner: String,
     },
     /// A killed owner's servers do not come to an end.
-    #[error("the servers that a killed process left in {state} have not stopped yet: try again", state = state.display())]
+    #[error("the servers that a killed process left in {state} still run: try again, or end them", state = state.display())]
     StillStopping {
         /// The state folder.
         state: PathBuf,

@@ -14,3 +14,6 @@ for wheel, folder in zip(sys.argv[1::2], sys.argv[2::2]):
             path = os.path.join(parent, name)
             executable = modes[os.path.relpath(path, folder)] & 0o111
             os.chmod(path, 0o755 if executable else 0o644)
+
+# The folders get their final names next, which must not reach the disk before their contents do.
+os.sync()

@@ -8,9 +8,13 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use local_services::Options;
+use local_services::{Options, Services};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 
-use crate::support::{cache, eventually, folder, is_gone, processes_in, runtime, start};
+use crate::support::{cache, child_called, eventually, folder, is_gone, processes_in, runtime, start};
 
 /// The example `run` as the owner of servers.
 struct Owner {
@@ -114,4 +118,37 @@ fn an_owner_killed_at_any_moment_of_its_start_leaves_nothing() {
         eventually("no process remains", || processes_in(&state.path).is_empty());
         assert!(!state.path.exists(), "{step}");
     }
+}
+
+#[test]
+fn servers_that_lost_owner_and_watchdog_are_not_started_over() {
+    let state = folder("state");
+    let owner = Owner::start(&state.path, &[]);
+    let watchdog = child_called(owner.child.id(), "sh").expect("the watchdog");
+    kill(watchdog);
+    eventually("the watchdog ends", || is_gone(watchdog));
+    let (postgres, valkey) = owner.kill();
+
+    let error = Services::start(&runtime(), &Options::durable(&state.path))
+        .expect_err("refused")
+        .to_string();
+    assert!(error.contains("still run"), "{error}");
+    assert!(!is_gone(postgres) && !is_gone(valkey));
+
+    kill(valkey);
+    eventually("Valkey ends", || is_gone(valkey));
+    let error = Services::start(&runtime(), &Options::durable(&state.path))
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        error.contains("postmaster.pid") && error.contains(&postgres.to_string()),
+        "{error}"
+    );
+
+    kill(postgres);
+    start(&Options::durable(&state.path)).stop().expect("stop");
+}
+
+fn kill(pid: u32) {
+    signal::kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
 }

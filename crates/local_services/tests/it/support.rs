@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -66,7 +67,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether no process has this id, or only one that has ended and was not yet waited for.
 pub fn is_gone(pid: u32) -> bool {
-    let status = std::process::Command::new("ps")
+    let status = Command::new("ps")
         .args(["-o", "stat=", "-p", &pid.to_string()])
         .output()
         .expect("ps");
@@ -76,14 +77,26 @@ pub fn is_gone(pid: u32) -> bool {
 
 /// The processes whose command line names this folder.
 pub fn processes_in(folder: &Path) -> Vec<String> {
-    let output = std::process::Command::new("ps")
-        .args(["-eo", "pid=,stat=,args="])
-        .output()
-        .expect("ps");
     let folder = folder.to_string_lossy();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
+    processes("pid=,stat=,args=")
+        .into_iter()
         .filter(|line| line.contains(&*folder))
+        .collect()
+}
+
+/// The child of this process that runs this program.
+pub fn child_called(parent: u32, program: &str) -> Option<u32> {
+    processes("ppid=,comm=,pid=").iter().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let matches = words.next() == Some(&parent.to_string()) && words.next() == Some(program);
+        words.next().filter(|_| matches)?.parse().ok()
+    })
+}
+
+fn processes(columns: &str) -> Vec<String> {
+    let output = Command::new("ps").args(["-eo", columns]).output().expect("ps");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
         .map(str::to_owned)
         .collect()
 }
