@@ -86,20 +86,15 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where downloads are kept: `OMNIOPS_CACHE_DIR`, else the user's cache folder. Root's home is closed to the user that
-/// Postgres runs as, so root's is `/var/cache/omniops`.
+/// Where downloads are kept: `OMNIOPS_CACHE_DIR`, else the user's cache folder, else the temporary one.
 pub fn cache_dir(variables: &BTreeMap<String, String>) -> PathBuf {
-    let get = |name: &str| variables.get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    get("OMNIOPS_CACHE_DIR").unwrap_or_else(|| wheels_dir(get("XDG_CACHE_HOME"), get("HOME")))
-}
-
-fn wheels_dir(xdg: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
-    let root_home = home.as_deref() == Some(std::path::Path::new("/root"));
-    match (xdg, home) {
-        (Some(dir), _) => dir.join("omniops"),
-        (None, Some(home)) if !root_home => home.join(".cache/omniops"),
-        _ => PathBuf::from("/var/cache/omniops"),
-    }
+    let get = |name: &str| variables.get(name).filter(|v| !v.is_empty());
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let path = |name: &str| get(name).map(std::ffi::OsStr::new);
+    get("OMNIOPS_CACHE_DIR")
+        .map(PathBuf::from)
+        .or_else(|| wheels::cache_dir("omniops", is_root, path("XDG_CACHE_HOME"), path("HOME")))
+        .unwrap_or_else(|| std::env::temp_dir().join("omniops-cache"))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use payload::{Kind, Payload, QUEUES};
 pub use reconcile::{MAX_STARTS, reconcile};
 pub use settle::{JobError, Outcome, Renewal, fence, renew, save_progress, settle};
 pub use stats::{QueueStats, queue_stats};
-pub use submit::{NewJob, Submitted, live_children, submit};
+pub use submit::{NewJob, Submitted, child_results, live_children, submit};
 
 /// The states of a job, as the ledger spells them.
 pub mod state {

@@ -103,3 +103,13 @@ pub async fn live_children(tx: &impl ConnectionTrait, parent: Uuid) -> Result<(i
     let row = row.ok_or_else(|| crate::Error::internal("counting children", "no row"))?;
     Ok((row.try_get("", "live")?, row.try_get("", "lost")?))
 }
+
+/// The results of the jobs made by `parent` that are done.
+pub async fn child_results(tx: &impl ConnectionTrait, parent: Uuid) -> Result<Vec<serde_json::Value>> {
+    let query = "SELECT result FROM jobs WHERE parent_id = $1 AND state = 'done' AND result IS NOT NULL";
+    let rows = tx.query_all_raw(sql(query, [parent.into()])).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "result"))
+        .collect::<Result<_, _>>()?)
+}

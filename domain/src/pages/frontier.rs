@@ -74,6 +74,36 @@ pub async fn take(tx: &impl ConnectionTrait, job: Uuid, limit: i64) -> Result<Ve
         .await?)
 }
 
+/// Takes one URL, if it is open.
+pub async fn take_one(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<Option<Open>> {
+    const TAKE: &str = "UPDATE crawl_frontier SET state = 'fetching', attempts = attempts + 1
+        WHERE job_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND state = 'open' RETURNING url, depth";
+    Ok(Open::find_by_statement(sql(TAKE, [job.into(), url.into()]))
+        .one(tx)
+        .await?)
+}
+
+/// Open URLs, oldest first, without taking them.
+pub async fn open(tx: &impl ConnectionTrait, job: Uuid) -> Result<Vec<Open>> {
+    let find = "SELECT url, depth FROM crawl_frontier WHERE job_id = $1 AND state = 'open' ORDER BY seq";
+    Ok(Open::find_by_statement(sql(find, [job.into()])).all(tx).await?)
+}
+
+/// Leaves a taken URL to a later pass, unless this was its second try; returns whether there will be one.
+pub async fn postpone(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<bool> {
+    let later = "UPDATE crawl_frontier SET state = 'later'
+                 WHERE job_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND attempts < 2";
+    let done = tx.execute_raw(sql(later, [job.into(), url.into()])).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Opens what was being fetched when its worker was asked to stop, which is not counted as a try.
+pub async fn release(tx: &impl ConnectionTrait, job: Uuid) -> Result<()> {
+    let open = "UPDATE crawl_frontier SET state = 'open', attempts = attempts - 1 WHERE job_id = $1 AND state = 'fetching'";
+    tx.execute_raw(sql(open, [job.into()])).await?;
+    Ok(())
+}
+
 /// Notes that a URL has its decision.
 pub async fn finish(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<()> {
     let done =

@@ -136,6 +136,30 @@ pub async fn bump_version(tx: &TenantTx) -> Result<()> {
     Ok(())
 }
 
+/// The job's pages that wait for their chunks and that no embed job of its own covers, in the order of their decisions.
+///
+/// Derived from the rows, so that no crash loses a page between its storing and the embed job that covers it. A cancelled
+/// embed job covers nothing: whoever runs the crawl again wants its pages.
+pub async fn uncovered(tx: &TenantTx, job: Uuid) -> Result<Vec<Uuid>> {
+    const FIND: &str = "
+        SELECT p.id FROM job_urls u JOIN scraped_pages p ON p.customer_id = u.customer_id AND p.url_hash = u.url_hash
+        WHERE u.job_id = $1 AND p.indexed_version < p.version AND p.tombstoned_at IS NULL
+          AND p.id::text NOT IN (SELECT jsonb_array_elements_text(c.payload -> 'page_ids') FROM jobs c
+            WHERE c.parent_id = $1 AND c.kind = 'embed' AND c.state <> 'cancelled')
+        ORDER BY u.seq";
+    let rows = tx.query_all_raw(sql(FIND, [job.into()])).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Counts indexed pages and computed vectors into the customer's day.
+pub async fn count_usage(tx: &TenantTx, pages: i64, embeddings: i64) -> Result<()> {
+    const COUNT: &str = "INSERT INTO usage_daily AS u (customer_id, day, pages, embeddings) VALUES ($1, current_date, $2, $3)
+        ON CONFLICT (customer_id, day) DO UPDATE SET pages = u.pages + excluded.pages, embeddings = u.embeddings + excluded.embeddings";
+    let values = [tx.customer().into(), pages.into(), embeddings.into()];
+    tx.execute_raw(sql(COUNT, values)).await?;
+    Ok(())
+}
+
 /// The id of a model by name, made when it is new.
 pub async fn model_id(db: &crate::tenancy::Db, name: &str, dimension: i32) -> Result<Uuid> {
     const UPSERT: &str = "INSERT INTO embedding_models (id, name, dimension) VALUES ($1, $2, $3)

@@ -96,6 +96,34 @@ pub async fn known(tx: &TenantTx, url: &str) -> Result<Option<Known>> {
         .await?)
 }
 
+/// A page that an earlier crawl found.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct Earlier {
+    /// Its URL.
+    pub url: String,
+    /// How far from the start page the last crawl of the same start page found it; 1 if it did not.
+    pub depth: i32,
+}
+
+/// Live pages whose URLs begin with one of `origins`, nearest first. A crawl begins with them as well: an unchanged page
+/// tells no links (its answer is a 304), and a page that nothing links to any more may be gone.
+pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: i64) -> Result<Vec<Earlier>> {
+    const FIND: &str = "
+        WITH last AS (SELECT s.job_id FROM scrape_jobs s JOIN jobs j ON j.id = s.job_id
+          WHERE s.start_url = $1 AND j.state = 'done' ORDER BY j.created_at DESC LIMIT 1)
+        SELECT p.url, coalesce(u.depth, 1) AS depth FROM scraped_pages p
+          LEFT JOIN job_urls u ON u.job_id = (SELECT job_id FROM last) AND u.url_hash = p.url_hash
+        WHERE p.customer_id = $4 AND p.tombstoned_at IS NULL AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(p.url, o))
+        ORDER BY 2, p.id LIMIT $3";
+    let values = [
+        start_url.into(),
+        origins.to_vec().into(),
+        limit.into(),
+        tx.customer().into(),
+    ];
+    Ok(Earlier::find_by_statement(sql(FIND, values)).all(&**tx).await?)
+}
+
 /// Stores a fetched page; its version grows when its content changed.
 pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
     const UPSERT: &str = "

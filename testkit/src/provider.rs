@@ -1,0 +1,147 @@
+//! A stub of an OpenAI-compatible provider: a real HTTP server that streams what a test scripted, and notes what it was asked
+//! and whether its reader stayed.
+use poem::{
+    Body, Endpoint, IntoResponse, Request, Response, Server,
+    http::StatusCode,
+    listener::{Acceptor, Listener, TcpListener},
+};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{io::AsyncWriteExt, sync::watch, task::JoinHandle};
+
+/// What the provider does with the next requests.
+#[derive(Clone, Debug)]
+pub enum Script {
+    /// Streams these pieces, then says how many tokens it took.
+    Say(Vec<String>),
+    /// Streams one piece and then nothing, until the reader leaves.
+    Hang(String),
+    /// Answers with this status.
+    Fail(u16),
+}
+
+/// The stub; it ends when it is dropped.
+pub struct Provider {
+    address: std::net::SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+struct State {
+    script: Mutex<Script>,
+    asked: Mutex<Vec<Value>>,
+    left: watch::Sender<usize>,
+}
+
+impl Provider {
+    /// Starts a provider that follows `script`.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with the provider")]
+    pub async fn start(script: Script) -> Self {
+        let acceptor = TcpListener::bind("127.0.0.1:0")
+            .into_acceptor()
+            .await
+            .expect("a loopback port");
+        let address = acceptor
+            .local_addr()
+            .into_iter()
+            .find_map(|a| a.as_socket_addr().copied())
+            .expect("an address");
+        let state = Arc::new(State {
+            script: Mutex::new(script),
+            asked: Mutex::default(),
+            left: watch::channel(0).0,
+        });
+        let endpoint = ProviderEndpoint(state.clone());
+        let server = tokio::spawn(async move {
+            let _ = Server::new_with_acceptor(acceptor).run(endpoint).await;
+        });
+        Self { address, state, server }
+    }
+
+    /// What `OPENAI_BASE_URL` is set to.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Follows another script from now on.
+    pub fn follow(&self, script: Script) {
+        *self.state.script.lock().unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
+    /// The bodies of the requests so far.
+    pub fn asked(&self) -> Vec<Value> {
+        self.state.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until `n` readers have left a hanging answer.
+    pub async fn left(&self, n: usize) {
+        let mut left = self.state.left.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(30), left.wait_for(|seen| *seen >= n)).await;
+        assert!(waited.is_ok(), "no reader left the provider's stream");
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+struct ProviderEndpoint(Arc<State>);
+
+impl Endpoint for ProviderEndpoint {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let body: Value = request.take_body().into_json().await.unwrap_or(Value::Null);
+        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+        let script = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Script::Fail(status) = script {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Ok(Response::builder()
+                .status(status)
+                .body("{\"error\":{\"message\":\"scripted\"}}"));
+        }
+        Ok(self
+            .stream(script)
+            .with_content_type("text/event-stream")
+            .into_response())
+    }
+}
+
+impl ProviderEndpoint {
+    #[expect(clippy::disallowed_methods, reason = "the task ends with the reader")]
+    fn stream(&self, script: Script) -> Body {
+        let (reader, mut writer) = tokio::io::duplex(256);
+        let state = self.0.clone();
+        tokio::spawn(async move {
+            let delta = |text: &str| format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text } }] }));
+            match script {
+                Script::Say(pieces) => {
+                    let usage =
+                        json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": pieces.len() } });
+                    for piece in &pieces {
+                        let _ = writer.write_all(delta(piece).as_bytes()).await;
+                    }
+                    let _ = writer
+                        .write_all(format!("data: {usage}\n\ndata: [DONE]\n\n").as_bytes())
+                        .await;
+                }
+                Script::Hang(first) => {
+                    // Comments keep the stream alive, and fail as soon as its reader is gone.
+                    let mut line = delta(&first);
+                    while writer.write_all(line.as_bytes()).await.is_ok() {
+                        line = ": waiting\n\n".into();
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    state.left.send_modify(|n| *n += 1);
+                }
+                Script::Fail(_) => {}
+            }
+        });
+        Body::from_async_read(reader)
+    }
+}
