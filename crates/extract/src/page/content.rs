@@ -220,9 +220,6 @@ pub(super) fn is_hidden(dom: &Dom, id: Id) -> bool {
     if dom.attribute(id, "hidden").is_some() || dom.attribute(id, "aria-hidden") == Some("true") {
         return true;
     }
-    if dom.attribute(id, "class").is_some_and(patterns::is_hiding) {
-        return true;
-    }
     let Some(style) = dom.attribute(id, "style") else {
         return false;
     };

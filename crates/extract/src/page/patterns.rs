@@ -34,24 +34,27 @@ pub(super) static ELSEWHERE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// A heading over what visitors wrote about a product or an article.
 pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     phrase(
-        r"(?:customer |product |user |verified |guest |our |all )*(?:ratings? (?:and|&|\+) )?reviews?(?: (?:and|&) ratings?)?(?: \(?[\d,.]+\)?)?(?: (?:for|of|from) .*)?|[\d,.]+ (?:customer |global |product )?(?:reviews?|ratings?|comments?|responses|replies|thoughts)(?: (?:for|on|to) .*)?|what (?:our |people |other )*(?:customers?|clients|people|buyers)? ?(?:are|have|had)?(?: to)? say(?:ing)?.*|testimonials|(?:write|leave|add) a (?:review|comment).*|comments?(?: \(?\d+\)?)?|discussion(?: \(\d+\))?|(?:customer )?questions (?:and|&) answers|q ?& ?a|join the (?:conversation|discussion)",
+        r"(?:customer |product |user |verified |guest |our |all )*(?:ratings? (?:and|&|\+) )?reviews(?: (?:and|&) ratings?)?(?: \(?[\d,.]+\)?)?(?: (?:for|of|from) .*)?|[\d,.]+ (?:customer |global |product )?(?:reviews?|ratings?|comments?|responses|replies|thoughts)(?: (?:for|on|to) .*)?|(?:write|leave|add) a (?:review|comment).*|comments?(?: \(?\d+\)?)?|discussion(?: \(\d+\))?|(?:customer )?questions (?:and|&) answers|q ?& ?a|join the (?:conversation|discussion)",
     )
 });
 
-/// Class names by which style sheets hide an element from sight; whole names, because `label-hidden` says something
-/// about another element.
+/// Class names that hide an element from sight at every width. `hidden` and its like are not among them: tabs and
+/// accordions start with it and hold content.
 const HIDING: &[&str] = &[
-    "hidden", "hide", "is-hidden", "d-none", "u-hidden", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text",
-    "screen-reader-only", "a11y-hidden", "offscreen", "off-screen", "element-invisible",
+    "sr-only",
+    "visually-hidden",
+    "visuallyhidden",
+    "screen-reader-text",
+    "screen-reader-only",
+    "a11y-hidden",
+    "offscreen",
+    "element-invisible",
+    "cdk-visually-hidden",
 ];
 
-/// Whether the class list hides the element at every screen width (`hidden md:block` and `d-none d-md-flex` do not).
+/// Whether the class list hides the element from sight.
 pub(super) fn is_hiding(class: &str) -> bool {
-    let shows = |token: &str| {
-        token.rsplit([':', '-']).next().is_some_and(|it| matches!(it, "block" | "flex" | "grid" | "inline" | "contents"))
-    };
-    let mut tokens = class.split_ascii_whitespace();
-    tokens.clone().any(|token| HIDING.contains(&token)) && !tokens.any(shows)
+    class.split_ascii_whitespace().any(|token| HIDING.contains(&token))
 }
 
 /// Whether a class or id names furniture or, with `COMMENTS`, what visitors wrote. A BEM modifier (`block--with-menu`)
