@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
@@ -311,6 +311,36 @@ async fn an_entry_that_another_was_given_is_not_acknowledged() {
     until("one is acknowledged", async || server.stats().await.held == 1).await;
     worker.stop().await;
     assert_eq!(oldest_held(&server).await, (entry, "other".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_does_not_steal_back() {
+    let server = Server::start().await;
+    let work = Work::new();
+    server.publish(&[errand("gated", "taken away")]).await;
+    // Renewed every 2 s, so that the other's lease has not ended when this worker renews.
+    let worker = Worker::start(
+        &server,
+        Config {
+            lease: Duration::from_secs(6),
+            ..config(1)
+        },
+        &work,
+    );
+    work.until_begun(1).await;
+    let (entry, _) = oldest_held(&server).await;
+    let key = Config::key(STREAM);
+    server
+        .command::<redis::Value>(&format!("XCLAIM {key} workers other 0 {entry} JUSTID"))
+        .await;
+    let given = Instant::now();
+    until("it has renewed", async || {
+        worker.health.keeper_silence().unwrap() < given.elapsed()
+    })
+    .await;
+    assert_eq!(oldest_held(&server).await, (entry, "other".to_owned()));
+    work.open_gate(1);
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
