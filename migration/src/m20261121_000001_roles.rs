@@ -1,4 +1,4 @@
-//! Extensions, and the three roles: the owner of the schema, the role that row-level security binds, and the system's.
+//! Extensions, the hash that URLs are indexed by, and the three roles: the owner of the schema, the role that row-level security binds, and the system's.
 use crate::tables::run;
 use sea_orm_migration::prelude::*;
 
@@ -26,6 +26,13 @@ GRANT USAGE, CREATE ON SCHEMA public TO omniops_owner;
 GRANT USAGE ON SCHEMA public TO omniops_app, omniops_system;
 ";
 
+/// URLs are too long for an index, so their hash is indexed. `convert_to` is only stable because its encoding is a
+/// parameter; with a constant one it is immutable, which is what a generated column needs.
+const HASH_URL: &str = "
+CREATE FUNCTION hash_url(url text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  AS $$ SELECT sha256(convert_to(url, 'UTF8')) $$;
+";
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -34,13 +41,15 @@ impl MigrationTrait for Migration {
             "CREATE EXTENSION IF NOT EXISTS vector; CREATE EXTENSION IF NOT EXISTS pg_trgm;",
         )
         .await?;
+        run(manager, HASH_URL).await?;
         run(manager, ROLES).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(
             manager,
-            "REVOKE ALL ON SCHEMA public FROM omniops_owner, omniops_app, omniops_system;
+            "DROP FUNCTION IF EXISTS hash_url(text);
+             REVOKE ALL ON SCHEMA public FROM omniops_owner, omniops_app, omniops_system;
              DROP EXTENSION IF EXISTS pg_trgm; DROP EXTENSION IF EXISTS vector;",
         )
         .await

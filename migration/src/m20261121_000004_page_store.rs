@@ -10,7 +10,7 @@ CREATE TABLE scraped_pages (
   id uuid PRIMARY KEY,
   customer_id uuid NOT NULL REFERENCES customer_configs ON DELETE CASCADE,
   url text NOT NULL,
-  url_hash bytea GENERATED ALWAYS AS (sha256(convert_to(url, 'UTF8'))) STORED,
+  url_hash bytea GENERATED ALWAYS AS (hash_url(url)) STORED,
   canonical text,
   title text NOT NULL,
   language text,

@@ -39,7 +39,7 @@ pub async fn admit(
     const ADMIT: &str = "
         INSERT INTO crawl_frontier (job_id, customer_id, url, depth, found_from)
         SELECT $1, $2, u.url, $4, $5 FROM unnest($3::text[]) WITH ORDINALITY AS u (url, position)
-        WHERE NOT EXISTS (SELECT 1 FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = sha256(convert_to(u.url, 'UTF8')))
+        WHERE NOT EXISTS (SELECT 1 FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url(u.url))
         ORDER BY position
         LIMIT greatest(0, $6 - (SELECT count(*) FROM crawl_frontier WHERE job_id = $1))
         ON CONFLICT (job_id, url_hash) DO NOTHING RETURNING url";
@@ -77,7 +77,7 @@ pub async fn take(tx: &impl ConnectionTrait, job: Uuid, limit: i64) -> Result<Ve
 /// Takes one URL, if it is open.
 pub async fn take_one(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<Option<Open>> {
     const TAKE: &str = "UPDATE crawl_frontier SET state = 'fetching', attempts = attempts + 1
-        WHERE job_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND state = 'open' RETURNING url, depth";
+        WHERE job_id = $1 AND url_hash = hash_url($2) AND state = 'open' RETURNING url, depth";
     Ok(Open::find_by_statement(sql(TAKE, [job.into(), url.into()]))
         .one(tx)
         .await?)
@@ -92,22 +92,22 @@ pub async fn open(tx: &impl ConnectionTrait, job: Uuid) -> Result<Vec<Open>> {
 /// Leaves a taken URL to a later pass, unless this was its second try; returns whether there will be one.
 pub async fn postpone(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<bool> {
     let later = "UPDATE crawl_frontier SET state = 'later'
-                 WHERE job_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND attempts < 2";
+                 WHERE job_id = $1 AND url_hash = hash_url($2) AND attempts < 2";
     let done = tx.execute_raw(sql(later, [job.into(), url.into()])).await?;
     Ok(done.rows_affected() > 0)
 }
 
 /// Opens what was being fetched when its worker was asked to stop, which is not counted as a try.
 pub async fn release(tx: &impl ConnectionTrait, job: Uuid) -> Result<()> {
-    let open = "UPDATE crawl_frontier SET state = 'open', attempts = attempts - 1 WHERE job_id = $1 AND state = 'fetching'";
+    let open =
+        "UPDATE crawl_frontier SET state = 'open', attempts = attempts - 1 WHERE job_id = $1 AND state = 'fetching'";
     tx.execute_raw(sql(open, [job.into()])).await?;
     Ok(())
 }
 
 /// Notes that a URL has its decision.
 pub async fn finish(tx: &impl ConnectionTrait, job: Uuid, url: &str) -> Result<()> {
-    let done =
-        "UPDATE crawl_frontier SET state = 'done' WHERE job_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8'))";
+    let done = "UPDATE crawl_frontier SET state = 'done' WHERE job_id = $1 AND url_hash = hash_url($2)";
     tx.execute_raw(sql(done, [job.into(), url.into()])).await?;
     Ok(())
 }

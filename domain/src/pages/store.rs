@@ -90,7 +90,7 @@ pub struct Decision {
 /// What is known of `url`, if its content is there to stay with.
 pub async fn known(tx: &TenantTx, url: &str) -> Result<Option<Known>> {
     let find = "SELECT id, etag, last_modified FROM scraped_pages
-                WHERE customer_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND tombstoned_at IS NULL";
+                WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NULL";
     Ok(Known::find_by_statement(sql(find, [tx.customer().into(), url.into()]))
         .one(&**tx)
         .await?)
@@ -128,7 +128,7 @@ pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: 
 pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
     const UPSERT: &str = "
         WITH before AS (SELECT id, content_hash, tombstoned_at FROM scraped_pages
-          WHERE customer_id = $2 AND url_hash = sha256(convert_to($3, 'UTF8')))
+          WHERE customer_id = $2 AND url_hash = hash_url($3))
         INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, etag,
           last_modified, status, fetched_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
@@ -202,9 +202,9 @@ pub async fn note_gone(tx: &TenantTx, url: &str, status: i32) -> Result<bool> {
     const GONE: &str = "
         UPDATE scraped_pages SET gone_count = gone_count + 1, status = $3,
           tombstoned_at = CASE WHEN gone_count >= 1 THEN coalesce(tombstoned_at, now()) END
-        WHERE customer_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND tombstoned_at IS NULL";
+        WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NULL";
     const HIDE: &str = "UPDATE page_embeddings SET published = false WHERE page_id = (SELECT id FROM scraped_pages
-        WHERE customer_id = $1 AND url_hash = sha256(convert_to($2, 'UTF8')) AND tombstoned_at IS NOT NULL)";
+        WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NOT NULL)";
     let done = tx
         .execute_raw(sql(GONE, [tx.customer().into(), url.into(), status.into()]))
         .await?;

@@ -117,7 +117,7 @@ pub async fn candidates(
 
 /// The dense leg by the tenant's size.
 async fn dense(tx: &TenantTx, vector: &Vector<'_>) -> Result<String> {
-    const SIZE: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM page_embeddings WHERE customer_id = $1 LIMIT $2) some";
+    const SIZE: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM page_embeddings WHERE customer_id = $1 LIMIT $2) few";
     let row = tx
         .query_one_raw(sql(SIZE, [tx.customer().into(), EXACT_LIMIT.into()]))
         .await?;

@@ -1,0 +1,288 @@
+//! The page store and the index: versions, chunks that keep their vectors, and searches that find them.
+use domain::{
+    pages::{
+        frontier, index,
+        request::{self, ScrapeRequest},
+        store::{self, Change, FetchedPage},
+    },
+    retrieval::{Mode, Searcher},
+    tenancy::{Customer, TenantTx},
+};
+use embedding::Kind;
+use testkit::Kit;
+use uuid::Uuid;
+
+fn page(url: &str, title: &str, markdown: &str) -> FetchedPage {
+    FetchedPage {
+        url: url.into(),
+        canonical: None,
+        title: title.into(),
+        language: Some("en".into()),
+        markdown: markdown.into(),
+        status: 200,
+        etag: Some("\"1\"".into()),
+        last_modified: None,
+        structured: vec![(
+            "faq".into(),
+            "json_ld".into(),
+            serde_json::json!({ "question": "Why?" }),
+        )],
+    }
+}
+
+fn chunk(heading: &str, text: &str, embedding: Option<Vec<f32>>) -> index::NewChunk {
+    let hash = index::input_hash(&format!("{heading}\n{text}"));
+    index::NewChunk {
+        heading_path: heading.into(),
+        text: text.into(),
+        tokens: 10,
+        hash,
+        embedding,
+    }
+}
+
+async fn publish(tx: &TenantTx, id: Uuid, model: Option<Uuid>, chunks: &[index::NewChunk]) {
+    let pending = index::pending(tx, id, true).await.unwrap().unwrap();
+    index::publish(tx, &pending, model, chunks).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_s_version_grows_with_its_content_only() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let first = store::save(&tx, &page("https://a.example/", "T", "one")).await.unwrap();
+    let same = store::save(&tx, &page("https://a.example/", "T", "one")).await.unwrap();
+    let changed = store::save(&tx, &page("https://a.example/", "T", "two")).await.unwrap();
+    assert_eq!(
+        [first.change, same.change, changed.change],
+        [Change::New, Change::Same, Change::Changed]
+    );
+    assert_eq!(first.id, changed.id);
+    assert_eq!(store::get(&tx, first.id).await.unwrap().version, 2);
+    assert_eq!(
+        store::known(&tx, "https://a.example/")
+            .await
+            .unwrap()
+            .unwrap()
+            .etag
+            .as_deref(),
+        Some("\"1\"")
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_gone_after_two_runs_found_it_gone_and_comes_back_when_restored() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let stored = store::save(
+        &tx,
+        &page("https://a.example/", "Shipping", "Parcels arrive in two days."),
+    )
+    .await
+    .unwrap();
+    publish(
+        &tx,
+        stored.id,
+        None,
+        &[chunk("Shipping", "Parcels arrive in two days.", None)],
+    )
+    .await;
+    assert!(store::note_gone(&tx, "https://a.example/", 404).await.unwrap());
+    assert!(store::get(&tx, stored.id).await.unwrap().tombstoned_at.is_none());
+    assert!(store::note_gone(&tx, "https://a.example/", 410).await.unwrap());
+    assert!(store::get(&tx, stored.id).await.unwrap().tombstoned_at.is_some());
+    tx.commit().await.unwrap();
+
+    let searcher = Searcher::new(kit.db.clone(), None).await.unwrap();
+    let find = || searcher.search(&customer, "parcels", Mode::Hybrid, 5);
+    assert!(find().await.unwrap().passages.is_empty());
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    store::set_tombstone(&tx, stored.id, false).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(find().await.unwrap().passages.len(), 1);
+}
+
+#[tokio::test]
+async fn an_unchanged_chunk_keeps_its_vector_when_its_page_changes() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let stored = store::save(&tx, &page("https://a.example/", "T", "x")).await.unwrap();
+    let vector = |x: f32| {
+        Some(
+            std::iter::once(x)
+                .chain(std::iter::repeat_n(0.0, 383))
+                .collect::<Vec<f32>>(),
+        )
+    };
+    let model = Some(index::LOCAL_MODEL);
+    publish(
+        &tx,
+        stored.id,
+        model,
+        &[chunk("T", "stays", vector(0.5)), chunk("T", "goes", vector(0.25))],
+    )
+    .await;
+    assert_eq!(
+        index::embedded(&tx, stored.id, index::LOCAL_MODEL).await.unwrap().len(),
+        2
+    );
+    publish(
+        &tx,
+        stored.id,
+        model,
+        &[chunk("T", "comes", vector(0.125)), chunk("T", "stays", None)],
+    )
+    .await;
+    tx.commit().await.unwrap();
+    let kept = "SELECT count(*) FROM page_embeddings WHERE text = 'stays' AND ordinal = 1
+                AND (embedding::halfvec(384))::vector <-> ('[0.5' || repeat(',0', 383) || ']')::vector < 0.001";
+    assert_eq!(kit.count(kept).await, 1);
+    assert_eq!(kit.count("SELECT count(*) FROM page_embeddings").await, 2);
+}
+
+async fn index_texts(kit: &Kit, customer: &Customer, texts: &[(&str, &str)]) -> Searcher {
+    let embedder = testkit::local_model().await;
+    let searcher = Searcher::new(kit.db.clone(), Some(embedder.clone())).await.unwrap();
+    let tx = kit.db.tenant(customer).await.unwrap();
+    for (heading, text) in texts {
+        let url = format!("https://{}/{}", customer.domain, heading.to_lowercase());
+        let stored = store::save(&tx, &page(&url, heading, text)).await.unwrap();
+        let vector = embedder
+            .embed(Kind::Passage, &[format!("{heading}\n{text}")])
+            .await
+            .unwrap()
+            .remove(0);
+        publish(
+            &tx,
+            stored.id,
+            Some(index::LOCAL_MODEL),
+            &[chunk(heading, text, Some(vector))],
+        )
+        .await;
+    }
+    tx.commit().await.unwrap();
+    searcher
+}
+
+#[tokio::test]
+async fn a_search_finds_by_meaning_and_by_words_and_only_in_the_customer_s_own_pages() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let texts = [
+        ("Shipping", "Parcels are delivered within two to four working days."),
+        ("Returns", "Send goods back within 60 days and get your money refunded."),
+        ("Model XR-7741", "The spare rudder fits all touring kayaks."),
+    ];
+    let searcher = index_texts(&kit, &a, &texts).await;
+    let best = async |question: &str, mode| {
+        let search = searcher.search(&a, question, mode, 5).await.unwrap();
+        (search.passages[0].title.clone(), search.mode)
+    };
+    assert_eq!(
+        best("how long until my order comes?", Mode::Hybrid).await,
+        ("Shipping".into(), "hybrid")
+    );
+    assert_eq!(
+        best("can I have a refund", Mode::Vector).await,
+        ("Returns".into(), "vector")
+    );
+    assert_eq!(
+        best("XR-7741", Mode::Lexical).await,
+        ("Model XR-7741".into(), "lexical")
+    );
+    assert!(
+        searcher
+            .search(&b, "refund", Mode::Hybrid, 5)
+            .await
+            .unwrap()
+            .passages
+            .is_empty()
+    );
+    let odd = searcher
+        .search(&a, "' OR 1=1; & | ! <-> :* \\", Mode::Hybrid, 5)
+        .await
+        .unwrap();
+    assert_eq!(odd.passages.len(), 3, "odd characters are just no words");
+}
+
+#[tokio::test]
+async fn a_crawl_s_worklist_admits_each_url_once_and_gives_up_what_kills_its_workers() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let job = request::request_scrape(&tx, &ScrapeRequest::of("https://a.example/"))
+        .await
+        .unwrap()
+        .id;
+    let urls = |names: &[&str]| {
+        names
+            .iter()
+            .map(|n| format!("https://a.example/{n}"))
+            .collect::<Vec<_>>()
+    };
+    let admitted = frontier::admit(&*tx, customer.id, job, &urls(&["a", "A", "b", "a"]), 0, None, 3)
+        .await
+        .unwrap();
+    assert_eq!(admitted.len(), 3, "paths differ by case, and a double is one");
+    assert!(
+        frontier::admit(&*tx, customer.id, job, &urls(&["b", "c"]), 1, None, 3)
+            .await
+            .unwrap()
+            .is_empty(),
+        "over budget"
+    );
+    for attempt in 1..=3 {
+        assert_eq!(
+            frontier::take(&*tx, job, 1).await.unwrap()[0].url,
+            "https://a.example/a",
+            "attempt {attempt}"
+        );
+        let given_up = frontier::reopen(&*tx, job).await.unwrap();
+        assert_eq!(given_up.len(), usize::from(attempt == 3));
+    }
+    assert_eq!(frontier::take(&*tx, job, 10).await.unwrap().len(), 2);
+    frontier::finish(&*tx, job, "https://a.example/b").await.unwrap();
+    assert_eq!(
+        frontier::counts(&*tx, job).await.unwrap(),
+        frontier::Counts { total: 3, done: 2 }
+    );
+}
+
+#[tokio::test]
+async fn a_crawl_starts_on_the_customer_s_own_domains_and_is_checked_before() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let refused = [
+        ("https://other.example/", "url"),
+        ("ftp://a.example/", "url"),
+        ("https://user:pw@a.example/", "url"),
+        ("nonsense", "url"),
+    ];
+    for (url, field) in refused {
+        let error = request::request_scrape(&tx, &ScrapeRequest::of(url)).await.unwrap_err();
+        assert!(error.public_message().starts_with(field), "{url}: {error}");
+    }
+    let endless = ScrapeRequest {
+        max_pages: 0,
+        ..ScrapeRequest::of("https://a.example/")
+    };
+    assert!(request::request_scrape(&tx, &endless).await.is_err());
+    drop(tx);
+    assert_eq!(kit.count("SELECT count(*) FROM jobs").await, 0);
+
+    let host = "preview.example".parse().unwrap();
+    domain::tenancy::add_domain(&kit.db, &customer, &host).await.unwrap();
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let job = request::request_scrape(&tx, &ScrapeRequest::of("https://preview.example/"))
+        .await
+        .unwrap();
+    assert_eq!(
+        store::scrape_settings(&tx, job.id).await.unwrap().max_pages,
+        10,
+        "without proof, a preview only"
+    );
+}
