@@ -121,13 +121,7 @@ impl Client {
                 }
                 let from = std::mem::replace(&mut request.url, to.clone());
                 drop_headers(&mut request.headers, &from, &to);
-                let downgrade = from.scheme() == "https" && to.scheme() == "http";
-                redirects.push(Hop {
-                    status: answer.status(),
-                    from,
-                    to,
-                    downgrade,
-                });
+                redirects.push(Hop::new(answer.status(), from, to));
                 continue;
             }
             return self.read(request, redirects, answer, &checked.target, started).await;

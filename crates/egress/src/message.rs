@@ -97,6 +97,18 @@ pub struct Hop {
     pub downgrade: bool,
 }
 
+impl Hop {
+    pub(crate) fn new(status: StatusCode, from: Url, to: Url) -> Self {
+        let downgrade = from.scheme() == "https" && to.scheme() == "http";
+        Self {
+            status,
+            from,
+            to,
+            downgrade,
+        }
+    }
+}
+
 /// The answer of the last hop, read to its end.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -114,4 +126,19 @@ pub struct Response {
     pub wire_bytes: u64,
     /// From the call to the last byte.
     pub elapsed: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_way_from_https_to_http_is_a_downgrade() {
+        let downgrade =
+            |from: &str, to: &str| Hop::new(StatusCode::FOUND, from.parse().unwrap(), to.parse().unwrap()).downgrade;
+        assert!(downgrade("https://shop.test/", "http://shop.test/"));
+        assert!(!downgrade("http://shop.test/", "https://shop.test/"));
+        assert!(!downgrade("https://shop.test/", "https://other.test/"));
+        assert!(!downgrade("http://shop.test/", "http://other.test/"));
+    }
 }

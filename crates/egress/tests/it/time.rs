@@ -2,7 +2,8 @@
 
 use std::{io::Write, net::TcpStream, thread, time::Duration};
 
-use egress::{Client, Error, Limits, Phase};
+use egress::{Client, Error, Limits, Lookup, Phase};
+use futures::future::BoxFuture;
 
 use crate::support::{Server, get, limits, policy, until_closed};
 
@@ -88,4 +89,31 @@ async fn all_redirects_share_the_total_time() {
         stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     });
     assert_eq!(phase(&server, dripping_ends()).await, Phase::Total);
+}
+
+struct NeverAnswers;
+
+impl Lookup for NeverAnswers {
+    fn lookup<'a>(&'a self, _: &'a str) -> BoxFuture<'a, std::io::Result<Vec<std::net::IpAddr>>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_silent_resolver_is_left() {
+    let mut policy = policy(&[]);
+    policy.limits.connect_timeout = Duration::from_millis(300);
+    let client = Client::with_lookup(policy, std::sync::Arc::new(NeverAnswers)).unwrap();
+    let error = get(&client, "http://shop.test/".parse().unwrap()).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Timeout {
+                phase: Phase::Connect,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.to_string(), "shop.test:80: connecting took too long");
 }

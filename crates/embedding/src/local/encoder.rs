@@ -7,7 +7,7 @@ use std::{path::Path, sync::Mutex};
 use ort::{
     environment::Environment,
     session::{
-        Session, SessionInputValue,
+        RunOptions, Session, SessionInputValue,
         builder::{GraphOptimizationLevel, SessionBuilder},
     },
     value::Tensor,
@@ -66,6 +66,17 @@ impl Vocabulary {
 pub(super) struct Encoder {
     session: Session,
     inputs: Vec<String>,
+    keeping: RunOptions,
+    releasing: RunOptions,
+}
+
+/// What becomes of the memory that a run took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// It is kept for the next run.
+    Keep,
+    /// It goes back to the system: some 200 MB after a batch of long passages.
+    Release,
 }
 
 impl Encoder {
@@ -81,14 +92,27 @@ impl Encoder {
             .map_err(refused)?
             .with_intra_threads(threads.max(1))
             .map_err(refused)?
+            // Threads that wait in a loop take the processor from whoever they wait for when the machine is busy.
+            .with_intra_op_spinning(false)
+            .map_err(refused)?
             .commit_from_file(model)
             .map_err(Error::runtime("load the weights"))?;
         let inputs = session.inputs().iter().map(|input| input.name().to_owned()).collect();
-        Ok(Self { session, inputs })
+        let options = |released| {
+            let mut options = RunOptions::new()?;
+            options.set("memory.enable_memory_arena_shrinkage", released)?;
+            Ok(options)
+        };
+        Ok(Self {
+            session,
+            inputs,
+            keeping: options("").map_err(Error::runtime("take the settings"))?,
+            releasing: options("cpu:0").map_err(Error::runtime("take the settings"))?,
+        })
     }
 
     /// One vector of length 1 for each text.
-    pub(super) fn run(&mut self, batch: &[Tokens]) -> Result<Vec<Vec<f32>>, Error> {
+    pub(super) fn run(&mut self, batch: &[Tokens], memory: Memory) -> Result<Vec<Vec<f32>>, Error> {
         let failed = |error: ort::Error| Error::Inference(error.to_string());
         let shape = [batch.len(), batch.iter().map(Vec::len).max().unwrap_or(0)];
         let inputs = self
@@ -99,7 +123,11 @@ impl Encoder {
                 Ok((name.clone(), SessionInputValue::from(tensor)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let outputs = self.session.run(inputs).map_err(failed)?;
+        let options = match memory {
+            Memory::Keep => &self.keeping,
+            Memory::Release => &self.releasing,
+        };
+        let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
         let (dimensions, states) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
         let &[texts, length, width] = &dimensions[..] else {
             return Err(Error::Inference(format!(

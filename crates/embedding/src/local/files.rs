@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     MAX_TOKENS,
-    encoder::{Encoder, Vocabulary},
+    encoder::{Encoder, Memory, Vocabulary},
     pins,
 };
 use crate::Error;
@@ -141,9 +141,11 @@ fn library_in(folder: &Path) -> Result<PathBuf, Error> {
         .ok_or_else(|| failed("no libonnxruntime in it".to_owned()))
 }
 
+/// What was decided earlier, if what it speaks of is still there.
 fn read_decision(prepared: &Path) -> Option<Precision> {
-    let decision = fs::read(prepared.join("decision.json")).ok()?;
-    serde_json::from_slice(&decision).ok()
+    let decision = serde_json::from_slice(&fs::read(prepared.join("decision.json")).ok()?).ok()?;
+    let complete = matches!(decision, Precision::Fp32 { .. }) || prepared.join("model.onnx").is_file();
+    complete.then_some(decision)
 }
 
 /// Makes int8 weights, compares them and writes the decision, all in a folder that gets its name when it is complete.
@@ -168,7 +170,9 @@ fn decide(cache: &wheels::Cache, published: &Files, prepared: &Path) -> Result<P
     };
     let text = serde_json::to_vec_pretty(&decision).map_err(|error| failed(error.into()))?;
     fs::write(scratch.join("decision.json"), text).map_err(failed)?;
-    fs::rename(&scratch, prepared).map_err(failed)?;
+    remove(prepared)
+        .and_then(|()| fs::rename(&scratch, prepared))
+        .map_err(failed)?;
     Ok(decision)
 }
 
@@ -179,7 +183,7 @@ fn lock(prepared: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
-/// What a killed process left.
+/// Removes a folder that may be there: what a killed process left, or a damaged decision.
 fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -195,7 +199,10 @@ fn compare(published: &Files, int8: &Path) -> Result<Precision, Error> {
     let mut least = f32::INFINITY;
     for tokens in vocabulary.tokens_of(&SAMPLES.map(str::to_owned), MAX_TOKENS)? {
         let batch = [tokens];
-        let (expected, found) = (reference.run(&batch)?, candidate.run(&batch)?);
+        let (expected, found) = (
+            reference.run(&batch, Memory::Keep)?,
+            candidate.run(&batch, Memory::Keep)?,
+        );
         let cosine = expected[0].iter().zip(&found[0]).map(|(a, b)| a * b).sum::<f32>();
         least = least.min(cosine);
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use self::encoder::{Encoder, Tokens, Vocabulary};
+use self::encoder::{Encoder, Memory, Tokens, Vocabulary};
 pub use self::files::{Files, Precision};
 use crate::{Embedder, Error, Kind, Model};
 
@@ -76,10 +76,22 @@ impl Embedder for Local {
             Kind::Query => &self.queries,
         };
         let mut vectors = vec![Vec::new(); texts.len()];
-        for (places, batch) in batches(tokens) {
+        let mut batches = batches(tokens).into_iter().peekable();
+        while let Some((places, batch)) = batches.next() {
             let encoder = encoder.clone();
+            // Queries take little and come often; passages come in floods with days between them.
+            let memory = match (kind, batches.peek()) {
+                (Kind::Passage, None) => Memory::Release,
+                _ => Memory::Keep,
+            };
             // A panic elsewhere leaves the session as it was before its run: usable.
-            let found = blocking(move || encoder.lock().unwrap_or_else(PoisonError::into_inner).run(&batch)).await?;
+            let found = blocking(move || {
+                encoder
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .run(&batch, memory)
+            })
+            .await?;
             for (place, vector) in places.into_iter().zip(found) {
                 vectors[place] = vector;
             }

@@ -121,3 +121,23 @@ async fn a_query_does_not_wait_for_passages() {
     assert_eq!(first.unwrap(), "query");
     assert_eq!(indexing.await.unwrap().len(), 64);
 }
+
+/// A worker indexes a site in a minute and then idles for days.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_memory_of_passages_goes_back_to_the_system() {
+    let local = local();
+    let memory = |key: &str| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let idle = memory("VmRSS");
+    let passages = vec!["a long passage about delivery times and returns ".repeat(32); 16];
+    local.embed(Kind::Passage, &passages).await.unwrap();
+    let (after, peak) = (memory("VmRSS"), memory("VmHWM"));
+    assert!(
+        after - idle < (peak - idle) / 2,
+        "idle {idle} KiB, peak {peak} KiB, afterwards {after} KiB"
+    );
+}
