@@ -7,7 +7,7 @@ use ::url::Url;
 
 use super::{
     dom::{Data, Dom, Id},
-    patterns::{self, COMMENTS, ELSEWHERE, FORUM, FURNITURE, OPINIONS},
+    patterns::{self, COMMENTS, ELSEWHERE, FORUM, FURNITURE, OPINIONS, REMARKS},
 };
 
 /// The main content of a page.
@@ -88,8 +88,11 @@ fn drop_section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat], dea
     let ranks = |id: Id| heading_level(dom.name(id)).is_some_and(|other| other <= level);
     let mut top = heading;
     for up in dom.ancestors(heading) {
-        let before = (up + 1..top).any(|id| dom.text_of(id).is_some_and(|text| !text.trim().is_empty()) && stats[id].text > 0);
-        let alone = dom.descendants(up).all(|id| id == heading || !ranks(id) || stats[id].text == 0);
+        let before =
+            (up + 1..top).any(|id| dom.text_of(id).is_some_and(|text| !text.trim().is_empty()) && stats[id].text > 0);
+        let alone = dom
+            .descendants(up)
+            .all(|id| id == heading || !ranks(id) || stats[id].text == 0);
         if up == body || before || !alone || stats[up].h1 || stats[up].main || stats[up].text * 2 > total {
             break;
         }
@@ -180,6 +183,9 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
     if NEVER.contains(&name) {
         return true;
     }
+    if matches!(name, "button" | "label") {
+        return !is_speaking(dom, id, stat);
+    }
     if name == "noscript" {
         // Some applications put the whole page there for readers without scripts.
         return stat.text < 400 || stat.text * 2 < total;
@@ -212,7 +218,28 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
     if !forum && patterns::names(&COMMENTS, &label) {
         return stat.text * 10 <= total * 9;
     }
+    if forum && patterns::names(&REMARKS, &label) && is_question_page(dom) {
+        return stat.text * 10 <= total * 4;
+    }
     patterns::names(&FURNITURE, &label) && stat.text * 10 <= total * 4
+}
+
+/// A page of one question and its answers (schema.org `QAPage`), where remarks are not answers.
+fn is_question_page(dom: &Dom) -> bool {
+    dom.descendants(0).take(200).any(|id| {
+        dom.attribute(id, "itemtype")
+            .is_some_and(|kind| kind.ends_with("/QAPage"))
+    })
+}
+
+/// A button or label that is part of the text: the question of an accordion, a heading that opens its section.
+fn is_speaking(dom: &Dom, id: Id, stat: Stat) -> bool {
+    dom.ancestors(id)
+        .take(3)
+        .any(|up| heading_level(dom.name(up)).is_some())
+        || dom.descendants(id).any(|it| heading_level(dom.name(it)).is_some())
+        || stat.text > 80
+        || dom.text(id).ends_with('?') && stat.text > 12
 }
 
 /// Hidden from every reader by the element's own attributes.

@@ -23,6 +23,7 @@ pub(super) fn render(dom: &Dom, content: &Content) -> String {
         prefix: String::new(),
         marker: None,
         tight: false,
+        level: 1,
     };
     writer.node(content.root);
     writer.flush();
@@ -41,6 +42,8 @@ struct Writer<'a> {
     marker: Option<String>,
     /// Whether the last block was a list item, after which the next item follows without a blank line.
     tight: bool,
+    /// The level of the last heading.
+    level: usize,
 }
 
 impl Writer<'_> {
@@ -55,9 +58,31 @@ impl Writer<'_> {
     }
 
     fn children(&mut self, id: Id) {
+        let mut before = id;
         for child in self.dom.children(id) {
+            if self.runs_together(before, child) && self.line.ends_with(char::is_alphanumeric) {
+                self.line.push(' ');
+            }
             self.node(child);
+            before = child;
         }
+    }
+
+    /// Whether two neighbours are boxes that a style sheet sets apart though no white space does.
+    fn runs_together(&self, before: Id, next: Id) -> bool {
+        let boxed = |id: Id| matches!(self.dom.name(id), "span" | "a" | "button" | "label" | "time");
+        let words = |id: Id| {
+            self.dom
+                .descendants(id)
+                .filter_map(|it| self.dom.text_of(it))
+                .find(|text| !text.trim().is_empty())
+        };
+        let long = |id: Id| words(id).is_some_and(|text| text.trim().len() > 1);
+        boxed(before)
+            && boxed(next)
+            && long(before)
+            && long(next)
+            && words(next).is_some_and(|text| text.starts_with(char::is_alphanumeric))
     }
 
     fn element(&mut self, id: Id, name: &str) {
@@ -66,6 +91,7 @@ impl Writer<'_> {
             "br" => self.line.push('\n'),
             "hr" => self.flush(),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(id, usize::from(name.as_bytes()[1] - b'0')),
+            "summary" => self.question(id, true),
             "pre" => self.code_block(id),
             "code" | "kbd" | "samp" | "tt" => self.inline_code(id),
             "ul" | "ol" | "menu" => self.list(id, name == "ol"),
@@ -151,8 +177,27 @@ impl Writer<'_> {
             self.line.push_str(&text);
             self.flush();
         } else {
+            self.level = level;
             self.block(&[format!("{} {text}", "#".repeat(level))]);
         }
+    }
+
+    /// The visible line of a disclosure, or a term: a heading over its answer when it asks (or `always`).
+    fn question(&mut self, id: Id, always: bool) {
+        let text = self.inline_text(id);
+        let has_heading = self
+            .dom
+            .descendants(id)
+            .any(|it| matches!(self.dom.name(it), "h1" | "h2" | "h3" | "h4" | "h5" | "h6"));
+        if has_heading || !(always || text.ends_with(['?', '？', '؟'])) {
+            self.children(id);
+            self.flush();
+            return;
+        }
+        let level = self.level;
+        self.heading(id, (level + 1).min(6));
+        // The next question is this one's sibling.
+        self.level = level;
     }
 
     /// The text below a node on one line.
@@ -328,6 +373,7 @@ impl Writer<'_> {
                 _ if self.dead[child] => {}
                 "dd" => self.item(child, ": ".to_owned()),
                 "div" => self.definitions(child),
+                "dt" => self.question(child, false),
                 _ => {
                     self.node(child);
                     self.flush();
@@ -515,6 +561,7 @@ fn is_inline(name: &str) -> bool {
             | "var"
             | "wbr"
             | "slot"
+            | "button"
     )
 }
 

@@ -8,13 +8,16 @@ use regex::Regex;
 /// A class or id that names page furniture.
 pub(super) static FURNITURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     words(
-        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead",
+        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|signature|popover|tooltip|swatch(?:es)?|facets?|filters?|refinements?|wish-?list|add-?to-?cart|(?:currency|language|locale|country|region|store)-?(?:selector|switcher|picker|chooser|select)|search-?(?:form|box|bar|input)|dropdown-menu|autocomplete|recently-?viewed|also-?(?:bought|viewed|like)|frequently-?bought|you-?may|similar|buttons?|btn|cta|skip|loader|loading|spinner|back-?to-?top|scroll-?top|print-?only|rating-?summary|installments?",
     )
 });
 
 /// A class or id that names what visitors wrote about the content.
 pub(super) static COMMENTS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| words(r"comments?|respond|replies|disqus\w*|reviews?|review-list"));
+    LazyLock::new(|| words(r"comments?|respond|replies|disqus\w*|reviews?|review-list|yotpo|trustpilot|bazaarvoice"));
+
+/// A remark below an answer on a page of questions and answers.
+pub(super) static REMARKS: LazyLock<Option<Regex>> = LazyLock::new(|| words(r"comments?"));
 
 /// An address or markup that says that what visitors wrote is the content.
 pub(super) static FORUM: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -38,32 +41,25 @@ pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// Class names that hide an element from sight at every width. `hidden` and its like are not among them: tabs and
-/// accordions start with it and hold content.
-const HIDING: &[&str] = &[
-    "sr-only",
-    "visually-hidden",
-    "visuallyhidden",
-    "screen-reader-text",
-    "screen-reader-only",
-    "a11y-hidden",
-    "offscreen",
-    "element-invisible",
-    "cdk-visually-hidden",
-];
-
-/// Whether the class list hides the element from sight.
-pub(super) fn is_hiding(class: &str) -> bool {
-    class.split_ascii_whitespace().any(|token| HIDING.contains(&token))
-}
-
 /// Whether a class or id names furniture or, with `COMMENTS`, what visitors wrote. A BEM modifier (`block--with-menu`)
 /// says something about the block's look and is left out.
 pub(super) fn names(pattern: &LazyLock<Option<Regex>>, label: &str) -> bool {
     label.split_ascii_whitespace().any(|token| {
         let base = token.find("--").filter(|at| *at > 0).map_or(token, |at| &token[..at]);
-        matches(pattern, base)
+        matches(pattern, &kebab(base))
     })
+}
+
+/// `RelatedProducts_root` as `Related-Products_root`, so that words are found in either habit of naming.
+fn kebab(token: &str) -> String {
+    let mut out = String::with_capacity(token.len() + 4);
+    for c in token.chars() {
+        if c.is_ascii_uppercase() && out.ends_with(|before: char| before.is_ascii_lowercase()) {
+            out.push('-');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Whether a pattern matches; a pattern that did not compile matches nothing (a test compiles them all).
