@@ -4,7 +4,7 @@
 //! somewhere else is decided here. Two connection pools keep apart what the address rule was applied to and what the
 //! operator excepted, so that a connection of one kind never serves the other.
 
-use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::{
     body::{self, ACCEPT_ENCODING},
+    classify::{classify, innermost},
     error::{Error, Phase},
     guard::{Checked, Guard, Lookup, SystemLookup},
     message::{Hop, Method, Redirects, Request, Response},
@@ -70,24 +71,10 @@ impl Client {
     pub fn with_lookup(policy: Policy, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         crate::install_crypto();
         let guard = Guard::new(&policy.allow, lookup);
-        let public = build(
-            &policy,
-            Resolver {
-                guard: guard.clone(),
-                excepted: false,
-            },
-        )?;
+        let public = build(&policy, &guard, false)?;
         let excepted = guard
             .has_exceptions()
-            .then(|| {
-                build(
-                    &policy,
-                    Resolver {
-                        guard: guard.clone(),
-                        excepted: true,
-                    },
-                )
-            })
+            .then(|| build(&policy, &guard, true))
             .transpose()?;
         Ok(Self {
             guard,
@@ -196,8 +183,13 @@ impl Client {
     }
 }
 
-fn build(policy: &Policy, resolver: Resolver) -> Result<reqwest::Client, Error> {
+/// A connection pool whose resolver is the guard, with or without the address rule.
+fn build(policy: &Policy, guard: &Guard, excepted: bool) -> Result<reqwest::Client, Error> {
     let limits = &policy.limits;
+    let resolver = Resolver {
+        guard: guard.clone(),
+        excepted,
+    };
     let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING))]);
     reqwest::Client::builder()
         .no_proxy()
@@ -288,51 +280,4 @@ fn too_large(target: &HostPort, what: &'static str, limit: usize) -> Error {
         what,
         limit,
     }
-}
-
-/// Finds the most telling cause in the chain: the guard's own refusal, then TLS, then a clock, then the connection.
-fn classify(error: &(dyn StdError + 'static), target: &HostPort) -> Error {
-    let (mut timed_out, mut connecting) = (false, false);
-    for cause in causes(error) {
-        if let Some(own) = cause.downcast_ref::<Error>() {
-            return own.clone();
-        }
-        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return Error::Tls {
-                host: target.to_string(),
-                reason: tls.to_string(),
-            };
-        }
-        if let Some(http) = cause.downcast_ref::<reqwest::Error>() {
-            timed_out |= http.is_timeout();
-            connecting |= http.is_connect();
-        }
-    }
-    let (host, reason) = (target.to_string(), innermost(error));
-    match (timed_out, connecting) {
-        (true, true) => Error::Timeout {
-            host,
-            phase: Phase::Connect,
-        },
-        (true, false) => Error::Timeout {
-            host,
-            phase: Phase::Read,
-        },
-        (false, true) => Error::Connect { host, reason },
-        (false, false) => Error::Protocol { host, reason },
-    }
-}
-
-/// The error and its causes, outermost first. An `io::Error` hides the error that it was made of from `source`.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&cause: &&'a (dyn StdError + 'static)| {
-        match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn StdError + 'static)),
-            None => cause.source(),
-        }
-    })
-}
-
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }

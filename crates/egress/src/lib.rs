@@ -16,6 +16,7 @@
 
 pub mod address;
 mod body;
+mod classify;
 mod client;
 mod error;
 pub mod guard;
