@@ -7,7 +7,7 @@ use ::url::Url;
 
 use super::{
     dom::{Data, Dom, Id},
-    patterns::{self, COMMENTS, ELSEWHERE, FORUM, FURNITURE, OPINIONS, REMARKS},
+    patterns::{self, COMMENTS, CONTROLS, ELSEWHERE, FORUM, FURNITURE, OPINIONS, REMARKS},
 };
 
 /// The main content of a page.
@@ -221,7 +221,16 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
     if forum && patterns::names(&REMARKS, &label) && is_question_page(dom) {
         return stat.text * 10 <= total * 4;
     }
+    if patterns::names(&CONTROLS, &label) && stat.text * 10 <= total * 4 && !has_prose(dom, id) {
+        return true;
+    }
     patterns::names(&FURNITURE, &label) && stat.text * 10 <= total * 4
+}
+
+/// Whether anything below is long enough to be a sentence of the text rather than a caption.
+fn has_prose(dom: &Dom, id: Id) -> bool {
+    dom.descendants(id)
+        .any(|it| dom.text_of(it).is_some_and(|text| text.trim().len() > 100))
 }
 
 /// A page of one question and its answers (schema.org `QAPage`), where remarks are not answers.

@@ -8,7 +8,14 @@ use regex::Regex;
 /// A class or id that names page furniture.
 pub(super) static FURNITURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     words(
-        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|signature|popover|tooltip|swatch(?:es)?|facets?|filters?|refinements?|wish-?list|add-?to-?cart|(?:currency|language|locale|country|region|store)-?(?:selector|switcher|picker|chooser|select)|search-?(?:form|box|bar|input)|dropdown-menu|autocomplete|recently-?viewed|also-?(?:bought|viewed|like)|frequently-?bought|you-?may|similar|buttons?|btn|cta|skip|loader|loading|spinner|back-?to-?top|scroll-?top|print-?only|rating-?summary|installments?",
+        r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|signature|popover|tooltip|(?:currency|language|locale|country|region|store)-?(?:selector|switcher|picker|chooser|select)|dropdown-menu|recently-?viewed|also-?(?:bought|viewed|like)|frequently-?bought|you-?may|similar",
+    )
+});
+
+/// A class or id that names controls; what it labels is dropped only when it holds no prose.
+pub(super) static CONTROLS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    words(
+        r"swatch(?:es)?|facets?|filters?|refinements?|wish-?list|add-?to-?cart|search-?(?:form|box|bar|input)|autocomplete|buttons?|btn|skip|loader|loading|spinner|back-?to-?top|scroll-?top|print-?only|rating-?summary|installments?|quantity|sort-?(?:by|order)?|tool-?tip",
     )
 });
 
@@ -41,12 +48,18 @@ pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// The foot of a card or post belongs to it; only the page's own footer is furniture.
+static OWN_FOOTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)(?:card|item|post|entry|article|product|tile|box|section|table)[_-]*footer").ok()
+});
+
 /// Whether a class or id names furniture or, with `COMMENTS`, what visitors wrote. A BEM modifier (`block--with-menu`)
 /// says something about the block's look and is left out.
 pub(super) fn names(pattern: &LazyLock<Option<Regex>>, label: &str) -> bool {
     label.split_ascii_whitespace().any(|token| {
         let base = token.find("--").filter(|at| *at > 0).map_or(token, |at| &token[..at]);
-        matches(pattern, &kebab(base))
+        let base = kebab(base);
+        matches(pattern, &base) && !matches(&OWN_FOOTER, &base)
     })
 }
 
