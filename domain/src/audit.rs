@@ -3,7 +3,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::Result;
+use crate::{Result, tenancy::Db};
 
 /// One deed.
 #[derive(Clone, Debug)]
@@ -38,4 +38,11 @@ pub async fn record(tx: &impl ConnectionTrait, entry: Entry<'_>) -> Result<()> {
     );
     tx.execute_raw(statement).await?;
     Ok(())
+}
+
+/// Writes one line about a deed that has its own transaction.
+pub async fn note(db: &Db, entry: Entry<'_>) -> Result<()> {
+    let tx = db.system().await?;
+    record(&*tx, entry).await?;
+    tx.commit().await
 }

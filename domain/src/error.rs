@@ -19,6 +19,8 @@ pub enum Kind {
     NotFound,
     /// The present state does not allow it.
     Conflict,
+    /// It contradicts what the caller said before.
+    Mismatch,
     /// Too much in too short a time.
     TooMany {
         /// When to try again.

@@ -134,19 +134,24 @@ pub async fn store(
     Ok((conversation, answered))
 }
 
-/// Messages of a conversation, oldest first. With `session`, only if the conversation is that session's.
-pub async fn messages(tx: &TenantTx, conversation: Uuid, session: Option<Uuid>) -> Result<Vec<message::Model>> {
+/// Messages of a conversation before `before`, newest first. With `session`, only if the conversation is that session's.
+pub async fn messages(
+    tx: &TenantTx,
+    conversation: Uuid,
+    session: Option<Uuid>,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<message::Model>> {
     let found = entity::conversation::of_customer(tx.customer(), conversation)
         .one(&**tx)
         .await?;
     let found = found.filter(|c| session.is_none_or(|s| s == c.session_id));
     let found = found.ok_or_else(|| Error::not_found("conversation"))?;
-    let query = message::Entity::find().filter(message::Column::ConversationId.eq(found.id));
-    let ordered = query
-        .order_by_asc(message::Column::CreatedAt)
-        .order_by_asc(message::Column::Id)
-        .limit(500);
-    Ok(ordered.all(&**tx).await?)
+    let mut query = message::Entity::find().filter(message::Column::ConversationId.eq(found.id));
+    if let Some(before) = before {
+        query = query.filter(message::Column::Id.lt(before));
+    }
+    Ok(query.order_by_desc(message::Column::Id).limit(limit).all(&**tx).await?)
 }
 
 /// A visitor's opinion on an answer of the visitor's own session.

@@ -113,3 +113,13 @@ pub async fn urls(
     }
     Ok(query.order_by_asc(job_url::Column::Seq).limit(limit).all(&**tx).await?)
 }
+
+/// Whether a job has ended and every event of it has an id up to `sent`: nothing more will come by itself.
+pub async fn all_told(tx: &TenantTx, job: Uuid, sent: i64) -> Result<bool> {
+    const ENDED: &str = "SELECT state IN ('done', 'failed', 'dead', 'cancelled')
+          AND NOT EXISTS (SELECT 1 FROM job_events WHERE job_id = $1 AND id > $2) AS told
+        FROM jobs WHERE id = $1";
+    let row = tx.query_one_raw(sql(ENDED, [job.into(), sent.into()])).await?;
+    let row = row.ok_or_else(|| Error::not_found("job"))?;
+    Ok(row.try_get("", "told")?)
+}

@@ -7,6 +7,7 @@
 mod claim;
 mod dispatch;
 mod events;
+mod idempotency;
 mod ledger;
 mod live;
 mod payload;
@@ -18,7 +19,8 @@ mod submit;
 pub use claim::{Claim, Claimed, Lease, claim};
 pub use dispatch::{Dispatcher, WINDOW, stream_of};
 pub use events::{Event, record, relay, stream_key};
-pub use ledger::{Filter, cancel, get, list, retry, urls};
+pub use idempotency::{remember, replay, request_hash};
+pub use ledger::{Filter, all_told, cancel, get, list, retry, urls};
 pub use live::{EventReader, Live};
 pub use payload::{Kind, Payload, QUEUES};
 pub use reconcile::{MAX_STARTS, reconcile};

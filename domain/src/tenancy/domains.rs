@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Customer, Db, customers::taken, sql};
-use crate::{Error, Result, ids, secrets};
+use crate::{Error, Result, error::Kind, ids, secrets};
 
 /// A host as browsers write it in `Origin`: lower case, punycode, and a port only where it isn't the scheme's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -136,6 +136,22 @@ pub async fn add_domain(db: &Db, customer: &Customer, host: &HostName) -> Result
     Ok(record.into())
 }
 
+/// Gives a host to a customer on the operator's word, whoever had it before.
+pub async fn assign_domain(db: &Db, customer: &Customer, host: &HostName) -> Result<()> {
+    const ASSIGN: &str = "
+        INSERT INTO customer_domains (id, customer_id, host, token, method, verified_at) VALUES ($1, $2, $3, $4, 'operator', now())
+        ON CONFLICT (host) DO UPDATE SET customer_id = excluded.customer_id, method = 'operator', verified_at = now()";
+    let tx = db.system().await?;
+    let values = [
+        ids::new_id().into(),
+        customer.id.into(),
+        host.as_str().into(),
+        secrets::token()?.into(),
+    ];
+    tx.execute_raw(sql(ASSIGN, values)).await?;
+    tx.commit().await
+}
+
 /// The hosts of a customer.
 pub async fn list_domains(db: &Db, customer: &Customer) -> Result<Vec<DomainRecord>> {
     let tx = db.tenant(customer).await?;
@@ -144,6 +160,20 @@ pub async fn list_domains(db: &Db, customer: &Customer) -> Result<Vec<DomainReco
         .all(&*tx)
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The customer's record of a host.
+pub async fn own_domain(db: &Db, customer: &Customer, host: &HostName) -> Result<DomainRecord> {
+    let tx = db.tenant_read(customer).await?;
+    let query = domain::Entity::find().filter(domain::Column::Host.eq(host.as_str()));
+    let row = query.one(&*tx).await?;
+    row.map(Into::into).ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            "unknown_domain",
+            format!("{host} is none of this customer's domains"),
+        )
+    })
 }
 
 /// Notes that a host was proved.

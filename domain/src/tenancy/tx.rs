@@ -2,7 +2,7 @@
 //! [`SystemTx`] runs as `omniops_system` and sees everything. There is no third way to a connection in this crate.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
-//! authentication and by administrators (`tenancy`), queue statistics and health. Everything a tenant asks for goes
+//! authentication and by administrators (`tenancy`), queue statistics and health, and the audit log of administrators' deeds. Everything a tenant asks for goes
 //! through [`Db::tenant`].
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,

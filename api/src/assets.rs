@@ -1,0 +1,50 @@
+//! The files that browsers load, embedded: the widget, the public pages, and the sample site of the demo.
+use domain::secrets::sha256;
+use std::sync::LazyLock;
+
+macro_rules! embed {
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../assets/", $folder, "/", $name)))),*]
+    };
+}
+
+/// The sample site: file names and contents.
+pub const DEMO_SITE: &[(&str, &str)] = embed!("demo-site":
+    "care.html", "contact.html", "faq.html", "index.html", "kayak-sognefjord.html", "paddle-tern.html", "questions.json",
+    "returns.html", "robots.txt", "shipping.html", "site.css", "sizing.html", "warranty.html");
+
+/// The public pages: file names without `.html`, and templates.
+pub(crate) const PAGES: &[(&str, &str)] = embed!("pages":
+    "accessibility.html", "bot.html", "demo.html", "index.html", "privacy.html", "terms.html");
+
+/// What the pages load from `/assets/`.
+pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css");
+
+/// The widget without its comments, which are whole lines.
+pub(crate) static WIDGET: LazyLock<String> = LazyLock::new(|| {
+    let source = include_str!("../assets/widget/embed.js");
+    let mut script = String::with_capacity(source.len());
+    for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        script.push_str(line);
+        script.push('\n');
+    }
+    script
+});
+
+/// A strong validator of a file's content.
+pub(crate) fn etag(content: &str) -> String {
+    let hash = sha256(content.as_bytes());
+    let short: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{short}\"")
+}
+
+/// The media type of a file by its name.
+pub(crate) fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        _ => "text/plain; charset=utf-8",
+    }
+}

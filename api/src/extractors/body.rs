@@ -1,0 +1,184 @@
+//! JSON bodies. The contract's own schema says which fields break which rule, so that what is documented is what is checked.
+use domain::{Error, FieldError, error::Kind};
+use poem::{FromRequest, Request, RequestBody, Result, http::StatusCode};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    error::ContentTypeError,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
+    types::{ParseFromJSON, Type},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Failure;
+
+/// A body of the shape `T`.
+pub struct Body<T>(pub T);
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType {
+            content_type: "application/json",
+            schema: T::schema_ref(),
+        }];
+        Some(MetaRequest {
+            description: None,
+            content,
+            required: true,
+        })
+    }
+
+    async fn from_request(req: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let kind = req.content_type().ok_or(ContentTypeError::ExpectContentType)?;
+        if !Json::<T>::check_content_type(kind) {
+            let content_type = kind.to_owned();
+            return Err(ContentTypeError::NotSupported { content_type }.into());
+        }
+        let bytes = <Vec<u8> as FromRequest>::from_request(req, body).await?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::with_status(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                format!("the body is not JSON: {error}"),
+            )
+        })?;
+        match T::parse_from_json(Some(value.clone())) {
+            Ok(parsed) => Ok(Self(parsed)),
+            Err(error) => Err(Failure::from(refusal::<T>(&value, error.message())).into()),
+        }
+    }
+}
+
+fn refusal<T: Type>(value: &Value, message: &str) -> Error {
+    let mut fields = broken::<T>(value);
+    if fields.is_empty() {
+        fields.push(field("body", message));
+    }
+    let told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+    Error::new(Kind::Invalid(fields), "invalid_request", told.join("; "))
+}
+
+fn field(field: &str, reason: impl Into<String>) -> FieldError {
+    FieldError {
+        field: field.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Every field that breaks a rule of the schema of `T`.
+fn broken<T: Type>(value: &Value) -> Vec<FieldError> {
+    let mut registry = Registry::new();
+    T::register(&mut registry);
+    let reference = T::schema_ref();
+    let Some(schema) = resolve(&reference, &registry) else {
+        return Vec::new();
+    };
+    let Some(object) = value.as_object() else {
+        return vec![field("body", "must be a JSON object")];
+    };
+    let known = |name: &str| schema.properties.iter().find(|(property, _)| *property == name);
+    let unknown = object.keys().filter(|name| known(name).is_none());
+    let mut fields: Vec<FieldError> = unknown.map(|name| field(name, "is not known here")).collect();
+    let given = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
+    let missing = schema.required.iter().filter(|name| !given(name));
+    fields.extend(missing.map(|name| field(name, "is required")));
+    for (name, property) in &schema.properties {
+        let value = object.get(*name).filter(|value| !value.is_null());
+        if let Some(reason) = value.and_then(|value| breaks(value, property, &registry)) {
+            fields.push(field(name, reason));
+        }
+    }
+    fields
+}
+
+fn resolve<'a>(reference: &'a MetaSchemaRef, registry: &'a Registry) -> Option<&'a MetaSchema> {
+    match reference {
+        MetaSchemaRef::Inline(schema) => Some(schema),
+        MetaSchemaRef::Reference(name) => registry.schemas.get(name),
+    }
+}
+
+/// Which rule of a field's schema a value breaks.
+fn breaks(value: &Value, reference: &MetaSchemaRef, registry: &Registry) -> Option<String> {
+    let schema = resolve(reference, registry)?;
+    if let Some(reason) = schema.all_of.iter().find_map(|part| breaks(value, part, registry)) {
+        return Some(reason);
+    }
+    let fits = match schema.ty {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => true,
+    };
+    if !fits {
+        let article = if matches!(schema.ty, "integer" | "array" | "object") {
+            "an"
+        } else {
+            "a"
+        };
+        return Some(format!("must be {article} {}", schema.ty));
+    }
+    if !schema.enum_items.is_empty() && !schema.enum_items.contains(value) {
+        let words: Vec<_> = schema.enum_items.iter().filter_map(Value::as_str).collect();
+        return Some(format!("must be one of {}", words.join(", ")));
+    }
+    match value {
+        Value::String(text) => text_breaks(text, schema),
+        Value::Number(number) => number_breaks(number.as_f64()?, schema),
+        Value::Array(items) => items_break(items, schema, registry),
+        _ => None,
+    }
+}
+
+fn text_breaks(text: &str, schema: &MetaSchema) -> Option<String> {
+    let length = text.chars().count();
+    let (least, most) = (schema.min_length.unwrap_or(0), schema.max_length.unwrap_or(usize::MAX));
+    if !(least..=most).contains(&length) {
+        return Some(format!("must have {}, not {length}", range(least, most, "characters")));
+    }
+    (schema.format == Some("uuid") && text.parse::<Uuid>().is_err()).then(|| "must be a UUID".to_owned())
+}
+
+fn number_breaks(number: f64, schema: &MetaSchema) -> Option<String> {
+    let (least, most) = (schema.minimum.unwrap_or(f64::MIN), schema.maximum.unwrap_or(f64::MAX));
+    let wrong = !(least..=most).contains(&number);
+    wrong.then(|| match (schema.minimum, schema.maximum) {
+        (Some(least), Some(most)) => format!("must be between {least} and {most}"),
+        (Some(least), None) => format!("must be at least {least}"),
+        _ => format!("must be at most {most}"),
+    })
+}
+
+fn items_break(items: &[Value], schema: &MetaSchema, registry: &Registry) -> Option<String> {
+    let (least, most) = (schema.min_items.unwrap_or(0), schema.max_items.unwrap_or(usize::MAX));
+    if !(least..=most).contains(&items.len()) {
+        return Some(format!(
+            "must have {}, not {}",
+            range(least, most, "items"),
+            items.len()
+        ));
+    }
+    let each = schema.items.as_deref()?;
+    let mut numbered = items.iter().enumerate();
+    numbered.find_map(|(i, item)| breaks(item, each, registry).map(|reason| format!("item {} {reason}", i + 1)))
+}
+
+fn range(least: usize, most: usize, what: &str) -> String {
+    match (least, most) {
+        (0, most) => format!("at most {most} {what}"),
+        (least, usize::MAX) => format!("at least {least} {what}"),
+        (least, most) => format!("{least} to {most} {what}"),
+    }
+}

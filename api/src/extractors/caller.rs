@@ -1,0 +1,152 @@
+//! A customer's caller: an API key with the scope that a handler asks for, or the operator acting for a customer.
+use domain::{
+    Error,
+    tenancy::{Customer, Principal, Scope, get},
+};
+use poem::{Request, RequestBody, Result};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaParamIn, MetaSchemaRef, Registry},
+    types::Type,
+};
+use std::marker::PhantomData;
+use uuid::Uuid;
+
+use super::{
+    admin::peer,
+    credential::{Schemes, context, forbidden, principal},
+};
+use crate::{Context, error::Failure};
+
+/// A scope as a type.
+pub trait Permission: Send + Sync + 'static {
+    /// The scope.
+    const SCOPE: Scope;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $scope:expr;)*) => {
+        $($(#[$doc])* pub struct $name; impl Permission for $name { const SCOPE: Scope = $scope; })*
+    };
+}
+
+permissions! {
+    /// Search and read pages.
+    Searches = Scope::Search;
+    /// Start and control jobs.
+    Jobs = Scope::Jobs;
+    /// Change domains.
+    Domains = Scope::Domains;
+}
+
+/// A key with the scope `P`, or the operator: which customer is meant stands in the path.
+pub struct KeyHolder<P> {
+    /// Who it is.
+    pub principal: Principal,
+    /// Where the request came from.
+    pub ip: Option<String>,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> KeyHolder<P> {
+    async fn of(req: &Request) -> std::result::Result<Self, Failure> {
+        let principal = principal(req).await?;
+        if matches!(principal, Principal::Visitor(_)) {
+            return Err(forbidden("key_only", "this call needs an API key"));
+        }
+        principal.require(P::SCOPE)?;
+        Ok(Self {
+            principal,
+            ip: peer(req),
+            permission: PhantomData,
+        })
+    }
+
+    /// The customer with this id, if the caller may act for it; another's is as good as none.
+    pub async fn customer(&self, context: &Context, id: Uuid) -> domain::Result<Customer> {
+        match &self.principal {
+            Principal::Key { customer, .. } if customer.id == id => Ok(customer.clone()),
+            Principal::Admin => get(&context.db, id).await,
+            _ => Err(Error::not_found("customer")),
+        }
+    }
+}
+
+impl<'a, P: Permission> ApiExtractor<'a> for KeyHolder<P> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Schemes::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Schemes::KEY, Schemes::ADMIN]
+    }
+
+    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        Ok(Self::of(req).await?)
+    }
+}
+
+/// A key with the scope `P` and its customer; or the operator, with the customer of `?customer_id=`. As a parameter it is named
+/// `customer_id`, so that the contract shows both.
+pub struct Caller<P> {
+    /// For whom.
+    pub customer: Customer,
+    /// Who it is.
+    pub principal: Principal,
+    /// Where the request came from.
+    pub ip: Option<String>,
+    permission: PhantomData<P>,
+}
+
+impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Schemes::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Schemes::KEY, Schemes::ADMIN]
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Query)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(Uuid::schema_ref())
+    }
+
+    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let holder = KeyHolder::<P>::of(req).await?;
+        let customer = acting_for(req, &holder.principal).await?;
+        Ok(Self {
+            customer,
+            principal: holder.principal,
+            ip: holder.ip,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// The customer of a key; for the operator the one that the query names.
+pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Result<Customer, Failure> {
+    if let Principal::Key { customer, .. } = principal {
+        return Ok(customer.clone());
+    }
+    let query = req.uri().query().unwrap_or_default();
+    let named = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "customer_id");
+    let Some((_, id)) = named else {
+        return Err(Error::invalid("customer_id", "is required with the admin token").into());
+    };
+    let id = id
+        .parse()
+        .map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
+    Ok(get(&context(req)?.db, id).await?)
+}

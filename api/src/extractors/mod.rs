@@ -1,0 +1,15 @@
+//! What handlers take as parameters: credentials, bodies and pages of lists. The permission is the parameter: a handler
+//! that takes a [`Caller`] with [`Jobs`] can't be reached without that scope.
+mod admin;
+mod body;
+mod caller;
+mod credential;
+mod paging;
+mod visitor;
+
+pub use admin::{Admin, MetricsReader};
+pub use body::Body;
+pub use caller::{Caller, Domains, Jobs, KeyHolder, Searches};
+pub use credential::origin;
+pub use paging::{List, Paging};
+pub use visitor::{Asker, Visitor};

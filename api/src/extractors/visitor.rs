@@ -1,0 +1,96 @@
+//! Visitors of a site, with the session token of its widget.
+use domain::tenancy::{Customer, Principal, Scope, VisitorSession, get};
+use poem::{Request, RequestBody, Result};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaParamIn, MetaSchemaRef, Registry},
+    types::Type,
+};
+use uuid::Uuid;
+
+use super::{
+    caller::acting_for,
+    credential::{Schemes, context, forbidden, principal},
+};
+
+/// A visitor.
+pub struct Visitor {
+    /// The customer whose site it is.
+    pub customer: Customer,
+    /// The visitor's session.
+    pub session: VisitorSession,
+}
+
+impl<'a> ApiExtractor<'a> for Visitor {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Schemes::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Schemes::SESSION]
+    }
+
+    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        match principal(req).await? {
+            Principal::Visitor(session) => Ok(Self {
+                customer: owner(req, &session).await?,
+                session,
+            }),
+            _ => Err(forbidden("visitor_only", "this call needs a widget's session token").into()),
+        }
+    }
+}
+
+/// Whoever asks questions: a visitor within the own session, or a key with the scope `chat`.
+pub struct Asker {
+    /// Whose pages answer.
+    pub customer: Customer,
+    /// The session that a visitor is bound to; a key is bound to none.
+    pub session: Option<Uuid>,
+}
+
+impl<'a> ApiExtractor<'a> for Asker {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Schemes::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN]
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Query)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(Uuid::schema_ref())
+    }
+
+    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let principal = principal(req).await?;
+        if let Principal::Visitor(session) = &principal {
+            let customer = owner(req, session).await?;
+            return Ok(Self {
+                customer,
+                session: Some(session.session),
+            });
+        }
+        principal.require(Scope::Chat).map_err(crate::error::Failure::from)?;
+        Ok(Self {
+            customer: acting_for(req, &principal).await?,
+            session: None,
+        })
+    }
+}
+
+async fn owner(req: &Request, session: &VisitorSession) -> std::result::Result<Customer, crate::error::Failure> {
+    Ok(get(&context(req)?.db, session.customer).await?)
+}

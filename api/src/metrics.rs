@@ -1,0 +1,75 @@
+//! Measurements, under the names that the dashboards know.
+use domain::jobs::QueueStats;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use poem::http::{Method, StatusCode};
+use std::time::{Duration, Instant};
+
+const CHAT: &str = "omniops_chat_duration_seconds";
+const HTTP: &str = "omniops_http_duration_seconds";
+
+/// Installs the process's recorder. A process has one; a second call is an error.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(CHAT.into()), &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0])?
+        .set_buckets_for_metric(
+            Matcher::Full(HTTP.into()),
+            &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0],
+        )?
+        .install_recorder()
+}
+
+/// One answered request. `route` is the pattern, never the path.
+pub fn request(route: &str, method: &Method, status: StatusCode, took: Duration) {
+    // Methods are the caller's text: only the known ones become a label.
+    let method = match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
+    let status = status.as_u16().to_string();
+    counter!("omniops_http_requests_total", "route" => route.to_owned(), "method" => method, "status" => status)
+        .increment(1);
+    histogram!(HTTP, "route" => route.to_owned()).record(took.as_secs_f64());
+}
+
+/// How the queues stand, measured when somebody asks.
+pub fn queues(stats: &[QueueStats]) {
+    for queue in stats {
+        let name = queue.kind.as_str();
+        gauge!("omniops_queue_depth", "queue" => name).set(queue.depth as f64);
+        gauge!("omniops_queue_oldest_seconds", "queue" => name).set(queue.oldest_seconds);
+        gauge!("omniops_queue_running", "queue" => name).set(queue.running as f64);
+        gauge!("omniops_queue_dead", "queue" => name).set(queue.dead as f64);
+    }
+}
+
+/// One question. Counted when dropped, so that a visitor who leaves is counted as well.
+pub struct Chat {
+    domain: String,
+    status: &'static str,
+    began: Instant,
+}
+
+impl Chat {
+    /// A question to a customer's pages begins.
+    pub fn begin(domain: &str) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            status: "abandoned",
+            began: Instant::now(),
+        }
+    }
+
+    /// How it ended: `answered`, `refused` or `failed`.
+    pub fn end(&mut self, status: &'static str) {
+        self.status = status;
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let domain = self.domain.clone();
+        counter!("omniops_chat_requests_total", "domain" => domain.clone(), "status" => self.status).increment(1);
+        histogram!(CHAT, "domain" => domain).record(self.began.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,70 @@
+//! The contract: all resources as one OpenAPI document, made from the code without a server or any state.
+use poem::http::{HeaderMap, HeaderValue, header};
+use poem_openapi::{OpenApi, OpenApiService, Tags};
+use std::sync::LazyLock;
+
+use crate::routes::{Apis, apis};
+
+/// How the contract groups its calls.
+#[derive(Tags)]
+pub enum Tag {
+    /// Questions and answers.
+    Chat,
+    /// Search and pages.
+    Content,
+    /// Work in the background.
+    Jobs,
+    /// Customers, their domains and keys.
+    Administration,
+    /// Health and metrics.
+    Operation,
+}
+
+const DESCRIPTION: &str = "Customer service from a site's own pages.
+
+Failures are `application/problem+json` (RFC 9457) with a stable `code`: 400 a request that breaks a rule (`errors[]` names the fields), 401 no valid credential, 403 a valid one that is not enough, 404 not there or somebody else's, 405, 409 a state that forbids it, 413 a body over 1 MiB, 415 another content type than JSON, 422 an `Idempotency-Key` used for another request, 429 and 503 with `Retry-After`. Every answer carries `x-request-id`.";
+
+/// The service behind `/api` and the source of the document.
+pub fn service() -> OpenApiService<Apis, ()> {
+    OpenApiService::new(apis(), "Omniops", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .server("/")
+}
+
+/// The document as it is checked in as `openapi.yaml`.
+pub fn openapi_yaml() -> String {
+    service().spec_yaml()
+}
+
+/// Paths with their methods, for `Allow`.
+static METHODS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let paths = Apis::meta().into_iter().flat_map(|api| api.paths);
+    paths
+        .map(|path| {
+            let methods: Vec<_> = path.operations.iter().map(|o| o.method.to_string()).collect();
+            (path.path, methods.join(", "))
+        })
+        .collect()
+});
+
+/// Names the methods that an address takes, as RFC 9110 section 15.5.6 wants it of a 405.
+pub fn allow(path: &str, headers: &mut HeaderMap) {
+    let methods: Vec<&str> = METHODS
+        .iter()
+        .filter(|(pattern, _)| fits(pattern, path))
+        .map(|(_, m)| m.as_str())
+        .collect();
+    let methods = if methods.is_empty() {
+        "GET, HEAD".to_owned()
+    } else {
+        methods.join(", ")
+    };
+    if let Ok(value) = HeaderValue::from_str(&methods) {
+        headers.insert(header::ALLOW, value);
+    }
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (pattern, path) = (pattern.split('/'), path.split('/'));
+    pattern.clone().count() == path.clone().count() && pattern.zip(path).all(|(p, s)| p.starts_with('{') || p == s)
+}

@@ -1,0 +1,272 @@
+//! Questions of visitors, answered as one JSON document or as it is written.
+use domain::{
+    Error,
+    answering::{Answer as Answered, Part, Question},
+    error::Kind,
+    ids,
+    tenancy::{Customer, own_domain},
+};
+use futures::{FutureExt, Stream, future::BoxFuture, stream};
+use poem::{
+    Request,
+    http::header,
+    web::{Data, sse::Event},
+};
+use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent, payload::Json, types::ToJSON};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::sse::{Events, event};
+use crate::{
+    Context,
+    error::{Answer, Failure},
+    extractors::{Asker, Body},
+    metrics,
+    middleware::RequestId,
+    openapi::Tag,
+};
+
+/// A question.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct ChatRequest {
+    /// The question.
+    #[oai(validator(min_length = 1, max_length = 2000))]
+    message: String,
+    /// The customer's domain, a host or a URL; left out, the customer's primary one.
+    #[oai(validator(min_length = 1, max_length = 260))]
+    domain: Option<String>,
+    /// Keys the conversation. With an API key it may be left out: a new one is made.
+    session_id: Option<Uuid>,
+}
+
+/// A page that an answer rests on.
+#[derive(Debug, Object)]
+struct Source {
+    /// What citations such as `[1]` name it by.
+    n: u64,
+    title: String,
+    url: String,
+    snippet: String,
+    score: f64,
+}
+
+/// What an answer cost.
+#[derive(Debug, Object)]
+struct Usage {
+    tokens_in: u64,
+    tokens_out: u64,
+}
+
+/// An answer.
+#[derive(Debug, Object)]
+struct ChatAnswer {
+    conversation_id: Uuid,
+    message_id: Uuid,
+    session_id: Uuid,
+    /// The text, with citations like `[1]`.
+    answer: String,
+    /// What it rests on; for a refusal, the nearest pages.
+    sources: Vec<Source>,
+    products: Vec<Value>,
+    /// The site does not say.
+    refused: bool,
+    /// `nothing_indexed`, `not_on_site` or `not_answered`.
+    refusal_reason: Option<String>,
+    usage: Usage,
+    cached: bool,
+    /// The model that wrote it, or `extractive`.
+    model: String,
+}
+
+#[derive(ResponseContent)]
+enum ChatContent {
+    /// The whole answer.
+    Json(Json<ChatAnswer>),
+    /// `token` {text}, `sources` {sources}, `products` {products}, then `done` (the answer without its text) or `error` (a
+    /// problem).
+    Events(Events),
+}
+
+#[derive(ApiResponse)]
+enum ChatResponse {
+    /// The answer; as events if `Accept` names `text/event-stream`.
+    #[oai(status = 200)]
+    Ok(ChatContent),
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// Ask a question
+    #[oai(path = "/api/chat", method = "post", tag = "Tag::Chat", operation_id = "chat")]
+    async fn chat(
+        &self,
+        req: &Request,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] asker: Asker,
+        body: Body<ChatRequest>,
+    ) -> Answer<ChatResponse> {
+        let session = session(&asker, body.0.session_id)?;
+        if let Some(domain) = &body.0.domain {
+            own_domain(&context.db, &asker.customer, &domain.parse()?).await?;
+        }
+        let question = Question {
+            session,
+            text: body.0.message,
+        };
+        let meter = metrics::Chat::begin(&asker.customer.domain);
+        let accept = req
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        if accept.contains("text/event-stream") {
+            let id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+            let events = Events::new(answer_events(context.0, asker.customer, question, meter, id));
+            return Ok(ChatResponse::Ok(ChatContent::Events(events)));
+        }
+        let answered = measured(meter, context.answerer.answer(&asker.customer, &question, None)).await?;
+        Ok(ChatResponse::Ok(ChatContent::Json(Json(ChatAnswer::of(
+            answered, session,
+        )))))
+    }
+}
+
+/// Visitors keep to their own session; a key names one or gets a new one.
+fn session(asker: &Asker, named: Option<Uuid>) -> domain::Result<Uuid> {
+    match (asker.session, named) {
+        (Some(own), Some(named)) if own != named => Err(Error::new(
+            Kind::Forbidden,
+            "foreign_session",
+            "the token belongs to another session",
+        )),
+        (Some(own), _) => Ok(own),
+        (None, named) => Ok(named.unwrap_or_else(ids::new_id)),
+    }
+}
+
+async fn measured(
+    mut meter: metrics::Chat,
+    answer: impl Future<Output = domain::Result<Answered>>,
+) -> domain::Result<Answered> {
+    let answered = answer.await;
+    meter.end(match &answered {
+        Ok(answer) if answer.refused() => "refused",
+        Ok(_) => "answered",
+        Err(_) => "failed",
+    });
+    answered
+}
+
+/// An answer being written. The work lives in the stream: dropping it ends the work.
+struct Writing {
+    answer: BoxFuture<'static, domain::Result<Answered>>,
+    parts: mpsc::Receiver<Part>,
+    last: VecDeque<Event>,
+    ended: bool,
+    session: Uuid,
+    request_id: String,
+}
+
+fn answer_events(
+    context: &Context,
+    customer: Customer,
+    question: Question,
+    meter: metrics::Chat,
+    request_id: String,
+) -> impl Stream<Item = Event> + Send + use<> {
+    let (sender, parts) = mpsc::channel(64);
+    let (answerer, session) = (context.answerer.clone(), question.session);
+    let work = async move { measured(meter, answerer.answer(&customer, &question, Some(sender))).await };
+    let writing = Writing {
+        answer: work.boxed(),
+        parts,
+        last: VecDeque::new(),
+        ended: false,
+        session,
+        request_id,
+    };
+    stream::unfold(writing, |mut writing| async move {
+        writing.next().await.map(|event| (event, writing))
+    })
+}
+
+impl Writing {
+    async fn next(&mut self) -> Option<Event> {
+        if self.ended {
+            return self.last.pop_front();
+        }
+        tokio::select! {
+            biased;
+            Some(Part::Token(text)) = self.parts.recv() => Some(token(&text)),
+            answered = &mut self.answer => {
+                self.ended = true;
+                while let Ok(Part::Token(text)) = self.parts.try_recv() {
+                    self.last.push_back(token(&text));
+                }
+                self.last.extend(ending(answered, self.session, &self.request_id));
+                self.last.pop_front()
+            }
+        }
+    }
+}
+
+fn token(text: &str) -> Event {
+    event("token", &json!({ "text": text }))
+}
+
+fn ending(answered: domain::Result<Answered>, session: Uuid, request_id: &str) -> Vec<Event> {
+    let answer = match answered {
+        Ok(answered) => ChatAnswer::of(answered, session),
+        Err(error) => return vec![failed(error, request_id)],
+    };
+    let sources = event("sources", &json!({ "sources": answer.sources.to_json() }));
+    let products = event("products", &json!({ "products": answer.products }));
+    let mut done = answer.to_json().unwrap_or_default();
+    if let Some(done) = done.as_object_mut() {
+        done.remove("answer");
+    }
+    vec![sources, products, event("done", &done)]
+}
+
+/// A failure after the answer's status has been sent.
+pub fn failed(error: Error, request_id: &str) -> Event {
+    let failure = Failure::from(error);
+    if failure.status().is_server_error() {
+        tracing::error!(request.id = request_id, error = failure.story(), "a stream failed");
+    }
+    event("error", &failure.problem(request_id).to_json().unwrap_or_default())
+}
+
+impl ChatAnswer {
+    fn of(answered: Answered, session: Uuid) -> Self {
+        let source = |s: domain::answering::Source| Source {
+            n: s.n as u64,
+            title: s.title,
+            url: s.url,
+            snippet: s.snippet,
+            score: s.score,
+        };
+        Self {
+            conversation_id: answered.conversation,
+            message_id: answered.message,
+            session_id: session,
+            refused: answered.refused(),
+            refusal_reason: answered.refusal.map(|r| r.as_str().to_owned()),
+            answer: answered.text,
+            sources: answered.sources.into_iter().map(source).collect(),
+            products: Vec::new(),
+            usage: Usage {
+                tokens_in: answered.usage.tokens_in,
+                tokens_out: answered.usage.tokens_out,
+            },
+            cached: false,
+            model: answered.model,
+        }
+    }
+}

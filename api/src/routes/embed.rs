@@ -1,0 +1,111 @@
+//! New chunks and vectors for pages.
+use domain::{
+    Error,
+    jobs::{self, request_hash},
+    pages::request::request_embed,
+};
+use poem::web::Data;
+use poem_openapi::{ApiResponse, Object, OpenApi, param::Header, payload::Json};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::scrape::Dispatch;
+use crate::{
+    Context,
+    error::Answer,
+    extractors::{Body, Caller, Jobs},
+    openapi::Tag,
+};
+
+/// Which pages to embed: `page_ids`, or `all`.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct NewEmbed {
+    #[oai(validator(min_items = 1, max_items = 1000))]
+    page_ids: Option<Vec<Uuid>>,
+    all: Option<bool>,
+    /// The embedding model; only the active one can be named.
+    #[oai(validator(max_length = 200))]
+    model: Option<String>,
+    /// Compute vectors again even where the text is unchanged.
+    force: Option<bool>,
+}
+
+/// Jobs that were accepted.
+#[derive(Debug, Object)]
+struct EmbedAccepted {
+    /// One for each batch of pages.
+    job_ids: Vec<Uuid>,
+    dispatch: Dispatch,
+}
+
+#[derive(ApiResponse)]
+enum EmbedResponse {
+    /// The jobs are recorded.
+    #[oai(status = 202)]
+    Accepted(Json<EmbedAccepted>, #[oai(header = "Location")] String),
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// Embed pages
+    #[oai(path = "/api/embed", method = "post", tag = "Tag::Jobs", operation_id = "embed")]
+    async fn embed(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        /// The same key with the same body gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
+        body: Body<NewEmbed>,
+    ) -> Answer<EmbedResponse> {
+        body.0.check(&context)?;
+        if context.require_redis {
+            context.dispatcher.ping().await?;
+        }
+        let job_ids = record(&context, &caller, key.0.as_deref(), &body.0).await?;
+        let dispatch = context.dispatcher.nudge(&job_ids).await.into();
+        let accepted = Json(EmbedAccepted { job_ids, dispatch });
+        Ok(EmbedResponse::Accepted(accepted, "/api/jobs?kind=embed".to_owned()))
+    }
+}
+
+impl NewEmbed {
+    fn check(&self, context: &Context) -> domain::Result<()> {
+        if self.page_ids.is_some() == self.all.unwrap_or_default() {
+            return Err(Error::invalid("page_ids", "give either page_ids or all: true"));
+        }
+        let active = context
+            .searcher
+            .model()
+            .map(|(embedder, _)| embedder.model().name.clone());
+        match &self.model {
+            Some(wanted) if active.as_ref() != Some(wanted) => Err(Error::invalid(
+                "model",
+                format!("the active model is {}", active.as_deref().unwrap_or("none")),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Records the jobs once per idempotency key.
+async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new: &NewEmbed) -> Answer<Vec<Uuid>> {
+    let tx = context.db.tenant(&caller.customer).await?;
+    let hash = request_hash("embed", &format!("{new:?}"));
+    if let Some(key) = key
+        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    {
+        let ids = answer.as_array().into_iter().flatten().filter_map(Value::as_str);
+        return Ok(ids.filter_map(|id| id.parse().ok()).collect());
+    }
+    let made = request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?;
+    if let Some(key) = key {
+        jobs::remember(&tx, key, &json!(made)).await?;
+    }
+    tx.commit().await?;
+    Ok(made)
+}

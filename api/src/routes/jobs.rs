@@ -1,0 +1,311 @@
+//! Background jobs: how they stand, what they decided, and their events as they happen.
+use domain::{
+    jobs::{self, EventReader, Filter, all_told, state},
+    tenancy::Customer,
+};
+use entity::{job, job_url};
+use futures::{Stream, StreamExt, stream};
+use poem::{
+    Request,
+    web::{Data, sse::Event},
+};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    chat::failed,
+    sse::{Events, event},
+};
+use crate::{
+    Context,
+    error::Answer,
+    extractors::{Caller, Jobs, List, Paging},
+    middleware::RequestId,
+    openapi::Tag,
+};
+
+/// Why a job ended badly.
+#[derive(Debug, Object)]
+struct JobError {
+    code: String,
+    message: String,
+    at: Option<OffsetDateTime>,
+}
+
+/// A job of the ledger.
+#[derive(Debug, Object)]
+pub struct Job {
+    id: Uuid,
+    /// `scrape` or `embed`.
+    kind: String,
+    /// `scheduled`, `queued`, `running`, `needs_confirmation`, `done`, `failed`, `dead` or `cancelled`.
+    state: String,
+    /// `done`, `total` and more, by kind.
+    progress: Value,
+    /// What it brought, once it is done.
+    result: Option<Value>,
+    error: Option<JobError>,
+    /// Runs that ended in an error worth another try.
+    attempts: i32,
+    /// Somebody asked it to stop.
+    cancel_requested: bool,
+    parent_id: Option<Uuid>,
+    created_at: OffsetDateTime,
+    started_at: Option<OffsetDateTime>,
+    finished_at: Option<OffsetDateTime>,
+}
+
+impl From<job::Model> for Job {
+    fn from(row: job::Model) -> Self {
+        let text = |error: &Value, name| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let error = row.error.as_ref().map(|error| JobError {
+            code: text(error, "code"),
+            message: text(error, "message"),
+            at: row.finished_at,
+        });
+        Self {
+            id: row.id,
+            kind: row.kind,
+            state: row.state,
+            progress: row.progress,
+            result: row.result,
+            error,
+            attempts: row.attempts,
+            cancel_requested: row.cancel_requested,
+            parent_id: row.parent_id,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+/// What a crawl decided about one URL.
+#[derive(Debug, Object)]
+struct JobUrl {
+    url: String,
+    /// `new`, `changed`, `same_hash`, `not_modified`, `redirected`, `blocked`, `skipped`, `failed`, `gone` or `duplicate`.
+    decision: String,
+    /// Which rule, or where to.
+    reason: Option<String>,
+    status: Option<i32>,
+    ms: Option<i32>,
+    bytes: Option<i64>,
+    depth: i32,
+    via: String,
+    at: OffsetDateTime,
+}
+
+impl From<job_url::Model> for JobUrl {
+    fn from(row: job_url::Model) -> Self {
+        Self {
+            url: row.url,
+            decision: row.decision,
+            reason: row.reason,
+            status: row.status,
+            ms: row.ms,
+            bytes: row.bytes,
+            depth: row.depth,
+            via: row.via,
+            at: row.at,
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum EventsResponse {
+    /// Events with `id`, `event` (its kind) and `data` {job_id, kind, at, data}; ends after the job's last event.
+    #[oai(status = 200)]
+    Ok(Events),
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// List jobs, newest first
+    #[oai(path = "/api/jobs", method = "get", tag = "Tag::Jobs", operation_id = "list_jobs")]
+    async fn list(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        kind: Query<Option<String>>,
+        state: Query<Option<String>>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
+        cursor: Query<Option<String>>,
+    ) -> Answer<Json<List<Job>>> {
+        let paging = Paging::of(limit.0, cursor.0.as_deref())?;
+        let filter = Filter {
+            kind: kind.0,
+            state: state.0,
+            before: paging.after,
+        };
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        let rows = jobs::list(&tx, &filter, paging.rows()).await?;
+        Ok(Json(paging.list(rows, |row| row.id)))
+    }
+
+    /// Read a job
+    #[oai(path = "/api/jobs/:id", method = "get", tag = "Tag::Jobs", operation_id = "get_job")]
+    async fn get(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Job>> {
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        Ok(Json(jobs::get(&tx, id.0).await?.into()))
+    }
+
+    /// Ask a job to stop
+    ///
+    /// What waits ends at once, what runs within seconds, together with the jobs that it has started.
+    #[oai(
+        path = "/api/jobs/:id/cancel",
+        method = "post",
+        tag = "Tag::Jobs",
+        operation_id = "cancel_job"
+    )]
+    async fn cancel(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Job>> {
+        let tx = context.db.tenant(&caller.customer).await?;
+        let job = jobs::cancel(&tx, id.0).await?;
+        tx.commit().await?;
+        context.dispatcher.nudge(&[]).await;
+        Ok(Json(job.into()))
+    }
+
+    /// Run a job again that failed, died or was cancelled
+    #[oai(
+        path = "/api/jobs/:id/retry",
+        method = "post",
+        tag = "Tag::Jobs",
+        operation_id = "retry_job"
+    )]
+    async fn retry(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Job>> {
+        let tx = context.db.tenant(&caller.customer).await?;
+        let job = jobs::retry(&tx, id.0).await?;
+        tx.commit().await?;
+        context.dispatcher.nudge(&[id.0]).await;
+        Ok(Json(job.into()))
+    }
+
+    /// What a crawl decided about each URL
+    #[oai(
+        path = "/api/jobs/:id/urls",
+        method = "get",
+        tag = "Tag::Jobs",
+        operation_id = "list_job_urls"
+    )]
+    async fn urls(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+        decision: Query<Option<String>>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
+        cursor: Query<Option<String>>,
+    ) -> Answer<Json<List<JobUrl>>> {
+        let paging = Paging::of(limit.0, cursor.0.as_deref())?;
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        let rows = jobs::urls(&tx, id.0, decision.0.as_deref(), paging.after, paging.rows()).await?;
+        Ok(Json(paging.list(rows, |row| row.seq)))
+    }
+
+    /// Follow a job
+    #[oai(
+        path = "/api/jobs/:id/events",
+        method = "get",
+        tag = "Tag::Jobs",
+        operation_id = "follow_job"
+    )]
+    async fn events(
+        &self,
+        req: &Request,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+        /// Go on after this event.
+        #[oai(name = "Last-Event-ID")]
+        last: Header<Option<i64>>,
+    ) -> Answer<EventsResponse> {
+        let after = last.0.unwrap_or(0);
+        jobs::get(&context.db.tenant_read(&caller.customer).await?, id.0).await?;
+        let following = Following {
+            context: context.clone(),
+            reader: context.live.reader(&caller.customer, id.0, after),
+            customer: caller.customer,
+            job: id.0,
+            sent: after,
+            // The job may have ended, with all of it told, before anybody asked.
+            ending: true,
+            request_id: req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+        };
+        Ok(EventsResponse::Ok(Events::new(following.events())))
+    }
+}
+
+/// A client that follows a job.
+struct Following {
+    context: Context,
+    reader: EventReader,
+    customer: Customer,
+    job: Uuid,
+    /// The last event that was sent.
+    sent: i64,
+    /// A last event was seen, so the job may have ended; a retried job goes on after one.
+    ending: bool,
+    request_id: String,
+}
+
+impl Following {
+    fn events(self) -> impl Stream<Item = Event> + Send {
+        let stopping = self.context.life.stopping();
+        stream::unfold(Some(self), |following| async move {
+            let mut following = following?;
+            match following.next().await {
+                Ok(Some(event)) => Some((event, Some(following))),
+                Ok(None) => None,
+                Err(error) => Some((failed(error, &following.request_id), None)),
+            }
+        })
+        .take_until(stopping.cancelled_owned())
+    }
+
+    async fn next(&mut self) -> domain::Result<Option<Event>> {
+        if self.ending && self.all_told().await? {
+            return Ok(None);
+        }
+        let told = self.reader.next().await?;
+        self.sent = told.id;
+        self.ending = state::is_final(&told.kind);
+        let data = json!({ "job_id": told.job_id, "kind": told.kind, "at": rfc3339(told.at), "data": told.data });
+        Ok(Some(event(&told.kind, &data).id(told.id.to_string())))
+    }
+
+    async fn all_told(&self) -> domain::Result<bool> {
+        let tx = self.context.db.tenant_read(&self.customer).await?;
+        all_told(&tx, self.job, self.sent).await
+    }
+}
+
+fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default()
+}

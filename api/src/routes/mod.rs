@@ -1,0 +1,54 @@
+//! The calls of the contract, one resource a file. A handler extracts, calls one function of `domain`, and maps its answer;
+//! the shapes stand beside the handlers that speak them.
+mod chat;
+mod conversations;
+mod customers;
+mod domains;
+mod embed;
+pub mod files;
+mod health;
+mod jobs;
+mod keys;
+mod pages;
+pub mod pages_html;
+mod queue;
+mod scrape;
+mod search;
+mod sse;
+mod widget;
+
+/// Every resource, in the contract's order.
+pub type Apis = (
+    widget::Api,
+    chat::Api,
+    conversations::Api,
+    search::Api,
+    pages::Api,
+    scrape::Api,
+    embed::Api,
+    jobs::Api,
+    queue::Api,
+    customers::Api,
+    domains::Api,
+    keys::Api,
+    health::Api,
+);
+
+/// All of them; a resource has no state of its own.
+pub fn apis() -> Apis {
+    (
+        widget::Api,
+        chat::Api,
+        conversations::Api,
+        search::Api,
+        pages::Api,
+        scrape::Api,
+        embed::Api,
+        jobs::Api,
+        queue::Api,
+        customers::Api,
+        domains::Api,
+        keys::Api,
+        health::Api,
+    )
+}

@@ -1,0 +1,172 @@
+//! Crawled pages.
+use domain::pages::store::{get, list, set_tombstone};
+use entity::page;
+use poem::web::Data;
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    error::Answer,
+    extractors::{Caller, List, Paging, Searches},
+    openapi::Tag,
+};
+
+/// A page without its content.
+#[derive(Debug, Object)]
+struct Page {
+    id: Uuid,
+    url: String,
+    canonical: Option<String>,
+    title: String,
+    language: Option<String>,
+    /// HTTP status of the last fetch.
+    status: i32,
+    fetched_at: OffsetDateTime,
+    /// Counts changes of the content.
+    version: i64,
+    /// The version that answers are made from.
+    indexed_version: i64,
+    /// Since when it is kept out of answers.
+    tombstoned_at: Option<OffsetDateTime>,
+}
+
+/// A page with its content.
+#[derive(Debug, Object)]
+struct FullPage {
+    id: Uuid,
+    url: String,
+    title: String,
+    language: Option<String>,
+    status: i32,
+    fetched_at: OffsetDateTime,
+    version: i64,
+    indexed_version: i64,
+    tombstoned_at: Option<OffsetDateTime>,
+    /// The main content.
+    markdown: String,
+}
+
+impl From<page::Model> for Page {
+    fn from(row: page::Model) -> Self {
+        Self {
+            id: row.id,
+            url: row.url,
+            canonical: row.canonical,
+            title: row.title,
+            language: row.language,
+            status: row.status,
+            fetched_at: row.fetched_at,
+            version: row.version,
+            indexed_version: row.indexed_version,
+            tombstoned_at: row.tombstoned_at,
+        }
+    }
+}
+
+impl From<page::Model> for FullPage {
+    fn from(row: page::Model) -> Self {
+        Self {
+            id: row.id,
+            url: row.url,
+            title: row.title,
+            language: row.language,
+            status: row.status,
+            fetched_at: row.fetched_at,
+            version: row.version,
+            indexed_version: row.indexed_version,
+            tombstoned_at: row.tombstoned_at,
+            markdown: row.markdown,
+        }
+    }
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// List pages
+    #[oai(
+        path = "/api/pages",
+        method = "get",
+        tag = "Tag::Content",
+        operation_id = "list_pages"
+    )]
+    async fn list(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        /// Looks in titles and addresses.
+        #[oai(validator(max_length = 200))]
+        q: Query<Option<String>>,
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
+        cursor: Query<Option<String>>,
+    ) -> Answer<Json<List<Page>>> {
+        let paging = Paging::of(limit.0, cursor.0.as_deref())?;
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        let rows = list(&tx, q.0.as_deref(), paging.after, paging.rows()).await?;
+        Ok(Json(paging.list(rows, |row| row.id)))
+    }
+
+    /// Read a page
+    #[oai(
+        path = "/api/pages/:id",
+        method = "get",
+        tag = "Tag::Content",
+        operation_id = "get_page"
+    )]
+    async fn get(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<FullPage>> {
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        Ok(Json(get(&tx, id.0).await?.into()))
+    }
+
+    /// Keep a page out of every answer
+    #[oai(
+        path = "/api/pages/:id",
+        method = "delete",
+        tag = "Tag::Content",
+        operation_id = "delete_page"
+    )]
+    async fn delete(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Page>> {
+        Ok(Json(tombstone(&context, &caller, id.0, true).await?))
+    }
+
+    /// Let a page answer again
+    #[oai(
+        path = "/api/pages/:id/restore",
+        method = "post",
+        tag = "Tag::Content",
+        operation_id = "restore_page"
+    )]
+    async fn restore(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Page>> {
+        Ok(Json(tombstone(&context, &caller, id.0, false).await?))
+    }
+}
+
+async fn tombstone(context: &Context, caller: &Caller<Searches>, id: Uuid, gone: bool) -> Answer<Page> {
+    let tx = context.db.tenant(&caller.customer).await?;
+    let page = set_tombstone(&tx, id, gone).await?;
+    tx.commit().await?;
+    Ok(page.into())
+}

@@ -1,0 +1,178 @@
+//! The public pages. Each has a content security policy of its own: scripts only by nonce or hash, nothing from elsewhere.
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::{
+    secrets,
+    tenancy::{Customer, HostName, find_by_host},
+};
+use poem::{Request, Response, Route, error::NotFoundError, get, handler, http::header, web::Data};
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+use super::widget::suggestions;
+use crate::{
+    Context,
+    assets::PAGES,
+    error::Failure,
+    openapi::{openapi_yaml, service},
+};
+
+/// Adds the pages, the API's page and the contract.
+pub fn add(routes: Route) -> Route {
+    let routes = ["/", "/bot", "/privacy", "/terms", "/accessibility"]
+        .into_iter()
+        .fold(routes, |routes, path| routes.at(path, get(page)));
+    routes
+        .at("/demo", get(demo))
+        .at("/docs", get(docs))
+        .at("/openapi.yaml", get(contract))
+}
+
+#[handler]
+fn page(req: &Request, context: Data<&Context>) -> poem::Result<Response> {
+    let name = match req.uri().path().trim_matches('/') {
+        "" => "index",
+        name => name,
+    };
+    let html = template(name)?.replace("{{base_url}}", &escape(&context.base_url));
+    Ok(html_response(
+        html,
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ))
+}
+
+fn template(name: &str) -> poem::Result<&'static str> {
+    let found = PAGES.iter().find(|(file, _)| file.strip_suffix(".html") == Some(name));
+    Ok(found.ok_or(NotFoundError)?.1)
+}
+
+#[derive(Deserialize)]
+struct DemoQuery {
+    domain: Option<String>,
+}
+
+#[handler]
+async fn demo(req: &Request, context: Data<&Context>) -> poem::Result<Response> {
+    let query: DemoQuery = req
+        .params()
+        .map_err(|_| Failure::from(domain::Error::invalid("domain", "can't be read")))?;
+    let usual = context.demo.as_ref().map_or("localhost", |sample| &sample.domain);
+    let host: HostName = query
+        .domain
+        .as_deref()
+        .unwrap_or(usual)
+        .parse()
+        .map_err(Failure::from)?;
+    let customer = find_by_host(&context.db, &host, true).await.map_err(Failure::from)?;
+    let nonce = secrets::token().map_err(Failure::from)?;
+    let base_url = escape(&context.base_url);
+    let questions = serde_json::to_string(&questions(&context, &host, customer.as_ref())).unwrap_or_default();
+    let html = template("demo")?
+        .replace("{{domain}}", &escape(host.as_str()))
+        .replace("{{base_url}}", &base_url)
+        .replace("{{questions}}", &escape(&questions))
+        .replace("{{nonce}}", &nonce);
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; connect-src 'self' {base_url}; \
+         img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; \
+         require-trusted-types-for 'script'"
+    );
+    let mut response = html_response(html, &policy);
+    response.headers_mut().insert(
+        header::X_FRAME_OPTIONS,
+        poem::http::HeaderValue::from_static("SAMEORIGIN"),
+    );
+    Ok(response)
+}
+
+/// The customer's own suggestions, else those of the demo.
+fn questions(context: &Context, host: &HostName, customer: Option<&Customer>) -> Vec<String> {
+    let own = customer.map(suggestions).unwrap_or_default();
+    let sample = context.demo.as_ref().filter(|sample| sample.domain == host.as_str());
+    match sample {
+        Some(sample) if own.is_empty() => sample.questions.clone(),
+        _ => own,
+    }
+}
+
+/// The page with everything it needs inside, and the hashes of its scripts and styles.
+static DOCS: LazyLock<(String, String)> = LazyLock::new(|| {
+    let html = service().swagger_ui_html();
+    let html = html.replacen("<title>Swagger UI</title>", "<title>API | Omniops</title>", 1);
+    let html = html.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1);
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hashes(&html, "script").join(" ")
+    );
+    (html, policy)
+});
+
+/// The CSP source of each inline element.
+fn hashes(html: &str, element: &str) -> Vec<String> {
+    let (open, close) = (format!("<{element}"), format!("</{element}>"));
+    let mut found = Vec::new();
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once(&open) {
+        let Some((content, tail)) = after.split_once('>').and_then(|(_, body)| body.split_once(&close)) else {
+            break;
+        };
+        found.push(format!(
+            "'sha256-{}'",
+            STANDARD.encode(secrets::sha256(content.as_bytes()))
+        ));
+        rest = tail;
+    }
+    found
+}
+
+#[handler]
+fn docs() -> Response {
+    let (html, policy) = &*DOCS;
+    html_response(html.clone(), policy)
+}
+
+#[handler]
+fn contract() -> Response {
+    static YAML: LazyLock<String> = LazyLock::new(openapi_yaml);
+    Response::builder().content_type("application/yaml").body(YAML.clone())
+}
+
+fn html_response(html: String, policy: &str) -> Response {
+    Response::builder()
+        .content_type("text/html; charset=utf-8")
+        .header(header::CONTENT_SECURITY_POLICY, policy)
+        .body(html)
+}
+
+/// Text for HTML, also inside of attributes.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_never_becomes_markup() {
+        assert_eq!(escape("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+    }
+
+    #[test]
+    fn every_inline_script_of_the_api_page_has_its_hash() {
+        let (html, policy) = &*DOCS;
+        assert_eq!(hashes(html, "script").len(), 2);
+        assert!(policy.contains("'sha256-"));
+    }
+}

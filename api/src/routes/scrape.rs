@@ -1,0 +1,179 @@
+//! Crawls.
+use domain::{
+    audit,
+    jobs::{self, request_hash},
+    pages::request::{FetchMode, ScrapeRequest, request_scrape},
+};
+use poem::web::Data;
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Header, payload::Json};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    error::Answer,
+    extractors::{Body, Caller, Jobs},
+    openapi::Tag,
+};
+
+/// How pages are fetched.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "snake_case", rename = "FetchMode")]
+enum Mode {
+    Auto,
+    Static,
+    Browser,
+}
+
+impl From<Mode> for FetchMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Auto => Self::Auto,
+            Mode::Static => Self::Static,
+            Mode::Browser => Self::Browser,
+        }
+    }
+}
+
+/// What to crawl.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct NewScrape {
+    /// Where to begin: on one of the customer's domains.
+    #[oai(validator(min_length = 1, max_length = 2000))]
+    url: String,
+    mode: Option<Mode>,
+    /// URLs at most; of a domain that is not verified at most 10.
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_pages: Option<i32>,
+    /// Links from the start page at most.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    max_depth: Option<i32>,
+    /// Paths to keep to, with `*` for anything.
+    #[oai(validator(max_items = 100))]
+    include: Option<Vec<String>>,
+    /// Paths to leave out, with `*` for anything.
+    #[oai(validator(max_items = 100))]
+    exclude: Option<Vec<String>>,
+    /// Fetch everything anew instead of asking what has changed.
+    full: Option<bool>,
+}
+
+impl From<NewScrape> for ScrapeRequest {
+    fn from(new: NewScrape) -> Self {
+        let usual = Self::of(new.url);
+        Self {
+            mode: new.mode.map(Into::into).unwrap_or_default(),
+            max_pages: new.max_pages.unwrap_or(usual.max_pages),
+            max_depth: new.max_depth.unwrap_or(usual.max_depth),
+            include: new.include.unwrap_or_default(),
+            exclude: new.exclude.unwrap_or_default(),
+            full: new.full.unwrap_or_default(),
+            ..usual
+        }
+    }
+}
+
+/// When a worker will see it.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum Dispatch {
+    /// Now.
+    Queued,
+    /// When Redis is back.
+    Deferred,
+}
+
+impl From<bool> for Dispatch {
+    fn from(taken: bool) -> Self {
+        if taken { Self::Queued } else { Self::Deferred }
+    }
+}
+
+/// A crawl that was accepted.
+#[derive(Debug, Object)]
+struct Accepted {
+    job_id: Uuid,
+    state: String,
+    dispatch: Dispatch,
+    /// False if a crawl of the same start page is already under way: then it is that one.
+    fresh: bool,
+}
+
+#[derive(ApiResponse)]
+enum ScrapeResponse {
+    /// The job is recorded.
+    #[oai(status = 202)]
+    Accepted(Json<Accepted>, #[oai(header = "Location")] String),
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// Crawl a site
+    #[oai(path = "/api/scrape", method = "post", tag = "Tag::Jobs", operation_id = "scrape")]
+    async fn scrape(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        /// The same key with the same body gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
+        body: Body<NewScrape>,
+    ) -> Answer<ScrapeResponse> {
+        if context.require_redis {
+            context.dispatcher.ping().await?;
+        }
+        let (id, fresh, state) = record(&context, &caller, key.0.as_deref(), &body.0.into()).await?;
+        let accepted = Accepted {
+            job_id: id,
+            state,
+            dispatch: context.dispatcher.nudge(&[id]).await.into(),
+            fresh,
+        };
+        Ok(ScrapeResponse::Accepted(Json(accepted), format!("/api/jobs/{id}")))
+    }
+}
+
+/// Records the job once per idempotency key.
+async fn record(
+    context: &Context,
+    caller: &Caller<Jobs>,
+    key: Option<&str>,
+    request: &ScrapeRequest,
+) -> Answer<(Uuid, bool, String)> {
+    let tx = context.db.tenant(&caller.customer).await?;
+    let hash = request_hash("scrape", &format!("{request:?}"));
+    if let Some(key) = key
+        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    {
+        let id = answer
+            .get("job_id")
+            .and_then(Value::as_str)
+            .and_then(|id| id.parse().ok())
+            .unwrap_or_default();
+        let fresh = answer.get("fresh").and_then(Value::as_bool).unwrap_or_default();
+        return Ok((id, fresh, jobs::get(&tx, id).await?.state));
+    }
+    let submitted = request_scrape(&tx, request).await?;
+    if submitted.fresh {
+        let entry = audit::Entry {
+            customer: Some(caller.customer.id),
+            actor: &caller.principal.actor(),
+            action: "scrape.started",
+            resource: &submitted.id.to_string(),
+            metadata: json!({ "url": request.url, "max_pages": request.max_pages }),
+            ip: caller.ip.as_deref(),
+        };
+        audit::record(&*tx, entry).await?;
+    }
+    if let Some(key) = key {
+        let answer = json!({ "job_id": submitted.id, "fresh": submitted.fresh });
+        jobs::remember(&tx, key, &answer).await?;
+    }
+    let state = jobs::get(&tx, submitted.id).await?.state;
+    tx.commit().await?;
+    Ok((submitted.id, submitted.fresh, state))
+}

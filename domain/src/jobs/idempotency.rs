@@ -1,0 +1,49 @@
+//! Requests that make work and may be sent twice: the same `Idempotency-Key` gives the same answer for a day.
+//!
+//! Both calls belong to the transaction that makes the work. A second request with the key waits in [`replay`] for the first
+//! one's transaction, and then finds its answer, or the key free again if that one failed.
+use sea_orm::ConnectionTrait;
+use serde_json::Value;
+
+use crate::{
+    Error, Result,
+    error::Kind,
+    secrets,
+    tenancy::{TenantTx, sql},
+};
+
+/// What a request asks for, in short: the call and its body.
+pub fn request_hash(call: &str, body: &str) -> Vec<u8> {
+    secrets::sha256(format!("{call}\n{body}").as_bytes())
+}
+
+/// The answer that this key was given before; none if the key is new, which reserves it for this transaction. A key that was
+/// used for something else is refused.
+pub async fn replay(tx: &TenantTx, key: &str, request: &[u8]) -> Result<Option<Value>> {
+    const FORGET: &str =
+        "DELETE FROM idempotency_keys WHERE customer_id = $1 AND key = $2 AND created_at < now() - interval '24 hours'";
+    const RESERVE: &str =
+        "INSERT INTO idempotency_keys (customer_id, key, request_hash, answer) VALUES ($1, $2, $3, 'null')
+        ON CONFLICT (customer_id, key) DO NOTHING";
+    const FIND: &str = "SELECT request_hash, answer FROM idempotency_keys WHERE customer_id = $1 AND key = $2";
+    tx.execute_raw(sql(FORGET, [tx.customer().into(), key.into()])).await?;
+    let values = [tx.customer().into(), key.into(), request.to_vec().into()];
+    if tx.execute_raw(sql(RESERVE, values)).await?.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let row = tx.query_one_raw(sql(FIND, [tx.customer().into(), key.into()])).await?;
+    let row = row.ok_or_else(|| Error::conflict("idempotency_key_busy", "the key has just ended; try again"))?;
+    if row.try_get::<Vec<u8>>("", "request_hash")? != request {
+        let message = "this Idempotency-Key was used for another request";
+        return Err(Error::new(Kind::Mismatch, "idempotency_key_reused", message));
+    }
+    Ok(Some(row.try_get("", "answer")?))
+}
+
+/// Keeps the answer of the key that [`replay`] has reserved.
+pub async fn remember(tx: &TenantTx, key: &str, answer: &Value) -> Result<()> {
+    let update = "UPDATE idempotency_keys SET answer = $3 WHERE customer_id = $1 AND key = $2";
+    tx.execute_raw(sql(update, [tx.customer().into(), key.into(), answer.clone().into()]))
+        .await?;
+    Ok(())
+}
