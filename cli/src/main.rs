@@ -1,2 +1,69 @@
-//! Omniops.
-fn main() {}
+//! The `omniops` executable: parses, dispatches, and turns an error into a message and an exit code.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command's output and errors are for its user's terminal"
+)]
+mod commands;
+mod process;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// AI-powered customer service that you host yourself.
+#[derive(Parser)]
+#[command(name = "omniops", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything on this machine: Postgres, Valkey, the API, a worker and a demo page.
+    Up(commands::up::Args),
+    /// Serve the HTTP API.
+    Api,
+    /// Run jobs: crawl, chunk and embed.
+    Worker,
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Check a deployment and say what to mend.
+    Doctor,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Measure retrieval or extraction on a labelled set.
+    #[command(subcommand)]
+    Eval(commands::eval::Command),
+}
+
+/// What sysexits.h calls a configuration error.
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Up(args) => process::run(commands::up::run(args)),
+        Command::Api => process::run(commands::serve::api()),
+        Command::Worker => process::run(commands::serve::worker()),
+        Command::Migrate => process::run(commands::migrate::run()),
+        Command::Doctor => process::run(commands::doctor::run()),
+        Command::Openapi => {
+            print!("{}", api::openapi_yaml());
+            Ok(())
+        }
+        Command::Eval(command) => process::run(commands::eval::run(command)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let config = error.downcast_ref::<domain::config::ConfigErrors>().is_some();
+            if config {
+                ExitCode::from(EX_CONFIG)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

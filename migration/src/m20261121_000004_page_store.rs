@@ -66,7 +66,7 @@ CREATE INDEX idx_structured_extractions_page ON structured_extractions (customer
 /// every model; further models get theirs when they are chosen.
 const LOCAL_MODEL: &str = "
 INSERT INTO embedding_models (id, name, dimension)
-VALUES ('019aa000-0000-7000-8000-000000000001', 'local:minilm-l6-v2', 384);
+VALUES ('019aa000-0000-7000-8000-000000000001', 'all-MiniLM-L6-v2', 384);
 CREATE INDEX idx_embeddings_vector_minilm_l6_v2 ON page_embeddings
   USING hnsw ((embedding::halfvec(384)) halfvec_cosine_ops)
   WHERE model_id = '019aa000-0000-7000-8000-000000000001';

@@ -1,0 +1,38 @@
+//! `omniops eval`: the product's own path over labelled sets, for scorers to judge.
+mod extraction;
+mod retrieval;
+
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// What to measure.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Index a set's chunks in a scratch installation and run its queries.
+    Retrieval {
+        /// Folder with chunks.jsonl ({unit, text}) and queries.jsonl ({id, text}).
+        set: PathBuf,
+        /// Where the run goes: one {id, units} a line.
+        #[arg(long)]
+        out: PathBuf,
+        /// hybrid, vector or lexical.
+        #[arg(long, default_value = "hybrid")]
+        mode: domain::retrieval::Mode,
+    },
+    /// Extract the main content of a folder's pages.
+    Extraction {
+        /// Folder with html/ID.html.gz, and truth/ID.json for the pages' URLs.
+        dir: PathBuf,
+        /// Where the predictions go: one {id, text} a line.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// Runs one measurement.
+pub async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Retrieval { set, out, mode } => retrieval::run(&set, &out, mode).await,
+        Command::Extraction { dir, out } => extraction::run(&dir, &out),
+    }
+}

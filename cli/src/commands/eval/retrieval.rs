@@ -1,0 +1,196 @@
+//! A labelled set through the product's own chunk tables, SQL and fusion, in a scratch installation that goes afterwards.
+use anyhow::{Context as _, Result, ensure};
+use domain::{
+    config::{Config, cache_dir, environment},
+    pages::{
+        index::{self, NewChunk},
+        store::{self, FetchedPage},
+    },
+    retrieval::{Mode, Searcher},
+    tenancy::{self, Customer, Db, NewCustomer},
+};
+use embedding::{Embedder, Kind};
+use local_services::{Options, Runtime, Services};
+use sea_orm::ConnectionTrait;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+use uuid::Uuid;
+
+use crate::process;
+
+/// Units that a run lists for each query.
+const LISTED: usize = 20;
+/// Pages whose chunks are embedded together.
+const TOGETHER: usize = 64;
+
+#[derive(Deserialize)]
+struct Chunk {
+    unit: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    id: serde_json::Value,
+    text: String,
+}
+
+/// Indexes `set`, runs its queries in `mode`, and writes the run to `out`.
+pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
+    let chunks: Vec<Chunk> = read(&set.join("chunks.jsonl"))?;
+    let queries: Vec<Query> = read(&set.join("queries.jsonl"))?;
+    let variables = environment();
+    let cache = cache_dir(&variables);
+    let services = tokio::task::spawn_blocking({
+        let cache = wheels::Cache::new(&cache);
+        let state = std::env::temp_dir().join(format!("omniops-eval-{}", Uuid::now_v7().simple()));
+        move || -> Result<Services> { Ok(Services::start(&Runtime::fetch(&cache)?, &Options::fast(state))?) }
+    })
+    .await??;
+    let config = scratch_config(&services)?;
+    let db = scratch_database(&config).await?;
+    let customer = NewCustomer {
+        name: "Scratch".into(),
+        domain: "scratch.example".parse()?,
+        vouched: true,
+    };
+    let customer = tenancy::create(&db, &customer).await?;
+    let embedder = process::embedder(&config.model, &cache)
+        .await?
+        .context("there is no embedding model")?;
+    let searcher = Searcher::new(db.clone(), Some(embedder.clone())).await?;
+    let began = Instant::now();
+    let units = load(&db, &customer, &searcher, &embedder, &chunks).await?;
+    println!(
+        "{} chunks of {} units indexed in {:.1} s",
+        chunks.len(),
+        units.len(),
+        began.elapsed().as_secs_f64()
+    );
+    let mut times = Vec::with_capacity(queries.len());
+    let mut writer = BufWriter::new(File::create(out).with_context(|| format!("writing {}", out.display()))?);
+    for query in &queries {
+        let began = Instant::now();
+        let found = searcher.search(&customer, &query.text, mode, 100).await?;
+        times.push(began.elapsed());
+        let mut ranked: Vec<&String> = Vec::new();
+        for unit in found.passages.iter().filter_map(|p| units.get(&p.page)) {
+            if !ranked.contains(&unit) {
+                ranked.push(unit);
+            }
+        }
+        ranked.truncate(LISTED);
+        writeln!(writer, "{}", serde_json::json!({ "id": query.id, "units": ranked }))?;
+    }
+    writer.flush()?;
+    times.sort();
+    let at = |share: f64| {
+        times
+            .get((times.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or_default()
+    };
+    println!(
+        "{} queries, p50 {:?}, p95 {:?} -> {}",
+        queries.len(),
+        at(0.5),
+        at(0.95),
+        out.display()
+    );
+    db.close().await;
+    tokio::task::spawn_blocking(move || services.stop()).await??;
+    Ok(())
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let parse = |line: &str| serde_json::from_str(line).with_context(|| format!("a line of {}", path.display()));
+    text.lines().filter(|line| !line.trim().is_empty()).map(parse).collect()
+}
+
+fn scratch_config(services: &Services) -> Result<Config> {
+    let mut variables = environment();
+    let scratch = [
+        ("DATABASE_URL", services.url("omniops", "postgres")),
+        ("DATABASE_OWNER_URL", services.superuser_url("postgres")),
+        ("REDIS_URL", services.redis_url()),
+        ("ENCRYPTION_KEY", "5c".repeat(32)),
+        ("OMNIOPS_ADMIN_TOKEN", "scratch".repeat(8)),
+        ("CRON_SECRET", "scratch".repeat(8)),
+    ];
+    variables.extend(scratch.map(|(name, value)| (name.to_owned(), value)));
+    Ok(Config::from_map(&variables)?)
+}
+
+async fn scratch_database(config: &Config) -> Result<Db> {
+    let owner = Db::connect_owner(&config.database).await?;
+    owner.execute_unprepared("CREATE ROLE omniops LOGIN").await?;
+    migration::migrate(&owner, Some("omniops")).await?;
+    owner.close().await?;
+    Ok(Db::connect(&config.database).await?)
+}
+
+/// One page a unit; returns units by page.
+async fn load(
+    db: &Db,
+    customer: &Customer,
+    searcher: &Searcher,
+    embedder: &Arc<dyn Embedder>,
+    chunks: &[Chunk],
+) -> Result<HashMap<Uuid, String>> {
+    let model = searcher.model().map(|(_, id)| id);
+    let mut by_unit: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for chunk in chunks {
+        by_unit.entry(&chunk.unit).or_default().push(&chunk.text);
+    }
+    let mut units = HashMap::new();
+    let all: Vec<_> = by_unit.into_iter().collect();
+    for group in all.chunks(TOGETHER) {
+        let texts: Vec<String> = group
+            .iter()
+            .flat_map(|(_, texts)| texts.iter().map(|t| (*t).to_owned()))
+            .collect();
+        let mut vectors = embedder.embed(Kind::Passage, &texts).await?.into_iter();
+        let tx = db.tenant(customer).await?;
+        for (unit, texts) in group {
+            let stored = store::save(&tx, &page(unit, texts)).await?;
+            let pending = index::pending(&tx, stored.id, true)
+                .await?
+                .context("a stored page is pending")?;
+            let new = texts.iter().zip(vectors.by_ref()).map(|(text, vector)| NewChunk {
+                heading_path: String::new(),
+                text: (*text).to_owned(),
+                tokens: embedder.count_tokens(text) as i32,
+                hash: index::input_hash(text),
+                embedding: Some(vector),
+            });
+            let new: Vec<NewChunk> = new.collect();
+            ensure!(new.len() == texts.len(), "the model returned too few vectors");
+            index::publish(&tx, &pending, model, &new).await?;
+            units.insert(stored.id, (*unit).to_owned());
+        }
+        tx.commit().await?;
+    }
+    Ok(units)
+}
+
+fn page(unit: &str, texts: &[&str]) -> FetchedPage {
+    FetchedPage {
+        url: format!("https://scratch.example/{unit}"),
+        canonical: None,
+        title: unit.to_owned(),
+        language: Some("en".into()),
+        markdown: texts.join("\n\n"),
+        status: 200,
+        etag: None,
+        last_modified: None,
+        structured: Vec::new(),
+    }
+}

@@ -1,0 +1,60 @@
+//! `omniops api` and `omniops worker`: one role each, configured by the environment.
+use anyhow::{Context as _, Result};
+use domain::{config::Config, lifecycle::Lifecycle};
+use std::sync::Arc;
+
+use crate::process;
+
+/// Serves the HTTP API until a signal.
+pub async fn api() -> Result<()> {
+    let config = Config::from_env()?;
+    domain::telemetry::install(&config.log);
+    let life = Lifecycle::new();
+    process::heed_signals(&life)?;
+    let embedder = process::embedder(&config.model, &config.cache_dir).await?;
+    let shared = process::open(&config, embedder).await?;
+    let metrics = api::install_metrics().context("the metrics recorder")?;
+    let context = api::Context::new(
+        &config,
+        shared.db.clone(),
+        shared.dispatcher,
+        shared.searcher,
+        life.clone(),
+    )
+    .await?;
+    let bound = api::serve(context.with_metrics(metrics), config.http.listen).await?;
+    tracing::info!(address = %bound, event = "api_listening");
+    process::until_stopped(&life, config.worker.shutdown).await;
+    shared.db.close().await;
+    Ok(())
+}
+
+/// Runs jobs until a signal.
+pub async fn worker() -> Result<()> {
+    let config = Arc::new(Config::from_env()?);
+    domain::telemetry::install(&config.log);
+    let life = Lifecycle::new();
+    process::heed_signals(&life)?;
+    let embedder = process::embedder(&config.model, &config.cache_dir).await?;
+    let shared = process::open(&config, embedder).await?;
+    let metrics = api::install_metrics().context("the metrics recorder")?;
+    let mut context = worker::Context::new(config.clone(), shared.db.clone(), shared.dispatcher, shared.searcher)?;
+    context.metrics = Some(Arc::new(move || metrics.render()));
+    tracing::info!(event = "worker_started");
+    start_worker(context, &life);
+    process::until_stopped(&life, config.worker.shutdown).await;
+    shared.db.close().await;
+    Ok(())
+}
+
+/// Runs a worker under `life`; if it ends by itself, the process ends.
+pub fn start_worker(context: worker::Context, life: &Lifecycle) {
+    let worker = worker::Worker::new(context, life.clone());
+    let life_of_process = life.clone();
+    life.spawn(async move {
+        if let Err(error) = worker.run().await {
+            tracing::error!(error = error.story(), "the worker ended");
+        }
+        life_of_process.stop();
+    });
+}

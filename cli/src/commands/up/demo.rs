@@ -1,0 +1,133 @@
+//! The demo customer: its domains, its key, its crawl, and the file that tells other processes how to join.
+use anyhow::{Context as _, Result};
+use domain::{
+    clock::Clock,
+    config::Config,
+    pages::request::{self, ScrapeRequest},
+    tenancy::{self, Customer, Db, HostName, NewCustomer, NewKey, Scope},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use url::Url;
+use uuid::Uuid;
+
+use super::state::{Kept, write_private};
+use crate::process::Shared;
+
+/// The customer of `domain` with the site's host, the demo page's origins, and a key that works.
+pub async fn prepare(
+    db: &Db,
+    config: &Config,
+    domain: Option<HostName>,
+    site: &Url,
+    kept: &mut Kept,
+) -> Result<Customer> {
+    let domain = match domain {
+        Some(domain) => domain,
+        None => "localhost".parse()?,
+    };
+    let customer = match tenancy::find_by_host(db, &domain, false).await? {
+        Some(customer) => customer,
+        None => {
+            let name = if domain.as_str() == "localhost" {
+                "Fjordkajak".into()
+            } else {
+                domain.to_string()
+            };
+            tenancy::create(
+                db,
+                &NewCustomer {
+                    name,
+                    domain,
+                    vouched: true,
+                },
+            )
+            .await?
+        }
+    };
+    let port = config.http.listen.port();
+    let own = [
+        format!("http://localhost:{port}"),
+        format!("http://127.0.0.1:{port}"),
+        config.http.public_url.clone(),
+    ];
+    for host in own.iter().map(String::as_str).chain([site.as_str()]) {
+        tenancy::assign_domain(db, &customer, &host.parse()?).await?;
+    }
+    if !key_works(db, &customer, kept).await {
+        let new = NewKey {
+            customer: customer.id,
+            name: "omniops up".into(),
+            scopes: vec![Scope::All],
+        };
+        kept.api_key = Some((customer.id, tenancy::issue(db, &new).await?.key));
+    }
+    Ok(customer)
+}
+
+async fn key_works(db: &Db, customer: &Customer, kept: &Kept) -> bool {
+    match &kept.api_key {
+        Some((owner, key)) if *owner == customer.id => tenancy::authenticate(db, key, &Clock::system()).await.is_ok(),
+        _ => false,
+    }
+}
+
+/// Starts the crawl of the site, or finds the one that is still live.
+pub async fn crawl(shared: &Shared, customer: &Customer, site: &Url) -> Result<Uuid> {
+    let tx = shared.db.tenant(customer).await?;
+    let asked = ScrapeRequest {
+        max_pages: 10_000,
+        ..ScrapeRequest::of(site.as_str())
+    };
+    let job = request::request_scrape(&tx, &asked)
+        .await
+        .context("starting the crawl")?;
+    tx.commit().await?;
+    shared.dispatcher.nudge(&[job.id]).await;
+    Ok(job.id)
+}
+
+/// Writes `dev.json`: addresses and credentials, and the variables with which another process joins.
+pub fn write_dev_json(
+    dir: &Path,
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+    kept: &Kept,
+    customer: &Customer,
+    bound: SocketAddr,
+) -> Result<()> {
+    const SHARED: [&str; 14] = [
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "REDIS_URL",
+        "ENCRYPTION_KEY",
+        "OMNIOPS_ADMIN_TOKEN",
+        "CRON_SECRET",
+        "PUBLIC_URL",
+        "OMNIOPS_EGRESS_ALLOW",
+        "OMNIOPS_CACHE_DIR",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "CHAT_MODEL",
+        "EMBEDDING_MODEL",
+        "DISABLE_VECTOR_SEARCH",
+    ];
+    let env: BTreeMap<&str, &String> = SHARED
+        .into_iter()
+        .filter_map(|name| Some((name, variables.get(name)?)))
+        .collect();
+    let dev = json!({
+        "base_url": format!("http://{}:{}", if bound.ip().is_loopback() { "localhost".into() } else { bound.ip().to_string() }, bound.port()),
+        "admin_token": variables["OMNIOPS_ADMIN_TOKEN"],
+        "api_key": kept.api_key.as_ref().map(|(_, key)| key),
+        "cron_secret": variables["CRON_SECRET"],
+        "domain": customer.domain,
+        "customer_id": customer.id,
+        "pid": std::process::id(),
+        "database_url": variables["DATABASE_URL"],
+        "redis_url": variables["REDIS_URL"],
+        "public_url": config.http.public_url,
+        "env": env,
+    });
+    write_private(&dir.join("dev.json"), &serde_json::to_vec_pretty(&dev)?)
+}

@@ -1,0 +1,162 @@
+//! What all processes of the product share: the runtime, signals, the embedding model, and the way down.
+use anyhow::{Context as _, Result, bail};
+use domain::{
+    config::{Config, ModelConfig},
+    jobs::Dispatcher,
+    lifecycle::{Ended, Lifecycle},
+    retrieval::Searcher,
+    tenancy::Db,
+};
+use embedding::{Embedder, local, openai};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The selector of the model that needs no key.
+const LOCAL_MODEL: &str = "local:minilm-l6-v2";
+
+/// Runs `work` on a runtime of its own.
+pub fn run(work: impl Future<Output = Result<()>>) -> Result<()> {
+    egress::install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let result = runtime.block_on(work);
+    // What blocks a thread for good (a model being loaded) must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Gives the soft stop at the first SIGTERM or Ctrl-C, and the hard one at the second.
+pub fn heed_signals(life: &Lifecycle) -> Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let life = life.clone();
+    // Not one of the tracked tasks: it must outlive them, to take the second signal.
+    let heed = async move {
+        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!(event = "stopping", "finishing what runs; a second signal stops at once");
+        life.stop();
+        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        life.kill();
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it must outlive the tracked tasks, to take the second signal"
+    )]
+    let _untracked = tokio::spawn(heed);
+    Ok(())
+}
+
+/// Waits for the soft stop, then for the tasks.
+pub async fn until_stopped(life: &Lifecycle, deadline: Duration) {
+    life.stopping().cancelled().await;
+    if life.shutdown(deadline).await == Ended::Cut {
+        tracing::warn!("some work was cut off at the deadline; it will be done again");
+    }
+}
+
+/// The model that makes vectors; none when it can't be had, which leaves search by words and is said loudly.
+pub async fn embedder(config: &ModelConfig, cache: &Path) -> Result<Option<Arc<dyn Embedder>>> {
+    if config.disable_vectors {
+        tracing::warn!("DISABLE_VECTOR_SEARCH is set: search is lexical only");
+        return Ok(None);
+    }
+    if config.embedding_model == LOCAL_MODEL {
+        return Ok(local_model(cache).await);
+    }
+    if config.embedding_model.starts_with("local:") {
+        bail!(
+            "EMBEDDING_MODEL: there is no {}; the local model is {LOCAL_MODEL}",
+            config.embedding_model
+        );
+    }
+    Ok(Some(Arc::new(provider_model(config)?)))
+}
+
+async fn local_model(cache: &Path) -> Option<Arc<dyn Embedder>> {
+    let cache = wheels::Cache::new(cache);
+    let threads = std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(4);
+    let load = move || local::Files::prepare(&cache).and_then(|files| local::Local::load(&files, threads));
+    match tokio::task::spawn_blocking(load).await {
+        Ok(Ok(model)) => Some(Arc::new(model)),
+        Ok(Err(error)) => {
+            tracing::error!(error = %chain(&error), "no embedding model: search is lexical only");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "loading the embedding model failed: search is lexical only");
+            None
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Dimensions of the providers' common models; others follow OpenAI's small one.
+fn provider_model(config: &ModelConfig) -> Result<openai::OpenAi> {
+    let dimension = match config.embedding_model.as_str() {
+        "text-embedding-3-large" => 3072,
+        "nomic-embed-text" => 768,
+        _ => 1536,
+    };
+    let model = embedding::Model {
+        name: config.embedding_model.clone(),
+        dimension,
+        max_tokens: 8191,
+    };
+    let settings = openai::Settings {
+        base_url: config.base_url.clone(),
+        key: config.api_key.clone(),
+        model,
+        passage_prefix: String::new(),
+        query_prefix: String::new(),
+        deadline: Duration::from_secs(60),
+    };
+    openai::OpenAi::new(settings).context("the embedding provider")
+}
+
+/// What every long-running process opens first.
+pub struct Shared {
+    /// The database.
+    pub db: Db,
+    /// Job errands.
+    pub dispatcher: Dispatcher,
+    /// Search with the configured model.
+    pub searcher: Searcher,
+}
+
+/// Connects to what `config` names.
+pub async fn open(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> Result<Shared> {
+    let db = Db::connect(&config.database)
+        .await
+        .context("connecting to Postgres (DATABASE_URL)")?;
+    let dispatcher = Dispatcher::new(db.clone(), &config.redis).context("REDIS_URL")?;
+    if let Err(error) = dispatcher.ping().await {
+        if config.redis.required {
+            bail!("Redis does not answer and REQUIRE_REDIS is set: {}", error.story());
+        }
+        tracing::warn!(
+            error = error.story(),
+            "Redis does not answer; jobs are recorded and dispatched when it is back"
+        );
+    }
+    let searcher = Searcher::new(db.clone(), embedder)
+        .await
+        .context("the index's embedding model (has the database been migrated?)")?;
+    Ok(Shared {
+        db,
+        dispatcher,
+        searcher,
+    })
+}
