@@ -17,6 +17,7 @@ pub struct List<T: ParseFromJSON + ToJSON> {
     /// The items.
     pub items: Vec<T>,
     /// What to pass as `cursor` for the next page; null on the last.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 

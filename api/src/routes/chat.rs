@@ -36,9 +36,10 @@ struct ChatRequest {
     #[oai(validator(min_length = 1, max_length = 2000))]
     message: String,
     /// The customer's domain, a host or a URL; left out, the customer's primary one.
-    #[oai(validator(min_length = 1, max_length = 260))]
+    #[oai(nullable, validator(min_length = 1, max_length = 260))]
     domain: Option<String>,
     /// Keys the conversation. With an API key it may be left out: a new one is made.
+    #[oai(nullable)]
     session_id: Option<Uuid>,
 }
 
@@ -74,6 +75,7 @@ struct ChatAnswer {
     /// The site does not say.
     refused: bool,
     /// `nothing_indexed`, `not_on_site` or `not_answered`.
+    #[oai(nullable)]
     refusal_reason: Option<String>,
     usage: Usage,
     cached: bool,

@@ -29,6 +29,7 @@ struct Message {
     sources: Value,
     refused: bool,
     /// `up` or `down`.
+    #[oai(nullable)]
     feedback: Option<String>,
     created_at: OffsetDateTime,
 }
@@ -60,7 +61,7 @@ enum Rating {
 struct Feedback {
     rating: Rating,
     /// What was missing.
-    #[oai(validator(max_length = 1000))]
+    #[oai(nullable, validator(max_length = 1000))]
     reason: Option<String>,
 }
 

@@ -32,6 +32,7 @@ struct CustomerInput {
     #[oai(validator(min_length = 1, max_length = 260))]
     domain: String,
     /// Whether the operator vouches for the domain; true unless said otherwise.
+    #[oai(nullable)]
     verified: Option<bool>,
 }
 
@@ -39,9 +40,10 @@ struct CustomerInput {
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields)]
 struct CustomerChange {
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(nullable, validator(min_length = 1, max_length = 200))]
     name: Option<String>,
     /// All assistant settings: `greeting`, `locale`, `tone`, `theme`, `texts`, `suggestions`, `contact_email`, `contact_url`.
+    #[oai(nullable)]
     settings: Option<BTreeMap<String, Value>>,
 }
 

@@ -34,8 +34,10 @@ struct DomainInput {
 pub struct Domain {
     host: String,
     verified: bool,
+    #[oai(nullable)]
     verified_at: Option<OffsetDateTime>,
     /// `file`, `meta`, `dns` or `operator`.
+    #[oai(nullable)]
     method: Option<String>,
     /// Publish it as a line of `/.well-known/omniops.txt`, or as `<meta name="omniops-verification" content="…">` of the home page.
     token: String,

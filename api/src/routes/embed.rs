@@ -21,13 +21,15 @@ use crate::{
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields)]
 struct NewEmbed {
-    #[oai(validator(min_items = 1, max_items = 1000))]
+    #[oai(nullable, validator(min_items = 1, max_items = 1000))]
     page_ids: Option<Vec<Uuid>>,
+    #[oai(nullable)]
     all: Option<bool>,
     /// The embedding model; only the active one can be named.
-    #[oai(validator(max_length = 200))]
+    #[oai(nullable, validator(max_length = 200))]
     model: Option<String>,
     /// Compute vectors again even where the text is unchanged.
+    #[oai(nullable)]
     force: Option<bool>,
 }
 

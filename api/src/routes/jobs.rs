@@ -35,6 +35,7 @@ use crate::{
 struct JobError {
     code: String,
     message: String,
+    #[oai(nullable)]
     at: Option<OffsetDateTime>,
 }
 
@@ -49,15 +50,20 @@ pub struct Job {
     /// `done`, `total` and more, by kind.
     progress: Value,
     /// What it brought, once it is done.
+    #[oai(nullable)]
     result: Option<Value>,
+    #[oai(nullable)]
     error: Option<JobError>,
     /// Runs that ended in an error worth another try.
     attempts: i32,
     /// Somebody asked it to stop.
     cancel_requested: bool,
+    #[oai(nullable)]
     parent_id: Option<Uuid>,
     created_at: OffsetDateTime,
+    #[oai(nullable)]
     started_at: Option<OffsetDateTime>,
+    #[oai(nullable)]
     finished_at: Option<OffsetDateTime>,
 }
 
@@ -93,9 +99,13 @@ struct JobUrl {
     /// `new`, `changed`, `same_hash`, `not_modified`, `redirected`, `blocked`, `skipped`, `failed`, `gone` or `duplicate`.
     decision: String,
     /// Which rule, or where to.
+    #[oai(nullable)]
     reason: Option<String>,
+    #[oai(nullable)]
     status: Option<i32>,
+    #[oai(nullable)]
     ms: Option<i32>,
+    #[oai(nullable)]
     bytes: Option<i64>,
     depth: i32,
     via: String,

@@ -41,8 +41,11 @@ struct Key {
     /// Its first characters.
     prefix: String,
     scopes: Vec<String>,
+    #[oai(nullable)]
     expires_at: Option<OffsetDateTime>,
+    #[oai(nullable)]
     last_used_at: Option<OffsetDateTime>,
+    #[oai(nullable)]
     revoked_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
 }

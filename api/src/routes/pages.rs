@@ -22,8 +22,10 @@ use crate::{
 struct Page {
     id: Uuid,
     url: String,
+    #[oai(nullable)]
     canonical: Option<String>,
     title: String,
+    #[oai(nullable)]
     language: Option<String>,
     /// HTTP status of the last fetch.
     status: i32,
@@ -33,6 +35,7 @@ struct Page {
     /// The version that answers are made from.
     indexed_version: i64,
     /// Since when it is kept out of answers.
+    #[oai(nullable)]
     tombstoned_at: Option<OffsetDateTime>,
 }
 
@@ -42,11 +45,13 @@ struct FullPage {
     id: Uuid,
     url: String,
     title: String,
+    #[oai(nullable)]
     language: Option<String>,
     status: i32,
     fetched_at: OffsetDateTime,
     version: i64,
     indexed_version: i64,
+    #[oai(nullable)]
     tombstoned_at: Option<OffsetDateTime>,
     /// The main content.
     markdown: String,

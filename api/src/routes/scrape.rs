@@ -42,20 +42,22 @@ struct NewScrape {
     /// Where to begin: on one of the customer's domains.
     #[oai(validator(min_length = 1, max_length = 2000))]
     url: String,
+    #[oai(nullable)]
     mode: Option<Mode>,
     /// URLs at most; of a domain that is not verified at most 10.
-    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "100000")))]
     max_pages: Option<i32>,
     /// Links from the start page at most.
-    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "100")))]
     max_depth: Option<i32>,
     /// Paths to keep to, with `*` for anything.
-    #[oai(validator(max_items = 100))]
+    #[oai(nullable, validator(max_items = 100))]
     include: Option<Vec<String>>,
     /// Paths to leave out, with `*` for anything.
-    #[oai(validator(max_items = 100))]
+    #[oai(nullable, validator(max_items = 100))]
     exclude: Option<Vec<String>>,
     /// Fetch everything anew instead of asking what has changed.
+    #[oai(nullable)]
     full: Option<bool>,
 }
 

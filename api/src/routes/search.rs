@@ -46,6 +46,7 @@ struct Passage {
     /// What passages are ordered by.
     score: f64,
     /// Cosine similarity; null without vectors.
+    #[oai(nullable)]
     cosine: Option<f64>,
     /// The lexical rank, 1 for the best.
     lexical: f64,

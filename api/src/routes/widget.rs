@@ -31,7 +31,9 @@ struct NewSession {
 /// Where a person can be reached.
 #[derive(Debug, Object)]
 struct Contact {
+    #[oai(nullable)]
     email: Option<String>,
+    #[oai(nullable)]
     url: Option<String>,
 }
 
@@ -45,8 +47,10 @@ struct Session {
     /// When the token ends.
     expires_at: OffsetDateTime,
     /// The language that the site's owner chose.
+    #[oai(nullable)]
     locale: Option<String>,
     /// What the assistant says first.
+    #[oai(nullable)]
     greeting: Option<String>,
     /// `color` (#rrggbb), `position` (left, right), `mode` (light, dark).
     theme: BTreeMap<String, Value>,
