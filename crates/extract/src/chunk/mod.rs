@@ -145,8 +145,12 @@ impl Chunker<'_> {
             } else {
                 target
             };
+            // What ends in a colon introduces what follows.
+            let introduced = pieces
+                .last()
+                .is_some_and(|last| last.0.ends_with(':') && last.1 + tokens <= max);
             match pieces.last_mut() {
-                Some(last) if last.1 + tokens <= room => {
+                Some(last) if introduced || last.1 + tokens <= room => {
                     last.0 = format!("{}\n\n{text}", last.0);
                     last.1 += tokens;
                 }

@@ -33,7 +33,10 @@ impl Splitter<'_> {
         let mut items: Vec<String> = Vec::new();
         for line in text.lines() {
             match items.last_mut() {
-                Some(item) if !is_item(line) => {
+                // A term keeps its definition.
+                Some(item)
+                    if !is_item(line) || (line.starts_with(": ") && !item.starts_with(": ") && !is_item(item)) =>
+                {
                     item.push('\n');
                     item.push_str(line);
                 }

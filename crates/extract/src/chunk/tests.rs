@@ -40,7 +40,7 @@ fn small_siblings_share_a_chunk_under_their_parent() {
         "intro\n\n## One\n\nfirst\n\n## Two\n\nsecond\n\n### Deep\n\nthird",
         "Page",
     );
-    assert_eq!(paths(&chunks), ["Page"]);
+    assert_eq!(paths(&chunks), ["Page", "Page > Two > Deep"]);
     insta::assert_snapshot!(chunks[0].text, @"
     intro
 
@@ -131,7 +131,7 @@ fn markdown() -> impl Strategy<Value = String> {
         };
         let mut line = |length: usize| (0..length).map(|_| word()).collect::<Vec<_>>().join(" ");
         let render = |(kind, length, level): (usize, usize, usize)| match kind {
-            0 => format!("{} {}", "#".repeat(level), line(length.min(6))),
+            0 => format!("{} {}", "#".repeat(level), line(length.min(3))),
             1 => repeat(length.min(9), &mut |_| format!("- {}\n", line(level * 3))),
             2 => format!(
                 "```\n{}\n```",

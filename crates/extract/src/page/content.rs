@@ -158,8 +158,8 @@ fn stats(dom: &Dom, dead: &[bool]) -> Vec<Stat> {
 
 /// Elements that are never content.
 const NEVER: &[&str] = &[
-    "script", "style", "template", "svg", "iframe", "nav", "footer", "aside", "select", "option", "button", "input",
-    "textarea", "canvas", "video", "audio", "object", "embed", "dialog", "label",
+    "script", "style", "template", "svg", "iframe", "nav", "footer", "aside", "select", "option", "input", "textarea",
+    "canvas", "video", "audio", "object", "embed", "dialog",
 ];
 const ROLES: &[&str] = &[
     "navigation",

@@ -1,6 +1,8 @@
 //! Renders the living part of a page as Markdown for retrieval: headings, paragraphs, nested lists, tables with a
 //! header row, fenced code, definition lists. Links and emphasis are their text only; pictures are left out.
 
+use std::collections::HashSet;
+
 use super::{
     content::Content,
     dom::{Data, Dom, Id},
@@ -8,6 +10,8 @@ use super::{
 
 /// Deepest indent, in characters; lists nested deeper stay at it, so that nesting cannot multiply the output.
 const MAX_INDENT: usize = 24;
+/// Shortest paragraph, in bytes, that is taken for a copy when it comes again.
+const MIN_REPEATED: usize = 60;
 /// Longest heading, in characters; a longer one is a paragraph that someone wanted big.
 const MAX_HEADING: usize = 200;
 /// Most columns of a table; padding rows beyond it would let one row blow up a page.
@@ -24,6 +28,7 @@ pub(super) fn render(dom: &Dom, content: &Content) -> String {
         marker: None,
         tight: false,
         level: 1,
+        seen: HashSet::new(),
     };
     writer.node(content.root);
     writer.flush();
@@ -42,6 +47,8 @@ struct Writer<'a> {
     marker: Option<String>,
     /// Whether the last block was a list item, after which the next item follows without a blank line.
     tight: bool,
+    /// Paragraphs long enough not to be repeated on purpose.
+    seen: HashSet<String>,
     /// The level of the last heading.
     level: usize,
 }
@@ -107,6 +114,7 @@ impl Writer<'_> {
                 self.flush();
                 self.prefix.truncate(outer);
             }
+            "p" | "div" if self.is_bold_question(id) => self.question(id, true),
             "a" if is_permalink(self.dom, id) => {}
             _ if is_inline(name) => self.children(id),
             "td" | "th" => {
@@ -136,12 +144,17 @@ impl Writer<'_> {
     }
 
     fn paragraph(&mut self, lines: &mut Vec<String>) {
-        if !lines.is_empty() {
+        let text = lines.join("\n");
+        // Layouts for phone and desktop often carry the same paragraph twice.
+        // In lists and definitions a repeated note belongs to each item.
+        let free = self.prefix.trim_matches(['>', ' ']).is_empty() && !self.prefix.starts_with(' ');
+        let repeated = free && text.len() >= MIN_REPEATED && !self.seen.insert(text);
+        if !lines.is_empty() && !repeated {
             let item = self.marker.is_some();
             self.block(lines);
             self.tight = item;
-            lines.clear();
         }
+        lines.clear();
     }
 
     /// Writes whole lines under the current prefix, apart from what came before.
@@ -180,6 +193,19 @@ impl Writer<'_> {
             self.level = level;
             self.block(&[format!("{} {text}", "#".repeat(level))]);
         }
+    }
+
+    /// A paragraph that is nothing but a question in bold, the heading of those who never met heading elements.
+    fn is_bold_question(&self, id: Id) -> bool {
+        let blank =
+            |it: &Id| self.dom.text_of(*it).is_some_and(|text| text.trim().is_empty()) || self.dom.text(*it).is_empty();
+        let mut children = self.dom.children(id).filter(|child| !blank(child));
+        let only = children.next().filter(|_| children.next().is_none());
+        only.is_some_and(|child| {
+            matches!(self.dom.name(child), "b" | "strong")
+                && !self.dead[child]
+                && self.dom.text(child).ends_with(['?', '？', '؟'])
+        })
     }
 
     /// The visible line of a disclosure, or a term: a heading over its answer when it asks (or `always`).

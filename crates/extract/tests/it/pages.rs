@@ -30,7 +30,36 @@ fn lists_tables_code_and_definitions() {
     return <b>1</b></pre></div>
         <dl><dt>term</dt><dd>its meaning</dd></dl><p># not a heading<br>second <code>x = 1</code> line</p>
         <table><tr><th>Weight<td>2 kg<tr><th>Colour<td>red</table></main>"#;
-    insta::assert_snapshot!(page(html).markdown, @"");
+    insta::assert_snapshot!(page(html).markdown, @r"
+    ## Sizes
+
+    | Size | Chest |
+    | --- | --- |
+    | S | 90 \| cm |
+    | M | 95 |
+
+    3. three
+       - inner
+    4. four
+
+       more
+
+    ```python3
+    def f():
+        return 1
+    ```
+
+    term
+    : its meaning
+
+    \# not a heading
+    second `x = 1` line
+
+    |  |  |
+    | --- | --- |
+    | Weight | 2 kg |
+    | Colour | red |
+    ");
 }
 
 #[test]
@@ -67,4 +96,55 @@ fn question_headings_are_a_faq() {
     let faq = page.structured.iter().find(|item| item.kind == Kind::Faq).unwrap();
     assert_eq!(faq.data["questions"].as_array().unwrap().len(), 2);
     assert_eq!(faq.data["questions"][1]["answer"], "Five.");
+}
+
+#[test]
+fn questions_without_heading_elements_become_headings() {
+    let html = "<main><h2>FAQ</h2><details><summary>Is it safe?</summary><p>Yes.</p></details>\
+        <h3><button>Is it fast?</button></h3><p>Very.</p><dl><dt>Is it new?</dt><dd>No.</dd></dl>\
+        <p><b>(4) Is it blue?</b></p><blockquote>Always.</blockquote><p>Twice the same paragraph, once for phones and once for desktops.</p>\
+        <p>Twice the same paragraph, once for phones and once for desktops.</p></main>";
+    insta::assert_snapshot!(page(html).markdown, @r"
+    ## FAQ
+
+    ### Is it safe?
+
+    Yes.
+
+    ### Is it fast?
+
+    Very.
+
+    #### Is it new?
+    : No.
+
+    #### (4) Is it blue?
+
+    > Always.
+
+    Twice the same paragraph, once for phones and once for desktops.
+    ");
+}
+
+#[test]
+fn words_of_other_elements_do_not_condemn() {
+    let html = r#"<main><div class="field--label-hidden"><p>Kept by its class.</p></div><div class="RelatedProducts_root"><p>Gone.</p></div>
+        <h2>You may also like</h2><ul><li>Gone too</li></ul><h2>Care</h2><p>Wash cold.</p><div class=filters><a>Red</a></div></main>"#;
+    assert_eq!(page(html).markdown, "Kept by its class.\n\n## Care\n\nWash cold.");
+}
+
+#[test]
+fn a_page_with_one_question_gets_its_chunk() {
+    let html = "<title>Design FAQ — Docs</title><main><h1>Design FAQ</h1><h2>Why are strings immutable?</h2><p>There are several \
+        advantages.</p><p>One is performance.</p><h2>Why self?</h2><p>It was borrowed.</p></main>";
+    let page = page(html);
+    let limit = extract::chunk::Limit {
+        max_tokens: 60,
+        target_tokens: 40,
+    };
+    let chunks = extract::chunk::chunks(&page.markdown, &page.title, limit, &|text| {
+        text.split_whitespace().count()
+    });
+    assert_eq!(chunks[0].heading_path, "Design FAQ > Why are strings immutable?");
+    assert_eq!(chunks[0].text, "There are several advantages.\n\nOne is performance.");
 }
