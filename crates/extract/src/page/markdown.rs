@@ -114,7 +114,7 @@ impl Writer<'_> {
                 self.flush();
                 self.prefix.truncate(outer);
             }
-            "p" | "div" if self.is_bold_question(id) => self.question(id, true),
+            "p" | "div" if self.is_bold_heading(id) => self.question(id, true),
             "a" if is_permalink(self.dom, id) => {}
             _ if is_inline(name) => self.children(id),
             "td" | "th" => {
@@ -195,17 +195,24 @@ impl Writer<'_> {
         }
     }
 
-    /// A paragraph that is nothing but a question in bold, the heading of those who never met heading elements.
-    fn is_bold_question(&self, id: Id) -> bool {
-        let blank =
-            |it: &Id| self.dom.text_of(*it).is_some_and(|text| text.trim().is_empty()) || self.dom.text(*it).is_empty();
-        let mut children = self.dom.children(id).filter(|child| !blank(child));
-        let only = children.next().filter(|_| children.next().is_none());
-        only.is_some_and(|child| {
-            matches!(self.dom.name(child), "b" | "strong")
-                && !self.dead[child]
-                && self.dom.text(child).ends_with(['?', '？', '؟'])
-        })
+    /// A paragraph that is nothing but bold text, the heading of those who never met heading elements: a question, or
+    /// a line among such questions.
+    fn is_bold_heading(&self, id: Id) -> bool {
+        const NEARBY: usize = 40;
+        let asks = |it: Id| self.bold_line(it).is_some_and(|text| text.ends_with(['?', '？', '؟']));
+        let line = self.bold_line(id).filter(|text| text.chars().count() <= MAX_HEADING);
+        let parent = self.dom.nodes[id].parent;
+        line.is_some() && (asks(id) || self.dom.children(parent).take(NEARBY).any(asks))
+    }
+
+    /// The text of a paragraph that has nothing but one bold element.
+    fn bold_line(&self, id: Id) -> Option<String> {
+        if !matches!(self.dom.name(id), "p" | "div") || self.dom.descendants(id).len() > 12 {
+            return None;
+        }
+        let mut children = self.dom.children(id).filter(|child| !self.dom.text(*child).is_empty());
+        let only = children.next().filter(|_| children.next().is_none())?;
+        (matches!(self.dom.name(only), "b" | "strong") && !self.dead[only]).then(|| self.dom.text(only))
     }
 
     /// The visible line of a disclosure, or a term: a heading over its answer when it asks (or `always`).

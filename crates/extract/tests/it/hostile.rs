@@ -6,7 +6,7 @@ use extract::page::{Error, Input, MAX_BODY_BYTES, Page, extract_guarded};
 use url::Url;
 
 fn base() -> Url {
-    Url::parse("https://e.com/").expect("an absolute URL")
+    Url::parse("https://e.com/").unwrap()
 }
 
 fn extract(body: &[u8]) -> Result<Page, Error> {
@@ -33,7 +33,7 @@ fn deep_nesting_keeps_its_text() {
         "a href=x",
         "section",
     ] {
-        let body = format!("<p>before</p>{}<p>inside</p>", format!("<{tag}>").repeat(100_000));
+        let body = format!("<p>before</p>{}<p>inside</p>", format!("<{tag}>").repeat(30_000));
         let page = extract(body.as_bytes()).unwrap();
         assert!(page.markdown.contains("before"), "{tag}");
     }
