@@ -1,4 +1,5 @@
 //! The business against a real Postgres and Valkey.
+mod answering;
 mod ledger;
 mod pages;
 mod schema;

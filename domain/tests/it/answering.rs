@@ -1,0 +1,292 @@
+//! Answers: quoted without a model, written with one, refused when the site does not say; always stored with a receipt.
+use domain::{
+    answering::{Answerer, Part, Question, messages},
+    pages::{
+        index::{self, NewChunk},
+        store::{self, FetchedPage},
+    },
+    retrieval::Searcher,
+    tenancy::Customer,
+};
+use embedding::Kind;
+use testkit::{Kit, Provider, Script};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+const PAGES: [(&str, &str, &str); 3] = [
+    (
+        "shipping",
+        "Shipping > How long does delivery take?",
+        "Parcels arrive within two to four working days. Bulky goods take a week.",
+    ),
+    (
+        "returns",
+        "Returns > Your right of return",
+        "You can send everything back within 60 days. The refund takes five working days.",
+    ),
+    (
+        "boats",
+        "Kayaks > Fjord 14",
+        "The Fjord 14 weighs 24 kg and carries 130 kg.",
+    ),
+];
+
+async fn installation(extra: &[(&str, &str)]) -> (Kit, Customer, Answerer) {
+    let kit = Kit::with(extra).await;
+    let customer = kit.customer("shop.example").await;
+    let embedder = testkit::local_model().await;
+    let searcher = Searcher::new(kit.db.clone(), Some(embedder.clone())).await.unwrap();
+    let model = searcher.model().map(|(_, id)| id);
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    for (path, heading, text) in PAGES {
+        let page = FetchedPage {
+            url: format!("https://shop.example/{path}"),
+            canonical: None,
+            title: heading.split(" > ").next().unwrap().into(),
+            language: Some("en".into()),
+            markdown: text.into(),
+            status: 200,
+            etag: None,
+            last_modified: None,
+            structured: vec![],
+        };
+        let stored = store::save(&tx, &page).await.unwrap();
+        let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
+        let input = format!("{heading}\n{text}");
+        let vector = embedder.embed(Kind::Passage, &[input.clone()]).await.unwrap().remove(0);
+        let chunk = NewChunk {
+            heading_path: heading.into(),
+            text: text.into(),
+            tokens: 30,
+            hash: index::input_hash(&input),
+            embedding: Some(vector),
+        };
+        index::publish(&tx, &pending, model, &[chunk]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let answerer = Answerer::new(kit.db.clone(), searcher, &kit.config.model).unwrap();
+    (kit, customer, answerer)
+}
+
+fn ask(session: Uuid, text: &str) -> Question {
+    Question {
+        session,
+        text: text.into(),
+    }
+}
+
+fn session() -> Uuid {
+    domain::ids::new_id()
+}
+
+#[tokio::test]
+async fn without_a_model_the_site_s_own_words_answer_and_everything_is_kept() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    let session = session();
+    let answer = answerer
+        .answer(&customer, &ask(session, "How long does delivery take?"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.text,
+        "Parcels arrive within two to four working days. Bulky goods take a week. [1]"
+    );
+    assert_eq!(
+        (answer.sources[0].n, answer.sources[0].url.as_str()),
+        (1, "https://shop.example/shipping")
+    );
+    assert!(!answer.refused() && answer.model == "extractive");
+
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let kept = messages(&tx, answer.conversation, Some(session), None, 10)
+        .await
+        .unwrap();
+    let roles: Vec<_> = kept.iter().map(|m| m.role.as_str()).collect();
+    assert_eq!(roles, ["assistant", "visitor"]);
+    assert!(
+        messages(&tx, answer.conversation, Some(Uuid::nil()), None, 10)
+            .await
+            .is_err(),
+        "another visitor's conversation"
+    );
+    let receipts =
+        "SELECT count(*) FROM answer_receipts WHERE jsonb_array_length(passages) = 3 AND passages->0 ? 'page_version'";
+    assert_eq!(kit.count(receipts).await, 1);
+    assert_eq!(kit.count("SELECT chats FROM usage_daily").await, 1);
+}
+
+#[tokio::test]
+async fn what_the_site_does_not_say_is_refused_with_the_reason_and_a_way_to_a_human() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    let contact = serde_json::json!({ "contact_email": "help@shop.example" });
+    let customer = domain::tenancy::rename(&kit.db, customer.id, None, Some(contact))
+        .await
+        .unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), "Who won the football world cup?"), None)
+        .await
+        .unwrap();
+    assert!(answer.refused() && answer.sources.is_empty());
+    assert_eq!(
+        answer.text,
+        "The site does not say. You can reach us at help@shop.example."
+    );
+    assert_eq!(
+        kit.count("SELECT count(*) FROM answer_receipts WHERE refusal_reason = 'not_on_site'")
+            .await,
+        1
+    );
+
+    let empty = kit.customer("empty.example").await;
+    let answer = answerer
+        .answer(&empty, &ask(session(), "How long does delivery take?"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.refusal.map(domain::answering::Refusal::as_str),
+        Some("nothing_indexed")
+    );
+}
+
+#[tokio::test]
+async fn a_message_of_2001_characters_is_refused_and_nothing_is_kept() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    for text in ["x".repeat(2001), "   ".into()] {
+        let error = answerer
+            .answer(&customer, &ask(session(), &text), None)
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .public_message()
+                .starts_with("message: must have 1 to 2000 characters"),
+            "{error}"
+        );
+    }
+    assert_eq!(kit.count("SELECT count(*) FROM conversations").await, 0);
+}
+
+fn scripted(pieces: &[&str]) -> Script {
+    Script::Say(pieces.iter().map(|p| (*p).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn a_model_writes_from_the_passages_and_its_inventions_are_dropped() {
+    let provider = Provider::start(scripted(&[
+        "Two to ",
+        "four days [1]. ",
+        "Also see [9] https://evil.example/.",
+    ]))
+    .await;
+    let (_kit, customer, answerer) = installation(&[
+        ("OPENAI_API_KEY", "test-key"),
+        ("OPENAI_BASE_URL", &provider.base_url()),
+    ])
+    .await;
+    let (parts, mut seen) = mpsc::channel(64);
+    let answer = answerer
+        .answer(&customer, &ask(session(), "How long does delivery take?"), Some(parts))
+        .await
+        .unwrap();
+    assert_eq!(answer.text, "Two to four days [1]. Also see");
+    assert_eq!(answer.sources.iter().map(|s| s.n).collect::<Vec<_>>(), [1]);
+    assert_eq!((answer.usage.tokens_in, answer.usage.tokens_out), (100, 3));
+    assert_eq!(
+        seen.recv().await,
+        Some(Part::Token("Two to ".into())),
+        "text is passed on as it comes"
+    );
+
+    let asked = provider.asked();
+    let prompt = asked[0]["messages"].as_array().unwrap();
+    assert_eq!(prompt[0]["role"], "system");
+    assert!(
+        prompt.last().unwrap()["content"]
+            .as_str()
+            .unwrap()
+            .contains("<passage n=\"1\"")
+    );
+}
+
+#[tokio::test]
+async fn the_conversation_goes_with_the_next_question() {
+    let provider = Provider::start(scripted(&["Two to four days [1]."])).await;
+    let (_kit, customer, answerer) = installation(&[
+        ("OPENAI_API_KEY", "test-key"),
+        ("OPENAI_BASE_URL", &provider.base_url()),
+    ])
+    .await;
+    let session = session();
+    for question in [
+        "How long does delivery take?",
+        "And how long does delivery of bulky goods take?",
+    ] {
+        answerer.answer(&customer, &ask(session, question), None).await.unwrap();
+    }
+    let second = &provider.asked()[1]["messages"];
+    assert_eq!(second[1]["content"], "How long does delivery take?");
+    assert_eq!(
+        (second[2]["role"].as_str(), second[2]["content"].as_str()),
+        (Some("assistant"), Some("Two to four days [1]."))
+    );
+}
+
+#[tokio::test]
+async fn a_model_that_finds_no_answer_is_a_refusal_and_its_word_for_it_is_never_seen() {
+    let provider = Provider::start(scripted(&["NO", "_ANSW", "ER"])).await;
+    let (_kit, customer, answerer) = installation(&[
+        ("OPENAI_API_KEY", "test-key"),
+        ("OPENAI_BASE_URL", &provider.base_url()),
+    ])
+    .await;
+    let (parts, mut seen) = mpsc::channel(64);
+    let answer = answerer
+        .answer(&customer, &ask(session(), "How long does delivery take?"), Some(parts))
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.refusal.map(domain::answering::Refusal::as_str),
+        Some("not_answered")
+    );
+    assert_eq!(seen.recv().await, Some(Part::Token("The site does not say.".into())));
+    assert_eq!(seen.recv().await, None);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_leaves_the_site_s_own_words() {
+    for script in [Script::Fail(401), Script::Fail(503)] {
+        let provider = Provider::start(script).await;
+        let (_kit, customer, answerer) = installation(&[
+            ("OPENAI_API_KEY", "test-key"),
+            ("OPENAI_BASE_URL", &provider.base_url()),
+        ])
+        .await;
+        let answer = answerer
+            .answer(&customer, &ask(session(), "How long does delivery take?"), None)
+            .await
+            .unwrap();
+        assert_eq!(answer.model, "extractive");
+        assert!(answer.text.starts_with("Parcels arrive"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_who_leaves_ends_the_provider_s_work_and_nothing_is_kept() {
+    let provider = Provider::start(Script::Hang("Two ".into())).await;
+    let (kit, customer, answerer) = installation(&[
+        ("OPENAI_API_KEY", "test-key"),
+        ("OPENAI_BASE_URL", &provider.base_url()),
+    ])
+    .await;
+    let (parts, mut seen) = mpsc::channel(64);
+    let question = ask(session(), "How long does delivery take?");
+    {
+        let answering = answerer.answer(&customer, &question, Some(parts));
+        tokio::select! {
+            _ = answering => panic!("the provider hangs"),
+            first = seen.recv() => assert_eq!(first, Some(Part::Token("Two ".into()))),
+        }
+    }
+    provider.left(1).await;
+    assert_eq!(kit.count("SELECT count(*) FROM messages").await, 0);
+}
