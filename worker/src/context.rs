@@ -1,0 +1,60 @@
+//! What every job of a process shares.
+use domain::{Error, Result, clock::Clock, config::Config, jobs::Dispatcher, retrieval::Searcher, tenancy::Db};
+use std::sync::Arc;
+
+use crate::crawl::Politeness;
+
+/// Renders the process's metrics in Prometheus' text format.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Which crawler visits the URLs of a site. Both visit them through the same fetcher, with the same results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CrawlerKind {
+    /// spider schedules.
+    Spider,
+    /// A loop over the frontier.
+    #[default]
+    Plain,
+}
+
+/// What a worker process works with. Cloning shares it.
+#[derive(Clone)]
+pub struct Context {
+    /// The process's configuration.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// Where jobs made by jobs are announced.
+    pub dispatcher: Dispatcher,
+    /// Knows the model of the index.
+    pub searcher: Searcher,
+    /// The guarded client of the crawler.
+    pub http: egress::Client,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Who visits the URLs of a site.
+    pub crawler: CrawlerKind,
+    /// What `/metrics` answers, if the process records metrics.
+    pub metrics: Option<MetricsText>,
+    pub(crate) politeness: Politeness,
+}
+
+impl Context {
+    /// With the system's clock, the default crawler and no metrics.
+    pub fn new(config: Arc<Config>, db: Db, dispatcher: Dispatcher, searcher: Searcher) -> Result<Self> {
+        let mut policy = egress::Policy::new(&config.crawl.user_agent);
+        policy.allow.clone_from(&config.crawl.egress_allow);
+        let http = egress::Client::new(policy).map_err(|e| Error::internal("the crawler's HTTP client", e))?;
+        Ok(Self {
+            politeness: Politeness::new(config.crawl.per_host),
+            config,
+            db,
+            dispatcher,
+            searcher,
+            http,
+            clock: Clock::system(),
+            crawler: CrawlerKind::default(),
+            metrics: None,
+        })
+    }
+}

@@ -1,0 +1,302 @@
+//! What an answer to a GET means for the crawl. Pure, and slow for pages (parsing): call it off the async threads.
+use domain::pages::store::FetchedPage;
+use extract::{page, url::normalize};
+use http::{HeaderMap, StatusCode, header};
+use url::Url;
+
+/// What was learned of one URL.
+#[derive(Debug)]
+pub(crate) enum Meaning {
+    /// A page with content, to be stored.
+    Page(Box<FetchedPage>),
+    /// What is stored is still true.
+    NotModified,
+    /// It is somewhere else.
+    Moved {
+        /// Where.
+        to: Url,
+        /// For good, so that what is stored under the old URL goes.
+        permanent: bool,
+    },
+    /// Its author says that another URL is the page.
+    Duplicate(Url),
+    /// Its author does not want it in an index.
+    NoIndex,
+    /// It does not exist (any more).
+    Gone,
+    /// There is nothing in it, or it is no page at all.
+    Skipped(&'static str),
+    /// It could not be had.
+    Failed {
+        /// A stable word.
+        code: &'static str,
+        /// The details, for people.
+        message: String,
+        /// Whether a second try may help.
+        again: bool,
+    },
+}
+
+/// A meaning, and what the page leads to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// What it means.
+    pub meaning: Meaning,
+    /// Links to follow, normalised.
+    pub links: Vec<Url>,
+    /// HTTP status, if there was an answer.
+    pub status: Option<i32>,
+    /// Time of the fetch.
+    pub ms: i32,
+    /// Bytes of the decompressed body.
+    pub bytes: i64,
+}
+
+impl Answer {
+    /// No answer at all.
+    pub fn none(error: &egress::Error, ms: i32) -> Self {
+        let meaning = Meaning::Failed {
+            code: error.code(),
+            message: error.to_string(),
+            again: error.is_retryable(),
+        };
+        Self {
+            meaning,
+            links: Vec::new(),
+            status: None,
+            ms,
+            bytes: 0,
+        }
+    }
+
+    /// Reads a response to a GET of `url` without redirects. `agent` is the crawler's product token; a page is the duplicate
+    /// of its canonical one only if the crawl may visit that.
+    pub fn read(url: &Url, response: &egress::Response, agent: &str, may_visit: &dyn Fn(&Url) -> bool) -> Self {
+        let mut answer = Self {
+            meaning: Meaning::NotModified,
+            links: Vec::new(),
+            status: Some(response.status.as_u16().into()),
+            ms: response.elapsed.as_millis() as i32,
+            bytes: response.body.len() as i64,
+        };
+        match response.status {
+            StatusCode::NOT_MODIFIED => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => answer.meaning = Meaning::Gone,
+            status if status.is_redirection() => answer.meaning = moved(url, response),
+            status if status.is_success() => (answer.meaning, answer.links) = page_of(url, response, agent, may_visit),
+            status => {
+                answer.meaning = Meaning::Failed {
+                    code: "http_status",
+                    message: format!("the server answered {}", status.as_u16()),
+                    again: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+                };
+            }
+        }
+        answer
+    }
+}
+
+fn moved(url: &Url, response: &egress::Response) -> Meaning {
+    let location = response.headers.get(header::LOCATION);
+    let to = location.and_then(|value| url.join(&String::from_utf8_lossy(value.as_bytes())).ok());
+    match to {
+        Some(to) => Meaning::Moved {
+            to: normalize(&to),
+            permanent: matches!(response.status.as_u16(), 301 | 308),
+        },
+        None => Meaning::Failed {
+            code: "bad_redirect",
+            message: "the server redirects to no URL".to_owned(),
+            again: false,
+        },
+    }
+}
+
+fn page_of(
+    url: &Url,
+    response: &egress::Response,
+    agent: &str,
+    may_visit: &dyn Fn(&Url) -> bool,
+) -> (Meaning, Vec<Url>) {
+    let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
+    let input = page::Input {
+        url,
+        body: &response.body,
+        content_type: header(header::CONTENT_TYPE),
+    };
+    let page = match page::extract_guarded(&input) {
+        Ok(page) => page,
+        Err(page::Error::NotHtml(_)) => return (Meaning::Skipped("not_html"), Vec::new()),
+        Err(error) => {
+            let meaning = Meaning::Failed {
+                code: "extraction",
+                message: error.to_string(),
+                again: false,
+            };
+            return (meaning, Vec::new());
+        }
+    };
+    let told = directives(&response.headers, agent);
+    let follow = !(page.robots.nofollow || told.nofollow);
+    let followed = page.links.iter().filter(|link| follow && !link.nofollow);
+    let links = followed.map(|link| link.url.clone()).collect();
+    let meaning = if page.robots.noindex || told.noindex {
+        Meaning::NoIndex
+    } else if let Some(canonical) = page
+        .canonical
+        .as_ref()
+        .filter(|canonical| *canonical != url && may_visit(canonical))
+    {
+        Meaning::Duplicate(canonical.clone())
+    } else if page.markdown.trim().is_empty() {
+        Meaning::Skipped("empty")
+    } else {
+        Meaning::Page(Box::new(stored(url, response, page)))
+    };
+    (meaning, links)
+}
+
+fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPage {
+    let header = |name| {
+        let value = response.headers.get(name).and_then(|value| value.to_str().ok());
+        value.filter(|value| value.len() <= 1000).map(str::to_owned)
+    };
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let structured = page.structured.into_iter().map(|found| {
+        let kind = serde_json::to_value(found.kind).map(word).unwrap_or_default();
+        let source = serde_json::to_value(found.source).map(word).unwrap_or_default();
+        (kind, source, found.data)
+    });
+    // Postgres has no NUL in texts.
+    let text = |text: String| {
+        if text.contains('\0') {
+            text.replace('\0', "")
+        } else {
+            text
+        }
+    };
+    let title = Some(page.title).filter(|title| !title.is_empty());
+    FetchedPage {
+        url: url.to_string(),
+        canonical: page.canonical.map(String::from),
+        title: text(title.unwrap_or_else(|| url.path().to_owned())),
+        language: page.language,
+        markdown: text(page.markdown),
+        status: response.status.as_u16().into(),
+        etag: header(header::ETAG),
+        last_modified: header(header::LAST_MODIFIED),
+        structured: structured.collect(),
+    }
+}
+
+/// `X-Robots-Tag` as far as it speaks to everybody or to `agent`
+/// (<https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag>).
+fn directives(headers: &HeaderMap, agent: &str) -> page::Directives {
+    let mut told = page::Directives::default();
+    for value in headers.get_all("x-robots-tag") {
+        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let rules = match value.split_once(':') {
+            Some((to, rules)) if to.trim() == agent.to_ascii_lowercase() => rules,
+            Some((to, _)) if !to.contains(',') && to.trim() != "unavailable_after" => continue,
+            _ => &value,
+        };
+        for rule in rules.split(',').map(str::trim) {
+            told.noindex |= matches!(rule, "noindex" | "none");
+            told.nofollow |= matches!(rule, "nofollow" | "none");
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn response(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> egress::Response {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
+        egress::Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.collect(),
+            url: Url::parse("http://shop.test/a").unwrap(),
+            redirects: vec![],
+            body: Bytes::from_static(body.as_bytes()),
+            wire_bytes: 0,
+            elapsed: Duration::from_millis(7),
+        }
+    }
+
+    fn read(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> Answer {
+        let url = Url::parse("http://shop.test/a").unwrap();
+        Answer::read(&url, &response(status, headers, body), "OmniopsBot", &|url| {
+            url.path() != "/closed"
+        })
+    }
+
+    #[test]
+    fn statuses_have_their_meanings() {
+        assert!(matches!(read(304, &[], "").meaning, Meaning::NotModified));
+        assert!(matches!(read(410, &[], "").meaning, Meaning::Gone));
+        assert!(matches!(
+            read(403, &[], "").meaning,
+            Meaning::Failed { again: false, .. }
+        ));
+        assert!(matches!(
+            read(503, &[], "").meaning,
+            Meaning::Failed { again: true, .. }
+        ));
+        let moved = read(301, &[("location", "/b?utm_source=x#y")], "").meaning;
+        assert!(matches!(moved, Meaning::Moved { to, permanent: true } if to.as_str() == "http://shop.test/b"));
+        assert!(matches!(
+            read(302, &[], "").meaning,
+            Meaning::Failed {
+                code: "bad_redirect",
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_page_is_what_html_with_content_is() {
+        let html = "<title>A page</title><main><p>Some words of content. <a href=/b>b</a> <a href=/c rel=nofollow>c</a></p></main>";
+        let answer = read(200, &[("content-type", "text/html"), ("etag", "\"1\"")], html);
+        let links: Vec<_> = answer.links.iter().map(Url::as_str).collect();
+        assert_eq!(links, ["http://shop.test/b"]);
+        assert!(
+            matches!(answer.meaning, Meaning::Page(page) if page.title == "A page" && page.etag.as_deref() == Some("\"1\""))
+        );
+        assert!(matches!(
+            read(200, &[("content-type", "application/pdf")], "%PDF").meaning,
+            Meaning::Skipped("not_html")
+        ));
+        assert!(matches!(
+            read(200, &[("content-type", "text/html")], "<body></body>").meaning,
+            Meaning::Skipped("empty")
+        ));
+    }
+
+    #[test]
+    fn the_author_decides_about_index_and_links() {
+        let html = "<p>Some words of content. <a href=/b>b</a></p>";
+        let of = |tag: &'static str| read(200, &[("content-type", "text/html"), ("x-robots-tag", tag)], html);
+        assert!(matches!(of("noindex").meaning, Meaning::NoIndex) && of("noindex").links.len() == 1);
+        assert!(matches!(of("nofollow").meaning, Meaning::Page(_)) && of("nofollow").links.is_empty());
+        assert!(matches!(of("omniopsbot: none").meaning, Meaning::NoIndex));
+        assert!(matches!(of("otherbot: none").meaning, Meaning::Page(_)));
+        let twin = read(
+            200,
+            &[("content-type", "text/html")],
+            "<link rel=canonical href=/main><p>Some words.</p>",
+        );
+        assert!(matches!(twin.meaning, Meaning::Duplicate(to) if to.path() == "/main"));
+        let closed = read(
+            200,
+            &[("content-type", "text/html")],
+            "<link rel=canonical href=/closed><p>Some words.</p>",
+        );
+        assert!(matches!(closed.meaning, Meaning::Page(_)));
+    }
+}

@@ -1,0 +1,238 @@
+//! How a crawl begins: the site's rules, the start page, its sitemaps, and the pages of earlier crawls.
+//!
+//! A start page that cannot be had ends the job with a code that says why, and leaves nothing behind.
+use domain::{
+    Error, Result,
+    error::Kind,
+    pages::{frontier, frontier::Open, store},
+};
+use egress::{HostPort, Request};
+use entity::scrape_job;
+use extract::{robots::Robots, sitemap, url::normalize};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use url::Url;
+
+use super::{
+    Fetcher,
+    answer::Meaning,
+    fetcher::{Finding, delay},
+    politeness::Host,
+    record,
+    scope::{Judgement, start_of},
+};
+use crate::job::Job;
+
+/// Redirects that the start page may take.
+const MAX_HOPS: usize = 5;
+/// Sitemap files read of one site.
+const MAX_SITEMAPS: usize = 50;
+/// Sitemap entries taken of one site.
+const MAX_ENTRIES: usize = 50_000;
+/// The start page's and the sitemaps' word in decision rows of what they lead to.
+const START: &str = "start";
+const SITEMAP: &str = "sitemap";
+
+/// A site whose rules have been read.
+pub(crate) struct Site {
+    /// Its rules.
+    pub robots: Robots,
+    /// Its share of this process.
+    pub host: Arc<Host>,
+    /// The pause between two requests.
+    pub delay: Duration,
+}
+
+impl Site {
+    /// Reads the site's robots.txt. Unreachable or failing rules forbid everything (RFC 9309 §2.3.1.4).
+    pub async fn open(job: &Job, settings: &scrape_job::Model) -> Result<Self> {
+        let start = start_of(settings)?;
+        let config = &job.ctx.config.crawl;
+        let name = HostPort::of(&start).ok_or_else(|| Error::invalid("url", "has no host"))?;
+        let host = job.ctx.politeness.host(&name);
+        let rules = start
+            .join("/robots.txt")
+            .map_err(|e| Error::invalid("url", e.to_string()))?;
+        let turn = host.turn(delay(config, &name, None)).await;
+        let response = job
+            .ctx
+            .http
+            .fetch(Request::get(rules))
+            .await
+            .map_err(|e| unreachable(&e))?;
+        drop(turn);
+        let status = response.status.as_u16();
+        if status >= 500 {
+            let message = format!("robots.txt answers {status}, which forbids to crawl the site until it is mended");
+            return Err(Error::conflict("robots_unavailable", message));
+        }
+        let robots = Robots::from_response(Some(status), &response.body, &config.user_agent);
+        Ok(Self {
+            delay: delay(config, &name, robots.crawl_delay()),
+            robots,
+            host,
+        })
+    }
+}
+
+/// Fills the frontier of a new crawl. Repeating it after a crash does no harm.
+pub(crate) async fn seed(fetcher: &Fetcher) -> Result<()> {
+    let tx = fetcher.job.read().await?;
+    let begun = frontier::counts(&*tx, fetcher.job.id()).await?.total > 0;
+    tx.commit().await?;
+    if !begun {
+        start_page(fetcher).await?;
+    }
+    earlier_pages(fetcher).await?;
+    sitemaps(fetcher).await
+}
+
+/// Fetches the start page, along its redirects, and writes all of it at once, or nothing.
+async fn start_page(fetcher: &Fetcher) -> Result<()> {
+    let mut url = fetcher.scope.start().clone();
+    let mut findings: Vec<Finding> = Vec::new();
+    loop {
+        if !fetcher.scope.robots().allows(&url) {
+            return Err(refused(
+                "robots_refused",
+                format!("the site's robots.txt forbids to fetch {url}"),
+            ));
+        }
+        let open = Open {
+            url: url.to_string(),
+            depth: 0,
+        };
+        let finding = fetcher.look(open, START).await?;
+        let next = next_hop(fetcher, &url, &finding)?;
+        findings.push(finding);
+        match next {
+            Some(to) if findings.iter().any(|f| f.open.url == to.as_str()) || findings.len() > MAX_HOPS => {
+                return Err(refused("start_redirects", format!("{url} redirects for ever")));
+            }
+            Some(to) => url = to,
+            None => break,
+        }
+    }
+    let tx = fetcher.job.write().await?;
+    let urls: Vec<String> = findings.iter().map(|f| f.open.url.clone()).collect();
+    let budget = fetcher.settings.max_pages.max(urls.len() as i32);
+    frontier::admit(&**tx, tx.customer(), fetcher.job.id(), &urls, 0, None, budget).await?;
+    for finding in &findings {
+        record::record(fetcher, &tx, finding).await?;
+    }
+    tx.commit().await
+}
+
+/// Where the start page leads, or why there is no crawl.
+fn next_hop(fetcher: &Fetcher, url: &Url, finding: &Finding) -> Result<Option<Url>> {
+    match &finding.answer.meaning {
+        Meaning::Moved { to, .. } if fetcher.scope.is_ours(to) => Ok(Some(to.clone())),
+        Meaning::Moved { to, .. } => {
+            let message = format!("{url} redirects to another site: start at {to}, if it is the customer's");
+            Err(refused("start_redirects", message))
+        }
+        Meaning::Gone => Err(refused("start_not_found", format!("{url} does not exist"))),
+        Meaning::Skipped("not_html") => Err(refused("not_html", format!("{url} is not an HTML page"))),
+        Meaning::Failed { code, message, .. } => {
+            let code = match *code {
+                "dns" | "connect" | "tls" | "timeout" | "protocol" => "unreachable",
+                other => other,
+            };
+            Err(refused(code, message.clone()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn refused(code: &'static str, message: String) -> Error {
+    Error::conflict(code, message)
+}
+
+fn unreachable(error: &egress::Error) -> Error {
+    let code = if error.is_retryable() || error.code() == "tls" {
+        "unreachable"
+    } else {
+        error.code()
+    };
+    Error::new(Kind::Conflict, code, error.to_string())
+}
+
+/// Pages that an earlier crawl stored: see [`store::earlier`].
+async fn earlier_pages(fetcher: &Fetcher) -> Result<()> {
+    let start = fetcher.scope.start();
+    let site = start.authority();
+    let origins = [format!("http://{site}/"), format!("https://{site}/")];
+    let tx = fetcher.job.write().await?;
+    let limit = i64::from(fetcher.settings.max_pages);
+    let mut by_depth: BTreeMap<i32, Vec<Url>> = BTreeMap::new();
+    for page in store::earlier(&tx, &fetcher.settings.start_url, &origins, limit).await? {
+        if let Ok(url) = Url::parse(&page.url) {
+            by_depth.entry(page.depth).or_default().push(url);
+        }
+    }
+    for (depth, urls) in by_depth {
+        record::admit(fetcher, &tx, &urls, depth, None, START).await?;
+    }
+    tx.commit().await
+}
+
+/// The sitemaps that robots.txt names, else `/sitemap.xml`, as far as they lie on the site. Their pages count as linked from
+/// the start page.
+async fn sitemaps(fetcher: &Fetcher) -> Result<()> {
+    let start = fetcher.scope.start();
+    let named = fetcher.scope.robots().sitemaps().iter();
+    let mut queue: VecDeque<Url> = named.filter_map(|url| start.join(url).ok()).collect();
+    if queue.is_empty() {
+        queue.extend(start.join("/sitemap.xml"));
+    }
+    let (mut seen, mut entries) = (HashSet::new(), 0);
+    while let Some(url) = queue.pop_front() {
+        if seen.len() >= MAX_SITEMAPS || entries >= MAX_ENTRIES {
+            break;
+        }
+        if !fetcher.scope.is_ours(&url) || !seen.insert(url.clone()) {
+            continue;
+        }
+        let Some(found) = read_sitemap(fetcher, url.clone()).await else {
+            continue;
+        };
+        queue.extend(found.sitemaps.iter().filter_map(|entry| Url::parse(&entry.loc).ok()));
+        let pages = found.urls.iter().filter_map(|entry| Url::parse(&entry.loc).ok());
+        let pages: Vec<Url> = pages.take(MAX_ENTRIES - entries).map(|url| normalize(&url)).collect();
+        entries += pages.len();
+        let tx = fetcher.job.write().await?;
+        record::admit(fetcher, &tx, &pages, 1, Some(url.as_str()), SITEMAP).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// A sitemap that cannot be had or read is no reason not to crawl.
+async fn read_sitemap(fetcher: &Fetcher, url: Url) -> Option<sitemap::Sitemap> {
+    if matches!(
+        fetcher.scope.judge(&url),
+        Judgement::Refused {
+            decision: "blocked",
+            ..
+        }
+    ) {
+        return None;
+    }
+    let answer = fetcher.file(url.clone(), sitemap::MAX_BYTES).await;
+    let response = answer.ok().filter(|response| response.status.is_success())?;
+    let parsing = tokio::task::spawn_blocking(move || sitemap::parse(&response.body));
+    match parsing.await {
+        Ok(Ok(sitemap)) => Some(sitemap),
+        Ok(Err(error)) => {
+            tracing::info!(%url, %error, "the sitemap is left out");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%url, %error, "the sitemap's reader failed");
+            None
+        }
+    }
+}

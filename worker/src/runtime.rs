@@ -1,0 +1,82 @@
+//! The one file that names apalis: a worker for each kind of job, under one monitor.
+use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
+use domain::{
+    Error, Result,
+    jobs::{Kind, QUEUES, stream_of},
+    lifecycle::Lifecycle,
+};
+use queue::{Client, Config, Errand, Queue};
+use secrecy::ExposeSecret;
+use std::{io, num::NonZero, thread::available_parallelism};
+
+use crate::{Context, health::Vitals, run};
+
+/// A queue's task that panics is started again this often in the life of a process; then the liveness probe tells.
+const MAX_RESTARTS: usize = 20;
+
+#[derive(Clone)]
+struct Hands {
+    ctx: Context,
+    life: Lifecycle,
+}
+
+/// Works until the soft stop, and then until the running handlers are through. What was fetched and not begun goes back.
+pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
+    let client = Client::open(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
+    let mut monitor = Monitor::new();
+    for kind in QUEUES {
+        let (client, config, health) = (client.clone(), config_of(ctx, kind), vitals.queue(kind));
+        let hands = Hands {
+            ctx: ctx.clone(),
+            life: life.clone(),
+        };
+        monitor = monitor.register(move |restarts| {
+            let queue = Queue::with_health(client.clone(), config.clone(), health.clone());
+            WorkerBuilder::new(format!("{kind}-{restarts}"))
+                .backend(queue)
+                .concurrency(config.concurrency)
+                .data(hands.clone())
+                .build(handle)
+        });
+    }
+    let monitor = monitor.should_restart(|worker, error| {
+        tracing::error!(worker = worker.name(), %error, "a queue's worker ended; it is started again");
+        worker.restarts() < MAX_RESTARTS
+    });
+    let stopping = life.stopping();
+    let signal = async move {
+        stopping.cancelled().await;
+        Ok::<(), io::Error>(())
+    };
+    let ended = monitor.run_with_signal(signal).await;
+    ended.map_err(|e| Error::internal("the workers", e.to_string()))
+}
+
+/// Crawls wait for their sites; embedding keeps a core busy.
+fn config_of(ctx: &Context, kind: Kind) -> Config {
+    let concurrency = match kind {
+        Kind::Scrape => ctx.config.worker.concurrency,
+        Kind::Embed => available_parallelism().map_or(1, NonZero::get),
+    };
+    Config {
+        lease: ctx.config.worker.lease,
+        ..Config::new(stream_of(kind), concurrency)
+    }
+}
+
+/// Each job is a task of its own, so that jobs use all cores.
+async fn handle(errand: Errand, hands: Data<Hands>) -> Result<(), BoxDynError> {
+    let Hands { ctx, life } = (*hands).clone();
+    let task = hands.life.spawn(async move { run::errand(&ctx, &life, &errand).await });
+    match task.await {
+        Ok(Some(done)) => done.map_err(|error| {
+            tracing::warn!(
+                error = error.story(),
+                "the ledger could not be reached; the errand runs again"
+            );
+            error.into()
+        }),
+        Ok(None) => Err("cut off by the hard stop".into()),
+        Err(error) => Err(error.into()),
+    }
+}

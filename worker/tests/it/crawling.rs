@@ -1,0 +1,228 @@
+//! Which URLs a crawl visits, and what it says about each.
+use crate::support::{World, link, words};
+use domain::pages::request::ScrapeRequest;
+use std::{collections::BTreeMap, time::Duration};
+use testkit::{Page, Site};
+use worker::CrawlerKind;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_url_has_its_decision() {
+    let links: String = [
+        "/old",
+        "/temporary",
+        "/copy",
+        "/hidden",
+        "/quiet",
+        "/missing",
+        "/broken",
+        "/file",
+        "/closed/x",
+        "/a/a/a/a/a",
+        "/picture.png",
+        "http://elsewhere.test/",
+    ]
+    .map(link)
+    .concat();
+    let head = |head: &str, body: &str| {
+        Page::raw(
+            "text/html",
+            format!("<html><head>{head}</head><body>{body}</body></html>"),
+        )
+    };
+    let site = Site::start([
+        (
+            "/robots.txt",
+            Page::raw("text/plain", "User-agent: *\nDisallow: /closed\nSitemap: /map.xml"),
+        ),
+        (
+            "/map.xml",
+            Page::raw("text/xml", "<urlset><url><loc>/relative</loc></url></urlset>"),
+        ),
+        (
+            "/",
+            Page::html(
+                "Home",
+                &format!("{}{links}<a rel=nofollow href=/nofollow>x</a>", words("home")),
+            ),
+        ),
+        ("/old", Page::redirect("/new").status(301)),
+        ("/new", Page::html("New", &words("new"))),
+        ("/temporary", Page::redirect("http://elsewhere.test/x")),
+        ("/copy", head("<link rel=canonical href=/original>", &words("copy"))),
+        ("/original", Page::html("Original", &words("original"))),
+        (
+            "/hidden",
+            head(
+                "<meta name=robots content=noindex>",
+                &format!("{}{}", words("hidden"), link("/behind")),
+            ),
+        ),
+        ("/behind", Page::html("Behind", &words("behind"))),
+        (
+            "/quiet",
+            Page::html("Quiet", &format!("{}{}", words("quiet"), link("/unseen"))).header("x-robots-tag", "nofollow"),
+        ),
+        ("/unseen", Page::html("Unseen", &words("unseen"))),
+        ("/nofollow", Page::html("Nofollow", &words("nofollow"))),
+        ("/broken", Page::html("Broken", "x").status(500)),
+        ("/file", Page::raw("application/pdf", "%PDF")),
+    ])
+    .await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let (id, result) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let decisions = world.decisions(id).await;
+    let decisions: BTreeMap<_, _> = decisions
+        .iter()
+        .map(|(path, word)| (path.as_str(), word.as_str()))
+        .collect();
+    let (new, original) = (
+        format!("redirected: {}", site.url("/new")),
+        format!("duplicate: {}", site.url("/original")),
+    );
+    let expected = BTreeMap::from([
+        ("/", "new"),
+        ("/old", new.as_str()),
+        ("/new", "new"),
+        ("/temporary", "redirected: http://elsewhere.test/x"),
+        ("/copy", original.as_str()),
+        ("/original", "new"),
+        ("/hidden", "blocked: noindex"),
+        ("/behind", "new"),
+        ("/quiet", "new"),
+        ("/missing", "gone"),
+        ("/broken", "failed: http_status: the server answered 500"),
+        ("/file", "skipped: not_html"),
+        ("/closed/x", "blocked: robots"),
+        ("/a/a/a/a/a", "skipped: trap: a path segment repeats"),
+    ]);
+    assert_eq!(decisions, expected);
+    assert_eq!(world.pages().await, ["/", "/behind", "/new", "/original", "/quiet"]);
+    assert_eq!(
+        (&result["redirected"], &result["blocked"], &result["pages"]),
+        (&2.into(), &2.into(), &5.into())
+    );
+    let asked = |path: &str| site.hits().iter().filter(|hit| hit.path == path).count();
+    assert_eq!(asked("/broken"), 2, "a failure that may pass is tried once more");
+    assert_eq!(asked("/missing") + asked("/new") + asked("/map.xml"), 3);
+    assert_eq!(
+        asked("/closed/x") + asked("/unseen") + asked("/nofollow") + asked("/picture.png"),
+        0
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_and_patterns_are_kept() {
+    let pages = (0..40).map(|n| {
+        let links = format!(
+            "{}{}{}",
+            link(&format!("/p/{}", n + 1)),
+            link(&format!("/q/{n}")),
+            link("/x/secret")
+        );
+        (
+            format!("/p/{n}"),
+            Page::html(&format!("Page {n}"), &format!("{}{links}", words(&format!("item{n}")))),
+        )
+    });
+    let others = (0..40).map(|n| {
+        (
+            format!("/q/{n}"),
+            Page::html(&format!("Q {n}"), &words(&format!("other{n}"))),
+        )
+    });
+    let site = Site::start(pages.chain(others)).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let start = site.url("/p/0");
+
+    let ten = ScrapeRequest {
+        max_pages: 10,
+        ..ScrapeRequest::of(&start)
+    };
+    let (id, result) = world.crawl(&ten).await;
+    assert_eq!((&result["pages"], &result["gone"]), (&9.into(), &1.into()), "{result}");
+    assert_eq!(world.decisions(id).await.len(), 10);
+
+    let near = ScrapeRequest {
+        max_depth: 2,
+        full: true,
+        ..ScrapeRequest::of(site.url("/p/10"))
+    };
+    world.crawl(&near).await;
+    let pages = world.pages().await;
+    assert!(
+        pages.contains(&"/p/12".to_owned()) && !pages.contains(&"/p/13".to_owned()),
+        "{pages:?}"
+    );
+
+    let some = ScrapeRequest {
+        include: vec!["/p/*".into()],
+        exclude: vec!["/p/35".into()],
+        ..ScrapeRequest::of(site.url("/p/30"))
+    };
+    let (id, _) = world.crawl(&some).await;
+    let decisions = world.decisions(id).await;
+    assert_eq!(decisions["/p/35"], "skipped: excluded by /p/35");
+    assert_eq!(decisions["/q/30"], "skipped: not included");
+    assert!(decisions.contains_key("/p/34") && !decisions.contains_key("/p/36"));
+    worker.stop().await;
+}
+
+/// A site of 300 pages: a tree with links back, twins by case, names that look like files, a redirect for every tenth page, and
+/// some slow pages.
+async fn large_site() -> (Site, usize) {
+    let mut pages = Vec::new();
+    for n in 0..300 {
+        let name = |n: usize| match n {
+            0 => "/".to_owned(),
+            n if n % 50 == 0 => format!("/Page-{}", n + 1),
+            n if n % 30 == 0 => format!("/page-{n}.aspx"),
+            n => format!("/page-{n}"),
+        };
+        let children = (3 * n + 1..=3 * n + 3).filter(|child| *child < 300);
+        let links: String = children
+            .map(|child| match child % 10 {
+                0 => link(&format!("/to/{child}")),
+                _ => link(&name(child)),
+            })
+            .collect();
+        let body = format!("{}{links}{}", words(&format!("item{n}")), link("/"));
+        let slow = Duration::from_millis(if n % 60 == 7 { 400 } else { 0 });
+        pages.push((name(n), Page::html(&format!("Page {n}"), &body).delay(slow)));
+        if n % 10 == 0 {
+            pages.push((format!("/to/{n}"), Page::redirect(&name(n))));
+        }
+    }
+    (Site::start(pages).await, 300)
+}
+
+async fn finds_everything(crawler: CrawlerKind) {
+    let (site, pages) = large_site().await;
+    let mut world = World::around(&site).await;
+    world.crawler = crawler;
+    let worker = world.worker();
+    let (_, result) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    assert_eq!(
+        (&result["pages"], &result["failed"]),
+        (&pages.into(), &0.into()),
+        "{result}"
+    );
+    let mut asked: Vec<String> = site.hits().into_iter().map(|hit| hit.path).collect();
+    let requests = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), requests, "each URL is asked for once");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_finds_a_large_site_completely() {
+    finds_everything(CrawlerKind::Plain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spider_finds_a_large_site_completely() {
+    finds_everything(CrawlerKind::Spider).await;
+}

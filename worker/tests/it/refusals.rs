@@ -1,0 +1,91 @@
+//! Start pages that cannot be had: the job fails with a code that says why, and nothing is left behind.
+use crate::support::{World, words};
+use domain::pages::request::ScrapeRequest;
+use testkit::{Page, Site};
+
+/// Crawls `url` of the site and returns the error's code.
+async fn refused(site: &Site, url: &str) -> String {
+    let world = World::around(site).await;
+    refused_in(&world, url).await
+}
+
+async fn refused_in(world: &World, url: &str) -> String {
+    let worker = world.worker();
+    let id = world.ask(&ScrapeRequest::of(url)).await;
+    let job = world.ended(id).await;
+    assert_eq!(job.state, "failed", "{url}: {:?}", job.result);
+    for table in ["scraped_pages", "job_urls", "crawl_frontier", "page_embeddings"] {
+        let rows = world.kit.count(&format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(rows, 0, "{table}");
+    }
+    worker.stop().await;
+    job.error.unwrap()["code"].as_str().unwrap().to_owned()
+}
+
+fn home() -> (&'static str, Page) {
+    ("/", Page::html("Home", &words("home")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn robots_txt_forbids_it() {
+    let rules = Page::raw("text/plain", "User-agent: *\nDisallow: /private");
+    let site = Site::start([home(), ("/robots.txt", rules), ("/private/x", Page::html("X", "x"))]).await;
+    assert_eq!(refused(&site, &site.url("/private/x")).await, "robots_refused");
+    assert!(
+        site.hits().iter().all(|hit| hit.path == "/robots.txt"),
+        "{:?}",
+        site.hits()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn robots_txt_fails() {
+    let site = Site::start([home(), ("/robots.txt", Page::raw("text/plain", "").status(503))]).await;
+    assert_eq!(refused(&site, &site.url("/")).await, "robots_unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_not_exist_or_is_no_page() {
+    let site = Site::start([
+        home(),
+        ("/feed", Page::raw("application/json", "{}")),
+        ("/broken", Page::html("Broken", "x").status(500)),
+        ("/loop", Page::redirect("/loop")),
+        ("/away", Page::redirect("http://elsewhere.test/")),
+    ])
+    .await;
+    let world = World::around(&site).await;
+    for (path, code) in [
+        ("/nowhere", "start_not_found"),
+        ("/feed", "not_html"),
+        ("/broken", "http_status"),
+        ("/loop", "start_redirects"),
+        ("/away", "start_redirects"),
+    ] {
+        assert_eq!(refused_in(&world, &site.url(path)).await, code, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_endless() {
+    let site = Site::start([("/", Page::raw("text/html", "x".repeat(200 << 20)))]).await;
+    assert_eq!(refused(&site, &site.url("/")).await, "too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_address_is_not_public() {
+    let (site, other) = (Site::start([home()]).await, Site::start([home()]).await);
+    let mut world = World::around(&site).await;
+    world.customer = world.kit.customer(&other.host()).await;
+    assert_eq!(refused_in(&world, &other.url("/")).await, "refused_address");
+    assert_eq!(other.hits(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_not_there() {
+    let site = Site::start([home()]).await;
+    let world = World::around(&site).await;
+    let url = site.url("/");
+    drop(site);
+    assert_eq!(refused_in(&world, &url).await, "unreachable");
+}

@@ -1,0 +1,141 @@
+//! Jobs that are cancelled, handed over and refused, and what the worker tells of itself.
+use crate::support::{World, link, words};
+use domain::{
+    jobs::{self, Kind, stream_of},
+    pages::request::ScrapeRequest,
+};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+use testkit::{Page, Site, eventually};
+use uuid::Uuid;
+
+/// A site whose every page takes a while.
+async fn slow_site(pages: usize) -> Site {
+    let page = |n: usize| {
+        let links: String = (0..pages).map(|n| link(&format!("/{n}"))).collect();
+        Page::html(&format!("Page {n}"), &format!("{}{links}", words(&format!("item{n}"))))
+            .delay(Duration::from_millis(100))
+    };
+    Site::start((0..pages).map(|n| (format!("/{n}"), page(n)))).await
+}
+
+async fn under_way(site: &Site, requests: usize) {
+    eventually("a crawl under way", || async {
+        (site.hits().len() >= requests).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_crawl_ends_within_two_seconds() {
+    let site = slow_site(400).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let id = world.ask(&ScrapeRequest::of(site.url("/0"))).await;
+    under_way(&site, 20).await;
+    let tx = world.tx().await;
+    jobs::cancel(&tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(world.ended(id).await.state, "cancelled");
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let requests = site.hits().len();
+    worker.stop().await;
+    assert!(site.hits().len() <= requests + 4 && requests < 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_worker_goes_on_with_a_crawl_at_once() {
+    let site = slow_site(60).await;
+    let world = World::around(&site).await;
+    let first = world.worker();
+    let id = world.ask(&ScrapeRequest::of(site.url("/0"))).await;
+    under_way(&site, 20).await;
+    first.stop().await;
+    let between = world.job(id).await;
+    assert_eq!((between.state.as_str(), between.attempts), ("queued", 0));
+    let requests = site.hits().len();
+    assert!(requests < 60, "{requests}");
+
+    let second = world.worker();
+    let job = world.ended(id).await;
+    assert_eq!(job.state, "done", "{:?}", job.error);
+    let result = job.result.unwrap();
+    assert_eq!(
+        (&result["pages"], &result["new"], &result["chunks"]),
+        (&60.into(), &60.into(), &60.into()),
+        "{result}"
+    );
+    assert_eq!(world.pages().await.len(), 60);
+    let answered: Vec<String> = site
+        .hits()
+        .into_iter()
+        .map(|hit| hit.path)
+        .filter(|path| path.len() < 4)
+        .collect();
+    let distinct: HashSet<_> = answered.iter().collect();
+    // What was under way when the first worker stopped is asked for again, and nothing else.
+    assert_eq!(distinct.len(), 60);
+    assert!(answered.len() <= 60 + 4, "{}", answered.len());
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_errand_that_nobody_can_do_is_put_away() {
+    let site = slow_site(1).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let url = domain::config::RedisConfig::clone(&world.kit.config.redis).url;
+    let publisher =
+        queue::Publisher::connect(secrecy::ExposeSecret::expose_secret(&url), &stream_of(Kind::Scrape)).unwrap();
+    let errand = |job: &str| queue::Errand {
+        job: job.to_owned(),
+        kind: "scrape".to_owned(),
+        customer: String::new(),
+        version: 1,
+    };
+    let unknown = Uuid::nil().to_string();
+    publisher.publish(&[errand("garbage"), errand(&unknown)]).await.unwrap();
+    let (_, result) = world.crawl(&ScrapeRequest::of(site.url("/0"))).await;
+    assert_eq!(result["pages"], 1);
+    eventually("an empty stream", || async {
+        let stats = publisher.stats("workers").await.unwrap();
+        (stats.waiting + stats.held == 0).then_some(())
+    })
+    .await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_tells_whether_it_lives_and_is_ready() {
+    let site = slow_site(1).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let health = port.to_string();
+    let world = World::with(&site, &[("WORKER_HEALTH", &health)], None).await;
+    let worker = world.worker();
+    // The second one finds the address taken, and works all the same.
+    let second = world.worker();
+    let mut policy = egress::Policy::new("test");
+    policy.allow.push(health.parse().unwrap());
+    let client = egress::Client::new(policy).unwrap();
+    let ask = async |path: &str| {
+        let url = format!("http://{health}{path}").parse().unwrap();
+        client
+            .fetch(egress::Request::get(url))
+            .await
+            .map(|response| response.status.as_u16())
+    };
+    eventually("a live worker", || async {
+        ask("/livez").await.ok().filter(|status| *status == 200)
+    })
+    .await;
+    assert_eq!(ask("/readyz").await, Ok(200));
+    assert_eq!(ask("/metrics").await, Ok(404));
+    worker.stop().await;
+    second.stop().await;
+}
