@@ -28,6 +28,7 @@ pub(super) fn render(dom: &Dom, content: &Content) -> String {
         marker: None,
         tight: false,
         level: 1,
+        title: String::new(),
         seen: HashSet::new(),
     };
     writer.node(content.root);
@@ -47,7 +48,10 @@ struct Writer<'a> {
     marker: Option<String>,
     /// Whether the last block was a list item, after which the next item follows without a blank line.
     tight: bool,
-    /// Paragraphs long enough not to be repeated on purpose.
+    /// The last heading's text.
+    title: String,
+    /// Paragraphs long enough not to be repeated on purpose, each with its heading: a reference may say the same of two
+    /// things.
     seen: HashSet<String>,
     /// The level of the last heading.
     level: usize,
@@ -148,8 +152,14 @@ impl Writer<'_> {
         // Layouts for phone and desktop often carry the same paragraph twice.
         // In lists and definitions a repeated note belongs to each item.
         let free = self.prefix.trim_matches(['>', ' ']).is_empty() && !self.prefix.starts_with(' ');
-        let repeated = free && text.len() >= MIN_REPEATED && !self.seen.insert(text);
-        if !lines.is_empty() && !repeated {
+        let here = format!("{}\n{text}", self.title);
+        // A quotation of what stands above is a copy under any heading.
+        let quoted = !self.prefix.is_empty() && self.seen.contains(&text);
+        let copy = free && text.len() >= MIN_REPEATED && (quoted || !self.seen.insert(here));
+        if free && text.len() >= MIN_REPEATED {
+            self.seen.insert(text);
+        }
+        if !lines.is_empty() && !copy {
             let item = self.marker.is_some();
             self.block(lines);
             self.tight = item;
@@ -192,6 +202,7 @@ impl Writer<'_> {
         } else {
             self.level = level;
             self.block(&[format!("{} {text}", "#".repeat(level))]);
+            self.title = text;
         }
     }
 
