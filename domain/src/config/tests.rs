@@ -79,3 +79,68 @@ fn an_encryption_key_of_64_hex_characters_is_32_bytes() {
     map.insert("ENCRYPTION_KEY".into(), "ab".repeat(32));
     assert_eq!(Config::from_map(&map).unwrap().security.master_key(), vec![0xab; 32]);
 }
+
+/// The assignments of `.env.example`, also those that are commented out because they show a default; and apart from them
+/// those of its last section, which are no business of ours.
+fn example() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let (ours, theirs) = include_str!("../../../.env.example")
+        .split_once("# --- Only compose.yaml")
+        .unwrap();
+    let assignments = |text: &str| {
+        let lines = text.lines().map(|line| line.trim_start_matches('#'));
+        let pairs = lines.filter_map(|line| line.split_once('='));
+        let named = pairs.filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+        named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    (assignments(ours), assignments(theirs))
+}
+
+/// The variables that this module names; those of the system that only say where folders are left out.
+fn named_in_code() -> Vec<&'static str> {
+    let sources = [include_str!("concerns.rs"), include_str!("mod.rs")];
+    let literals = sources
+        .into_iter()
+        .flat_map(|source| source.split('"').skip(1).step_by(2));
+    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND"].contains(text);
+    let mut names: Vec<_> = literals
+        .filter(is_name)
+        .filter(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .filter(|name| *name != "XDG_CACHE_HOME" && *name != "CARGO_PKG_VERSION")
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[test]
+fn the_example_names_what_is_read_and_nothing_else() {
+    let (ours, _) = example();
+    assert_eq!(ours.keys().map(String::as_str).collect::<Vec<_>>(), named_in_code());
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let (mut shown, _) = example();
+    shown.retain(|_, value| !value.is_empty());
+    shown.extend(minimal());
+    let (with, without) = (Config::from_map(&shown).unwrap(), Config::from_map(&minimal()).unwrap());
+    assert_eq!(format!("{with:?}"), format!("{without:?}"));
+}
+
+#[test]
+fn compose_passes_on_every_variable_of_the_example() {
+    let compose = include_str!("../../../compose.yaml");
+    let (ours, theirs) = example();
+    for name in ours.keys() {
+        assert!(
+            compose.contains(&format!(" {name}:")),
+            "compose.yaml does not set {name}"
+        );
+    }
+    for name in theirs.keys() {
+        assert!(
+            compose.contains(&format!("${{{name}:")),
+            "compose.yaml does not read {name}"
+        );
+    }
+}

@@ -1,0 +1,26 @@
+# syntax=docker/dockerfile:1
+# Two stages: Rust with a C compiler (the TLS library and zstd are partly C) builds; the result runs on a slim Debian of the
+# same release. Python with pip is there to download the embedding model into the cache volume at the first start.
+FROM rust:1.95-trixie AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package omniops \
+    && install -D target/release/omniops /out/omniops
+
+FROM debian:trixie-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --create-home --home-dir /home/omniops omniops \
+    # A new volume takes over this folder's owner.
+    && install -d -o omniops -g omniops /var/cache/omniops
+COPY --from=build /out/omniops /usr/local/bin/omniops
+USER omniops
+WORKDIR /home/omniops
+ENV OMNIOPS_CACHE_DIR=/var/cache/omniops
+VOLUME /var/cache/omniops
+EXPOSE 3000 3001
+ENTRYPOINT ["omniops"]
+CMD ["api"]
