@@ -1,4 +1,5 @@
 //! The files that browsers load, embedded: the widget, the public pages, and the sample site of the demo.
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::secrets::sha256;
 use std::sync::LazyLock;
 
@@ -34,8 +35,7 @@ pub(crate) static WIDGET: LazyLock<String> = LazyLock::new(|| {
 /// A strong validator of a file's content.
 pub(crate) fn etag(content: &str) -> String {
     let hash = sha256(content.as_bytes());
-    let short: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{short}\"")
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..12]))
 }
 
 /// The media type of a file by its name.

@@ -112,7 +112,7 @@ impl Context {
     /// With a public address that is known only once the port is.
     #[must_use]
     pub fn with_base_url(mut self, base_url: &str) -> Self {
-        self.base_url = base_url.trim_end_matches('/').to_owned();
+        base_url.trim_end_matches('/').clone_into(&mut self.base_url);
         self
     }
 }

@@ -22,7 +22,7 @@ pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Requ
         return next.call(req).await;
     }
     let kind = Kind::Unavailable {
-        retry_after: Duration::from_secs(3600),
+        retry_after: Duration::from_hours(1),
     };
     Err(Failure::from(Error::new(kind, "maintenance", "the installation is being maintained")).into())
 }

@@ -68,6 +68,7 @@ pub struct Api;
 #[OpenApi]
 impl Api {
     /// Whether the process answers
+    #[expect(clippy::unused_async, reason = "the macro takes async functions only")]
     #[oai(
         path = "/api/health",
         method = "get",
@@ -167,7 +168,9 @@ async fn comprehensive(context: &Context, verbose: bool) -> Comprehensive {
         },
     ];
     if !verbose {
-        parts.iter_mut().for_each(|part| part.detail = None);
+        for part in &mut parts {
+            part.detail = None;
+        }
     }
     let failing = parts.iter().any(|part| part.state == "failing");
     Comprehensive {

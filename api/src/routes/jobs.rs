@@ -130,7 +130,7 @@ impl From<job_url::Model> for JobUrl {
 
 #[derive(ApiResponse)]
 enum EventsResponse {
-    /// Events with `id`, `event` (its kind) and `data` {job_id, kind, at, data}; ends after the job's last event.
+    /// Events with `id`, `event` (its kind) and `data` `{job_id, kind, at, data}`; ends after the job's last event.
     #[oai(status = 200)]
     Ok(Events),
 }

@@ -27,6 +27,7 @@ pub fn add(routes: Route) -> Route {
         .at("/openapi.yaml", get(contract))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "extractors are taken by value")]
 #[handler]
 fn page(req: &Request, context: Data<&Context>) -> poem::Result<Response> {
     let name = match req.uri().path().trim_matches('/') {

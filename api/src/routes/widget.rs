@@ -38,6 +38,7 @@ struct Contact {
 }
 
 /// A session with what the widget shows.
+#[expect(clippy::struct_field_names, reason = "`session_id` is the contract's word")]
 #[derive(Debug, Object)]
 struct Session {
     /// For `Authorization: Bearer …`; good for this origin only.

@@ -1,0 +1,285 @@
+//! Work in the background: asked for once, followed to its end, kept from others.
+use domain::jobs::{self, Claim, JobError, Outcome};
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+use crate::app::{App, Got};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+async fn scrape(app: &App, key: Option<&str>, body: &Value) -> Got {
+    let call = app.post("/api/scrape", body).bearer(&app.key);
+    match key {
+        Some(key) => call.header("idempotency-key", key).send().await,
+        None => call.send().await,
+    }
+}
+
+fn site() -> Value {
+    json!({ "url": "https://shop.example/", "max_pages": 5 })
+}
+
+/// Does what a worker does to a job.
+async fn run(app: &App, job: Uuid, outcome: &Outcome) {
+    let Claim::Run(claimed) = jobs::claim(&app.kit.db, job, LEASE).await.unwrap() else {
+        panic!("the job is not to be had");
+    };
+    jobs::settle(&app.kit.db, claimed.lease, outcome).await.unwrap();
+}
+
+fn job_id(body: &Value) -> Uuid {
+    body["job_id"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_crawl_is_accepted_recorded_and_told_where_to_look() {
+    let app = App::start().await;
+    let got = scrape(&app, None, &site()).await;
+    let body = got.expect(202);
+    assert_eq!(
+        (&body["state"], &body["dispatch"], &body["fresh"]),
+        (&json!("queued"), &json!("queued"), &json!(true))
+    );
+    let job = app
+        .get(got.header("location"))
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        (&job["id"], &job["kind"], &job["attempts"]),
+        (&body["job_id"], &json!("scrape"), &json!(0))
+    );
+    let same = scrape(&app, None, &site()).await.expect(202);
+    assert_eq!((&same["job_id"], &same["fresh"]), (&body["job_id"], &json!(false)));
+    assert_eq!(
+        app.kit
+            .count("SELECT count(*) FROM audit_logs WHERE action = 'scrape.started'")
+            .await,
+        1
+    );
+    let list = app
+        .get("/api/jobs?kind=scrape&state=queued")
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let foreign = scrape(&app, None, &json!({ "url": "https://other.example/" })).await;
+    assert_eq!(foreign.problem(400), "invalid_request");
+    let unknown = scrape(&app, None, &json!({ "url": "https://shop.example/", "depth": 3 }))
+        .await
+        .expect(400);
+    assert_eq!(
+        unknown["errors"],
+        json!([{ "field": "depth", "reason": "is not known here" }])
+    );
+}
+
+#[tokio::test]
+async fn an_idempotency_key_gives_one_answer() {
+    let app = App::start().await;
+    let site = site();
+    let calls = (0..5).map(|_| scrape(&app, Some("k1"), &site));
+    let answers = futures::future::join_all(calls).await;
+    let first = answers[0].expect(202);
+    assert!(answers.iter().all(|a| a.expect(202)["job_id"] == first["job_id"]));
+    run(&app, job_id(&first), &Outcome::Done(json!({}))).await;
+    // Without the key this would be a new crawl, since the first has ended.
+    assert_eq!(
+        scrape(&app, Some("k1"), &site).await.expect(202)["job_id"],
+        first["job_id"]
+    );
+    assert_eq!(app.kit.count("SELECT count(*) FROM jobs").await, 1);
+    let other = json!({ "url": "https://shop.example/", "max_pages": 6 });
+    assert_eq!(
+        scrape(&app, Some("k1"), &other).await.problem(422),
+        "idempotency_key_reused"
+    );
+    let theirs = app
+        .post("/api/scrape", &json!({ "url": "https://other.example/" }))
+        .bearer(&app.other_key);
+    theirs.header("idempotency-key", "k1").send().await.expect(202);
+}
+
+#[tokio::test]
+async fn embed_makes_a_job_for_each_batch() {
+    let app = App::start().await;
+    let page = app.page("Shipping", "It costs 4.90 EUR.").await;
+    let embed = |body: Value| {
+        app.post("/api/embed", &body)
+            .bearer(&app.key)
+            .header("idempotency-key", "e")
+            .send()
+    };
+    let first = embed(json!({ "page_ids": [page] })).await.expect(202);
+    assert_eq!(first["job_ids"].as_array().unwrap().len(), 1);
+    assert_eq!(embed(json!({ "page_ids": [page] })).await.expect(202), first);
+    assert_eq!(
+        embed(json!({ "all": true })).await.problem(422),
+        "idempotency_key_reused"
+    );
+    for wrong in [
+        json!({}),
+        json!({ "all": true, "page_ids": [page] }),
+        json!({ "all": true, "model": "other" }),
+    ] {
+        assert_eq!(embed(wrong).await.problem(400), "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn without_redis_work_is_deferred_or_refused_as_configured() {
+    let away = ("REDIS_URL", "redis://127.0.0.1:1");
+    let app = App::with(&[away]).await;
+    assert_eq!(scrape(&app, None, &site()).await.expect(202)["dispatch"], "deferred");
+
+    let app = App::with(&[away, ("REQUIRE_REDIS", "true")]).await;
+    let got = scrape(&app, None, &site()).await;
+    assert_eq!(got.problem(503), "redis_unavailable");
+    assert_eq!(got.header("retry-after"), "5");
+    assert_eq!(app.kit.count("SELECT count(*) FROM jobs").await, 0);
+}
+
+#[tokio::test]
+async fn jobs_are_cancelled_and_run_again() {
+    let app = App::start().await;
+    let id = job_id(&scrape(&app, None, &site()).await.expect(202));
+    let act = |verb: &str| {
+        app.post(&format!("/api/jobs/{id}/{verb}"), &Value::Null)
+            .bearer(&app.key)
+            .send()
+    };
+    assert_eq!(act("retry").await.problem(409), "job_not_ended");
+    assert_eq!(act("cancel").await.expect(200)["state"], "cancelled");
+    assert_eq!(act("cancel").await.problem(409), "job_ended");
+    assert_eq!(act("retry").await.expect(200)["state"], "queued");
+    run(&app, id, &Outcome::Fail(JobError::new("site_gone", "no such host"))).await;
+    let job = app
+        .get(&format!("/api/jobs/{id}"))
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        (&job["state"], &job["error"]["code"]),
+        (&json!("failed"), &json!("site_gone"))
+    );
+    assert!(job["error"]["at"].is_string() && job["finished_at"].is_string());
+    let urls = app
+        .get(&format!("/api/jobs/{id}/urls"))
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(urls, json!({ "items": [], "next_cursor": null }));
+}
+
+#[tokio::test]
+async fn events_are_followed_to_the_end_and_resumed() {
+    let app = App::start().await;
+    let id = job_id(&scrape(&app, None, &site()).await.expect(202));
+    let path = format!("/api/jobs/{id}/events");
+    let follow = app.get(&path).bearer(&app.key).send();
+    let work = async {
+        run(&app, id, &Outcome::Fail(JobError::new("x", "y"))).await;
+        app.post(&format!("/api/jobs/{id}/retry"), &Value::Null)
+            .bearer(&app.key)
+            .send()
+            .await
+            .expect(200);
+        run(&app, id, &Outcome::Done(json!({ "pages": 1 }))).await;
+    };
+    let (followed, ()) = tokio::time::timeout(LEASE, async { tokio::join!(follow, work) })
+        .await
+        .unwrap();
+    assert_eq!(followed.header("content-type"), "text/event-stream");
+    let all = app.get(&path).bearer(&app.key).send().await.events();
+    let kinds: Vec<&str> = all.iter().map(|(kind, ..)| kind.as_str()).collect();
+    assert_eq!(
+        (kinds.first(), kinds.last()),
+        (Some(&"queued"), Some(&"done")),
+        "{kinds:?}"
+    );
+    assert!(kinds.contains(&"failed"));
+    let last = all.last().unwrap();
+    assert_eq!(
+        (&last.2["job_id"], &last.2["data"]["result"]["pages"]),
+        (&json!(id), &json!(1))
+    );
+
+    let after = |id: &str| app.get(&path).bearer(&app.key).header("last-event-id", id).send();
+    let rest = after(&all[1].1).await.events();
+    assert_eq!(rest, all[2..]);
+    assert_eq!(after(&last.1).await.events(), []);
+}
+
+#[tokio::test]
+async fn open_streams_end_at_the_soft_stop() {
+    let app = App::start().await;
+    let id = job_id(&scrape(&app, None, &site()).await.expect(202));
+    let follow = app.get(&format!("/api/jobs/{id}/events")).bearer(&app.key).send();
+    let life = app.life.clone();
+    let (got, ()) = tokio::time::timeout(LEASE, async { tokio::join!(follow, async { life.stop() }) })
+        .await
+        .unwrap();
+    assert_eq!(got.status, 200);
+    assert_eq!(
+        app.get("/api/health/ready").send().await.expect(503)["status"],
+        "stopping"
+    );
+}
+
+#[tokio::test]
+async fn pages_are_listed_hidden_and_restored() {
+    let app = App::start().await;
+    let mut ids = Vec::new();
+    for title in ["One", "Two", "Three"] {
+        ids.push(app.page(title, "Text.").await.to_string());
+    }
+    let mut seen = Vec::new();
+    let mut path = "/api/pages?limit=2".to_owned();
+    loop {
+        let page = app.get(&path).bearer(&app.key).send().await.expect(200);
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|p| p["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/pages?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, ids);
+    assert_eq!(
+        app.get("/api/pages?cursor=!")
+            .bearer(&app.key)
+            .send()
+            .await
+            .problem(400),
+        "invalid_request"
+    );
+    let path = format!("/api/pages/{}", ids[0]);
+    assert_eq!(
+        app.get(&path).bearer(&app.key).send().await.expect(200)["markdown"],
+        "Text."
+    );
+    let hidden = app
+        .call(poem::http::Method::DELETE, &path)
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert!(hidden["tombstoned_at"].is_string());
+    let back = app
+        .post(&format!("{path}/restore"), &Value::Null)
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(back["tombstoned_at"], Value::Null);
+}

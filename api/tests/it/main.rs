@@ -1,0 +1,14 @@
+//! The HTTP interface over a real Postgres and Valkey.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail like tests"
+)]
+mod admin;
+mod app;
+mod browser;
+mod chat;
+mod contract;
+mod jobs;
+mod problems;
