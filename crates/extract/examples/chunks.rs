@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Limit {
             max_tokens: 256,
             target_tokens: 200,
+            merge_tokens: 80,
         },
         &count,
     ) {

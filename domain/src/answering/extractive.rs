@@ -37,9 +37,11 @@ impl Section {
 
     /// The texts whose nearness to the question [`compose`] needs: the heading, then each piece.
     pub fn texts(&self) -> Vec<String> {
-        std::iter::once(self.heading.clone())
-            .chain(self.pieces.iter().map(|p| p.text.clone()))
-            .collect()
+        let text = |p: &Piece| match &p.heading {
+            Some(heading) => format!("{heading}: {}", p.text),
+            None => p.text.clone(),
+        };
+        std::iter::once(self.heading.clone()).chain(self.pieces.iter().map(text)).collect()
     }
 }
 
@@ -133,6 +135,10 @@ fn render(pieces: &[Piece], chosen: &[usize]) -> String {
             let gap = i != before + 1;
             let same_paragraph = piece.prose && pieces[before].prose && !piece.starts_paragraph && !gap;
             out.push_str(if same_paragraph { " " } else { "\n\n" });
+        }
+        let under = last.and_then(|before| pieces[before].heading.as_ref());
+        if let Some(heading) = piece.heading.as_ref().filter(|h| Some(*h) != under) {
+            out.push_str(&format!("**{heading}**\n\n"));
         }
         out.push_str(&piece.text);
         last = Some(i);

@@ -6,6 +6,8 @@
 pub struct Piece {
     /// The text as it stands.
     pub text: String,
+    /// The heading that it stands under within the passage.
+    pub heading: Option<String>,
     /// Whether it begins a paragraph.
     pub starts_paragraph: bool,
     /// Whether it is prose; lists, tables and code are not.
@@ -15,22 +17,22 @@ pub struct Piece {
 /// The pieces of `markdown` in order.
 pub fn pieces(markdown: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
+    let mut heading = None;
     for block in blocks(markdown) {
-        if is_prose(&block) {
+        let piece = |text, starts_paragraph, prose| Piece {
+            text,
+            heading: heading.clone(),
+            starts_paragraph,
+            prose,
+        };
+        if block.starts_with('#') {
+            heading = Some(block.trim_start_matches('#').trim().to_owned());
+        } else if is_prose(&block) {
             let flat = block.split_whitespace().collect::<Vec<_>>().join(" ");
-            for (n, sentence) in sentences(&flat).into_iter().enumerate() {
-                pieces.push(Piece {
-                    text: sentence,
-                    starts_paragraph: n == 0,
-                    prose: true,
-                });
-            }
+            let sentences = sentences(&flat).into_iter().enumerate();
+            pieces.extend(sentences.map(|(n, text)| piece(text, n == 0, true)));
         } else {
-            pieces.push(Piece {
-                text: block,
-                starts_paragraph: true,
-                prose: false,
-            });
+            pieces.push(piece(block, true, false));
         }
     }
     pieces
@@ -47,10 +49,13 @@ fn blocks(markdown: &str) -> Vec<String> {
             flush(&mut open, &mut blocks);
             continue;
         }
-        if fence && !fenced {
+        if (fence || line.starts_with('#')) && !fenced {
             flush(&mut open, &mut blocks);
         }
         open.push(line);
+        if !fenced && line.starts_with('#') {
+            flush(&mut open, &mut blocks);
+        }
         if fence {
             fenced = !fenced;
             if !fenced {
@@ -91,7 +96,7 @@ fn is_list(block: &str) -> bool {
 
 fn is_prose(block: &str) -> bool {
     let line = block.trim_start();
-    !(is_list(block) || line.starts_with('|') || line.starts_with("```") || line.starts_with('#'))
+    !(is_list(block) || line.starts_with('|') || line.starts_with("```"))
 }
 
 /// Splits at `.`, `!`, `?` and their full-width kin where a new sentence plausibly begins.
@@ -160,6 +165,14 @@ mod tests {
         ];
         assert_eq!(sentences(text), want);
         assert_eq!(sentences("質問です。答えです。"), ["質問です。", "答えです。"]);
+    }
+
+    #[test]
+    fn a_heading_goes_with_what_stands_under_it() {
+        let pieces = pieces("Intro.\n\n## Opening hours\nSaturday: 10 to 15.");
+        assert_eq!((pieces[0].heading.as_deref(), pieces[0].text.as_str()), (None, "Intro."));
+        assert_eq!((pieces[1].heading.as_deref(), pieces[1].text.as_str()), (Some("Opening hours"), "Saturday: 10 to 15."));
+        assert_eq!(pieces.len(), 2);
     }
 
     #[test]

@@ -21,8 +21,10 @@ const TOGETHER: usize = 64;
 const MARGIN: usize = 8;
 /// Longest input, whatever more a model takes: longer chunks are found worse and cited worse.
 const MAX_TOKENS: usize = 256;
-/// What sections are merged up to and cut into.
+/// What long sections are cut into.
 const TARGET_TOKENS: usize = 200;
+/// What small sections are merged up to: a section of some sentences is found best by its own heading.
+const MERGE_TOKENS: usize = 80;
 
 type Model = (Arc<dyn Embedder>, Uuid);
 
@@ -108,6 +110,7 @@ fn draft(page: Pending, embedder: Option<&dyn Embedder>, stored: &HashSet<Vec<u8
     let limit = Limit {
         max_tokens: model_max.min(MAX_TOKENS).saturating_sub(marks + MARGIN),
         target_tokens: TARGET_TOKENS,
+        merge_tokens: MERGE_TOKENS,
     };
     let mut draft = Draft {
         chunks: Vec::new(),

@@ -12,7 +12,7 @@ pub enum Command {
     Retrieval {
         /// Folder with chunks.jsonl ({unit, text}) and queries.jsonl ({id, text}).
         set: PathBuf,
-        /// Where the run goes: one {id, units} a line.
+        /// Where the run goes: one {id, units, hits} a line; hits have the scores that weights are tuned on.
         #[arg(long)]
         out: PathBuf,
         /// hybrid, vector or lexical.

@@ -81,13 +81,15 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
         let found = searcher.search(&customer, &query.text, mode, 100).await?;
         times.push(began.elapsed());
         let mut ranked: Vec<&String> = Vec::new();
-        for unit in found.passages.iter().filter_map(|p| units.get(&p.page)) {
+        let mut hits = Vec::with_capacity(found.passages.len());
+        for (unit, p) in found.passages.iter().filter_map(|p| Some((units.get(&p.page)?, p))) {
             if !ranked.contains(&unit) {
                 ranked.push(unit);
             }
+            hits.push(serde_json::json!({ "unit": unit, "ordinal": p.ordinal, "cosine": p.cosine, "lexical": p.lexical }));
         }
         ranked.truncate(LISTED);
-        writeln!(writer, "{}", serde_json::json!({ "id": query.id, "units": ranked }))?;
+        writeln!(writer, "{}", serde_json::json!({ "id": query.id, "units": ranked, "hits": hits }))?;
     }
     writer.flush()?;
     times.sort();

@@ -21,8 +21,10 @@ const SMALL_TAIL: usize = 4;
 pub struct Limit {
     /// No chunk's [`Chunk::embedding_input`] has more.
     pub max_tokens: usize,
-    /// What small neighbours are merged up to, and what long sections are cut into.
+    /// What long sections are cut into.
     pub target_tokens: usize,
+    /// What small neighbours are merged up to. Less than the target where each section should be found by its own heading.
+    pub merge_tokens: usize,
 }
 
 /// A piece of a page that is embedded and cited by itself.
@@ -218,11 +220,11 @@ impl Chunker<'_> {
             .collect::<Vec<_>>()
             .join("\n\n");
         let own = (self.count)(&path.join(SEPARATOR)) + 1;
-        if first.tokens + second.tokens + own > self.limit.target_tokens {
+        if first.tokens + second.tokens + own > self.limit.merge_tokens {
             return None;
         }
         let tokens = (self.count)(&text);
-        (tokens + own <= self.limit.target_tokens).then_some(Piece {
+        (tokens + own <= self.limit.merge_tokens).then_some(Piece {
             path,
             text,
             tokens,

@@ -5,6 +5,7 @@ use super::*;
 const LIMIT: Limit = Limit {
     max_tokens: 40,
     target_tokens: 30,
+    merge_tokens: 30,
 };
 
 fn words(text: &str) -> usize {
@@ -101,6 +102,7 @@ fn monsters_are_cut_anywhere() {
     let limit = Limit {
         max_tokens: 64,
         target_tokens: 50,
+        merge_tokens: 50,
     };
     for monster in [
         "x".repeat(5000),
@@ -177,7 +179,7 @@ proptest! {
 
     #[test]
     fn any_text_is_cut_without_panic(text in "(?s).{0,300}", title in ".{0,30}") {
-        for chunk in chunks(&text, &title, Limit { max_tokens: 8, target_tokens: 5 }, &|text| text.chars().count()) {
+        for chunk in chunks(&text, &title, Limit { max_tokens: 8, target_tokens: 5, merge_tokens: 5 }, &|text| text.chars().count()) {
             prop_assert!(chunk.tokens <= 8 || chunk.text.chars().count() <= 1);
         }
     }

@@ -141,6 +141,7 @@ fn a_page_with_one_question_gets_its_chunk() {
     let limit = extract::chunk::Limit {
         max_tokens: 60,
         target_tokens: 40,
+        merge_tokens: 40,
     };
     let chunks = extract::chunk::chunks(&page.markdown, &page.title, limit, &|text| {
         text.split_whitespace().count()
