@@ -151,10 +151,10 @@ impl From<poem::Error> for Failure {
             Err(other) => other,
         };
         if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
-            return Error::invalid(wrong.name, plain(&wrong.reason)).into();
+            return Error::invalid(named(wrong.name), plain(&wrong.reason)).into();
         }
         if let Some(wrong) = error.downcast_ref::<ParsePathError>() {
-            return Error::invalid(wrong.name, plain(&wrong.reason)).into();
+            return Error::invalid(named(wrong.name), plain(&wrong.reason)).into();
         }
         let status = error.status();
         if error.is::<NotFoundError>() {
@@ -174,12 +174,39 @@ impl From<poem::Error> for Failure {
     }
 }
 
-/// poem-openapi's reasons name Rust types; callers read the first sentence only.
+/// poem-openapi knows path parameters by their position; the first of a path is an id, a second one a host.
+fn named(name: &str) -> &str {
+    match name {
+        "param0" => "id",
+        "param1" => "host",
+        name => name,
+    }
+}
+
+/// poem-openapi's reasons name its own types and rules; callers read which rule it is.
 fn plain(reason: &str) -> String {
-    let reason = reason.split(" (occurred while parsing").next().unwrap_or(reason);
-    reason
-        .strip_prefix("failed to parse ")
-        .map_or_else(|| reason.to_owned(), |rest| format!("must be a {rest}"))
+    let rule = reason.split_once("verification failed. ").map(|(_, rule)| rule);
+    let bound = |rule: &str| {
+        let (name, rest) = rule.split_once('(')?;
+        let value = rest.split([',', ')']).next()?;
+        Some(match name {
+            "minimum" => format!("must be at least {value}"),
+            "maximum" => format!("must be at most {value}"),
+            "minLength" => format!("must have at least {value} characters"),
+            "maxLength" => format!("must have at most {value} characters"),
+            _ => return None,
+        })
+    };
+    if let Some(told) = rule.and_then(bound) {
+        return told;
+    }
+    if reason.contains("string_uuid") {
+        return "must be a UUID".to_owned();
+    }
+    if reason.contains("expects an input value") {
+        return "is required".to_owned();
+    }
+    reason.strip_prefix("failed to parse ").unwrap_or(reason).to_owned()
 }
 
 impl fmt::Display for Failure {

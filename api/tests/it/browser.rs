@@ -119,9 +119,7 @@ async fn the_demo_embeds_the_widget_for_its_domain_under_a_strict_policy() {
             .with_base_url("https://help.example/")
             .with_demo(demo),
     );
-    let response = endpoint
-        .get_response(Request::builder().uri_str("/demo").finish())
-        .await;
+    let response = Box::pin(endpoint.get_response(Request::builder().uri_str("/demo").finish())).await;
     let policy = response.header("content-security-policy").unwrap().to_owned();
     assert_eq!(response.header("x-frame-options"), Some("SAMEORIGIN"));
     let html = response.into_body().into_string().await.unwrap();
