@@ -116,7 +116,7 @@ impl HttpConfig {
 /// Keys and tokens of the installation.
 #[derive(Clone, Debug)]
 pub struct SecurityConfig {
-    /// 32 bytes; encrypts store credentials and signs session tokens.
+    /// 32 bytes; signs session tokens.
     pub encryption_key: SecretString,
     /// Lets an operator act as administrator.
     pub admin_token: SecretString,

@@ -21,7 +21,7 @@ pub struct Event {
     pub id: i64,
     /// The job.
     pub job_id: Uuid,
-    /// `queued`, `started`, `progress`, `retry`, `done`, `failed`, `dead`, `cancelled`, `page`.
+    /// `queued`, `scheduled`, `started`, `progress`, `retry`, `cancel_requested`, `done`, `failed`, `dead`, `cancelled`.
     pub kind: String,
     /// Details.
     pub data: Value,
