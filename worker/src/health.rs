@@ -133,6 +133,7 @@ async fn readyz(vitals: Data<&Vitals>, life: Data<&Lifecycle>) -> Response {
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "extractors come by value")]
 fn metrics_text(vitals: Data<&Vitals>) -> Response {
     match &vitals.parts.ctx.metrics {
         Some(render) => Response::builder()

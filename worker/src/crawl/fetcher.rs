@@ -191,7 +191,7 @@ mod tests {
             Duration::from_secs(2)
         );
         assert_eq!(
-            delay(&config, &other, Some(Duration::from_secs(3600))),
+            delay(&config, &other, Some(Duration::from_hours(1))),
             Duration::from_secs(30)
         );
         config.delay_is_set = true;

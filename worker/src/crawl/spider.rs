@@ -107,11 +107,12 @@ impl RemoteFetcher for Hook {
             self.trouble.note(error);
             Vec::new()
         });
-        let mut response = PageResponse::default();
-        response.status_code = StatusCode::OK;
-        response.final_url = Some(context.url.to_owned());
-        response.content = Some(page_of(&links).into_bytes());
-        response
+        PageResponse {
+            status_code: StatusCode::OK,
+            final_url: Some(context.url.to_owned()),
+            content: Some(page_of(&links).into_bytes()),
+            ..PageResponse::default()
+        }
     }
 }
 

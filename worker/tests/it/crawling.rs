@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use testkit::{Page, Site};
 use worker::CrawlerKind;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_url_has_its_decision() {
+/// A site with one URL for each thing that can become of one.
+async fn site_of_everything() -> Site {
     let links: String = [
         "/old",
         "/temporary",
@@ -29,7 +29,7 @@ async fn every_url_has_its_decision() {
             format!("<html><head>{head}</head><body>{body}</body></html>"),
         )
     };
-    let site = Site::start([
+    Site::start([
         (
             "/robots.txt",
             Page::raw("text/plain", "User-agent: *\nDisallow: /closed\nSitemap: /map.xml"),
@@ -67,7 +67,12 @@ async fn every_url_has_its_decision() {
         ("/broken", Page::html("Broken", "x").status(500)),
         ("/file", Page::raw("application/pdf", "%PDF")),
     ])
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_url_has_its_decision() {
+    let site = site_of_everything().await;
     let world = World::around(&site).await;
     let worker = world.worker();
     let (id, result) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
