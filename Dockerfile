@@ -13,7 +13,7 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /home/omniops omniops \
+    && useradd --uid 10001 --user-group --create-home omniops \
     # A new volume takes over this folder's owner.
     && install -d -o omniops -g omniops /var/cache/omniops
 COPY --from=build /out/omniops /usr/local/bin/omniops
