@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     port: Option<u16>,
     /// Site to crawl and answer from; without it, a small sample site
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_site)]
     site: Option<Url>,
     /// A local site that may be fetched all the same (repeatable)
     #[arg(long, value_name = "HOST:PORT")]
@@ -41,6 +41,18 @@ pub struct Args {
     /// Start everything but the worker
     #[arg(long)]
     no_worker: bool,
+}
+
+/// What a crawl can start from.
+fn web_site(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("a site's URL starts with http:// or https://".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a site's URL has no user name or password".into());
+    }
+    Ok(url)
 }
 
 /// Starts everything and runs until a signal.
@@ -64,7 +76,10 @@ pub async fn run(args: Args) -> Result<()> {
         (None, None) => unreachable!("the sample is served when no site is given"),
     };
     set_variables(&mut variables, &args, &kept, sample);
-    let embedder = start_model(&variables, &life);
+    let early = early_config(&variables)?;
+    // Told before anything is downloaded or started.
+    state::free_port(early.http.listen)?;
+    let embedder = start_model(early);
     let services = state::start_services(&dir, &mut variables).await?;
     let outcome = start(&args, &site, &dir, &mut kept, variables, embedder, &life).await;
     if outcome.is_err() {
@@ -148,24 +163,25 @@ async fn start(
 
 type Model = tokio::task::JoinHandle<Result<Option<Arc<dyn embedding::Embedder>>>>;
 
-/// The model loads while the services start: on a fresh machine both download.
-fn start_model(variables: &BTreeMap<String, String>, life: &Lifecycle) -> Model {
+/// The configuration as far as it is known before the services have addresses.
+fn early_config(variables: &BTreeMap<String, String>) -> Result<Config> {
     let mut with_urls = variables.clone();
-    with_urls
-        .entry("DATABASE_URL".into())
-        .or_insert_with(|| "postgres://pending".into());
-    with_urls
-        .entry("REDIS_URL".into())
-        .or_insert_with(|| "redis://pending".into());
-    let _ = life;
+    for (name, scheme) in [("DATABASE_URL", "postgres"), ("REDIS_URL", "redis")] {
+        let url = with_urls.entry(name.into()).or_default();
+        if url.is_empty() {
+            *url = format!("{scheme}://pending");
+        }
+    }
+    Ok(Config::from_map(&with_urls)?)
+}
+
+/// The model loads while the services start: on a fresh machine both download.
+fn start_model(config: Config) -> Model {
     #[expect(
         clippy::disallowed_methods,
         reason = "joined before anything is served; nothing is lost when it is cut off"
     )]
-    tokio::spawn(async move {
-        let config = Config::from_map(&with_urls)?;
-        process::embedder(&config.model, &config.cache_dir).await
-    })
+    tokio::spawn(async move { process::embedder(&config.model, &config.cache_dir).await })
 }
 
 fn install_log(variables: &BTreeMap<String, String>) {
