@@ -121,7 +121,7 @@ fn provider_model(config: &ModelConfig) -> Result<openai::OpenAi> {
         model,
         passage_prefix: String::new(),
         query_prefix: String::new(),
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
     };
     openai::OpenAi::new(settings).context("the embedding provider")
 }

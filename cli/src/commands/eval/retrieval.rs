@@ -86,10 +86,16 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
             if !ranked.contains(&unit) {
                 ranked.push(unit);
             }
-            hits.push(serde_json::json!({ "unit": unit, "ordinal": p.ordinal, "cosine": p.cosine, "lexical": p.lexical }));
+            hits.push(
+                serde_json::json!({ "unit": unit, "ordinal": p.ordinal, "cosine": p.cosine, "lexical": p.lexical }),
+            );
         }
         ranked.truncate(LISTED);
-        writeln!(writer, "{}", serde_json::json!({ "id": query.id, "units": ranked, "hits": hits }))?;
+        writeln!(
+            writer,
+            "{}",
+            serde_json::json!({ "id": query.id, "units": ranked, "hits": hits })
+        )?;
     }
     writer.flush()?;
     times.sort();

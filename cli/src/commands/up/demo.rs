@@ -26,24 +26,23 @@ pub async fn prepare(
         Some(domain) => domain,
         None => "localhost".parse()?,
     };
-    let customer = match tenancy::find_by_host(db, &domain, false).await? {
-        Some(customer) => customer,
-        None => {
-            let name = if domain.as_str() == "localhost" {
-                "Fjordkajak".into()
-            } else {
-                domain.to_string()
-            };
-            tenancy::create(
-                db,
-                &NewCustomer {
-                    name,
-                    domain,
-                    vouched: true,
-                },
-            )
-            .await?
-        }
+    let customer = if let Some(customer) = tenancy::find_by_host(db, &domain, false).await? {
+        customer
+    } else {
+        let name = if domain.as_str() == "localhost" {
+            "Fjordkajak".into()
+        } else {
+            domain.to_string()
+        };
+        tenancy::create(
+            db,
+            &NewCustomer {
+                name,
+                domain,
+                vouched: true,
+            },
+        )
+        .await?
     };
     let port = config.http.listen.port();
     let own = [

@@ -23,17 +23,21 @@ pub async fn serve(life: &Lifecycle, port: Option<u16>) -> Result<SocketAddr> {
     let stopping = life.stopping();
     life.spawn(async move {
         let server = Server::new_with_acceptor(acceptor);
-        let served = server
-            .run_with_graceful_shutdown(endpoint::make_sync(answer), stopping.cancelled_owned(), None)
+        let ended = server
+            .run_with_graceful_shutdown(
+                endpoint::make_sync(|request: Request| answer(&request)),
+                stopping.cancelled_owned(),
+                None,
+            )
             .await;
-        if let Err(error) = served {
+        if let Err(error) = ended {
             tracing::warn!(%error, "the sample site ended");
         }
     });
     Ok(address)
 }
 
-fn answer(request: Request) -> Response {
+fn answer(request: &Request) -> Response {
     let name = match request.uri().path().trim_start_matches('/') {
         "" => "index.html",
         name => name,

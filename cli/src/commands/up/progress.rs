@@ -16,7 +16,7 @@ pub fn show(db: &Db, customer: &Customer, job: Uuid, site: &Url, life: &Lifecycl
         return;
     }
     life.spawn(async move {
-        let mut line = Line::default();
+        let mut shown = Line::default();
         while stopping
             .run_until_cancelled(tokio::time::sleep(super::LOOK))
             .await
@@ -25,10 +25,10 @@ pub fn show(db: &Db, customer: &Customer, job: Uuid, site: &Url, life: &Lifecycl
             let Ok(tx) = db.tenant(&customer).await else { continue };
             let Ok(job) = jobs::get(&tx, job).await else { continue };
             if state::is_final(&job.state) {
-                line.end(&ending(&job, &site));
+                shown.end(&ending(&job, &site));
                 return;
             }
-            line.update(&moving(&job, &site));
+            shown.update(&moving(&job, &site));
         }
     });
 }

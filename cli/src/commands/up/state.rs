@@ -39,8 +39,7 @@ impl Kept {
                 let kept = Self {
                     encryption_key: secrets::sha256(seed.as_bytes())
                         .iter()
-                        .map(|b| format!("{b:02x}"))
-                        .collect(),
+                        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")),
                     admin_token: secrets::token()?,
                     cron_secret: secrets::token()?,
                     api_key: None,
