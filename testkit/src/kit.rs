@@ -144,15 +144,26 @@ pub async fn local_model() -> Arc<dyn Embedder> {
 }
 
 /// Waits until `condition` gives something, and fails after half a minute, naming `what`.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, condition: impl FnMut() -> F) -> T {
+    within(Duration::from_secs(30), what, condition).await
+}
+
+/// Waits until `condition` gives something, and fails after `limit`, naming `what`. The limit only ends a wait for what never
+/// comes: it says nothing about how fast it should come.
+pub async fn within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T {
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         if let Some(value) = condition().await {
             return value;
         }
         assert!(
             tokio::time::Instant::now() < deadline,
-            "waited half a minute for {what}"
+            "waited {} s for {what}",
+            limit.as_secs()
         );
         tokio::time::sleep(Duration::from_millis(25)).await;
     }

@@ -1,0 +1,15 @@
+//! The `omniops` executable as its users meet it: real processes, a real browser, and kills at the wrong moment.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test whose ground gives way must fail, and say where"
+)]
+mod answers;
+mod browser;
+mod commands;
+mod crashes;
+mod installations;
+mod process;
+mod up;
+mod widget;
