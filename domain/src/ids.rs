@@ -1,4 +1,4 @@
-//! Primary keys. UUIDv7: ordered by time, so that indexes grow at their end.
+//! Primary keys. `UUIDv7`: ordered by time, so that indexes grow at their end.
 use uuid::Uuid;
 
 /// A fresh primary key.

@@ -105,7 +105,7 @@ pub async fn store(
     tx.execute_raw(turn(asked, "visitor", question, json!([]), false, None))
         .await?;
     let sources = serde_json::to_value(&answer.sources)?;
-    let usage = Some(serde_json::to_value(&answer.usage)?);
+    let usage = Some(serde_json::to_value(answer.usage)?);
     tx.execute_raw(turn(
         answered,
         "assistant",

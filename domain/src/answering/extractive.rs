@@ -41,7 +41,9 @@ impl Section {
             Some(heading) => format!("{heading}: {}", p.text),
             None => p.text.clone(),
         };
-        std::iter::once(self.heading.clone()).chain(self.pieces.iter().map(text)).collect()
+        std::iter::once(self.heading.clone())
+            .chain(self.pieces.iter().map(text))
+            .collect()
     }
 }
 
@@ -138,7 +140,7 @@ fn render(pieces: &[Piece], chosen: &[usize]) -> String {
         }
         let under = last.and_then(|before| pieces[before].heading.as_ref());
         if let Some(heading) = piece.heading.as_ref().filter(|h| Some(*h) != under) {
-            out.push_str(&format!("**{heading}**\n\n"));
+            out.extend(["**", heading, "**\n\n"]);
         }
         out.push_str(&piece.text);
         last = Some(i);

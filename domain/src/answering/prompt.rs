@@ -35,15 +35,13 @@ pub fn messages(
             content: turn.text.clone(),
         });
     }
-    let mut content = String::from("Passages from the site:\n");
-    for (n, passage) in sources {
-        content.push_str(&format!(
-            "<passage n=\"{n}\" section=\"{}\">\n{}\n</passage>\n",
-            plain(&passage.heading_path),
-            plain(&passage.text)
-        ));
-    }
-    content.push_str(&format!("\nThe visitor's question:\n{}", plain(question)));
+    let passage = |(n, passage): &(usize, &Passage)| {
+        let (section, text) = (plain(&passage.heading_path), plain(&passage.text));
+        format!("<passage n=\"{n}\" section=\"{section}\">\n{text}\n</passage>\n")
+    };
+    let passages: String = sources.iter().map(passage).collect();
+    let question = plain(question);
+    let content = format!("Passages from the site:\n{passages}\nThe visitor's question:\n{question}");
     messages.push(ChatMessage { role: "user", content });
     messages
 }

@@ -170,8 +170,14 @@ mod tests {
     #[test]
     fn a_heading_goes_with_what_stands_under_it() {
         let pieces = pieces("Intro.\n\n## Opening hours\nSaturday: 10 to 15.");
-        assert_eq!((pieces[0].heading.as_deref(), pieces[0].text.as_str()), (None, "Intro."));
-        assert_eq!((pieces[1].heading.as_deref(), pieces[1].text.as_str()), (Some("Opening hours"), "Saturday: 10 to 15."));
+        assert_eq!(
+            (pieces[0].heading.as_deref(), pieces[0].text.as_str()),
+            (None, "Intro.")
+        );
+        assert_eq!(
+            (pieces[1].heading.as_deref(), pieces[1].text.as_str()),
+            (Some("Opening hours"), "Saturday: 10 to 15.")
+        );
         assert_eq!(pieces.len(), 2);
     }
 

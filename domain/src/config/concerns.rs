@@ -272,10 +272,9 @@ impl LogConfig {
     pub fn read(r: &mut Reader) -> Self {
         let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let format = match r.optional("LOG_FORMAT").as_deref() {
-            Some("json") => LogFormat::Json,
             Some("text") => LogFormat::Text,
             None if on_terminal => LogFormat::Text,
-            None => LogFormat::Json,
+            Some("json") | None => LogFormat::Json,
             Some(_) => {
                 r.wrong("LOG_FORMAT", "must be json or text", "json");
                 LogFormat::Json

@@ -70,8 +70,8 @@ impl Dispatcher {
     /// Whether Redis answers.
     pub async fn ping(&self) -> Result<()> {
         let mut redis = self.redis.clone();
-        let ping = redis::cmd("PING");
-        let pong = ping.query_async::<String>(&mut redis);
+        let command = redis::cmd("PING");
+        let pong = command.query_async::<String>(&mut redis);
         match tokio::time::timeout(Duration::from_secs(2), pong).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(away(error.into())),

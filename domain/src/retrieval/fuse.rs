@@ -1,11 +1,12 @@
-//! Fusion: `cosine + w · rank / best rank of the question`, pure.
+//! Fusion: `cosine + w · (rank / best rank of the question)²`, pure.
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Candidate;
 
-/// Weight of the lexical leg, tuned on two labelled sets (`docs/adr/0004-convex-fusion.md`).
-pub const LEXICAL_WEIGHT: f64 = 0.12;
+/// Weight of the lexical leg, tuned on two labelled sets (`docs/adr/0004-convex-fusion.md`). The relative rank is squared:
+/// the few chunks that hold nearly all of the question's words gain, and those that hold one of them don't.
+pub const LEXICAL_WEIGHT: f64 = 0.08;
 
 /// A chunk with its scores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,7 +48,9 @@ pub fn fuse(candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
 
 fn passage(c: Candidate, best: f64) -> Passage {
     let lexical = if best > 0.0 { c.rank.unwrap_or(0.0) / best } else { 0.0 };
-    let score = c.cosine.map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical);
+    let score = c
+        .cosine
+        .map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical * lexical);
     let coverage = if c.question_words > 0 {
         f64::from(c.words) / f64::from(c.question_words)
     } else {

@@ -10,7 +10,7 @@ use crate::{Error, Result, clock::Clock, ids, secrets};
 
 const PREFIX: &str = "omni_";
 /// A rotated key works on beside its successor for this long.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+const OVERLAP: Duration = Duration::from_hours(24);
 
 /// What a new key needs.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::HostName;
 use crate::{Error, Result, clock::Clock, error::Kind, secrets::Signer};
 
 /// A token lives this long; the widget asks for another when it ends.
-const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const LIFETIME: Duration = Duration::from_hours(24);
 
 /// A visitor's session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
