@@ -88,7 +88,7 @@ mod tests {
         let life = Lifecycle::new();
         let stop = life.stopping();
         let task = life.spawn(async move { stop.cancelled().await });
-        assert_eq!(life.shutdown(Duration::from_secs(60)).await, Ended::Clean);
+        assert_eq!(life.shutdown(Duration::from_mins(1)).await, Ended::Clean);
         assert_eq!(task.await.unwrap(), Some(()));
     }
 

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(signer.open(&sealed).as_deref(), Some(&b"hello"[..]));
         assert_eq!(Signer::new(b"master", "receipt").open(&sealed), None);
         assert_eq!(Signer::new(b"other", "widget").open(&sealed), None);
-        let forged = format!("{}x", sealed);
+        let forged = format!("{sealed}x");
         assert_eq!(signer.open(&forged), None);
         assert_eq!(signer.open("nonsense"), None);
     }

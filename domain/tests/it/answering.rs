@@ -53,7 +53,7 @@ async fn installation(extra: &[(&str, &str)]) -> (Kit, Customer, Answerer) {
         let stored = store::save(&tx, &page).await.unwrap();
         let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
         let input = format!("{heading}\n{text}");
-        let vector = embedder.embed(Kind::Passage, &[input.clone()]).await.unwrap().remove(0);
+        let vector = embedder.embed(Kind::Passage, std::slice::from_ref(&input)).await.unwrap().remove(0);
         let chunk = NewChunk {
             heading_path: heading.into(),
             text: text.into(),
