@@ -12,6 +12,7 @@ struct Finding {
 /// Checks everything that the configuration names; an error when something needs mending.
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
+    domain::telemetry::install(&config.log);
     let mut findings = vec![Finding {
         what: "configuration",
         problem: None,

@@ -2,13 +2,14 @@
 use futures::StreamExt;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{pin::pin, time::Instant};
+use std::{collections::BTreeSet, pin::pin, time::Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
     conversation::{self, Receipt, Turn},
-    extractive, ground,
+    extractive,
+    ground::{self, Checker},
     model::{ChatModel, ChatModelError, Piece},
     prompt,
     support::{self, Refusal},
@@ -139,7 +140,7 @@ impl Answerer {
         let history = conversation::recent(&self.db.tenant(customer).await?, question.session).await?;
         let found = self.searcher.search(customer, text, Mode::Hybrid, CONSIDERED).await?;
         let searched = began.elapsed();
-        let written = match support::check(&found.passages) {
+        let written = match self.supported(text, &found.passages).await? {
             Err(refusal) => refuse(customer, refusal, &found.passages),
             Ok(()) => {
                 self.write(customer, text, &found.passages, &history, parts.as_ref())
@@ -209,25 +210,47 @@ impl Answerer {
         };
         match self.generate(model, customer, question, passages, history, parts).await {
             Ok(written) => Ok(written),
-            Err(error) => {
+            Err(Failure::Silent(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the provider failed; answering from the site's own words"
                 );
                 self.extract(question, passages).await
             }
+            Err(Failure::BrokenOff(error)) => {
+                let message = "the answer broke off; please ask again";
+                Err(Error::unavailable("provider_broke_off", message, error))
+            }
         }
+    }
+
+    /// Whether the passages support an answer: as a whole, or because one sentence of the best section does.
+    async fn supported(&self, question: &str, passages: &[Passage]) -> Result<std::result::Result<(), Refusal>> {
+        let checked = support::check(passages);
+        if checked == Err(Refusal::NotAnswered)
+            && let Some(section) = extractive::Section::of(passages)
+            && let Some(near) = self.nearness(question, section.statements()).await?
+            && support::is_said(&near)
+        {
+            return Ok(Ok(()));
+        }
+        Ok(checked)
+    }
+
+    /// How near each text is to the question; none without a model.
+    async fn nearness(&self, question: &str, mut texts: Vec<String>) -> Result<Option<Vec<f32>>> {
+        texts.insert(0, question.to_owned());
+        let vectors = self.searcher.embed_query(&texts).await?;
+        Ok(vectors.map(|vectors| {
+            let dot = |v: &Vec<f32>| v.iter().zip(&vectors[0]).map(|(a, b)| a * b).sum::<f32>();
+            vectors[1..].iter().map(dot).collect()
+        }))
     }
 
     /// Quotes the section of the best passage; the other pages are further sources.
     async fn extract(&self, question: &str, passages: &[Passage]) -> Result<Written> {
         let section = extractive::Section::of(passages).ok_or_else(|| Error::internal("quoting", "no passage"))?;
-        let mut texts = section.texts();
-        texts.insert(0, question.to_owned());
-        let near = self.searcher.embed_query(&texts).await?.map(|vectors| {
-            let dot = |v: &Vec<f32>| v.iter().zip(&vectors[0]).map(|(a, b)| a * b).sum::<f32>();
-            vectors[1..].iter().map(dot).collect::<Vec<_>>()
-        });
+        let near = self.nearness(question, section.texts()).await?;
         let body = extractive::compose(&section, near.as_deref().unwrap_or_default(), self.simplified);
         let sources = sources(&one_a_page(passages));
         // The mark stands on a line of its own after a list, table or code block.
@@ -253,27 +276,23 @@ impl Answerer {
         passages: &[Passage],
         history: &[Turn],
         parts: Option<&mpsc::Sender<Part>>,
-    ) -> Result<Written, ChatModelError> {
+    ) -> Result<Written, Failure> {
         let shown: Vec<&Passage> = passages.iter().take(SHOWN * 2).collect();
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let messages = prompt::messages(customer, question, &numbered, history, self.simplified);
-        let mut stream = pin!(model.stream(&messages).await?);
-        let (mut text, mut usage, mut held) = (String::new(), Usage::default(), true);
+        let urls: Vec<&str> = shown.iter().map(|p| p.url.as_str()).collect();
+        let mut writing = Writing::new(parts, Checker::new(shown.len(), urls));
+        let mut usage = Usage::default();
+        let mut stream = pin!(model.stream(&messages).await.map_err(Failure::Silent)?);
         while let Some(piece) = stream.next().await {
-            match piece? {
-                Piece::Usage(tokens_in, tokens_out) => usage = Usage { tokens_in, tokens_out },
-                Piece::Text(more) => {
-                    text.push_str(&more);
-                    // The refusal's word must never be seen, so text is held until it can't be its beginning any more.
-                    if held && ground::NO_ANSWER.starts_with(text.trim()) {
-                        continue;
-                    }
-                    send(parts, if held { &text } else { &more }).await;
-                    held = false;
-                }
+            match piece {
+                Ok(Piece::Usage(tokens_in, tokens_out)) => usage = Usage { tokens_in, tokens_out },
+                Ok(Piece::Text(more)) => writing.take(&more).await,
+                Err(error) if writing.shown.is_empty() => return Err(Failure::Silent(error)),
+                Err(error) => return Err(Failure::BrokenOff(error)),
             }
         }
-        if text.trim().starts_with(ground::NO_ANSWER) || text.trim().is_empty() {
+        let Some((text, cited)) = writing.finish().await else {
             let refused = refuse(customer, Refusal::NotAnswered, passages);
             send(parts, &refused.text).await;
             return Ok(Written {
@@ -281,20 +300,72 @@ impl Answerer {
                 model: model.name().into(),
                 ..refused
             });
-        }
-        let urls: Vec<&str> = shown.iter().map(|p| p.url.as_str()).collect();
-        let checked = ground::check(&text, shown.len(), &urls);
-        let sources = sources(&shown)
-            .into_iter()
-            .filter(|s| checked.cited.is_empty() || checked.cited.contains(&s.n))
-            .collect();
+        };
+        let cited = |s: &Source| cited.is_empty() || cited.contains(&s.n);
         Ok(Written {
-            text: checked.text,
-            sources,
+            text,
+            sources: sources(&shown).into_iter().filter(cited).collect(),
             refusal: None,
             usage,
             model: model.name().into(),
         })
+    }
+}
+
+/// How a model can fail: before anything was shown, or in the middle of it.
+enum Failure {
+    Silent(ChatModelError),
+    BrokenOff(ChatModelError),
+}
+
+/// An answer being written by a model, shown as it is checked.
+struct Writing<'a> {
+    parts: Option<&'a mpsc::Sender<Part>>,
+    checker: Checker<'a>,
+    /// Text that may still be the beginning of the model's word for a refusal, which must never be seen.
+    held: Option<String>,
+    shown: String,
+}
+
+impl<'a> Writing<'a> {
+    fn new(parts: Option<&'a mpsc::Sender<Part>>, checker: Checker<'a>) -> Self {
+        Self {
+            parts,
+            checker,
+            held: Some(String::new()),
+            shown: String::new(),
+        }
+    }
+
+    async fn take(&mut self, more: &str) {
+        let text = match self.held.take() {
+            None => more.to_owned(),
+            Some(held) => {
+                let text = format!("{held}{more}");
+                if ground::NO_ANSWER.starts_with(text.trim()) || text.trim().starts_with(ground::NO_ANSWER) {
+                    self.held = Some(text);
+                    return;
+                }
+                text.trim_start().to_owned()
+            }
+        };
+        let ready = self.checker.push(&text);
+        self.show(&ready).await;
+    }
+
+    async fn show(&mut self, text: &str) {
+        if !text.is_empty() {
+            send(self.parts, text).await;
+            self.shown.push_str(text);
+        }
+    }
+
+    /// The whole text and the sources that it cites; none if the model said that there is no answer.
+    async fn finish(mut self) -> Option<(String, BTreeSet<usize>)> {
+        let checker = std::mem::replace(&mut self.checker, Checker::new(0, Vec::new()));
+        let (rest, cited) = checker.finish();
+        self.show(&rest).await;
+        (self.held.is_none() && !self.shown.is_empty()).then_some((self.shown, cited))
     }
 }
 

@@ -63,9 +63,12 @@ const LEXICAL: &str = "
     SELECT c.id, ts_rank(c.lexical, q.query)::float8 AS rank FROM page_embeddings c, question q
     WHERE c.customer_id = $1 AND c.published AND c.lexical @@ q.query ORDER BY rank DESC, c.id LIMIT $4)";
 
+/// The question's vector, read once: in a generic plan a parameter's text would be parsed again for every row.
+const VECTOR: &str = "vector AS MATERIALIZED (SELECT $5::halfvec AS q)";
+
 /// The materialised list keeps the planner from walking the vector index and filtering afterwards.
 const DENSE_EXACT: &str = "
-  near AS MATERIALIZED (SELECT c.id, c.embedding <=> $5::halfvec AS distance FROM page_embeddings c
+  near AS MATERIALIZED (SELECT c.id, c.embedding <=> v.q AS distance FROM page_embeddings c, vector v
     WHERE c.customer_id = $1 AND c.published AND c.model_id = $6),
   dense AS (SELECT id FROM near ORDER BY distance, id LIMIT $4)";
 
@@ -75,7 +78,7 @@ const FINAL: &str = "
     (SELECT count(*)::int FROM unnest(q.words) w WHERE w = ANY(tsvector_to_array(c.lexical))) AS words,
     coalesce(cardinality(q.words), 0) AS question_words
   FROM ({found}) found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
-  CROSS JOIN question q LEFT JOIN lexical l ON l.id = c.id";
+  CROSS JOIN question q {vector} LEFT JOIN lexical l ON l.id = c.id";
 
 /// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
 pub async fn candidates(
@@ -94,16 +97,19 @@ pub async fn candidates(
     let mut parts = vec![QUESTION.to_owned(), LEXICAL.to_owned()];
     let mut last = FINAL
         .replace("{cosine}", "NULL::float8")
+        .replace("{vector}", "")
         .replace("{found}", "SELECT id FROM lexical");
     if let Some(vector) = vector {
         values.push(vector_text(vector.values).into());
         values.push(vector.model.into());
+        parts.push(VECTOR.to_owned());
         parts.push(dense(tx, vector).await?);
         last = FINAL
             .replace(
                 "{cosine}",
-                "CASE WHEN c.model_id = $6 THEN 1 - (c.embedding <=> $5::halfvec) END",
+                "CASE WHEN c.model_id = $6 THEN 1 - (c.embedding <=> v.q) END",
             )
+            .replace("{vector}", "CROSS JOIN vector v")
             .replace("{found}", "SELECT id FROM dense UNION SELECT id FROM lexical");
         parts
             .iter_mut()
