@@ -140,7 +140,7 @@ impl Answerer {
         let history = conversation::recent(&self.db.tenant(customer).await?, question.session).await?;
         let found = self.searcher.search(customer, text, Mode::Hybrid, CONSIDERED).await?;
         let searched = began.elapsed();
-        let written = match self.supported(text, &found.passages).await? {
+        let written = match support::check(&found.passages) {
             Err(refusal) => refuse(customer, refusal, &found.passages),
             Ok(()) => {
                 self.write(customer, text, &found.passages, &history, parts.as_ref())
@@ -222,19 +222,6 @@ impl Answerer {
                 Err(Error::unavailable("provider_broke_off", message, error))
             }
         }
-    }
-
-    /// Whether the passages support an answer: as a whole, or because one sentence of the best section does.
-    async fn supported(&self, question: &str, passages: &[Passage]) -> Result<std::result::Result<(), Refusal>> {
-        let checked = support::check(passages);
-        if checked == Err(Refusal::NotAnswered)
-            && let Some(section) = extractive::Section::of(passages)
-            && let Some(near) = self.nearness(question, section.statements()).await?
-            && support::is_said(&near)
-        {
-            return Ok(Ok(()));
-        }
-        Ok(checked)
     }
 
     /// How near each text is to the question; none without a model.

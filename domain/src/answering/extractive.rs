@@ -45,12 +45,6 @@ impl Section {
             .chain(self.pieces.iter().map(text))
             .collect()
     }
-
-    /// Each piece with the heading that it stands under, as a reader takes it.
-    pub fn statements(&self) -> Vec<String> {
-        let statement = |p: &Piece| format!("{}: {}", p.heading.as_ref().unwrap_or(&self.heading), p.text);
-        self.pieces.iter().map(statement).collect()
-    }
 }
 
 /// Writes the answer. `near[0]` is the heading's nearness to the question, `near[1..]` each piece's; without a model all are

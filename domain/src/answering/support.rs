@@ -59,12 +59,6 @@ pub fn check(passages: &[Passage]) -> Result<(), Refusal> {
     }
 }
 
-/// Whether one sentence of the best section, taken with its heading, answers clearly by itself. The nearness of a section is
-/// that of all it says: it hides the one sentence that was asked for. For what [`check`] finds not answered.
-pub fn is_said(near: &[f32]) -> bool {
-    near.iter().any(|near| f64::from(*near) >= CLEAR)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -96,12 +90,5 @@ pub(super) mod tests {
         assert_eq!(check(&[passage(Some(0.7), 0.0, "")]), Ok(()));
         assert_eq!(check(&[passage(None, 0.3, "")]), Err(Refusal::NotOnSite));
         assert_eq!(check(&[passage(None, 0.8, "")]), Ok(()));
-    }
-
-    #[test]
-    fn one_clear_sentence_is_enough() {
-        assert!(is_said(&[0.1, 0.64]));
-        assert!(!is_said(&[0.1, 0.6]));
-        assert!(!is_said(&[]));
     }
 }
