@@ -28,14 +28,31 @@ pub fn pieces(markdown: &str) -> Vec<Piece> {
         if block.starts_with('#') {
             heading = Some(block.trim_start_matches('#').trim().to_owned());
         } else if is_prose(&block) {
-            let flat = block.split_whitespace().collect::<Vec<_>>().join(" ");
-            let sentences = sentences(&flat).into_iter().enumerate();
+            let sentences = sentences(&flat(&block)).into_iter().enumerate();
             pieces.extend(sentences.map(|(n, text)| piece(text, n == 0, true)));
         } else {
             pieces.push(piece(block, true, false));
         }
     }
     pieces
+}
+
+/// A paragraph on one line. A definition, whose line begins with a colon, follows its term.
+fn flat(block: &str) -> String {
+    let mut out = String::new();
+    for line in block.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.split_first() {
+            None => {}
+            Some((&":", rest)) if !out.is_empty() => {
+                out.truncate(out.trim_end_matches([':', ' ']).len());
+                out.extend([": ", &rest.join(" ")]);
+            }
+            Some(_) if out.is_empty() => out = words.join(" "),
+            Some(_) => out.extend([" ", &words.join(" ")]),
+        }
+    }
+    out
 }
 
 /// Blocks between empty lines; a fence runs to its end, and the items of one list belong together.
@@ -165,6 +182,15 @@ mod tests {
         ];
         assert_eq!(sentences(text), want);
         assert_eq!(sentences("質問です。答えです。"), ["質問です。", "答えです。"]);
+    }
+
+    #[test]
+    fn a_definition_follows_its_term() {
+        let texts: Vec<String> = pieces("Release:\n: 3.11.2\n\nDate\n: today,\n  at noon")
+            .into_iter()
+            .map(|p| p.text)
+            .collect();
+        assert_eq!(texts, ["Release: 3.11.2", "Date: today, at noon"]);
     }
 
     #[test]
