@@ -122,6 +122,12 @@ impl Job {
         tx.commit().await
     }
 
+    /// Saves progress in the transaction of what it counts, so that neither is there without the other.
+    pub async fn progress_within(&self, tx: &Fenced, progress: &(impl Serialize + Sync)) -> Result<()> {
+        let progress = serde_json::to_value(progress)?;
+        jobs::save_progress(&***tx, self.lease, &progress).await
+    }
+
     /// Prolongs the lease.
     pub async fn renew(&self) -> Result<jobs::Renewal> {
         let _gate = self.gate.lock().await;

@@ -183,15 +183,17 @@ async fn publish(job: &Job, model: Option<&Model>, draft: Draft, force: bool, ta
     index::publish(&tx, &draft.page, model.map(|(_, id)| *id), &draft.chunks).await?;
     index::bump_version(&tx).await?;
     index::count_usage(&tx, 1, embedded as i64).await?;
+    tally.pages += 1;
+    tally.chunks += draft.chunks.len();
+    tally.chunks_embedded += embedded;
+    tally.tokens_saved += draft.tokens_saved;
+    // `done` stays at the group's beginning: what a killed worker has published of it is passed over, not counted again.
+    job.progress_within(&tx, tally).await?;
     tx.commit().await?;
     if let Some((embedder, _)) = model {
         let name = embedder.model().name.clone();
         metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
     }
-    tally.pages += 1;
-    tally.chunks += draft.chunks.len();
-    tally.chunks_embedded += embedded;
-    tally.tokens_saved += draft.tokens_saved;
     Ok(())
 }
 
