@@ -140,7 +140,7 @@ impl Answerer {
         let history = conversation::recent(&self.db.tenant(customer).await?, question.session).await?;
         let found = self.searcher.search(customer, text, Mode::Hybrid, CONSIDERED).await?;
         let searched = began.elapsed();
-        let written = match support::check(&found.passages) {
+        let written = match support::check(&found.passages, found.known) {
             Err(refusal) => refuse(customer, refusal, &found.passages),
             Ok(()) => {
                 self.write(customer, text, &found.passages, &history, parts.as_ref())

@@ -10,6 +10,10 @@ const RELATED: f64 = 0.40;
 const CLEAR: f64 = 0.62;
 /// Between the two, this share of the question's words must occur in the passage.
 const COVERAGE: f64 = 0.5;
+/// Or, from this cosine on, the site must use this share of them anywhere: "how long" and "take" need not stand beside what
+/// answers, but a word that the site never uses speaks against an answer.
+const NEAR: f64 = 0.50;
+const KNOWN: f64 = 0.75;
 /// Without vectors, the words have to carry it alone.
 const COVERAGE_ALONE: f64 = 0.6;
 
@@ -36,8 +40,8 @@ impl Refusal {
     }
 }
 
-/// Whether `passages`, best first, support an answer.
-pub fn check(passages: &[Passage]) -> Result<(), Refusal> {
+/// Whether `passages`, best first, support an answer; `known` is the share of the question's words that the site uses.
+pub fn check(passages: &[Passage], known: f64) -> Result<(), Refusal> {
     let Some(best) = passages.first() else {
         return Err(Refusal::NothingIndexed);
     };
@@ -52,7 +56,7 @@ pub fn check(passages: &[Passage]) -> Result<(), Refusal> {
     if cosine < RELATED {
         return Err(Refusal::NotOnSite);
     }
-    if cosine >= CLEAR || coverage >= COVERAGE {
+    if cosine >= CLEAR || coverage >= COVERAGE || (cosine >= NEAR && known >= KNOWN) {
         Ok(())
     } else {
         Err(Refusal::NotAnswered)
@@ -83,12 +87,14 @@ pub(super) mod tests {
 
     #[test]
     fn meaning_or_words_support_an_answer_and_neither_alone_when_weak() {
-        assert_eq!(check(&[]), Err(Refusal::NothingIndexed));
-        assert_eq!(check(&[passage(Some(0.2), 1.0, "")]), Err(Refusal::NotOnSite));
-        assert_eq!(check(&[passage(Some(0.5), 0.2, "")]), Err(Refusal::NotAnswered));
-        assert_eq!(check(&[passage(Some(0.5), 0.7, "")]), Ok(()));
-        assert_eq!(check(&[passage(Some(0.7), 0.0, "")]), Ok(()));
-        assert_eq!(check(&[passage(None, 0.3, "")]), Err(Refusal::NotOnSite));
-        assert_eq!(check(&[passage(None, 0.8, "")]), Ok(()));
+        assert_eq!(check(&[], 1.0), Err(Refusal::NothingIndexed));
+        assert_eq!(check(&[passage(Some(0.2), 1.0, "")], 0.5), Err(Refusal::NotOnSite));
+        assert_eq!(check(&[passage(Some(0.5), 0.2, "")], 0.5), Err(Refusal::NotAnswered));
+        assert_eq!(check(&[passage(Some(0.5), 0.7, "")], 0.5), Ok(()));
+        assert_eq!(check(&[passage(Some(0.5), 0.2, "")], 0.8), Ok(()));
+        assert_eq!(check(&[passage(Some(0.45), 0.2, "")], 0.8), Err(Refusal::NotAnswered));
+        assert_eq!(check(&[passage(Some(0.7), 0.0, "")], 0.5), Ok(()));
+        assert_eq!(check(&[passage(None, 0.3, "")], 0.5), Err(Refusal::NotOnSite));
+        assert_eq!(check(&[passage(None, 0.8, "")], 0.5), Ok(()));
     }
 }

@@ -1,5 +1,6 @@
 //! Fusion: `cosine + w · (rank / best rank of the question)²`, pure.
 use serde::Serialize;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Candidate;
@@ -37,6 +38,16 @@ pub struct Passage {
     pub coverage: f64,
 }
 
+/// The share of the question's words that occur in any candidate, 0 to 1: a word that none has is one that the site does not
+/// use, and speaks against an answer. A question of stop words alone has nothing against it.
+pub fn known(candidates: &[Candidate]) -> f64 {
+    let words: BTreeSet<&String> = candidates.iter().flat_map(|c| &c.words).collect();
+    match candidates.first().map_or(0, |c| c.question_words) {
+        0 => 1.0,
+        asked => words.len() as f64 / f64::from(asked),
+    }
+}
+
 /// Orders candidates, best first.
 pub fn fuse(candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
     let best = candidates.iter().filter_map(|c| c.rank).fold(0.0, f64::max);
@@ -52,7 +63,7 @@ fn passage(c: Candidate, best: f64) -> Passage {
         .cosine
         .map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical * lexical);
     let coverage = if c.question_words > 0 {
-        f64::from(c.words) / f64::from(c.question_words)
+        c.words.len() as f64 / f64::from(c.question_words)
     } else {
         0.0
     };
@@ -88,7 +99,7 @@ mod tests {
             text: String::new(),
             cosine,
             rank,
-            words: 1,
+            words: vec!["ship".into()],
             question_words: 2,
         }
     }
@@ -99,6 +110,16 @@ mod tests {
         assert_eq!(fuse(near_tie, 2)[0].chunk, Uuid::from_u128(2));
         let clear = vec![candidate(1, Some(0.80), None), candidate(2, Some(0.48), Some(0.9))];
         assert_eq!(fuse(clear, 2)[0].chunk, Uuid::from_u128(1));
+    }
+
+    #[test]
+    fn a_word_counts_as_known_wherever_it_occurs() {
+        let other = Candidate {
+            words: vec!["cost".into()],
+            ..candidate(2, None, None)
+        };
+        assert!((known(&[candidate(1, None, None), candidate(3, None, None)]) - 0.5).abs() < 1e-9);
+        assert!((known(&[candidate(1, None, None), other]) - 1.0).abs() < 1e-9);
     }
 
     #[test]

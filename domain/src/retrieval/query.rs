@@ -36,8 +36,8 @@ pub struct Candidate {
     pub cosine: Option<f64>,
     /// `ts_rank` of the question's words; none if none occurs.
     pub rank: Option<f64>,
-    /// How many different words of the question occur in the chunk.
-    pub words: i32,
+    /// The different words of the question that occur in the chunk, as lexemes.
+    pub words: Vec<String>,
     /// How many different words the question has, stop words left out.
     pub question_words: i32,
 }
@@ -75,7 +75,7 @@ const DENSE_EXACT: &str = "
 const FINAL: &str = "
   SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, c.ordinal, c.heading_path, c.text,
     {cosine} AS cosine, l.rank,
-    (SELECT count(*)::int FROM unnest(q.words) w WHERE w = ANY(tsvector_to_array(c.lexical))) AS words,
+    ARRAY(SELECT w FROM unnest(q.words) w WHERE w = ANY(tsvector_to_array(c.lexical))) AS words,
     coalesce(cardinality(q.words), 0) AS question_words
   FROM ({found}) found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
   CROSS JOIN question q {vector} LEFT JOIN lexical l ON l.id = c.id";

@@ -3,7 +3,7 @@ use embedding::{Embedder, Kind};
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Passage, fuse, query};
+use super::{Passage, fuse, known, query};
 use crate::{
     Error, Result,
     pages::index,
@@ -40,6 +40,8 @@ impl FromStr for Mode {
 pub struct Search {
     /// Best first.
     pub passages: Vec<Passage>,
+    /// The share of the question's words that any candidate has, 0 to 1.
+    pub known: f64,
     /// What was really used: without an embedding model everything is lexical.
     pub mode: &'static str,
 }
@@ -99,6 +101,7 @@ impl Searcher {
             (false, _) => "lexical",
         };
         Ok(Search {
+            known: known(&found),
             passages: fuse(found, limit),
             mode,
         })

@@ -24,7 +24,7 @@ const MAX_TOKENS: usize = 256;
 /// What long sections are cut into.
 const TARGET_TOKENS: usize = 200;
 /// What small sections are merged up to: a section of some sentences is found best by its own heading.
-const MERGE_TOKENS: usize = 80;
+const MERGE_TOKENS: usize = 50;
 
 type Model = (Arc<dyn Embedder>, Uuid);
 
