@@ -49,8 +49,10 @@ fn main() -> ExitCode {
         Command::Migrate => process::run(commands::migrate::run()),
         Command::Doctor => process::run(commands::doctor::run()),
         Command::Openapi => {
-            print!("{}", api::openapi_yaml());
-            Ok(())
+            use std::io::Write;
+            std::io::stdout()
+                .write_all(api::openapi_yaml().as_bytes())
+                .map_err(Into::into)
         }
         Command::Eval(command) => process::run(commands::eval::run(command)),
     };

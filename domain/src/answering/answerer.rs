@@ -206,7 +206,7 @@ impl Answerer {
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Written> {
         let Some(model) = &self.model else {
-            return self.extract(question, passages).await;
+            return self.extract(customer, question, passages).await;
         };
         match self.generate(model, customer, question, passages, history, parts).await {
             Ok(written) => Ok(written),
@@ -215,7 +215,7 @@ impl Answerer {
                     error = &error as &dyn std::error::Error,
                     "the provider failed; answering from the site's own words"
                 );
-                self.extract(question, passages).await
+                self.extract(customer, question, passages).await
             }
             Err(Failure::BrokenOff(error)) => {
                 let message = "the answer broke off; please ask again";
@@ -235,8 +235,11 @@ impl Answerer {
     }
 
     /// Quotes the section of the best passage; the other pages are further sources.
-    async fn extract(&self, question: &str, passages: &[Passage]) -> Result<Written> {
-        let section = extractive::Section::of(passages).ok_or_else(|| Error::internal("quoting", "no passage"))?;
+    async fn extract(&self, customer: &Customer, question: &str, passages: &[Passage]) -> Result<Written> {
+        let best = passages
+            .first()
+            .ok_or_else(|| Error::internal("quoting", "no passage"))?;
+        let section = extractive::Section::new(best, &self.searcher.section(customer, best).await?);
         let near = self.nearness(question, section.texts()).await?;
         let body = extractive::compose(&section, near.as_deref().unwrap_or_default(), self.simplified);
         let sources = sources(&one_a_page(passages));

@@ -7,6 +7,8 @@ use crate::retrieval::Passage;
 
 /// Words of an answer; simplified answers have at most 75.
 const WORDS: usize = 140;
+/// Words of an answer from a section that asks the same question: its author has already kept it short.
+const WHOLE_WORDS: usize = 220;
 const SIMPLIFIED_WORDS: usize = 75;
 /// A heading this near to the question asks the same.
 const SAME_QUESTION: f32 = 0.75;
@@ -18,21 +20,13 @@ pub struct Section {
 }
 
 impl Section {
-    /// The section that the best passage belongs to, put together from those of its chunks that were found.
-    pub fn of(passages: &[Passage]) -> Option<Self> {
-        let best = passages.first()?;
-        let mut parts: Vec<&Passage> = passages
-            .iter()
-            .filter(|p| p.page == best.page && p.heading_path == best.heading_path)
-            .collect();
-        parts.sort_by_key(|p| p.ordinal);
-        parts.dedup_by_key(|p| p.ordinal);
-        let text: Vec<&str> = parts.iter().map(|p| p.text.as_str()).collect();
+    /// The section that `best` belongs to, of the texts of its chunks in order.
+    pub fn new(best: &Passage, texts: &[String]) -> Self {
         let heading = best.heading_path.rsplit(" > ").next().unwrap_or(&best.title).to_owned();
-        Some(Self {
+        Self {
             heading,
-            pieces: pieces(&text.join("\n\n")),
-        })
+            pieces: pieces(&texts.join("\n\n")),
+        }
     }
 
     /// The texts whose nearness to the question [`compose`] needs: the heading, then each piece.
@@ -50,9 +44,13 @@ impl Section {
 /// Writes the answer. `near[0]` is the heading's nearness to the question, `near[1..]` each piece's; without a model all are
 /// equal and the answer is the section's beginning.
 pub fn compose(section: &Section, near: &[f32], simplified: bool) -> String {
-    let budget = if simplified { SIMPLIFIED_WORDS } else { WORDS };
     let pieces = &section.pieces;
     let heading = near.first().copied().unwrap_or(1.0);
+    let budget = match simplified {
+        true => SIMPLIFIED_WORDS,
+        false if heading >= SAME_QUESTION => WHOLE_WORDS,
+        false => WORDS,
+    };
     let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
     let chosen = if whole <= budget || heading >= SAME_QUESTION || near.len() <= 1 {
         from_start(pieces, budget)
@@ -154,7 +152,7 @@ mod tests {
     use crate::answering::support::tests::passage;
 
     fn section(text: &str) -> Section {
-        Section::of(&[passage(Some(0.8), 1.0, text)]).unwrap()
+        Section::new(&passage(Some(0.8), 1.0, text), &[text.to_owned()])
     }
 
     #[test]

@@ -9,6 +9,11 @@ use super::Candidate;
 /// the few chunks that hold nearly all of the question's words gain, and those that hold one of them don't.
 pub const LEXICAL_WEIGHT: f64 = 0.08;
 
+/// Added where the section's heading is the question: more than any two cosines of good passages differ.
+const HEADING_BONUS: f64 = 0.3;
+/// Shorter questions are names of subjects, which many sections have.
+const HEADING_WORDS: usize = 3;
+
 /// A chunk with its scores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Passage {
@@ -49,19 +54,40 @@ pub fn known(candidates: &[Candidate]) -> f64 {
 }
 
 /// Orders candidates, best first.
-pub fn fuse(candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
+pub fn fuse(question: &str, candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
     let best = candidates.iter().filter_map(|c| c.rank).fold(0.0, f64::max);
-    let mut passages: Vec<Passage> = candidates.into_iter().map(|c| passage(c, best)).collect();
+    let asked = words(question);
+    let mut passages: Vec<Passage> = candidates.into_iter().map(|c| passage(c, best, &asked)).collect();
     passages.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
     passages.truncate(limit);
     passages
 }
 
-fn passage(c: Candidate, best: f64) -> Passage {
+/// Lower-case words, without punctuation.
+fn words(text: &str) -> Vec<String> {
+    let parts = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty());
+    parts.map(str::to_lowercase).collect()
+}
+
+/// Whether a section's heading is the question, word for word: what an FAQ's author meant to answer it. Vectors can't tell "a
+/// string to a number" from "a number to a string".
+fn is_heading(heading_path: &str, asked: &[String]) -> bool {
+    let heading = heading_path.rsplit(" > ").next().unwrap_or_default();
+    asked.len() >= HEADING_WORDS && words(heading) == asked
+}
+
+fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
     let lexical = if best > 0.0 { c.rank.unwrap_or(0.0) / best } else { 0.0 };
     let score = c
         .cosine
         .map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical * lexical);
+    let score = if is_heading(&c.heading_path, asked) {
+        score + HEADING_BONUS
+    } else {
+        score
+    };
     let coverage = if c.question_words > 0 {
         c.words.len() as f64 / f64::from(c.question_words)
     } else {
@@ -107,9 +133,23 @@ mod tests {
     #[test]
     fn words_decide_between_equal_meanings_and_do_not_outvote_a_clear_one() {
         let near_tie = vec![candidate(1, Some(0.50), None), candidate(2, Some(0.48), Some(0.9))];
-        assert_eq!(fuse(near_tie, 2)[0].chunk, Uuid::from_u128(2));
+        assert_eq!(fuse("", near_tie, 2)[0].chunk, Uuid::from_u128(2));
         let clear = vec![candidate(1, Some(0.80), None), candidate(2, Some(0.48), Some(0.9))];
-        assert_eq!(fuse(clear, 2)[0].chunk, Uuid::from_u128(1));
+        assert_eq!(fuse("", clear, 2)[0].chunk, Uuid::from_u128(1));
+    }
+
+    #[test]
+    fn the_section_that_asks_the_same_question_comes_first() {
+        let headed = |n, cosine, heading: &str| Candidate {
+            heading_path: format!("FAQ > {heading}"),
+            ..candidate(n, Some(cosine), None)
+        };
+        let candidates = vec![
+            headed(1, 0.90, "How do I convert a number to a string?"),
+            headed(2, 0.85, "How do I convert a string to a number?"),
+        ];
+        let found = fuse("how do I convert a string to a number", candidates, 2);
+        assert_eq!(found[0].chunk, Uuid::from_u128(2));
     }
 
     #[test]
@@ -124,7 +164,11 @@ mod tests {
 
     #[test]
     fn without_vectors_the_words_decide_alone() {
-        let found = fuse(vec![candidate(1, None, Some(0.1)), candidate(2, None, Some(0.3))], 5);
+        let found = fuse(
+            "",
+            vec![candidate(1, None, Some(0.1)), candidate(2, None, Some(0.3))],
+            5,
+        );
         assert_eq!(found[0].chunk, Uuid::from_u128(2));
         assert!((found[0].score - 1.0).abs() < 1e-9);
         assert!((found[0].coverage - 0.5).abs() < 1e-9);

@@ -1,5 +1,6 @@
 //! A search as the chat and `GET /api/search` run it.
 use embedding::{Embedder, Kind};
+use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
@@ -7,8 +8,11 @@ use super::{Passage, fuse, known, query};
 use crate::{
     Error, Result,
     pages::index,
-    tenancy::{Customer, Db},
+    tenancy::{Customer, Db, sql},
 };
+
+/// Chunks of a section that are read for an answer.
+const SECTION_CHUNKS: i64 = 6;
 
 /// Which legs choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -102,9 +106,30 @@ impl Searcher {
         };
         Ok(Search {
             known: known(&found),
-            passages: fuse(found, limit),
+            passages: fuse(question, found, limit),
             mode,
         })
+    }
+
+    /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.
+    pub async fn section(&self, customer: &Customer, passage: &Passage) -> Result<Vec<String>> {
+        const TEXTS: &str = "SELECT ordinal, text FROM page_embeddings
+            WHERE customer_id = $1 AND page_id = $2 AND heading_path = $3 AND published ORDER BY ordinal LIMIT $4";
+        let values = [
+            customer.id.into(),
+            passage.page.into(),
+            passage.heading_path.clone().into(),
+            SECTION_CHUNKS.into(),
+        ];
+        let tx = self.db.tenant(customer).await?;
+        let rows = tx.query_all_raw(sql(TEXTS, values)).await?;
+        let (mut texts, mut complete) = (Vec::new(), false);
+        for row in rows {
+            complete |= row.try_get::<i32>("", "ordinal")? == passage.ordinal;
+            texts.push(row.try_get("", "text")?);
+        }
+        // Further down, or published anew since the search: then the passage speaks for itself.
+        Ok(if complete { texts } else { vec![passage.text.clone()] })
     }
 
     async fn question_vector(&self, question: &str) -> Option<(Uuid, Vec<f32>)> {

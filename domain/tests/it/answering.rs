@@ -120,6 +120,42 @@ async fn without_a_model_the_site_s_own_words_answer_and_everything_is_kept() {
 }
 
 #[tokio::test]
+async fn a_section_that_was_cut_into_chunks_answers_as_a_whole() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let page = store::list(&tx, Some("Kayaks"), None, 1).await.unwrap().remove(0);
+    let pending = index::pending(&tx, page.id, true).await.unwrap().unwrap();
+    let embedder = testkit::local_model().await;
+    let mut chunks = Vec::new();
+    for text in ["Rinse it with fresh water.", "Then dry it in the shade."] {
+        let input = format!("Kayaks > How do I care for a kayak?\n{text}");
+        let vectors = embedder
+            .embed(Kind::Passage, std::slice::from_ref(&input))
+            .await
+            .unwrap();
+        chunks.push(NewChunk {
+            heading_path: "Kayaks > How do I care for a kayak?".into(),
+            text: text.into(),
+            tokens: 20,
+            hash: index::input_hash(&input),
+            embedding: vectors.into_iter().next(),
+        });
+    }
+    index::publish(&tx, &pending, Some(index::LOCAL_MODEL), &chunks)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), "How do I care for a kayak?"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.text,
+        "Rinse it with fresh water.\n\nThen dry it in the shade. [1]"
+    );
+}
+
+#[tokio::test]
 async fn what_the_site_does_not_say_is_refused_with_the_reason_and_a_way_to_a_human() {
     let (kit, customer, answerer) = installation(&[]).await;
     let contact = serde_json::json!({ "contact_email": "help@shop.example" });
