@@ -195,9 +195,11 @@ fn build(policy: &Policy, guard: &Guard, excepted: bool) -> Result<reqwest::Clie
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // Decoding is ours, since it has to be bounded; another crate of the build may have switched one of these on.
         .no_gzip()
         .no_brotli()
         .no_deflate()
+        .no_zstd()
         .default_headers(headers)
         .user_agent(&policy.user_agent)
         .dns_resolver(Arc::new(resolver))

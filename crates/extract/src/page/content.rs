@@ -210,11 +210,14 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
     if !container || stat.h1 || stat.main {
         return false;
     }
-    let label = format!(
-        "{} {}",
-        dom.attribute(id, "class").unwrap_or_default(),
-        dom.attribute(id, "id").unwrap_or_default()
-    );
+    let class = dom.attribute(id, "class").unwrap_or_default();
+    let anchor = dom.attribute(id, "id").unwrap_or_default();
+    let own = if class.is_empty() && is_anchor_of_heading(dom, id, anchor) {
+        ""
+    } else {
+        anchor
+    };
+    let label = format!("{class} {own}");
     if !forum && patterns::names(&COMMENTS, &label) {
         return stat.text * 10 <= total * 9;
     }
@@ -225,6 +228,24 @@ fn is_furniture(dom: &Dom, id: Id, body: Id, stats: &[Stat], forum: bool) -> boo
         return true;
     }
     patterns::names(&FURNITURE, &label) && stat.text * 10 <= total * 4
+}
+
+/// Whether the name of a section is only made from its heading, as documentation generators do: "how-do-i-share-a-variable"
+/// says what the section is about and not that it is a row of share buttons.
+fn is_anchor_of_heading(dom: &Dom, id: Id, anchor: &str) -> bool {
+    let is_heading = |it: &Id| matches!(dom.name(*it), "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
+    // Generators put empty elements before the heading, as targets of an index.
+    let first = dom.children(id).find(|it| !dom.text(*it).trim().is_empty());
+    let words = |text: &str| -> Vec<String> {
+        let parts = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|part| !part.is_empty());
+        parts.map(str::to_lowercase).collect()
+    };
+    first.filter(is_heading).is_some_and(|heading| {
+        let heading = words(&dom.text(heading));
+        !anchor.is_empty() && words(anchor).iter().all(|word| heading.contains(word))
+    })
 }
 
 /// Whether anything below is long enough to be a sentence of the text rather than a caption.

@@ -44,7 +44,7 @@ pub(super) static ELSEWHERE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// A heading over what visitors wrote about a product or an article.
 pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     phrase(
-        r"(?:customer |product |user |verified |guest |our |all )*(?:ratings? (?:and|&|\+) )?reviews(?: (?:and|&) ratings?)?(?: \(?[\d,.]+\)?)?(?: (?:for|of|from) .*)?|[\d,.]+ (?:customer |global |product )?(?:reviews?|ratings?|comments?|responses|replies|thoughts)(?: (?:for|on|to) .*)?|(?:write|leave|add) a (?:review|comment).*|comments?(?: \(?\d+\)?)?|discussion(?: \(\d+\))?|(?:customer )?questions (?:and|&) answers|q ?& ?a|join the (?:conversation|discussion)",
+        r"(?:customer |product |user |verified |guest |our |all )*(?:ratings? (?:and|&|\+) )?reviews(?: (?:and|&) ratings?)?(?: \(?[\d,.]+\)?)?(?: (?:for|of|from) .*)?|\d+(?:[,.]\d{3})* (?:customer |global |product )?(?:reviews?|ratings?|comments?|responses|replies|thoughts)(?: (?:for|on|to) .*)?|(?:write|leave|add) a (?:review|comment).*|comments?(?: \(?\d+\)?)?|discussion(?: \(\d+\))?|(?:customer )?questions (?:and|&) answers|q ?& ?a|join the (?:conversation|discussion)",
     )
 });
 

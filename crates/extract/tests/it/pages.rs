@@ -134,6 +134,21 @@ fn words_of_other_elements_do_not_condemn() {
 }
 
 #[test]
+fn an_anchor_made_from_a_heading_does_not_condemn_its_section() {
+    let filler = "The interpreter reads the program and runs it line by line. ".repeat(12);
+    let found = page(&format!(
+        "<main><h1>FAQ</h1><p>{filler}</p>
+         <section id=\"how-do-i-share-variables-across-modules\"><h3>How do I share variables across modules?<a>¶</a></h3>
+         <p>Create a special module called config.</p></section>
+         <section id=\"comments\"><span id=\"index-4\"></span><h2>2.1.3. Comments</h2><p>A comment starts with a hash character.</p></section>
+         <section id=\"share\"><p>Post this on a network</p></section></main>"
+    ));
+    assert!(found.markdown.contains("module called config"), "{}", found.markdown);
+    assert!(found.markdown.contains("starts with a hash"), "{}", found.markdown);
+    assert!(!found.markdown.contains("on a network"), "{}", found.markdown);
+}
+
+#[test]
 fn a_page_with_one_question_gets_its_chunk() {
     let html = "<title>Design FAQ — Docs</title><main><h1>Design FAQ</h1><h2>Why are strings immutable?</h2><p>There are several \
         advantages.</p><p>One is performance.</p><h2>Why self?</h2><p>It was borrowed.</p></main>";

@@ -90,13 +90,19 @@ impl Work {
 
     /// Fails unless `count` different jobs ran, each of them once.
     pub fn assert_each_once(&self, count: usize) {
+        assert_eq!(self.assert_none_twice(), count, "jobs that ran");
+    }
+
+    /// Fails when a job ran more than once; says how many ran.
+    pub fn assert_none_twice(&self) -> usize {
         let mut runs = HashMap::<_, usize>::new();
         for errand in self.record.begun.lock().unwrap().iter() {
             *runs.entry(errand.job.clone()).or_default() += 1;
         }
-        assert_eq!(runs.len(), count, "jobs that ran");
+        let ran = runs.len();
         runs.retain(|_, runs| *runs != 1);
         assert!(runs.is_empty(), "ran more than once: {runs:?}");
+        ran
     }
 
     fn begin(&self, errand: &Errand) -> bool {
