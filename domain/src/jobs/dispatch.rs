@@ -163,6 +163,8 @@ impl Dispatcher {
             on_streams.insert(kind, stats.waiting + stats.held);
         }
         let mended = reconcile(&self.db, &on_streams).await?;
+        // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
+        tx.commit().await?;
         if mended != Mended::default() {
             tracing::info!(
                 orphans = mended.orphans,
