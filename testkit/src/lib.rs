@@ -1,15 +1,24 @@
-//! What tests stand on: a real Postgres and Valkey of their own, customers and keys, real local sites, and stub servers for
-//! services outside of the machine.
+//! What tests stand on: a real Postgres and Valkey of their own, customers and keys, real local sites, stub servers for
+//! services outside of the machine, processes, and faults: servers that stop, freeze, fill up or forget, and wires that break.
 //!
 //! A missing need fails the test and names itself; nothing here skips. Panicking is right: this crate is a dev-dependency only.
 #![expect(
     clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
     reason = "a test whose ground gives way must fail, and say where"
 )]
+mod faults;
 mod kit;
+mod process;
 mod provider;
 mod site;
+mod wire;
 
+pub use faults::Frozen;
 pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, within};
+pub use local_services::Server;
+pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
 pub use site::{Hit, Page, Site};
+pub use wire::{Upstream, Wire};
