@@ -8,6 +8,7 @@
 )]
 mod browser;
 mod ci;
+mod faketime;
 mod openapi;
 mod shell;
 mod test;

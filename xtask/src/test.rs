@@ -2,11 +2,12 @@
 use anyhow::{Result, bail};
 
 use crate::{
-    browser,
+    browser, faketime,
     shell::{run as step, works},
 };
 
-/// Runs all tests. Postgres, Valkey and the model come by themselves; Python with pip and a browser must be there.
+/// Runs all tests. Postgres, Valkey and the model come by themselves; Python with pip, a browser and
+/// faketime must be there.
 pub fn run_all(rest: &[&str]) -> Result<()> {
     if !works("python3", &["-m", "pip", "--version"]) {
         bail!(
@@ -14,6 +15,7 @@ pub fn run_all(rest: &[&str]) -> Result<()> {
         );
     }
     browser::ensure()?;
+    faketime::ensure()?;
     // One process a test keeps a panic, a hang and the servers of a test apart from all others.
     if works("cargo", &["nextest", "--version"]) {
         step("cargo", &[&["nextest", "run", "--workspace"], rest].concat())
