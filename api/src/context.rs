@@ -43,6 +43,7 @@ pub struct Context {
     pub(crate) life: Lifecycle,
     pub(crate) hosts: Hosts,
     pub(crate) admin_token: SecretString,
+    pub(crate) cron_secret: SecretString,
     /// How the world reaches this installation, without a trailing slash.
     pub(crate) base_url: String,
     /// Jobs are refused while Redis is away.
@@ -75,10 +76,11 @@ impl Context {
             None => "extractive".to_owned(),
         };
         Ok(Self {
-            live: Live::new(db.clone(), &config.redis)?,
+            live: Live::new(db.clone(), &config.redis, life.clone())?,
             answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?,
             visitors: VisitorTokens::new(&config.security.master_key(), clock.clone()),
             admin_token: config.security.admin_token.clone(),
+            cron_secret: config.security.cron_secret.clone(),
             base_url: config.http.public_url.clone(),
             require_redis: config.redis.required,
             maintenance: config.http.maintenance,

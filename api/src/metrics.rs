@@ -1,6 +1,5 @@
 //! Measurements, under the names that the dashboards know.
-use domain::jobs::QueueStats;
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use poem::http::{Method, StatusCode};
 use std::time::{Duration, Instant};
@@ -30,17 +29,6 @@ pub fn request(route: &str, method: &Method, status: StatusCode, took: Duration)
     counter!("omniops_http_requests_total", "route" => route.to_owned(), "method" => method, "status" => status)
         .increment(1);
     histogram!(HTTP, "route" => route.to_owned()).record(took.as_secs_f64());
-}
-
-/// How the queues stand, measured when somebody asks.
-pub fn queues(stats: &[QueueStats]) {
-    for queue in stats {
-        let name = queue.kind.as_str();
-        gauge!("omniops_queue_depth", "queue" => name).set(queue.depth as f64);
-        gauge!("omniops_queue_oldest_seconds", "queue" => name).set(queue.oldest_seconds);
-        gauge!("omniops_queue_running", "queue" => name).set(queue.running as f64);
-        gauge!("omniops_queue_dead", "queue" => name).set(queue.dead as f64);
-    }
 }
 
 /// One question. Counted when dropped, so that a visitor who leaves is counted as well.

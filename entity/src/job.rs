@@ -23,7 +23,7 @@ pub struct Model {
     pub attempts: i32,
     pub max_attempts: i32,
     pub lease_token: Option<Uuid>,
-    pub lease_until: Option<OffsetDateTime>,
+    pub worker_id: Option<Uuid>,
     pub cancel_requested: bool,
     pub progress: Json,
     pub result: Option<Json>,

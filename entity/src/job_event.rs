@@ -16,7 +16,6 @@ pub struct Model {
     pub kind: String,
     pub data: Json,
     pub at: OffsetDateTime,
-    pub published_at: Option<OffsetDateTime>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

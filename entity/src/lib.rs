@@ -16,5 +16,6 @@ pub mod job_url;
 pub mod message;
 pub mod page;
 pub mod receipt;
+pub mod schedule;
 pub mod scrape_job;
 pub mod visitor;

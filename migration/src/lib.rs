@@ -13,6 +13,7 @@ mod m20261121_000002_tenancy;
 mod m20261121_000003_job_ledger;
 mod m20261121_000004_page_store;
 mod m20261121_000005_conversations;
+mod m20261122_000006_job_control;
 mod tables;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_job_ledger::Migration),
             Box::new(m20261121_000004_page_store::Migration),
             Box::new(m20261121_000005_conversations::Migration),
+            Box::new(m20261122_000006_job_control::Migration),
         ]
     }
 }

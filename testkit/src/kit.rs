@@ -89,9 +89,9 @@ impl Kit {
         Lifecycle::new()
     }
 
-    /// Reads live events.
-    pub fn live(&self) -> Live {
-        Live::new(self.db.clone(), &self.config.redis).expect("the event reader")
+    /// Reads live events, until `life` ends.
+    pub fn live(&self, life: &Lifecycle) -> Live {
+        Live::new(self.db.clone(), &self.config.redis, life.clone()).expect("the event reader")
     }
 
     /// A customer with a verified primary domain.

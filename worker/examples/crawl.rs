@@ -45,7 +45,7 @@ async fn main() {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        kit.dispatcher.nudge(&[asked.id]).await;
+        kit.dispatcher.dispatch(std::slice::from_ref(&asked)).await;
         let mut visited = None;
         let job = loop {
             tokio::time::sleep(Duration::from_millis(200)).await;

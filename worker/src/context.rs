@@ -2,7 +2,7 @@
 use domain::{Error, Result, clock::Clock, config::Config, jobs::Dispatcher, retrieval::Searcher, tenancy::Db};
 use std::sync::Arc;
 
-use crate::crawl::Politeness;
+use crate::{Handlers, Product, crawl::Politeness, heart::Heart, run::Desk};
 
 /// Renders the process's metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -36,11 +36,15 @@ pub struct Context {
     pub crawler: CrawlerKind,
     /// What `/metrics` answers, if the process records metrics.
     pub metrics: Option<MetricsText>,
+    /// What is done for a job.
+    pub handlers: Arc<dyn Handlers>,
     pub(crate) politeness: Politeness,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) heart: Heart,
 }
 
 impl Context {
-    /// With the system's clock, the default crawler and no metrics.
+    /// With the system's clock, the default crawler, the product's handlers and no metrics.
     pub fn new(config: Arc<Config>, db: Db, dispatcher: Dispatcher, searcher: Searcher) -> Result<Self> {
         let mut policy = egress::Policy::new(&config.crawl.user_agent);
         policy.allow.clone_from(&config.crawl.egress_allow);
@@ -55,6 +59,9 @@ impl Context {
             clock: Clock::system(),
             crawler: CrawlerKind::default(),
             metrics: None,
+            handlers: Arc::new(Product),
+            desk: Arc::default(),
+            heart: Heart::new(),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! Alive means that its own parts move. A Redis or a database that is away makes it unready and not dead: starting it again
 //! would mend nothing.
 use domain::{
-    jobs::{Kind, QUEUES},
+    jobs::{LANES, Lane},
     lifecycle::Lifecycle,
 };
 use poem::{
@@ -31,7 +31,7 @@ pub(crate) struct Vitals {
 
 struct Parts {
     ctx: Context,
-    queues: BTreeMap<Kind, queue::Health>,
+    queues: BTreeMap<Lane, queue::Health>,
     ticked: Mutex<Instant>,
     born: Instant,
 }
@@ -43,7 +43,7 @@ impl Vitals {
         Self {
             parts: Arc::new(Parts {
                 ctx: ctx.clone(),
-                queues: QUEUES.map(|kind| (kind, queue::Health::default())).into(),
+                queues: LANES.map(|lane| (lane, queue::Health::default())).into(),
                 ticked: Mutex::new(now),
                 born: now,
             }),
@@ -51,8 +51,8 @@ impl Vitals {
     }
 
     /// Where a queue reports.
-    pub fn queue(&self, kind: Kind) -> queue::Health {
-        self.parts.queues.get(&kind).cloned().unwrap_or_default()
+    pub fn queue(&self, lane: Lane) -> queue::Health {
+        self.parts.queues.get(&lane).cloned().unwrap_or_default()
     }
 
     /// The maintenance loop has gone round.
@@ -64,18 +64,18 @@ impl Vitals {
     async fn dead(&self) -> Option<String> {
         let young = self.parts.born.elapsed() < SILENCE;
         let mut silent = None;
-        for (kind, health) in &self.parts.queues {
+        for (lane, health) in &self.parts.queues {
             if !health.is_running() && !young {
-                return Some(format!("the {kind} queue's task has ended"));
+                return Some(format!("the {lane} queue's task has ended"));
             }
             if health.reader_silence().is_some_and(|silence| silence > SILENCE) {
-                silent = Some(kind);
+                silent = Some(lane);
             }
         }
-        if let Some(kind) = silent
+        if let Some(lane) = silent
             && self.parts.ctx.dispatcher.ping().await.is_ok()
         {
-            return Some(format!("the {kind} queue's reader is silent"));
+            return Some(format!("the {lane} queue's reader is silent"));
         }
         let ticked = *self.parts.ticked.lock().unwrap_or_else(PoisonError::into_inner);
         if ticked.elapsed() > SILENCE && self.parts.ctx.db.ping().await.is_ok() {

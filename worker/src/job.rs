@@ -72,23 +72,23 @@ pub struct Job {
     pub ctx: Context,
     /// The row as it was claimed.
     pub row: Arc<entity::job::Model>,
-    /// Whose job it is.
-    pub customer: Customer,
+    /// Whose job it is; none for the system's own.
+    customer: Option<Customer>,
     /// Whether to stop.
     pub signal: Signal,
     lease: Lease,
-    /// One writer at a time: the fence is a shared lock on the job's row, and renewals, which change the row, would wait
-    /// for ever behind an unbroken row of sharers.
+    /// One writer at a time: the fence is a shared lock on the job's row, and progress and cancellation, which change the row,
+    /// would wait for ever behind an unbroken row of sharers.
     gate: Arc<Mutex<()>>,
 }
 
 impl Job {
     /// Puts together what a claim brought.
-    pub fn new(ctx: Context, claimed: jobs::Claimed, customer: Customer) -> Self {
+    pub(crate) fn new(ctx: Context, claimed: jobs::Claimed) -> Self {
         Self {
             ctx,
             row: Arc::new(claimed.job),
-            customer,
+            customer: claimed.customer,
             signal: Signal::default(),
             lease: claimed.lease,
             gate: Arc::default(),
@@ -100,15 +100,20 @@ impl Job {
         self.lease.job
     }
 
+    /// Whose job it is; an error for the system's own.
+    pub fn customer(&self) -> Result<&Customer> {
+        self.customer.as_ref().ok_or_else(|| Error::not_found("customer"))
+    }
+
     /// A transaction that reads.
     pub async fn read(&self) -> Result<TenantTx> {
-        self.ctx.db.tenant(&self.customer).await
+        self.ctx.db.tenant(self.customer()?).await
     }
 
     /// A transaction that writes the job's work. It is refused when the lease is lost.
     pub async fn write(&self) -> Result<Fenced> {
         let gate = self.gate.clone().lock_owned().await;
-        let tx = self.ctx.db.tenant(&self.customer).await?;
+        let tx = self.ctx.db.tenant(self.customer()?).await?;
         jobs::fence(&*tx, self.lease).await?;
         Ok(Fenced { tx, _gate: gate })
     }
@@ -117,7 +122,7 @@ impl Job {
     pub async fn progress(&self, progress: &(impl Serialize + Sync)) -> Result<()> {
         let progress = serde_json::to_value(progress)?;
         let _gate = self.gate.lock().await;
-        let tx = self.ctx.db.tenant(&self.customer).await?;
+        let tx = self.ctx.db.tenant(self.customer()?).await?;
         jobs::save_progress(&*tx, self.lease, &progress).await?;
         tx.commit().await
     }
@@ -126,12 +131,6 @@ impl Job {
     pub async fn progress_within(&self, tx: &Fenced, progress: &(impl Serialize + Sync)) -> Result<()> {
         let progress = serde_json::to_value(progress)?;
         jobs::save_progress(&***tx, self.lease, &progress).await
-    }
-
-    /// Prolongs the lease.
-    pub async fn renew(&self) -> Result<jobs::Renewal> {
-        let _gate = self.gate.lock().await;
-        jobs::renew(&self.ctx.db, self.lease, self.ctx.config.worker.lease).await
     }
 }
 

@@ -3,15 +3,18 @@
 //! ```text
 //! runtime (apalis) ─ errand ─▶ run ─ claim ─▶ jobs::scrape ─▶ crawl::pass ─▶ crawl::{plain, spider} ─▶ crawl::fetcher
 //!                              │              jobs::embed                       (who visits when)       (what is done)
-//! scheduler ─ dispatcher       └ renew, settle
+//! scheduler ─ dispatcher       └ settle       jobs::maintenance
+//! heart ─ signs of life, cancels
 //! health
 //! ```
 //!
 //! What must stay true: apalis is named only in `runtime`; every write of a job's work goes through
-//! [`job::Job::write`], which is fenced by the job's lease; every task is started by the lifecycle.
+//! [`Job::write`], which is fenced by the job's lease; every task is started by the lifecycle.
+mod batch;
 mod context;
 mod crawl;
 mod health;
+mod heart;
 mod job;
 mod jobs;
 mod run;
@@ -19,4 +22,6 @@ mod runtime;
 mod scheduler;
 
 pub use context::{Context, CrawlerKind, MetricsText};
+pub use job::{Fenced, Interrupt, Job, Signal};
+pub use jobs::{Handlers, Product};
 pub use run::Worker;

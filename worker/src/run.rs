@@ -4,30 +4,29 @@
 //! means that the ledger could not be reached; the errand then runs again after its lease, and the claim decides.
 use domain::{
     Error, Result, error,
-    jobs::{self, Claim, Claimed, JobError, Kind, Outcome, Payload, Renewal},
+    jobs::{self, Ask, Claim, Claimed, JobError, Lane, Lease, Outcome},
     lifecycle::Lifecycle,
-    tenancy,
 };
 use futures::FutureExt;
 use queue::Errand;
 use serde_json::Value;
 use std::{
-    convert::Infallible,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Context, health,
+    Context,
+    batch::Batch,
+    health,
     job::{Interrupt, Job},
-    jobs as handlers, runtime, scheduler,
+    runtime, scheduler,
 };
 
-/// A cancelled job learns of it at the latest after this time.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often the settlement is tried while the database is away.
-const SETTLE_TRIES: u32 = 5;
+const SETTLE_TRIES: u32 = 7;
 
 /// A worker process's work.
 pub struct Worker {
@@ -47,23 +46,53 @@ impl Worker {
         let Self { ctx, life } = self;
         let vitals = health::Vitals::new(&ctx);
         health::serve(&ctx, &life, &vitals).await;
+        let (alive, over) = (CancellationToken::new(), CancellationToken::new());
+        let heart = ctx.heart.clone();
+        let heart = life.spawn(heart.run(ctx.clone(), life.clone(), alive.clone(), over.clone()));
+        tokio::select! {
+            () = alive.cancelled() => {}
+            () = life.stopping().cancelled_owned() => {}
+        }
         let scheduler = life.spawn(scheduler::run(ctx.clone(), life.clone(), vitals.clone()));
-        runtime::run(&ctx, &life, &vitals).await?;
+        let worked = runtime::run(&ctx, &life, &vitals).await;
+        over.cancel();
         let _ = scheduler.await;
-        Ok(())
+        let _ = heart.await;
+        worked
+    }
+}
+
+/// Where jobs are claimed and settled, many at a time.
+pub(crate) struct Desk {
+    claims: Batch<Ask, Claim>,
+    ends: Batch<(Lease, Outcome), bool>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            claims: Batch::new(),
+            ends: Batch::new(),
+        }
     }
 }
 
 /// Does what an errand asks for.
-pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, errand: &Errand) -> Result<()> {
-    let Ok(id) = errand.job.parse::<Uuid>() else {
+pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: &Errand) -> Result<()> {
+    let Ok(job) = errand.job.parse::<Uuid>() else {
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
     };
-    match jobs::claim(&ctx.db, id, ctx.config.worker.lease).await? {
+    let ask = Ask {
+        job,
+        quarantined: lane == Lane::Quarantine,
+    };
+    let worker = ctx.heart.worker();
+    let claims = async |asks: Vec<Ask>| jobs::claim_all(&ctx.db, worker, &asks).await;
+    match ctx.desk.claims.ask(ask, claims).await? {
         Claim::Run(claimed) => run(ctx, life, *claimed).await,
         Claim::Dead => {
-            tracing::error!(job.id = %id, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
+            tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
             count(&errand.kind, "dead");
             Ok(())
         }
@@ -75,37 +104,25 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed) -> Result<()> {
     let started = Instant::now();
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     tracing::info!(job.id = %lease.job, job.kind = kind, starts = claimed.job.starts, event = "job_started");
-    let outcome = work(ctx, life, claimed).await;
-    if let Some(outcome) = outcome {
+    let job = Job::new(ctx.clone(), claimed);
+    let watch = ctx.heart.watch(lease, job.signal.clone());
+    let stopping = life.stopping();
+    let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
+    let ended = tokio::select! {
+        ended = &mut handler => ended,
+        () = stopping.cancelled() => {
+            job.signal.give(Interrupt::Stopping);
+            handler.await
+        }
+    };
+    if let Some(outcome) = judge(&job, ended) {
         settle(ctx, lease, &kind, &outcome, started).await?;
         if outcome == Outcome::HandBack {
-            ctx.dispatcher.nudge(&[lease.job]).await;
+            ctx.dispatcher.wake();
         }
     }
+    drop(watch);
     Ok(())
-}
-
-/// Runs the handler of the job's kind; nothing when another worker has taken the job.
-async fn work(ctx: &Context, life: &Lifecycle, claimed: Claimed) -> Option<Outcome> {
-    let (kind, stored) = (claimed.job.kind.clone(), claimed.job.payload.clone());
-    let known = kind.parse::<Kind>().and_then(|k| Payload::read(k, &stored));
-    let payload = match known {
-        Ok(payload) => payload,
-        Err(error) => return Some(fail(&error)),
-    };
-    let Some(owner) = claimed.job.customer_id else {
-        return Some(fail(&Error::not_found("customer")));
-    };
-    let job = match tenancy::get(&ctx.db, owner).await {
-        Ok(customer) => Job::new(ctx.clone(), claimed, customer),
-        Err(error) => return Some(outcome_of(&error)),
-    };
-    let handler = AssertUnwindSafe(handlers::run(&job, payload)).catch_unwind();
-    let ended = tokio::select! {
-        ended = handler => ended,
-        never = watch(&job, life) => match never {},
-    };
-    judge(&job, ended)
 }
 
 fn judge(job: &Job, ended: std::thread::Result<Result<Value>>) -> Option<Outcome> {
@@ -126,7 +143,7 @@ fn judge(job: &Job, ended: std::thread::Result<Result<Value>>) -> Option<Outcome
                 .unwrap_or("no message");
             tracing::error!(job.id = %job.id(), job.kind = job.row.kind, panic = said, event = "job_panic");
             let error = JobError::new("panic", "the job met a fault of ours; it is tried again");
-            Some(Outcome::Retry(error, None))
+            Some(Outcome::Fault(error))
         }
     }
 }
@@ -135,48 +152,19 @@ fn judge(job: &Job, ended: std::thread::Result<Result<Value>>) -> Option<Outcome
 fn outcome_of(error: &Error) -> Outcome {
     let told = JobError::new(error.code(), error.public_message());
     match error.kind() {
+        _ if error.code() == "payload_unreadable" => Outcome::Fault(told),
         error::Kind::Unavailable { .. } | error::Kind::Internal => Outcome::Retry(told, None),
         error::Kind::TooMany { retry_after } => Outcome::Retry(told, Some(*retry_after)),
         _ => Outcome::Fail(told),
     }
 }
 
-fn fail(error: &Error) -> Outcome {
-    tracing::warn!(error = error.story(), "a job that nobody can do");
-    Outcome::Fail(JobError::new(error.code(), error.to_string()))
-}
-
-/// Keeps the lease, and passes on to the handler that it should stop.
-async fn watch(job: &Job, life: &Lifecycle) -> Infallible {
-    let lease = job.ctx.config.worker.lease;
-    let stopping = life.stopping();
-    let mut renewed = Instant::now();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK.min(lease / 3)) => {}
-            () = stopping.cancelled(), if job.signal.why().is_none() => job.signal.give(Interrupt::Stopping),
-        }
-        match job.renew().await {
-            Ok(Renewal::Held) => renewed = Instant::now(),
-            Ok(Renewal::CancelRequested) => {
-                renewed = Instant::now();
-                job.signal.give(Interrupt::Cancelled);
-            }
-            Ok(Renewal::Lost) => job.signal.give(Interrupt::Lost),
-            Err(error) if renewed.elapsed() > lease => {
-                tracing::warn!(job.id = %job.id(), error = error.story(), "the lease could not be renewed and has ended");
-                job.signal.give(Interrupt::Lost);
-            }
-            Err(error) => tracing::debug!(job.id = %job.id(), error = error.story(), "the lease is renewed later"),
-        }
-    }
-}
-
-async fn settle(ctx: &Context, lease: jobs::Lease, kind: &str, outcome: &Outcome, started: Instant) -> Result<()> {
+async fn settle(ctx: &Context, lease: Lease, kind: &str, outcome: &Outcome, started: Instant) -> Result<()> {
     let mut tries = 1;
     let settled = loop {
-        match jobs::settle(&ctx.db, lease, outcome).await {
-            Err(error) if error.code() != "lease_lost" && tries < SETTLE_TRIES => {
+        let ends = async |ends: Vec<(Lease, Outcome)>| jobs::settle_all(&ctx.db, &ends).await;
+        match ctx.desk.ends.ask((lease, outcome.clone()), ends).await {
+            Err(error) if tries < SETTLE_TRIES => {
                 tracing::warn!(job.id = %lease.job, error = error.story(), tries, "the job is settled later");
                 tokio::time::sleep(Duration::from_millis(200 << tries)).await;
                 tries += 1;
@@ -185,15 +173,13 @@ async fn settle(ctx: &Context, lease: jobs::Lease, kind: &str, outcome: &Outcome
         }
     };
     let state = word(outcome);
-    match settled {
-        Ok(()) => {}
+    if !settled? {
         // Somebody else has the job: what became of it is theirs to say.
-        Err(error) if error.code() == "lease_lost" => return Ok(()),
-        Err(error) => return Err(error),
+        return Ok(());
     }
     let took = started.elapsed();
     let code = match outcome {
-        Outcome::Retry(error, _) | Outcome::Fail(error) => error.code.as_str(),
+        Outcome::Retry(error, _) | Outcome::Fault(error) | Outcome::Fail(error) => error.code.as_str(),
         _ => "",
     };
     tracing::info!(job.id = %lease.job, job.kind = kind, state, error.code = code, duration_ms = took.as_millis() as u64, event = "job_ended");
@@ -206,6 +192,7 @@ fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done(_) => "done",
         Outcome::Retry(..) => "retry",
+        Outcome::Fault(_) => "fault",
         Outcome::Fail(_) => "failed",
         Outcome::Cancelled => "cancelled",
         Outcome::HandBack => "handed_back",
@@ -230,5 +217,7 @@ mod tests {
             matches!(outcome_of(&Error::conflict("robots_refused", "no")), Outcome::Fail(e) if e.code == "robots_refused")
         );
         assert!(matches!(outcome_of(&Error::not_found("page")), Outcome::Fail(_)));
+        let strange = Error::conflict("payload_unreadable", "from a later version");
+        assert!(matches!(outcome_of(&strange), Outcome::Fault(_)));
     }
 }

@@ -2,7 +2,7 @@
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
 use domain::{
     Error, Result,
-    jobs::{Kind, QUEUES, stream_of},
+    jobs::{GROUP, Kind, LANES, Lane},
     lifecycle::Lifecycle,
 };
 use queue::{Client, Config, Errand, Queue};
@@ -18,21 +18,23 @@ const MAX_RESTARTS: usize = 20;
 struct Hands {
     ctx: Context,
     life: Lifecycle,
+    lane: Lane,
 }
 
 /// Works until the soft stop, and then until the running handlers are through. What was fetched and not begun goes back.
 pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
     let client = Client::open(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
     let mut monitor = Monitor::new();
-    for kind in QUEUES {
-        let (client, config, health) = (client.clone(), config_of(ctx, kind), vitals.queue(kind));
+    for lane in LANES {
+        let (client, config, health) = (client.clone(), config_of(ctx, lane), vitals.queue(lane));
         let hands = Hands {
             ctx: ctx.clone(),
             life: life.clone(),
+            lane,
         };
         monitor = monitor.register(move |restarts| {
             let queue = Queue::with_health(client.clone(), config.clone(), health.clone());
-            WorkerBuilder::new(format!("{kind}-{restarts}"))
+            WorkerBuilder::new(format!("{lane}-{restarts}"))
                 .backend(queue)
                 .concurrency(config.concurrency)
                 .data(hands.clone())
@@ -52,22 +54,27 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
     ended.map_err(|e| Error::internal("the workers", e.to_string()))
 }
 
-/// Crawls wait for their sites; embedding keeps a core busy.
-fn config_of(ctx: &Context, kind: Kind) -> Config {
-    let concurrency = match kind {
-        Kind::Scrape => ctx.config.worker.concurrency,
-        Kind::Embed => available_parallelism().map_or(1, NonZero::get),
+/// Crawls wait for their sites; embedding keeps a core busy. Nothing is prefetched: what waits, waits where any free worker can
+/// take it, and where a later job of higher priority can still be put before it.
+fn config_of(ctx: &Context, lane: Lane) -> Config {
+    let concurrency = match lane {
+        Lane::Queue(Kind::Scrape) => ctx.config.worker.concurrency,
+        Lane::Queue(Kind::Embed) => available_parallelism().map_or(1, NonZero::get),
+        Lane::Queue(Kind::Maintenance) | Lane::Quarantine => 1,
     };
     Config {
         lease: ctx.config.worker.lease,
-        ..Config::new(stream_of(kind), concurrency)
+        group: GROUP.to_owned(),
+        ..Config::new(lane.stream(), concurrency)
     }
 }
 
 /// Each job is a task of its own, so that jobs use all cores.
 async fn handle(errand: Errand, hands: Data<Hands>) -> Result<(), BoxDynError> {
-    let Hands { ctx, life } = (*hands).clone();
-    let task = hands.life.spawn(async move { run::errand(&ctx, &life, &errand).await });
+    let Hands { ctx, life, lane } = (*hands).clone();
+    let task = hands
+        .life
+        .spawn(async move { run::errand(&ctx, &life, lane, &errand).await });
     match task.await {
         Ok(Some(done)) => done.map_err(|error| {
             tracing::warn!(

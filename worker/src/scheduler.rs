@@ -1,19 +1,22 @@
-//! The maintenance loop: dispatches what is due, and mends what crashes left. Of all processes that run it, one at a time
+//! The maintenance loop: dispatches what is due, fires schedules, and mends what crashes left. Of all processes that run it, one at a time
 //! does the work.
-use domain::{Result, lifecycle::Lifecycle};
+use domain::{Result, jobs::schedules, lifecycle::Lifecycle};
+use futures::FutureExt;
 use std::time::{Duration, Instant};
 
 use crate::{Context, health::Vitals};
 
 /// Longest wait between two rounds.
 const ROUND: Duration = Duration::from_millis(200);
+/// Wait between two rounds while the workers take what they get.
+const HUNGRY: Duration = Duration::from_millis(40);
 /// Wait after a failure.
 const REST: Duration = Duration::from_secs(1);
 
 /// Runs until the soft stop.
 pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let stopping = life.stopping();
-    let every = (ctx.config.worker.lease / 6).clamp(Duration::from_millis(500), Duration::from_secs(5));
+    let every = (ctx.config.worker.lease / 6).clamp(Duration::from_millis(500), Duration::from_secs(2));
     let mut mended = Instant::now();
     let mut failing = false;
     while !life.is_stopping() {
@@ -23,21 +26,29 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
             Err(error) if !failing => {
                 tracing::warn!(error = error.story(), "jobs are not dispatched; trying until it works");
             }
-            Ok(()) if failing => tracing::info!("jobs are dispatched again"),
+            Ok(_) if failing => tracing::info!("jobs are dispatched again"),
             _ => {}
         }
         failing = result.is_err();
-        let wait = if failing { REST } else { ROUND };
+        let wait = match result {
+            Err(_) => tokio::time::sleep(REST).boxed(),
+            Ok(true) => tokio::time::sleep(HUNGRY).boxed(),
+            Ok(false) => ctx.dispatcher.idle(ROUND).boxed(),
+        };
         tokio::select! {
             () = stopping.cancelled() => {}
-            () = ctx.dispatcher.idle(wait) => {}
+            () = wait => {}
         }
     }
 }
 
-async fn round(ctx: &Context, every: Duration, mended: &mut Instant) -> Result<()> {
+async fn round(ctx: &Context, every: Duration, mended: &mut Instant) -> Result<bool> {
     if mended.elapsed() >= every {
         *mended = Instant::now();
+        let fired = schedules::fire_due(&ctx.db).await?;
+        if !fired.is_empty() {
+            ctx.dispatcher.dispatch(&fired).await;
+        }
         ctx.dispatcher.reconcile().await?;
     }
     ctx.dispatcher.tick().await

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | openapi [--check] | ci`.
+//! The project's own chores: `cargo xtask test | openapi [--check] | ci | bench queue`.
 //!
 //! A chore is a list of steps that a person could type as well; each step is printed before it runs.
 #![expect(
@@ -6,6 +6,7 @@
     clippy::print_stderr,
     reason = "a chore's output is for its user's terminal"
 )]
+mod bench;
 mod browser;
 mod ci;
 mod faketime;
@@ -40,6 +41,14 @@ enum Chore {
     },
     /// What gates a change: format, lints, contract, tests
     Ci,
+    /// Measure beside peers, and write docs/benchmarks
+    Bench {
+        /// What to measure: queue
+        what: String,
+        /// Handed on: --rounds N, --quick, --only delivery|whole, --verbose
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 fn run(chore: Chore) -> Result<()> {
@@ -47,6 +56,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test { rest } => test::run(&rest),
         Chore::Openapi { check } => openapi::run(check),
         Chore::Ci => ci::run(),
+        Chore::Bench { what, rest } => bench::run(&what, &rest),
     }
 }
 

@@ -22,6 +22,8 @@ impl Schemes {
     pub const ADMIN: &str = "admin_token";
     /// An integrator's key.
     pub const KEY: &str = "api_key";
+    /// The secret of a scheduler outside.
+    pub const CRON: &str = "cron_secret";
     /// A widget's session.
     pub const SESSION: &str = "widget_session";
 
@@ -33,6 +35,7 @@ impl Schemes {
                 "OMNIOPS_ADMIN_TOKEN; where an API key is taken as well, together with `?customer_id=`",
             ),
             (Self::KEY, "An API key, `omni_…`, with the scope that the call needs"),
+            (Self::CRON, "CRON_SECRET, of a scheduler outside"),
             (
                 Self::SESSION,
                 "The token of `POST /api/widget/session`, from the origin that it was given to",
@@ -65,17 +68,19 @@ pub fn context(req: &Request) -> Result<&Context, Failure> {
     req.data::<Context>().ok_or_else(|| missing().into())
 }
 
+/// The request's bearer token.
+pub fn bearer(req: &Request) -> Option<&str> {
+    let value = req.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
 /// Who presents the request's bearer token.
 pub async fn principal(req: &Request) -> Result<Principal, Failure> {
     let context = context(req)?;
-    let value = req.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let token = value
-        .and_then(|v| v.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some((_, token)) = token else {
+    let Some(token) = bearer(req) else {
         return Err(unauthorized("missing_credential", "this call needs `Authorization: Bearer …`").into());
     };
-    let token = token.trim();
     let found = if secrets::equal(token, context.admin_token.expose_secret()) {
         Ok(Principal::Admin)
     } else if token.starts_with("omni_") {

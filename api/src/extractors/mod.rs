@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod credential;
 mod paging;
+mod scheduler;
 mod visitor;
 
 pub use admin::{Admin, MetricsReader};
@@ -12,4 +13,5 @@ pub use body::Body;
 pub use caller::{Caller, Domains, Jobs, KeyHolder, Searches};
 pub use credential::origin;
 pub use paging::{List, Paging};
+pub use scheduler::Scheduler;
 pub use visitor::{Asker, Visitor};

@@ -1,7 +1,7 @@
 //! New chunks and vectors for pages.
 use domain::{
     Error,
-    jobs::{self, request_hash},
+    jobs::{self, Submitted, request_hash},
     pages::request::request_embed,
 };
 use poem::web::Data;
@@ -68,8 +68,9 @@ impl Api {
         if context.require_redis {
             context.dispatcher.ping().await?;
         }
-        let job_ids = record(&context, &caller, key.0.as_deref(), &body.0).await?;
-        let dispatch = context.dispatcher.nudge(&job_ids).await.into();
+        let made = record(&context, &caller, key.0.as_deref(), &body.0).await?;
+        let dispatch = context.dispatcher.dispatch(&made).await.into();
+        let job_ids = made.into_iter().map(|made| made.id).collect();
         let accepted = Json(EmbedAccepted { job_ids, dispatch });
         Ok(EmbedResponse::Accepted(accepted, "/api/jobs?kind=embed".to_owned()))
     }
@@ -95,18 +96,24 @@ impl NewEmbed {
 }
 
 /// Records the jobs once per idempotency key.
-async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new: &NewEmbed) -> Answer<Vec<Uuid>> {
+async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new: &NewEmbed) -> Answer<Vec<Submitted>> {
     let tx = context.db.tenant(&caller.customer).await?;
     let hash = request_hash("embed", &format!("{new:?}"));
     if let Some(key) = key
         && let Some(answer) = jobs::replay(&tx, key, &hash).await?
     {
         let ids = answer.as_array().into_iter().flatten().filter_map(Value::as_str);
-        return Ok(ids.filter_map(|id| id.parse().ok()).collect());
+        let again = ids.filter_map(|id| id.parse().ok()).map(|id| Submitted {
+            id,
+            fresh: false,
+            errand: None,
+        });
+        return Ok(again.collect());
     }
     let made = request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?;
     if let Some(key) = key {
-        jobs::remember(&tx, key, &json!(made)).await?;
+        let ids: Vec<Uuid> = made.iter().map(|made| made.id).collect();
+        jobs::remember(&tx, key, &json!(ids)).await?;
     }
     tx.commit().await?;
     Ok(made)

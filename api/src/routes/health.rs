@@ -1,5 +1,5 @@
 //! Whether the process answers, whether it is ready, what each part says, and the metrics.
-use domain::jobs::queue_stats;
+use domain::jobs::{measure, queue_stats};
 use poem::{http::StatusCode, web::Data};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
@@ -14,7 +14,6 @@ use crate::{
     Context,
     error::{Answer, Failure},
     extractors::{Admin, MetricsReader},
-    metrics,
     openapi::Tag,
 };
 
@@ -129,9 +128,8 @@ impl Api {
             return Err(Failure::with_status(StatusCode::NOT_FOUND, "no_metrics", message));
         };
         // The other metrics are worth reading while the database is away.
-        match queue_stats(&context.db).await {
-            Ok(stats) => metrics::queues(&stats),
-            Err(error) => tracing::warn!(error = error.story(), "the queues can't be measured"),
+        if let Err(error) = measure(&context.db).await {
+            tracing::warn!(error = error.story(), "the queues can't be measured");
         }
         Ok(PlainText(prometheus.render()))
     }

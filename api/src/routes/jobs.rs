@@ -1,7 +1,7 @@
 //! Background jobs: how they stand, what they decided, and their events as they happen.
 use domain::{
-    jobs::{self, EventReader, Filter, all_told, state},
-    tenancy::Customer,
+    Error,
+    jobs::{self, EventReader, Filter},
 };
 use entity::{job, job_url};
 use futures::{Stream, StreamExt, stream};
@@ -192,7 +192,7 @@ impl Api {
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::cancel(&tx, id.0).await?;
         tx.commit().await?;
-        context.dispatcher.nudge(&[]).await;
+        context.dispatcher.wake();
         Ok(Json(job.into()))
     }
 
@@ -212,7 +212,7 @@ impl Api {
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::retry(&tx, id.0).await?;
         tx.commit().await?;
-        context.dispatcher.nudge(&[id.0]).await;
+        context.dispatcher.wake();
         Ok(Json(job.into()))
     }
 
@@ -256,63 +256,36 @@ impl Api {
         last: Header<Option<i64>>,
     ) -> Answer<EventsResponse> {
         let after = last.0.unwrap_or(0);
-        jobs::get(&context.db.tenant_read(&caller.customer).await?, id.0).await?;
-        let following = Following {
-            context: context.clone(),
-            reader: context.live.reader(&caller.customer, id.0, after),
-            customer: caller.customer,
-            job: id.0,
-            sent: after,
-            // The job may have ended, with all of it told, before anybody asked.
-            ending: true,
-            request_id: req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
-        };
-        Ok(EventsResponse::Ok(Events::new(following.events())))
-    }
-}
-
-/// A client that follows a job.
-struct Following {
-    context: Context,
-    reader: EventReader,
-    customer: Customer,
-    job: Uuid,
-    /// The last event that was sent.
-    sent: i64,
-    /// A last event was seen, so the job may have ended; a retried job goes on after one.
-    ending: bool,
-    request_id: String,
-}
-
-impl Following {
-    fn events(self) -> impl Stream<Item = Event> + Send {
-        let stopping = self.context.life.stopping();
-        stream::unfold(Some(self), |following| async move {
-            let mut following = following?;
-            match following.next().await {
-                Ok(Some(event)) => Some((event, Some(following))),
-                Ok(None) => None,
-                Err(error) => Some((failed(error, &following.request_id), None)),
-            }
-        })
-        .take_until(stopping.cancelled_owned())
-    }
-
-    async fn next(&mut self) -> domain::Result<Option<Event>> {
-        if self.ending && self.all_told().await? {
-            return Ok(None);
+        if after < 0 {
+            return Err(Error::invalid("Last-Event-ID", "must be the id of an event").into());
         }
-        let told = self.reader.next().await?;
-        self.sent = told.id;
-        self.ending = state::is_final(&told.kind);
-        let data = json!({ "job_id": told.job_id, "kind": told.kind, "at": rfc3339(told.at), "data": told.data });
-        Ok(Some(event(&told.kind, &data).id(told.id.to_string())))
+        jobs::get(&context.db.tenant_read(&caller.customer).await?, id.0).await?;
+        let request_id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let told = follow(context.live.reader(&caller.customer, id.0, after), request_id);
+        let stopping = context.life.stopping();
+        Ok(EventsResponse::Ok(Events::resumable(
+            told.take_until(stopping.cancelled_owned()),
+        )))
     }
+}
 
-    async fn all_told(&self) -> domain::Result<bool> {
-        let tx = self.context.db.tenant_read(&self.customer).await?;
-        all_told(&tx, self.job, self.sent).await
-    }
+/// What the reader tells, to the end of the job.
+fn follow(reader: EventReader, request_id: String) -> impl Stream<Item = Event> + Send {
+    stream::unfold(Some(reader), move |reader| {
+        let request_id = request_id.clone();
+        async move {
+            let mut reader = reader?;
+            match reader.next().await {
+                Ok(told) => told.map(|told| (sent(&told), Some(reader))),
+                Err(error) => Some((failed(error, &request_id), None)),
+            }
+        }
+    })
+}
+
+fn sent(told: &jobs::Event) -> Event {
+    let data = json!({ "job_id": told.job_id, "kind": told.kind, "at": rfc3339(told.at), "data": told.data });
+    event(&told.kind, &data).id(told.id.to_string())
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {

@@ -3,6 +3,7 @@
 mod chat;
 mod conversations;
 mod customers;
+mod dead;
 mod domains;
 mod embed;
 pub mod files;
@@ -12,6 +13,7 @@ mod keys;
 mod pages;
 pub mod pages_html;
 mod queue;
+mod schedules;
 mod scrape;
 mod search;
 mod sse;
@@ -25,9 +27,11 @@ pub type Apis = (
     search::Api,
     pages::Api,
     scrape::Api,
+    schedules::Api,
     embed::Api,
     jobs::Api,
     queue::Api,
+    dead::Api,
     customers::Api,
     domains::Api,
     keys::Api,
@@ -43,9 +47,11 @@ pub fn apis() -> Apis {
         search::Api,
         pages::Api,
         scrape::Api,
+        schedules::Api,
         embed::Api,
         jobs::Api,
         queue::Api,
+        dead::Api,
         customers::Api,
         domains::Api,
         keys::Api,

@@ -1,7 +1,7 @@
 //! Crawls.
 use domain::{
     audit,
-    jobs::{self, request_hash},
+    jobs::{self, Submitted, request_hash},
     pages::request::{FetchMode, ScrapeRequest, request_scrape},
 };
 use poem::web::Data;
@@ -19,7 +19,7 @@ use crate::{
 /// How pages are fetched.
 #[derive(Clone, Copy, Debug, Enum)]
 #[oai(rename_all = "snake_case", rename = "FetchMode")]
-enum Mode {
+pub enum Mode {
     Auto,
     Static,
     Browser,
@@ -35,10 +35,20 @@ impl From<Mode> for FetchMode {
     }
 }
 
+impl From<FetchMode> for Mode {
+    fn from(mode: FetchMode) -> Self {
+        match mode {
+            FetchMode::Auto => Self::Auto,
+            FetchMode::Static => Self::Static,
+            FetchMode::Browser => Self::Browser,
+        }
+    }
+}
+
 /// What to crawl.
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields)]
-struct NewScrape {
+pub struct NewScrape {
     /// Where to begin: on one of the customer's domains.
     #[oai(validator(min_length = 1, max_length = 2000))]
     url: String,
@@ -72,6 +82,32 @@ impl From<NewScrape> for ScrapeRequest {
             exclude: new.exclude.unwrap_or_default(),
             full: new.full.unwrap_or_default(),
             ..usual
+        }
+    }
+}
+
+/// What is crawled, with every setting.
+#[derive(Debug, Object)]
+pub struct Crawl {
+    url: String,
+    mode: Mode,
+    max_pages: i32,
+    max_depth: i32,
+    include: Vec<String>,
+    exclude: Vec<String>,
+    full: bool,
+}
+
+impl From<ScrapeRequest> for Crawl {
+    fn from(request: ScrapeRequest) -> Self {
+        Self {
+            url: request.url,
+            mode: request.mode.into(),
+            max_pages: request.max_pages,
+            max_depth: request.max_depth,
+            include: request.include,
+            exclude: request.exclude,
+            full: request.full,
         }
     }
 }
@@ -128,12 +164,13 @@ impl Api {
         if context.require_redis {
             context.dispatcher.ping().await?;
         }
-        let (id, fresh, state) = record(&context, &caller, key.0.as_deref(), &body.0.into()).await?;
+        let (submitted, state) = record(&context, &caller, key.0.as_deref(), &body.0.into()).await?;
+        let id = submitted.id;
         let accepted = Accepted {
             job_id: id,
             state,
-            dispatch: context.dispatcher.nudge(&[id]).await.into(),
-            fresh,
+            fresh: submitted.fresh,
+            dispatch: context.dispatcher.dispatch(&[submitted]).await.into(),
         };
         Ok(ScrapeResponse::Accepted(Json(accepted), format!("/api/jobs/{id}")))
     }
@@ -145,7 +182,7 @@ async fn record(
     caller: &Caller<Jobs>,
     key: Option<&str>,
     request: &ScrapeRequest,
-) -> Answer<(Uuid, bool, String)> {
+) -> Answer<(Submitted, String)> {
     let tx = context.db.tenant(&caller.customer).await?;
     let hash = request_hash("scrape", &format!("{request:?}"));
     if let Some(key) = key
@@ -157,7 +194,13 @@ async fn record(
             .and_then(|id| id.parse().ok())
             .unwrap_or_default();
         let fresh = answer.get("fresh").and_then(Value::as_bool).unwrap_or_default();
-        return Ok((id, fresh, jobs::get(&tx, id).await?.state));
+        let state = jobs::get(&tx, id).await?.state;
+        let submitted = Submitted {
+            id,
+            fresh,
+            errand: None,
+        };
+        return Ok((submitted, state));
     }
     let submitted = request_scrape(&tx, request).await?;
     if submitted.fresh {
@@ -177,5 +220,5 @@ async fn record(
     }
     let state = jobs::get(&tx, submitted.id).await?.state;
     tx.commit().await?;
-    Ok((submitted.id, submitted.fresh, state))
+    Ok((submitted, state))
 }

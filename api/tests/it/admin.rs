@@ -193,7 +193,7 @@ async fn health_tells_the_operator_about_every_part() {
             "{wanted:?} is missing from {states:?}"
         );
     }
-    assert_eq!(all["queues"].as_array().unwrap().len(), 2);
+    assert_eq!(all["queues"].as_array().unwrap().len(), 3);
     let counted = app.get("/api/queue/stats").admin().send().await.expect(200);
     assert_eq!(counted["queues"][0]["depth"], 0);
 

@@ -43,6 +43,10 @@ fn body(operation: &str, ids: &Ids) -> Value {
         "rate_message" => json!({ "rating": "up" }),
         "scrape" => json!({ "url": "https://shop.example/" }),
         "embed" => json!({ "page_ids": [ids.page] }),
+        "replace_schedules" => json!({ "schedules": [
+            { "name": "stolen", "cron": "0 3 * * *", "scrape": { "url": "https://shop.example/" } }] }),
+        "limit_queue" => json!({ "max_running": 1 }),
+        "replay_dead_letters" => json!({}),
         "create_customer" => json!({ "name": "New", "domain": "new.example" }),
         "change_customer" => json!({ "name": "Changed" }),
         "add_domain" => json!({ "domain": "more.example" }),
@@ -91,7 +95,9 @@ impl Ids {
             "messages" => self.message.clone(),
             _ => Uuid::nil().to_string(),
         };
-        path.replace("{id}", &id).replace("{host}", "shop.example")
+        path.replace("{id}", &id)
+            .replace("{host}", "shop.example")
+            .replace("{name}", "scrape")
     }
 }
 
@@ -167,6 +173,8 @@ async fn state(app: &App) -> Vec<i64> {
         "SELECT count(*) FROM customer_configs",
         "SELECT count(*) FROM customer_domains",
         "SELECT count(*) FROM api_keys",
+        "SELECT count(*) FROM schedules",
+        "SELECT count(*) FROM queue_controls",
     ] {
         counts.push(app.kit.count(query).await);
     }

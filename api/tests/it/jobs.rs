@@ -1,5 +1,5 @@
 //! Work in the background: asked for once, followed to its end, kept from others.
-use domain::jobs::{self, Claim, JobError, Outcome};
+use domain::jobs::{self, Ask, Claim, Identity, JobError, Outcome};
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -22,7 +22,13 @@ fn site() -> Value {
 
 /// Does what a worker does to a job.
 async fn run(app: &App, job: Uuid, outcome: &Outcome) {
-    let Claim::Run(claimed) = jobs::claim(&app.kit.db, job, LEASE).await.unwrap() else {
+    let (db, worker) = (&app.kit.db, Identity::new("test", "0"));
+    jobs::beat(db, &worker, LEASE, false).await.unwrap();
+    let ask = Ask {
+        job,
+        quarantined: false,
+    };
+    let Some(Claim::Run(claimed)) = jobs::claim_all(db, worker.id, &[ask]).await.unwrap().pop() else {
         panic!("the job is not to be had");
     };
     jobs::settle(&app.kit.db, claimed.lease, outcome).await.unwrap();

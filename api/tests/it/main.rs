@@ -10,5 +10,8 @@ mod app;
 mod browser;
 mod chat;
 mod contract;
+mod follow;
 mod jobs;
 mod problems;
+mod queue;
+mod schedules;

@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the output is how the tests follow it")]
 
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
-use queue::{Client, Config, Errand, Queue};
+use queue::{Address, Config, Errand, Queue};
 use std::{env, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -23,7 +23,7 @@ async fn handle(errand: Errand, duration: Data<Duration>) -> Result<(), BoxDynEr
 async fn main() -> Result<(), BoxDynError> {
     let [url, stream, lease, duration] =
         <[String; 4]>::try_from(env::args().skip(1).collect::<Vec<_>>()).map_err(|_| "four arguments, please")?;
-    let client = Client::open(url)?;
+    let address = Address::parse(&url)?;
     let mut config = Config::new(stream, 1);
     config.lease = Duration::from_millis(lease.parse()?);
     let duration = Duration::from_millis(duration.parse()?);
@@ -32,7 +32,7 @@ async fn main() -> Result<(), BoxDynError> {
     Monitor::new()
         .register(move |restarts| {
             WorkerBuilder::new(format!("worker-{restarts}"))
-                .backend(Queue::new(client.clone(), config.clone()))
+                .backend(Queue::new(address.clone(), config.clone()))
                 .concurrency(config.concurrency)
                 .data(duration)
                 .build(handle)

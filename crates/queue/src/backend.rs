@@ -7,7 +7,7 @@ use apalis_core::{
     worker::context::WorkerContext,
 };
 use futures::FutureExt;
-use redis::Client;
+use redis_link::Address;
 use std::{
     convert::Infallible,
     panic::resume_unwind,
@@ -33,14 +33,14 @@ struct OwnTask {
 
 impl Queue {
     /// Connects and joins the group when the worker first polls; Redis may be away until then, and then.
-    pub fn new(client: Client, config: Config) -> Self {
-        Self::with_health(client, config, Health::default())
+    pub fn new(address: impl Into<Address>, config: Config) -> Self {
+        Self::with_health(address, config, Health::default())
     }
 
     /// Like [`Queue::new`], reporting to a handle that exists already: Monitor builds a new queue at each restart.
-    pub fn with_health(client: Client, config: Config, health: Health) -> Self {
+    pub fn with_health(address: impl Into<Address>, config: Config, health: Health) -> Self {
         Self {
-            shared: Arc::new(Shared::new(client, config, health)),
+            shared: Arc::new(Shared::new(address.into(), config, health)),
             task: None,
         }
     }
@@ -133,7 +133,10 @@ mod tests {
 
     #[expect(clippy::disallowed_methods, reason = "a stand-in for the queue's own task")]
     fn queue_with_a_bug() -> Queue {
-        let mut queue = Queue::new(Client::open("redis+unix:///nowhere").unwrap(), Config::new("stream", 1));
+        let mut queue = Queue::new(
+            Address::parse("redis+unix:///nowhere").unwrap(),
+            Config::new("stream", 1),
+        );
         let handle = tokio::spawn(async { panic!("a bug in the keeper") });
         queue.task = Some(OwnTask { open: None, handle });
         queue

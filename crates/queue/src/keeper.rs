@@ -6,6 +6,7 @@
 use crate::{member, reader, shared::Shared};
 use apalis_core::worker::context::WorkerContext;
 use redis::{RedisResult, aio::MultiplexedConnection};
+use redis_link::{Backoff, Limits};
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering::SeqCst},
@@ -16,8 +17,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-const RETRY: Duration = Duration::from_millis(250);
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// What could not be returned by then is reclaimed by others when its lease ends.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 const SHUTDOWN_CHECK: Duration = Duration::from_millis(100);
@@ -28,6 +27,7 @@ pub(crate) async fn run(shared: Arc<Shared>, worker: WorkerContext, mut closed: 
     let mut keeper = Keeper {
         shared: &shared,
         conn: None,
+        backoff: Backoff::default(),
         due: Instant::now(),
         withdrawn: false,
     };
@@ -59,6 +59,7 @@ async fn close(closed: &mut watch::Receiver<()>) {
 struct Keeper<'a> {
     shared: &'a Shared,
     conn: Option<MultiplexedConnection>,
+    backoff: Backoff,
     /// When to renew or, without a connection, when to connect.
     due: Instant,
     /// Whether entries that no handler had begun wait to be handed back.
@@ -84,11 +85,14 @@ impl Keeper<'_> {
             return;
         }
         match self.tend().await {
-            Ok(()) => self.shared.health.keeper().answered(),
+            Ok(()) => {
+                self.shared.health.keeper().answered();
+                self.backoff.reset();
+            }
             Err(error) => {
                 self.shared.health.keeper().failed("keeper", &error);
                 self.conn = None;
-                self.due = Instant::now() + RETRY;
+                self.due = Instant::now() + self.backoff.delay();
             }
         }
     }
@@ -97,7 +101,7 @@ impl Keeper<'_> {
         let shared = self.shared;
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert(shared.member.connect(ANSWER_WITHIN).await?),
+            none => none.insert(shared.member.connect(Limits::default().answer).await?),
         };
         let _held = shared.held.lock().await;
         settle(shared, conn).await?;
@@ -128,7 +132,7 @@ impl Keeper<'_> {
                     return returned;
                 }
                 self.conn = None;
-                sleep(RETRY).await;
+                sleep(self.backoff.delay()).await;
             }
         };
         if let Ok(returned) = timeout(LEAVE_WITHIN, leaving).await {

@@ -26,9 +26,11 @@ mod backend;
 mod book;
 mod config;
 mod errand;
+mod error;
 mod health;
 mod keeper;
 mod member;
+mod permissions;
 mod publisher;
 mod reader;
 mod scripts;
@@ -39,24 +41,12 @@ mod verdict;
 pub use backend::Queue;
 pub use config::Config;
 pub use errand::Errand;
+pub use error::Error;
 pub use health::Health;
+pub use permissions::PERMISSIONS;
 pub use publisher::Publisher;
+#[doc(hidden)]
 pub use redis::Client;
+pub use redis_link::{Address, Limits, Link};
 pub use stats::{Consumer, Stats};
 pub use verdict::{VerdictLayer, VerdictService};
-
-use std::time::Duration;
-
-/// Why publishing or counting failed. A worker never sees one: it waits until Redis is back.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address is no Redis URL (`redis://`, `rediss://`, `redis+unix:///path`).
-    #[error("not a Redis address: {0}")]
-    Address(#[source] redis::RedisError),
-    /// Redis refused the command or the connection broke under it.
-    #[error("Redis: {0}")]
-    Redis(#[from] redis::RedisError),
-    /// Redis did not answer in time. The command may have been carried out all the same.
-    #[error("Redis did not answer within {0:?}")]
-    Unanswered(Duration),
-}

@@ -3,20 +3,21 @@
 
 use crate::{
     config::Config,
-    scripts::{FORGET, HAND_BACK, RENEW, SETTLE},
+    scripts::{FORGET, HAND_BACK, JOIN, RENEW, SETTLE},
 };
 use redis::{
-    AsyncConnectionConfig, Client, RedisResult, Script, ScriptInvocation,
+    RedisResult, Script, ScriptInvocation,
     aio::MultiplexedConnection,
     streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
 };
+use redis_link::{Address, Limits};
 use std::time::Duration;
 
 /// Where an XAUTOCLAIM pass starts, and what it answers when it is through.
 pub(crate) const PASS_START: &str = "0-0";
 
 pub(crate) struct Member {
-    client: Client,
+    address: Address,
     key: String,
     group: String,
     consumer: String,
@@ -24,36 +25,24 @@ pub(crate) struct Member {
 
 impl Member {
     /// The consumer's name is new at every start, so that no worker inherits or deletes what another one holds.
-    pub(crate) fn new(client: Client, config: &Config) -> Self {
+    pub(crate) fn new(address: Address, config: &Config) -> Self {
         Self {
-            client,
+            address,
             key: Config::key(&config.stream),
             group: config.group.clone(),
             consumer: uuid::Uuid::now_v7().to_string(),
         }
     }
 
-    /// A connection to a stream whose group exists. The group starts at the first entry, because errands are published before any
-    /// worker has run, and it is made again after a FLUSHALL.
+    /// A connection to a stream whose group exists. It is made again here after a FLUSHALL.
     pub(crate) async fn connect(&self, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
-        let limits = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(answer_within));
-        let mut conn = self
-            .client
-            .get_multiplexed_async_connection_with_config(&limits)
-            .await?;
-        let mut create = redis::cmd("XGROUP");
-        create
-            .arg("CREATE")
-            .arg(&self.key)
-            .arg(&self.group)
-            .arg("0")
-            .arg("MKSTREAM");
-        match create.query_async::<()>(&mut conn).await {
-            Err(error) if error.code() != Some("BUSYGROUP") => Err(error),
-            _ => Ok(conn),
-        }
+        let limits = Limits {
+            answer: answer_within,
+            ..Limits::default()
+        };
+        let mut conn = self.address.dedicated(limits).await?;
+        JOIN.key(&self.key).arg(&self.group).invoke_async::<()>(&mut conn).await?;
+        Ok(conn)
     }
 
     /// Waits up to `block` for entries that nobody was given yet, and takes at most `count`.

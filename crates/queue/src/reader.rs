@@ -9,22 +9,22 @@ use crate::{
     shared::Shared,
 };
 use redis::{RedisResult, aio::MultiplexedConnection};
-use std::{convert::Infallible, sync::atomic::Ordering::SeqCst, time::Duration};
+use redis_link::Backoff;
+use std::{convert::Infallible, sync::atomic::Ordering::SeqCst};
 use tokio::time::{Instant, sleep, timeout};
-
-const RETRY: Duration = Duration::from_millis(250);
 
 /// Reads for ever, over as many connections as that takes.
 pub(crate) async fn run(shared: &Shared) -> Infallible {
+    let mut backoff = Backoff::default();
     loop {
-        let Err(error) = read(shared).await;
+        let Err(error) = read(shared, &mut backoff).await;
         shared.health.reader().failed("reader", &error);
-        sleep(RETRY).await;
+        sleep(backoff.delay()).await;
     }
 }
 
 /// Reads until the connection fails.
-async fn read(shared: &Shared) -> RedisResult<Infallible> {
+async fn read(shared: &Shared, backoff: &mut Backoff) -> RedisResult<Infallible> {
     let (config, member) = (&shared.config, &shared.member);
     let mut conn = member.connect(config.read_timeout()).await?;
     return_strays(shared, &mut conn).await?;
@@ -40,6 +40,7 @@ async fn read(shared: &Shared) -> RedisResult<Infallible> {
             orphans.reclaim(shared, &mut conn, room).await?;
         } else {
             shared.admit(member.read(&mut conn, room, config.block.min(until_pass)).await?);
+            backoff.reset();
         }
     }
 }

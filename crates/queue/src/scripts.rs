@@ -1,10 +1,22 @@
-//! The Lua that Redis runs for `member`: whatever must look at an entry's owner and act on it in one step.
+//! The Lua that Redis runs for `member`: whatever must look at an entry's owner and act on it in one step, and what must work
+//! while Redis is full (`allow-oom`, for scripts that add next to nothing).
 //!
 //! Every script takes the stream as its only key, so all of them work on a Cluster, and every one may be repeated when its
 //! answer was lost. `XPENDING key group id id 1 consumer` asks "is this entry still ours?".
 
 use redis::Script;
 use std::sync::LazyLock;
+
+/// ARGV: group. Makes the group, and the stream if need be, unless it exists. It starts at the first entry, because errands are
+/// published before any worker has run.
+pub(crate) static JOIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"#!lua flags=allow-oom
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
+return redis.status_reply('OK')",
+    )
+});
 
 /// ARGV: group, consumer, entries. Acknowledges and deletes those that are still ours.
 pub(crate) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
@@ -45,7 +57,7 @@ return lost",
 /// Returns how many entries were handed back.
 pub(crate) static HAND_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        r"
+        r"#!lua flags=allow-oom
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
 local kept = {}
 for i = 4, #ARGV do kept[ARGV[i]] = true end

@@ -2,7 +2,8 @@
 
 use crate::{book::Book, config::Config, errand::Errand, health::Health, member::Member};
 use futures::task::AtomicWaker;
-use redis::{Client, streams::StreamId};
+use redis::streams::StreamId;
+use redis_link::Address;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
     time::Instant,
@@ -28,9 +29,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(client: Client, config: Config, health: Health) -> Self {
+    pub(crate) fn new(address: Address, config: Config, health: Health) -> Self {
         Self {
-            member: Member::new(client, &config),
+            member: Member::new(address, &config),
             book: Mutex::new(Book::new(config.capacity(), config.lease)),
             config,
             health,

@@ -1,6 +1,6 @@
 //! How full a stream is and who works on it, for a dispatcher that keeps streams short, and for metrics.
 
-use crate::{Error, Publisher, publisher::answered, scripts::STATS};
+use crate::{Error, Publisher, scripts::STATS};
 use redis::streams::StreamInfoConsumersReply;
 
 /// One moment's view of a stream and one of its groups. All zero when the stream does not exist.
@@ -35,8 +35,7 @@ impl Publisher {
     pub async fn stats(&self, group: &str) -> Result<Stats, Error> {
         let mut call = STATS.key(&self.key);
         call.arg(group);
-        let mut conn = self.conn.clone();
-        let answer: Option<Answer> = answered(call.invoke_async(&mut conn)).await?;
+        let answer: Option<Answer> = call.invoke_async(&mut self.link.clone()).await?;
         Ok(answer.map(Stats::from).unwrap_or_default())
     }
 }

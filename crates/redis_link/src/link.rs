@@ -30,8 +30,8 @@ use tokio::{
 /// - gives an answer that only a server that was replaced gives (`READONLY`).
 ///
 /// A command waits at most [`Limits::connect`] for a connection, then at most [`Limits::answer`] for its answer. Errors:
-/// - of kind [`io::ErrorKind::NotConnected`]: there was no connection, and nothing was sent;
-/// - of kind [`io::ErrorKind::TimedOut`] ([`RedisError::is_timeout`]): no answer; the command may have been carried out;
+/// - a refused connection ([`RedisError::is_connection_refusal`]): there is none, and nothing was sent;
+/// - a timeout ([`RedisError::is_timeout`]): no answer; the command may have been carried out;
 /// - any other I/O error: the connection broke; the command may have been carried out.
 ///
 /// Use it within one Tokio runtime. Speaks RESP3, which every Redis and Valkey since Redis 6 understands.
@@ -100,7 +100,7 @@ impl Link {
             _ => String::new(),
         };
         let text = format!("no connection to {address} within {:?}{why}", limits.connect);
-        Err(io::Error::new(io::ErrorKind::NotConnected, text).into())
+        Err(io::Error::new(io::ErrorKind::ConnectionRefused, text).into())
     }
 
     async fn send<T>(

@@ -1,19 +1,25 @@
 //! The outbox's other half: puts errands for queued jobs on the streams, and keeps the streams short.
 //!
-//! The ledger holds the backlog; a stream holds at most [`WINDOW`] waiting errands of it, chosen by priority and in turns
-//! between customers, so that one with ten thousand jobs does not delay another's ten. Of all processes that run
-//! [`Dispatcher::tick`], one at a time does the work.
-use queue::{Errand, Publisher};
+//! The ledger holds the backlog; a stream holds a small window of it, chosen by priority and in turns between customers, so that
+//! one with ten thousand jobs does not delay another's ten, and within the limits that operators set. Of all processes that
+//! run [`Dispatcher::tick`], one at a time does the work.
+use queue::{Errand, Publisher, Stats};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sea_orm::{ConnectionTrait, QueryResult};
 use secrecy::ExposeSecret;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    Kind, QUEUES, events,
-    reconcile::{Mended, reconcile},
+    Submitted, events,
+    reconcile::{self, Mended},
+    stream::{GROUP, LANES, Lane, Window},
 };
 use crate::{
     Error, Result,
@@ -21,24 +27,18 @@ use crate::{
     tenancy::{Db, SystemTx, sql},
 };
 
-/// Errands that may wait on one stream.
-pub const WINDOW: u64 = 256;
-/// The consumer group of all workers.
-const GROUP: &str = "workers";
 /// Held by the one process that dispatches.
 const LOCK: i64 = 0x6f6d_6e69_0001;
-
-/// The stream of a kind's errands.
-pub fn stream_of(kind: Kind) -> String {
-    format!("omniops-{kind}")
-}
+/// Scheduled jobs that are queued in one round.
+const DUE: i64 = 5000;
 
 /// Publishes errands. Cloning shares the connections.
 #[derive(Clone)]
 pub struct Dispatcher {
     db: Db,
     redis: ConnectionManager,
-    publishers: Arc<BTreeMap<Kind, Publisher>>,
+    publishers: Arc<BTreeMap<Lane, Publisher>>,
+    windows: Arc<Mutex<BTreeMap<Lane, Window>>>,
     wake: Arc<Notify>,
 }
 
@@ -46,12 +46,8 @@ impl Dispatcher {
     /// Connects at the first use, so that a process can start while Redis is away. Call it inside a Tokio runtime.
     pub fn new(db: Db, config: &RedisConfig) -> Result<Self> {
         let url = config.url.expose_secret();
-        let publisher = |kind| Ok((kind, Publisher::connect(url, &stream_of(kind))?));
-        let publishers = QUEUES
-            .into_iter()
-            .map(publisher)
-            .collect::<Result<_, queue::Error>>()
-            .map_err(away)?;
+        let publisher = |lane: Lane| Ok((lane, Publisher::connect(url, &lane.stream())?));
+        let publishers = LANES.into_iter().map(publisher).collect::<Result<_, queue::Error>>();
         let client = redis::Client::open(url).map_err(|e| Error::internal("REDIS_URL", e))?;
         let limits = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(2)))
@@ -62,7 +58,8 @@ impl Dispatcher {
         Ok(Self {
             db,
             redis,
-            publishers: Arc::new(publishers),
+            publishers: Arc::new(publishers.map_err(away)?),
+            windows: Arc::default(),
             wake: Arc::new(Notify::new()),
         })
     }
@@ -97,31 +94,45 @@ impl Dispatcher {
         self.redis.clone()
     }
 
-    /// Dispatches these jobs right after the commit that made them, if there is room; returns whether Redis took them. What it
-    /// doesn't take, [`Dispatcher::tick`] does later.
-    pub async fn nudge(&self, jobs: &[Uuid]) -> bool {
-        self.wake.notify_one();
-        match self.dispatch_now(jobs).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(error = error.story(), "jobs are recorded and will be dispatched later");
-                false
-            }
-        }
+    /// How full a lane's stream is, and who works on it.
+    pub async fn stream(&self, lane: Lane) -> Result<Stats> {
+        self.publisher(lane)?.stats(GROUP).await.map_err(away)
     }
 
-    async fn dispatch_now(&self, jobs: &[Uuid]) -> Result<()> {
-        const THESE: &str = "SELECT id, kind, customer_id, payload_version FROM jobs
-            WHERE id = ANY($1) AND state = 'queued' AND dispatched_at IS NULL FOR UPDATE SKIP LOCKED";
-        let tx = self.db.system().await?;
-        let rows = tx.query_all_raw(sql(THESE, [jobs.to_vec().into()])).await?;
-        for kind in QUEUES {
-            let waiting = self.publisher(kind)?.stats(GROUP).await.map_err(away)?.waiting;
-            if waiting < WINDOW {
-                self.publish(&tx, kind, &rows).await?;
+    /// Publishes the errands of jobs right after the commit that made them; returns whether Redis is there. What it doesn't
+    /// take, [`Dispatcher::tick`] publishes later.
+    pub async fn dispatch(&self, made: &[Submitted]) -> bool {
+        self.wake();
+        let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
+        for errand in made.iter().filter_map(|m| m.errand.as_ref()) {
+            if let Ok(kind) = errand.kind.parse() {
+                errands.entry(Lane::Queue(kind)).or_default().push(errand.clone());
             }
         }
+        if errands.is_empty() {
+            return self.ping().await.is_ok();
+        }
+        let Err(error) = self.publish(&errands).await else {
+            return true;
+        };
+        tracing::warn!(error = error.story(), "jobs are recorded and will be dispatched later");
+        let ids: Vec<Uuid> = made.iter().filter(|m| m.errand.is_some()).map(|m| m.id).collect();
+        if let Err(error) = self.take_back(ids).await {
+            tracing::warn!(error = error.story(), "the reconciler will find their errands missing");
+        }
+        false
+    }
+
+    async fn take_back(&self, jobs: Vec<Uuid>) -> Result<()> {
+        const BACK: &str = "UPDATE jobs SET dispatched_at = NULL WHERE id = ANY($1) AND state = 'queued'";
+        let tx = self.db.system().await?;
+        tx.execute_raw(sql(BACK, [jobs.into()])).await?;
         tx.commit().await
+    }
+
+    /// Makes [`Dispatcher::idle`] in this process return.
+    pub fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// Waits until something was submitted in this process, or for `at_most`.
@@ -133,102 +144,180 @@ impl Dispatcher {
     }
 
     /// One round, if no other process is at it: jobs whose time has come are queued, streams are filled up, events are put on
-    /// their streams.
-    pub async fn tick(&self) -> Result<()> {
-        let tx = self.db.system().await?;
+    /// their streams. Returns whether the workers may want another round at once.
+    pub async fn tick(&self) -> Result<bool> {
+        let tx = self.db.system_relaxed().await?;
         if !lock(&tx).await? {
-            return Ok(());
+            return Ok(false);
         }
-        let due =
-            "UPDATE jobs SET state = 'queued', dispatched_at = NULL WHERE state = 'scheduled' AND run_at <= now()";
-        tx.execute_raw(sql(due, [])).await?;
-        for kind in QUEUES {
-            self.fill(&tx, kind).await?;
-        }
+        queue_due(&tx).await?;
+        let hungry = self.fill(&tx).await?;
         tx.commit().await?;
         let mut redis = self.redis.clone();
         while events::relay(&self.db, &mut redis).await? > 0 {}
-        Ok(())
+        Ok(hungry)
     }
 
-    /// Mends what crashes and a lost Redis left, if no other process is at it.
+    /// Mends what crashes and a lost Redis left, if no other process is at it. The ledger's part is done without Redis, too.
     pub async fn reconcile(&self) -> Result<Mended> {
         let tx = self.db.system().await?;
         if !lock(&tx).await? {
             return Ok(Mended::default());
         }
-        let mut on_streams = BTreeMap::new();
-        for kind in QUEUES {
-            let stats = self.publisher(kind)?.stats(GROUP).await.map_err(away)?;
-            on_streams.insert(kind, stats.waiting + stats.held);
+        let mut mended = reconcile::orphans(&tx).await?;
+        let streams = futures::future::try_join_all(LANES.map(async |lane| Ok((lane, self.stream(lane).await?)))).await;
+        if let Ok(streams) = &streams {
+            for (lane, stats) in streams {
+                mended.errands += reconcile::errands(&tx, *lane, stats).await?;
+            }
         }
-        let mended = reconcile(&self.db, &on_streams).await?;
         // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
         tx.commit().await?;
         if mended != Mended::default() {
-            tracing::info!(
-                orphans = mended.orphans,
-                dead = mended.dead,
-                errands = mended.errands,
-                "jobs mended"
-            );
-            self.wake.notify_one();
+            let Mended { orphans, dead, errands } = mended;
+            tracing::info!(orphans, dead, errands, "jobs mended");
+            self.wake();
         }
-        Ok(mended)
+        streams.map(|_| mended)
     }
 
-    /// In turns between customers: everybody's first job before anybody's second, the higher priority first.
-    async fn fill(&self, tx: &SystemTx, kind: Kind) -> Result<()> {
-        const NEXT: &str = "
-            WITH waiting AS (
-              SELECT id, kind, customer_id, payload_version, priority, run_at,
-                row_number() OVER (PARTITION BY customer_id ORDER BY priority DESC, run_at, id) AS turn
-              FROM jobs WHERE kind = $1 AND state = 'queued' AND dispatched_at IS NULL)
-            SELECT id, kind, customer_id, payload_version FROM waiting ORDER BY priority DESC, turn, run_at LIMIT $2";
-        let waiting = self.publisher(kind)?.stats(GROUP).await.map_err(away)?.waiting;
-        let room = WINDOW.saturating_sub(waiting) as i64;
-        if room == 0 {
-            return Ok(());
+    async fn fill(&self, tx: &SystemTx) -> Result<bool> {
+        let mut rooms = BTreeMap::new();
+        for lane in LANES {
+            let waiting = self.stream(lane).await?.waiting;
+            rooms.insert(lane, self.windows().entry(lane).or_default().room(waiting));
         }
-        let rows = tx.query_all_raw(sql(NEXT, [kind.as_str().into(), room.into()])).await?;
-        self.publish(tx, kind, &rows).await
+        let errands = next(tx, &rooms).await?;
+        let hungry = self.note(&rooms, &errands);
+        self.publish(&errands).await?;
+        Ok(hungry)
     }
 
-    async fn publish(&self, tx: &SystemTx, kind: Kind, rows: &[QueryResult]) -> Result<()> {
-        let mut ids: Vec<Uuid> = Vec::new();
-        let mut errands = Vec::new();
-        for row in rows
-            .iter()
-            .filter(|r| r.try_get::<String>("", "kind").is_ok_and(|k| k == kind.as_str()))
-        {
-            let id: Uuid = row.try_get("", "id")?;
-            let customer: Option<Uuid> = row.try_get("", "customer_id")?;
-            let version: i32 = row.try_get("", "payload_version")?;
-            errands.push(Errand {
-                job: id.to_string(),
-                kind: kind.to_string(),
-                customer: customer.map(|c| c.to_string()).unwrap_or_default(),
-                version: version as u32,
-            });
-            ids.push(id);
+    /// Tells the windows how the round went; returns whether another one is worthwhile at once.
+    fn note(&self, rooms: &BTreeMap<Lane, u64>, errands: &BTreeMap<Lane, Vec<Errand>>) -> bool {
+        let mut windows = self.windows();
+        let mut hungry = false;
+        for (lane, room) in rooms {
+            let added = errands.get(lane).map_or(0, Vec::len) as u64;
+            let window = windows.entry(*lane).or_default();
+            window.filled(*room, added);
+            hungry |= window.hungry();
         }
-        if ids.is_empty() {
-            return Ok(());
+        hungry
+    }
+
+    fn windows(&self) -> MutexGuard<'_, BTreeMap<Lane, Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn publish(&self, errands: &BTreeMap<Lane, Vec<Errand>>) -> Result<()> {
+        for (lane, errands) in errands {
+            self.publisher(*lane)?.publish(errands).await.map_err(away)?;
         }
-        self.publisher(kind)?.publish(&errands).await.map_err(away)?;
-        tx.execute_raw(sql(
-            "UPDATE jobs SET dispatched_at = now() WHERE id = ANY($1)",
-            [ids.into()],
-        ))
-        .await?;
         Ok(())
     }
 
-    fn publisher(&self, kind: Kind) -> Result<&Publisher> {
+    fn publisher(&self, lane: Lane) -> Result<&Publisher> {
         self.publishers
-            .get(&kind)
-            .ok_or_else(|| Error::internal("dispatching", format!("no stream for {kind}")))
+            .get(&lane)
+            .ok_or_else(|| Error::internal("dispatching", format!("no stream for {lane}")))
     }
+}
+
+/// Marks what is dispatched next as dispatched: in turns between customers, everybody's first job before anybody's second,
+/// where what a customer already has running or waiting counts as turns taken; the higher priority before all that.
+async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
+    const NEXT: &str = "
+        WITH RECURSIVE lanes AS (
+          SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
+          FROM jsonb_to_recordset($1) AS l (kind text, room bigint) LEFT JOIN queue_controls c ON c.kind = l.kind
+          WHERE l.room > 0 AND c.paused_at IS NULL),
+        owners (kind, customer_id) AS (
+          SELECT l.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = l.kind AND j.state = 'queued' AND j.dispatched_at IS NULL
+            AND j.customer_id IS NOT NULL ORDER BY j.customer_id LIMIT 1) FROM lanes l
+          UNION ALL
+          SELECT o.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = o.kind AND j.state = 'queued' AND j.dispatched_at IS NULL
+            AND j.customer_id > o.customer_id ORDER BY j.customer_id LIMIT 1) FROM owners o WHERE o.customer_id IS NOT NULL),
+        busy AS (
+          SELECT kind, customer_id, count(*) AS n FROM jobs
+          WHERE state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL) GROUP BY kind, customer_id),
+        shares AS (
+          SELECT o.kind, o.customer_id, coalesce(b.n, 0) AS busy, least(
+              2 * l.room / count(*) OVER (PARTITION BY o.kind) + 8,
+              l.room,
+              CASE WHEN l.max_running_per_customer IS NOT NULL THEN greatest(0, l.max_running_per_customer - coalesce(b.n, 0)) END) AS most
+          FROM owners o JOIN lanes l ON l.kind = o.kind LEFT JOIN busy b ON b.kind = o.kind AND b.customer_id = o.customer_id
+          WHERE o.customer_id IS NOT NULL),
+        candidates AS (
+          SELECT s.kind, n.id, n.priority, n.run_at, s.busy + n.turn AS turn FROM shares s CROSS JOIN LATERAL (
+            SELECT j.id, j.priority, j.run_at, row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
+            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts = 0
+            ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
+          UNION ALL
+          SELECT l.kind, n.id, n.priority, n.run_at, 0 FROM lanes l CROSS JOIN LATERAL (
+            SELECT j.id, j.priority, j.run_at FROM jobs j
+            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts = 0
+            ORDER BY j.priority DESC, j.run_at, j.id LIMIT l.room) n),
+        ranked AS (
+          SELECT id, kind, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, turn, run_at, id) AS place FROM candidates),
+        chosen AS (
+          SELECT r.id, r.place FROM ranked r JOIN lanes l ON l.kind = r.kind
+          WHERE r.place <= least(l.room, CASE WHEN l.max_running IS NOT NULL
+            THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
+          UNION ALL
+          (SELECT j.id, 0 FROM jobs j WHERE j.state = 'queued' AND j.starts > 0 AND j.dispatched_at IS NULL
+            AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
+            ORDER BY j.run_at LIMIT $2))
+        UPDATE jobs j SET dispatched_at = now() FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
+        RETURNING j.id, j.kind, j.customer_id, j.payload_version, j.starts, chosen.place";
+    let room = |lane: &Lane| rooms.get(lane).copied().unwrap_or_default() as i64;
+    let lanes = rooms
+        .keys()
+        .filter_map(|lane| Some(json!({ "kind": lane.kind()?.as_str(), "room": room(lane) })));
+    let values = [Value::Array(lanes.collect()).into(), room(&Lane::Quarantine).into()];
+    let rows = tx.query_all_raw(sql(NEXT, values)).await?;
+    let placed = rows
+        .iter()
+        .map(|row| Ok((row.try_get::<i64>("", "place")?, errand(row)?)));
+    let mut placed: Vec<(i64, (Lane, Errand))> = placed.collect::<Result<_>>()?;
+    placed.sort_by_key(|(place, _)| *place);
+    let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
+    for (_, (lane, errand)) in placed {
+        errands.entry(lane).or_default().push(errand);
+    }
+    Ok(errands)
+}
+
+fn errand(row: &QueryResult) -> Result<(Lane, Errand)> {
+    let kind: String = row.try_get("", "kind")?;
+    let lane = if row.try_get::<i32>("", "starts")? > 0 {
+        Lane::Quarantine
+    } else {
+        Lane::Queue(kind.parse()?)
+    };
+    let errand = Errand {
+        job: row.try_get::<Uuid>("", "id")?.to_string(),
+        kind,
+        customer: row
+            .try_get::<Option<Uuid>>("", "customer_id")?
+            .map(|customer| customer.to_string())
+            .unwrap_or_default(),
+        version: row.try_get::<i32>("", "payload_version")? as u32,
+    };
+    Ok((lane, errand))
+}
+
+/// Queues the jobs whose time has come, the longest overdue first.
+async fn queue_due(tx: &SystemTx) -> Result<()> {
+    const QUEUE_DUE: &str = "
+        WITH due AS (
+          SELECT id FROM jobs WHERE state = 'scheduled' AND run_at <= now() ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED),
+        queued AS (
+          UPDATE jobs j SET state = 'queued', dispatched_at = NULL FROM due WHERE j.id = due.id RETURNING j.id, j.customer_id, j.attempts)
+        INSERT INTO job_events (customer_id, job_id, kind, data)
+        SELECT customer_id, id, 'queued', jsonb_build_object('attempts', attempts) FROM queued";
+    tx.execute_raw(sql(QUEUE_DUE, [DUE.into()])).await?;
+    Ok(())
 }
 
 async fn lock(tx: &SystemTx) -> Result<bool> {

@@ -1,36 +1,50 @@
-//! Live events: rows first, written in the transaction that they tell of, then fanned out on a Redis stream per customer.
+//! What happens to jobs: a row of `job_events`, written in the transaction that it tells of, then announced on a Redis stream
+//! per customer to whoever reads live ([`super::Live`]).
+//!
+//! What must stay true: whoever writes an event of a job has changed (or locked for update) the job's row before, in the same
+//! transaction. So the events of one job get their ids one transaction after the other, in the order of the commits: who has
+//! read up to an id has missed nothing below it. Events of two jobs have no such order, so the relay does not go by id: it reads
+//! the events of transactions that are older than every running one, to which nothing can be added any more, and keeps one
+//! cursor. A transaction that stays open for long holds the announcements up, never the rows.
+//!
+//! An announcement only says where to look. It may come twice (a crash between putting it and moving the cursor, a restored
+//! database), late, or never (a trimmed or lost stream).
 use redis::aio::ConnectionLike;
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Error, Result,
-    tenancy::{Db, sql},
+    tenancy::{Db, SystemTx, sql},
 };
 
-/// Live readers that fall further behind than this read the table.
+/// Readers that fall further behind than this read the table.
 const STREAM_LENGTH: usize = 10_000;
+/// The stream of a customer whose jobs rest goes after this many seconds: 7 days, as long as the events themselves are kept.
+const STREAM_SECONDS: u64 = 7 * 24 * 3600;
+/// Events announced in one round.
+const ROUND: i64 = 1000;
 
 /// Something that happened to a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, FromQueryResult)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Grows with every event; what a reader resumes after.
+    /// Grows with every event of a job; what a reader resumes after.
     pub id: i64,
     /// The job.
     pub job_id: Uuid,
-    /// `queued`, `scheduled`, `started`, `progress`, `retry`, `cancel_requested`, `done`, `failed`, `dead`, `cancelled`.
+    /// `queued`, `scheduled`, `started`, `progress`, `retry`, `needs_confirmation`, `cancel_requested`, `done`, `failed`,
+    /// `dead` or `cancelled`.
     pub kind: String,
     /// Details.
     pub data: Value,
     /// When.
-    #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-/// Writes an event into the transaction of what it tells.
+/// Writes an event into the transaction of what it tells, after the change of the job's row.
 pub async fn record(
     tx: &impl ConnectionTrait,
     customer: Option<Uuid>,
@@ -44,45 +58,126 @@ pub async fn record(
     Ok(())
 }
 
-/// The customer's stream of live events.
+/// The customer's stream of announcements. An entry has the fields `job` and `id` of an event.
 pub fn stream_key(customer: Uuid) -> String {
     format!("omniops:events:{{{customer}}}")
 }
 
-/// Puts events that are not yet on their streams there, and returns how many. Run by the process that holds the dispatcher's
-/// lock; a crash between putting and noting makes doubles, which readers drop by id.
+/// Whose stream this is.
+pub(super) fn customer_of(key: &str) -> Option<Uuid> {
+    let id = key.strip_prefix("omniops:events:{")?.strip_suffix('}')?;
+    id.parse().ok()
+}
+
+/// Announces the next events, and returns how many they were: 0 when all are announced whose transactions are older than
+/// every running one. Called by the process that holds the dispatcher's lock; two at once would only make doubles.
 pub async fn relay(db: &Db, redis: &mut impl ConnectionLike) -> Result<usize> {
-    const PENDING: &str = "SELECT id, customer_id, job_id, kind, data, at FROM job_events WHERE published_at IS NULL
-                           ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED";
-    let tx = db.system().await?;
-    let rows = tx.query_all_raw(sql(PENDING, [])).await?;
-    if rows.is_empty() {
-        return Ok(0);
+    let mut tx = db.system_relaxed().await?;
+    let mut cursor = Cursor::read(&tx).await?;
+    if cursor.ahead {
+        heal(&tx).await?;
+        tx.commit().await?;
+        tx = db.system_relaxed().await?;
+        cursor = Cursor::read(&tx).await?;
     }
+    let events = cursor.next(&tx).await?;
+    if let Some(last) = events.last() {
+        announce(redis, &events).await?;
+        cursor.advance(&tx, last).await?;
+    }
+    tx.commit().await?;
+    Ok(events.len())
+}
+
+/// How far the announcements have come. Transaction ids are texts here: the driver has no type for `xid8`.
+#[derive(FromQueryResult)]
+struct Cursor {
+    xid: String,
+    event_id: i64,
+    /// It, or an event, is ahead of the database's own transactions: a backup was restored into a younger cluster.
+    ahead: bool,
+}
+
+/// What an announcement is made of.
+#[derive(FromQueryResult)]
+struct Told {
+    xid: String,
+    id: i64,
+    customer_id: Option<Uuid>,
+    job_id: Uuid,
+}
+
+impl Cursor {
+    async fn read(tx: &SystemTx) -> Result<Self> {
+        const CURSOR: &str = "
+            SELECT xid::text, event_id, greatest(xid, (SELECT e.xid FROM job_events e ORDER BY e.xid DESC, e.id DESC LIMIT 1))
+              >= pg_snapshot_xmax(pg_current_snapshot()) AS ahead
+            FROM event_relay";
+        let cursor = Self::find_by_statement(sql(CURSOR, [])).one(&**tx).await?;
+        Ok(cursor.unwrap_or(Self {
+            xid: "0".into(),
+            event_id: 0,
+            ahead: true,
+        }))
+    }
+
+    async fn next(&self, tx: &SystemTx) -> Result<Vec<Told>> {
+        const NEXT: &str = "
+            SELECT xid::text, id, customer_id, job_id FROM job_events
+            WHERE (xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY job_events.xid, id LIMIT $3";
+        let next = sql(NEXT, [self.xid.clone().into(), self.event_id.into(), ROUND.into()]);
+        Ok(Told::find_by_statement(next).all(&**tx).await?)
+    }
+
+    /// Never back: where another process has moved it meanwhile, it stays.
+    async fn advance(&self, tx: &SystemTx, last: &Told) -> Result<()> {
+        const ADVANCE: &str = "UPDATE event_relay SET xid = $1::text::xid8, event_id = $2
+                               WHERE (xid, event_id) = ($3::text::xid8, $4)";
+        let (to, from) = (last.xid.clone().into(), self.xid.clone().into());
+        tx.execute_raw(sql(ADVANCE, [to, last.id.into(), from, self.event_id.into()]))
+            .await?;
+        Ok(())
+    }
+}
+
+/// Puts what is ahead of the database's own transactions back into their order. Which events were announced in the other
+/// cluster can't be told from which were not, so all are announced again.
+async fn heal(tx: &SystemTx) -> Result<()> {
+    const EVENTS: &str =
+        "UPDATE job_events SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";
+    const CURSOR: &str = "
+        INSERT INTO event_relay DEFAULT VALUES ON CONFLICT (only_row) DO UPDATE SET xid = '0', event_id = 0
+        WHERE event_relay.xid >= pg_snapshot_xmax(pg_current_snapshot())";
+    // First, while the snapshot's end is not yet this transaction's own number or a later one.
+    tx.execute_raw(sql(CURSOR, [])).await?;
+    let moved = tx.execute_raw(sql(EVENTS, [])).await?.rows_affected();
+    tracing::warn!(
+        moved,
+        "the events' order was mended: the database comes from another cluster's backup"
+    );
+    Ok(())
+}
+
+async fn announce(redis: &mut impl ConnectionLike, events: &[Told]) -> Result<()> {
     let mut pipe = redis::pipe();
-    let mut ids = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let event = Event::from_query_result(row, "")?;
-        ids.push(event.id);
-        let Some(customer) = row.try_get::<Option<Uuid>>("", "customer_id")? else {
+    let mut keys = BTreeSet::new();
+    for event in events {
+        let Some(customer) = event.customer_id else {
             continue;
         };
-        pipe.cmd("XADD")
-            .arg(stream_key(customer))
-            .arg("MAXLEN")
-            .arg("~")
-            .arg(STREAM_LENGTH)
-            .arg("*");
-        pipe.arg("e").arg(serde_json::to_string(&event)?).ignore();
+        let key = stream_key(customer);
+        pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH);
+        pipe.arg("*").arg("job").arg(event.job_id.to_string());
+        pipe.arg("id").arg(event.id).ignore();
+        keys.insert(key);
+    }
+    for key in &keys {
+        pipe.cmd("EXPIRE").arg(key).arg(STREAM_SECONDS).ignore();
+    }
+    if keys.is_empty() {
+        return Ok(());
     }
     let sent: redis::RedisResult<()> = pipe.query_async(redis).await;
-    sent.map_err(|e| Error::unavailable("redis_unavailable", "Redis does not answer", e))?;
-    let count = ids.len();
-    tx.execute_raw(sql(
-        "UPDATE job_events SET published_at = now() WHERE id = ANY($1)",
-        [ids.into()],
-    ))
-    .await?;
-    tx.commit().await?;
-    Ok(count)
+    sent.map_err(|e| Error::unavailable("redis_unavailable", "Redis does not answer", e))
 }

@@ -4,7 +4,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{events, state};
+use super::{
+    dead::{AFRESH, unless_twin},
+    events, state,
+};
 use crate::{
     Error, Result,
     tenancy::{TenantTx, sql},
@@ -71,14 +74,12 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
     get(tx, id).await
 }
 
-/// Runs a job again that failed, died or was cancelled.
+/// Runs a job again that failed, died or was cancelled, unless a live one does the same work.
 pub async fn retry(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
-    const RETRY: &str = "
-        UPDATE jobs SET state = 'queued', attempts = 0, starts = 0, cancel_requested = false, error = NULL, result = NULL,
-          run_at = now(), dispatched_at = NULL, finished_at = NULL
-        WHERE id = $1 AND state IN ('failed', 'dead', 'cancelled')";
+    let retry = format!("UPDATE jobs SET {AFRESH} WHERE id = $1 AND state IN ('failed', 'dead', 'cancelled')");
     let before = get(tx, id).await?;
-    if tx.execute_raw(sql(RETRY, [id.into()])).await?.rows_affected() == 0 {
+    let done = tx.execute_raw(sql(&retry, [id.into()])).await.map_err(unless_twin)?;
+    if done.rows_affected() == 0 {
         return Err(Error::conflict(
             "job_not_ended",
             format!("the job is {}; only an ended one runs again", before.state),

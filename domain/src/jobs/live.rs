@@ -1,44 +1,116 @@
-//! Reading events as they happen: the customer's Redis stream wakes the reader, the table has what the stream has lost.
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection, streams::StreamReadReply};
+//! Following a job: the rows tell, the announcements only wake.
+//!
+//! A reader asks the table for the events after the last one that it gave, which misses nothing and doubles nothing, since
+//! the events of one job have their ids in the order of their commits ([`super::record`] says why). Between two looks it waits
+//! for the hub of the process to name its job; without Redis it looks now and then.
+//!
+//! What must stay true: a reader holds at most one page of events, and no connection to the database while it waits or while
+//! nobody asks it. So looks are tasks of their own, a few at a time in a process: they end whether or not somebody polls the
+//! reader meanwhile, and they leave the pool to others.
+mod hub;
+
+use rand::Rng;
+use redis_link::Address;
 use sea_orm::FromQueryResult;
 use secrecy::ExposeSecret;
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{Event, stream_key};
+use self::hub::{Hub, Subscription};
+use super::{Event, ledger};
 use crate::{
     Error, Result,
     config::RedisConfig,
+    lifecycle::Lifecycle,
     tenancy::{Customer, Db, sql},
 };
 
-/// One wait for Redis; without Redis, one wait between two looks at the table.
-const WAIT: Duration = Duration::from_secs(2);
+/// Between two looks while announcements come: for those that were lost, or are held up by a long transaction.
+const SAFETY: Duration = Duration::from_secs(5);
+/// Between two looks while none come, in ms; spread, so that readers don't come all at once.
+const POLL: std::ops::Range<u64> = 500..1500;
+/// Looks at the same time in a process.
+const LOOKS: usize = 4;
+/// Events of one look.
+const PAGE: i64 = 200;
+/// A look ends with the event that reaches this many bytes of details.
+const PAGE_BYTES: i64 = 64 * 1024;
 
-/// Opens event readers.
+/// Opens readers of events. Cloning shares the hub.
 #[derive(Clone)]
 pub struct Live {
     db: Db,
-    client: Client,
+    life: Lifecycle,
+    hub: Arc<Hub>,
+    looks: Arc<Semaphore>,
+}
+
+/// What a look at the table shows.
+enum Look {
+    News(VecDeque<Row>),
+    Nothing,
+    /// The job has ended and all of it is told.
+    Ended,
+}
+
+/// An event as it is kept until somebody asks for it: the details as text are a fraction of their size as a value.
+#[derive(FromQueryResult)]
+struct Row {
+    id: i64,
+    kind: String,
+    data: String,
+    at: OffsetDateTime,
 }
 
 impl Live {
-    /// Connects at the first use.
-    pub fn new(db: Db, config: &RedisConfig) -> Result<Self> {
-        let client = Client::open(config.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
-        Ok(Self { db, client })
+    /// Connects to Redis when the first reader comes; ends with `life`.
+    pub fn new(db: Db, config: &RedisConfig, life: Lifecycle) -> Result<Self> {
+        let address = Address::parse(config.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
+        Ok(Self {
+            db,
+            hub: Hub::new(address, life.clone()),
+            life,
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        })
     }
 
-    /// Reads the events of `job` after the event `after`.
+    /// Reads the events of the customer's `job` after the event `after`, from the first one for 0.
     pub fn reader(&self, customer: &Customer, job: Uuid, after: i64) -> EventReader {
         EventReader {
+            subscription: self.hub.subscribe(customer.id, job),
             live: self.clone(),
             customer: customer.clone(),
             job,
             after,
             ready: VecDeque::new(),
-            conn: None,
         }
+    }
+
+    /// How many readers there are in this process.
+    pub fn readers(&self) -> usize {
+        self.hub.readers()
+    }
+
+    async fn look(self, customer: Customer, job: Uuid, after: i64) -> Result<Look> {
+        const AFTER: &str = "
+            SELECT id, kind, data, at FROM (
+              SELECT id, kind, data, at, sum(octet_length(data)) OVER (ORDER BY id) - octet_length(data) AS bytes_before
+              FROM (SELECT id, kind, data::text AS data, at FROM job_events
+                    WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3) page) sized
+            WHERE bytes_before < $4 ORDER BY id";
+        let _turn = self.looks.acquire().await;
+        let values = [job.into(), after.into(), PAGE.into(), PAGE_BYTES.into()];
+        let tx = self.db.tenant(&customer).await?;
+        let rows = Row::find_by_statement(sql(AFTER, values)).all(&*tx).await?;
+        let ended = rows.is_empty() && ledger::all_told(&tx, job, after).await?;
+        tx.commit().await?;
+        Ok(match (rows.is_empty(), ended) {
+            (false, _) => Look::News(rows.into()),
+            (true, false) => Look::Nothing,
+            (true, true) => Look::Ended,
+        })
     }
 }
 
@@ -48,93 +120,46 @@ pub struct EventReader {
     customer: Customer,
     job: Uuid,
     after: i64,
-    ready: VecDeque<Event>,
-    conn: Option<(MultiplexedConnection, String)>,
+    ready: VecDeque<Row>,
+    subscription: Subscription,
 }
 
 impl EventReader {
-    /// The next event. Waits for as long as it takes.
-    pub async fn next(&mut self) -> Result<Event> {
+    /// The next event; waits for as long as it takes. None once the job has ended and all of it is told: another call finds
+    /// out whether it was started again since.
+    pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(event);
+            if let Some(row) = self.ready.pop_front() {
+                self.after = row.id;
+                return Ok(Some(Event {
+                    id: row.id,
+                    job_id: self.job,
+                    kind: row.kind,
+                    data: serde_json::from_str(&row.data)?,
+                    at: row.at,
+                }));
             }
-            // The stream's position is taken before the table is read, so that nothing falls between the two.
-            let listening = self.listen().await;
-            self.catch_up().await?;
-            if self.ready.is_empty() && (!listening || !self.woken().await) {
-                tokio::time::sleep(WAIT / 4).await;
+            match self.look().await? {
+                Look::News(rows) => self.ready = rows,
+                Look::Ended => return Ok(None),
+                Look::Nothing => self.subscription.wait(self.patience()).await,
             }
         }
     }
 
-    async fn catch_up(&mut self) -> Result<()> {
-        const AFTER: &str =
-            "SELECT id, job_id, kind, data, at FROM job_events WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT 200";
-        let tx = self.live.db.tenant(&self.customer).await?;
-        let rows = Event::find_by_statement(sql(AFTER, [self.job.into(), self.after.into()]))
-            .all(&*tx)
-            .await?;
-        self.after = rows.last().map_or(self.after, |e| e.id);
-        self.ready.extend(rows);
-        Ok(())
+    async fn look(&self) -> Result<Look> {
+        let look = self.live.clone().look(self.customer.clone(), self.job, self.after);
+        match self.live.life.spawn(look).await {
+            Ok(Some(look)) => look,
+            Ok(None) => Err(Error::unavailable("stopping", "the server is stopping", "hard stop")),
+            Err(error) => Err(Error::internal("reading events", error)),
+        }
     }
 
-    async fn listen(&mut self) -> bool {
-        if self.conn.is_some() {
-            return true;
+    fn patience(&self) -> Duration {
+        if self.live.hub.connected() {
+            return SAFETY;
         }
-        let limits = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(WAIT))
-            .set_response_timeout(Some(WAIT + Duration::from_secs(1)));
-        let Ok(mut conn) = self
-            .live
-            .client
-            .get_multiplexed_async_connection_with_config(&limits)
-            .await
-        else {
-            return false;
-        };
-        let key = stream_key(self.customer.id);
-        let newest: redis::RedisResult<redis::streams::StreamRangeReply> = redis::cmd("XREVRANGE")
-            .arg(&key)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1)
-            .query_async(&mut conn)
-            .await;
-        let Ok(newest) = newest else { return false };
-        let position = newest.ids.first().map_or_else(|| "0-0".to_owned(), |e| e.id.clone());
-        self.conn = Some((conn, position));
-        true
-    }
-
-    /// Waits for the stream to move; false when Redis went away.
-    async fn woken(&mut self) -> bool {
-        let Some((conn, position)) = &mut self.conn else {
-            return false;
-        };
-        let key = stream_key(self.customer.id);
-        let mut read = redis::cmd("XREAD");
-        read.arg("BLOCK")
-            .arg(WAIT.as_millis() as u64)
-            .arg("STREAMS")
-            .arg(&key)
-            .arg(&*position);
-        let got: redis::RedisResult<Option<StreamReadReply>> = read.query_async(conn).await;
-        match got {
-            Ok(Some(reply)) => {
-                if let Some(entry) = reply.keys.iter().flat_map(|k| &k.ids).last() {
-                    position.clone_from(&entry.id);
-                }
-                true
-            }
-            Ok(None) => true,
-            Err(_) => {
-                self.conn = None;
-                false
-            }
-        }
+        Duration::from_millis(rand::rng().random_range(POLL))
     }
 }

@@ -1,32 +1,48 @@
 //! The job ledger. Postgres keeps what a job is and how it stands; Redis only carries errands that say "look at this job".
 //!
 //! [`submit`] writes a job in the caller's transaction. The [`Dispatcher`] turns queued jobs into errands. A worker that gets
-//! one takes the job by [`claim`], keeps it by renewing its [`Lease`], and ends it by settling it. [`reconcile`] mends
-//! what crashes and lost errands leave behind. Running an errand twice is harmless: only one claim succeeds, and every
-//! write of a job's work is fenced by its lease.
+//! one takes the job by [`claim_all`], keeps it for as long as it says by [`beat`] that it lives, and ends it by [`settle_all`].
+//! [`Dispatcher::reconcile`] mends what crashes and lost errands leave behind. Running an errand twice is harmless: only one
+//! claim succeeds, and every write of a job's work is fenced by its [`Lease`].
+//!
+//! What must stay true: whatever writes an event of a job has locked the job's row before, in the same transaction, so that the
+//! ids of one job's events grow in the order in which they become visible.
 mod claim;
+mod controls;
+mod cron;
+mod dead;
 mod dispatch;
 mod events;
+mod heartbeat;
 mod idempotency;
 mod ledger;
 mod live;
 mod payload;
 mod reconcile;
+pub mod retention;
+pub mod schedules;
 mod settle;
 mod stats;
+mod stream;
 mod submit;
+mod workers;
 
-pub use claim::{Claim, Claimed, Lease, claim};
-pub use dispatch::{Dispatcher, WINDOW, stream_of};
+pub use claim::{Ask, Claim, Claimed, Lease, claim_all};
+pub use controls::{Control, Operator, limit_queue, pause_queue, queue_named, resume_queue};
+pub use dead::{DeadFilter, DeadLetter, REPLAY_MOST, Replayed, list_dead, replay_all_dead, replay_dead};
+pub use dispatch::Dispatcher;
 pub use events::{Event, record, relay, stream_key};
+pub use heartbeat::{Held, Identity, beat, leave};
 pub use idempotency::{remember, replay, request_hash};
 pub use ledger::{Filter, all_told, cancel, get, list, retry, urls};
 pub use live::{EventReader, Live};
-pub use payload::{Kind, Payload, QUEUES};
-pub use reconcile::{MAX_STARTS, reconcile};
-pub use settle::{JobError, Outcome, Renewal, fence, renew, save_progress, settle};
-pub use stats::{QueueStats, queue_stats};
-pub use submit::{NewJob, Submitted, child_results, live_children, submit};
+pub use payload::{Kind, MaintenanceTask, Payload, QUEUES};
+pub use reconcile::{MAX_STARTS, Mended};
+pub use settle::{JobError, Outcome, fence, save_progress, settle, settle_all};
+pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, overview, queue_stats};
+pub use stream::{GROUP, LANES, Lane};
+pub use submit::{NewJob, Submitted, child_results, live_children, submit, submit_all};
+pub use workers::{RunningJob, Worker, WorkerState, list_workers};
 
 /// The states of a job, as the ledger spells them.
 pub mod state {

@@ -13,10 +13,12 @@ pub enum Kind {
     Scrape,
     /// Chunk and embed pages.
     Embed,
+    /// The system's own upkeep.
+    Maintenance,
 }
 
-/// Every queue.
-pub const QUEUES: [Kind; 2] = [Kind::Scrape, Kind::Embed];
+/// Every kind; each is a queue.
+pub const QUEUES: [Kind; 3] = [Kind::Scrape, Kind::Embed, Kind::Maintenance];
 
 impl Kind {
     /// The kind's word.
@@ -24,6 +26,7 @@ impl Kind {
         match self {
             Self::Scrape => "scrape",
             Self::Embed => "embed",
+            Self::Maintenance => "maintenance",
         }
     }
 }
@@ -39,7 +42,7 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self> {
         let known = QUEUES.into_iter().find(|k| k.as_str() == text);
-        known.ok_or_else(|| Error::invalid("kind", "must be scrape or embed"))
+        known.ok_or_else(|| Error::invalid("kind", "must be scrape, embed or maintenance"))
     }
 }
 
@@ -55,8 +58,21 @@ pub enum Payload {
         #[serde(default)]
         force: bool,
     },
+    /// Keep the house in order.
+    Maintenance {
+        /// Which part of it.
+        task: MaintenanceTask,
+    },
     /// Crawl; the settings are in `scrape_jobs`.
     Scrape {},
+}
+
+/// What the system does for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaintenanceTask {
+    /// Delete what has been kept long enough.
+    Retention,
 }
 
 impl Payload {
@@ -68,6 +84,7 @@ impl Payload {
         match self {
             Self::Scrape {} => Kind::Scrape,
             Self::Embed { .. } => Kind::Embed,
+            Self::Maintenance { .. } => Kind::Maintenance,
         }
     }
 
@@ -75,7 +92,14 @@ impl Payload {
     pub fn read(kind: Kind, stored: &serde_json::Value) -> Result<Self> {
         match kind {
             Kind::Scrape => Ok(Self::Scrape {}),
-            Kind::Embed => Ok(serde_json::from_value(stored.clone())?),
+            Kind::Embed | Kind::Maintenance => {
+                let read: Self = serde_json::from_value(stored.clone())?;
+                if read.kind() == kind {
+                    Ok(read)
+                } else {
+                    Err(Error::invalid("payload", format!("is no payload of a {kind} job")))
+                }
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Keeping and ending a job: renewal, fenced progress, and the one statement that records how it ended.
+//! Keeping and ending jobs: fenced progress, and the one statement that records how runs ended.
 use rand::Rng;
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
 use super::{Lease, MAX_STARTS, events};
@@ -36,8 +36,10 @@ impl JobError {
 pub enum Outcome {
     /// With this result.
     Done(Value),
-    /// It may work later.
+    /// It may work later: after this time, or by the [`Backoff`] of the error's code.
     Retry(JobError, Option<Duration>),
+    /// It crashed, by a fault of ours: it runs again, until it has used up its starts.
+    Fault(JobError),
     /// It will never work.
     Fail(JobError),
     /// Somebody asked for it.
@@ -46,105 +48,112 @@ pub enum Outcome {
     HandBack,
 }
 
-/// What a renewal tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewal {
-    /// Go on.
-    Held,
-    /// Somebody asked to cancel.
-    CancelRequested,
-    /// Another worker has it: stop, and write nothing more.
-    Lost,
-}
-
-/// Prolongs a lease.
-pub async fn renew(db: &Db, lease: Lease, by: Duration) -> Result<Renewal> {
-    let tx = db.system().await?;
-    let update = "UPDATE jobs SET lease_until = now() + make_interval(secs => $3)
-                  WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING cancel_requested";
-    let row = tx
-        .query_one_raw(sql(
-            update,
-            [lease.job.into(), lease.token.into(), by.as_secs_f64().into()],
-        ))
-        .await?;
-    tx.commit().await?;
-    Ok(match row.map(|r| r.try_get("", "cancel_requested")).transpose()? {
-        Some(false) => Renewal::Held,
-        Some(true) => Renewal::CancelRequested,
-        None => Renewal::Lost,
-    })
+fn lease_lost() -> Error {
+    Error::conflict("lease_lost", "another worker has taken this job")
 }
 
 /// Refuses unless the lease still holds, and keeps it held until the transaction ends: the first statement of every
 /// transaction that writes a job's work.
 pub async fn fence(tx: &impl ConnectionTrait, lease: Lease) -> Result<()> {
     let check = "SELECT 1 FROM jobs WHERE id = $1 AND lease_token = $2 AND state = 'running' FOR SHARE";
-    match tx
+    let held = tx
         .query_one_raw(sql(check, [lease.job.into(), lease.token.into()]))
-        .await?
-    {
-        Some(_) => Ok(()),
-        None => Err(Error::conflict("lease_lost", "another worker has taken this job")),
-    }
+        .await?;
+    held.map(drop).ok_or_else(lease_lost)
 }
 
-/// Saves progress. Progress forgives earlier starts: an innocent job that moves on survives many killed workers.
+/// Saves progress. Progress that moves on forgives earlier starts: an innocent job survives many killed workers.
 pub async fn save_progress(tx: &impl ConnectionTrait, lease: Lease, progress: &Value) -> Result<()> {
-    let update = "UPDATE jobs SET progress = $3, starts = 1 WHERE id = $1 AND lease_token = $2 AND state = 'running'
-                  RETURNING customer_id";
-    let row = tx
-        .query_one_raw(sql(
-            update,
-            [lease.job.into(), lease.token.into(), progress.clone().into()],
-        ))
-        .await?;
-    let row = row.ok_or_else(|| Error::conflict("lease_lost", "another worker has taken this job"))?;
-    let customer: Option<Uuid> = row.try_get("", "customer_id")?;
-    events::record(tx, customer, lease.job, "progress", progress.clone()).await
+    const SAVE: &str = "
+        WITH saved AS (
+          UPDATE jobs SET progress = $3, starts = CASE WHEN progress IS DISTINCT FROM $3 THEN 0 ELSE starts END
+          WHERE id = $1 AND lease_token = $2 AND state = 'running' RETURNING id, customer_id)
+        INSERT INTO job_events (customer_id, job_id, kind, data) SELECT customer_id, id, 'progress', $3 FROM saved";
+    let values = [lease.job.into(), lease.token.into(), printable(progress.clone()).into()];
+    match tx.execute_raw(sql(SAVE, values)).await?.rows_affected() {
+        0 => Err(lease_lost()),
+        _ => Ok(()),
+    }
 }
 
 /// Records how a run ended, if the lease still holds.
 pub async fn settle(db: &Db, lease: Lease, outcome: &Outcome) -> Result<()> {
-    const ATTEMPTS: &str = "SELECT attempts, max_attempts, customer_id FROM jobs
-                            WHERE id = $1 AND lease_token = $2 AND state = 'running' FOR UPDATE";
+    let ends = [(lease, outcome.clone())];
+    match settle_all(db, &ends).await?.as_slice() {
+        [true] => Ok(()),
+        _ => Err(lease_lost()),
+    }
+}
+
+/// Records how runs ended; says of each whether its lease still held. One that was asked to stop and has not ended by itself
+/// is cancelled.
+pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>> {
+    // A run that ended, well or badly, is no crash: the starts begin again. A fault counts as one.
+    const END: &str = "
+        WITH ended AS (
+          SELECT * FROM jsonb_to_recordset($1) AS e (id uuid, token uuid, state text, event text, attempts integer, result jsonb,
+            error jsonb, delay_ms bigint, fault boolean)),
+        held AS (
+          SELECT e.*, j.starts, CASE WHEN e.state IN ('scheduled', 'queued') AND j.cancel_requested THEN 'cancelled'
+            WHEN e.fault AND j.starts >= $2 THEN 'dead' END AS instead
+          FROM jobs j JOIN ended e ON e.id = j.id AND e.token = j.lease_token WHERE j.state = 'running'
+          ORDER BY j.id FOR UPDATE OF j),
+        final AS (SELECT *, coalesce(instead, state) AS to_state, coalesce(instead, event) AS told FROM held),
+        written AS (
+          UPDATE jobs j SET state = f.to_state, attempts = f.attempts, result = f.result, error = f.error,
+            run_at = CASE WHEN f.to_state IN ('scheduled', 'queued') THEN now() + make_interval(secs => coalesce(f.delay_ms, 0) / 1000.0) ELSE j.run_at END,
+            starts = CASE WHEN f.fault AND f.to_state = 'scheduled' THEN f.starts ELSE 0 END,
+            lease_token = NULL, worker_id = NULL, dispatched_at = NULL,
+            finished_at = CASE WHEN f.to_state IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
+          FROM final f WHERE j.id = f.id
+          RETURNING j.id, j.customer_id, f.told,
+            jsonb_strip_nulls(jsonb_build_object('error', f.error, 'retry_in_ms', CASE WHEN f.to_state = 'scheduled' THEN f.delay_ms END))
+              || CASE WHEN f.result IS NULL THEN '{}' ELSE jsonb_build_object('result', f.result) END AS data),
+        told AS (INSERT INTO job_events (customer_id, job_id, kind, data) SELECT customer_id, id, told, data FROM written)
+        SELECT id FROM written";
+    let ended = ends
+        .iter()
+        .map(|(lease, outcome)| Ending::of(outcome, *lease).row(*lease));
     let tx = db.system().await?;
-    let row = tx
-        .query_one_raw(sql(ATTEMPTS, [lease.job.into(), lease.token.into()]))
-        .await?;
-    let row = row.ok_or_else(|| Error::conflict("lease_lost", "another worker has taken this job"))?;
-    let attempts: i32 = row.try_get("", "attempts")?;
-    let used_up = attempts + 1 >= row.try_get::<i32>("", "max_attempts")?;
-    let end = Ending::of(outcome, attempts, used_up);
-    write(&*tx, lease.job, &end).await?;
-    events::record(&*tx, row.try_get("", "customer_id")?, lease.job, end.event, end.data()).await?;
-    tx.commit().await
+    let values = [Value::Array(ended.collect()).into(), MAX_STARTS.into()];
+    let rows = tx.query_all_raw(sql(END, values)).await?;
+    tx.commit().await?;
+    let written: HashSet<Uuid> = rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?;
+    Ok(ends.iter().map(|(lease, _)| written.contains(&lease.job)).collect())
 }
 
 /// One row's worth of an ending.
 struct Ending {
     state: &'static str,
     event: &'static str,
-    delay: Duration,
+    delay: Option<Duration>,
     attempts: i32,
     result: Option<Value>,
     error: Option<JobError>,
+    fault: bool,
 }
 
 impl Ending {
-    fn of(outcome: &Outcome, attempts: i32, used_up: bool) -> Self {
+    fn of(outcome: &Outcome, lease: Lease) -> Self {
         let end = |state, event| Self {
             state,
             event,
-            delay: Duration::ZERO,
-            attempts,
+            delay: None,
+            attempts: lease.attempts,
             result: None,
             error: None,
+            fault: false,
         };
         match outcome {
             Outcome::Done(result) => Self {
                 result: Some(result.clone()),
                 ..end("done", "done")
+            },
+            Outcome::Fault(error) => Self {
+                error: Some(error.clone()),
+                delay: Some(Backoff::after(&error.code).delay(0)),
+                fault: true,
+                ..end("scheduled", "retry")
             },
             Outcome::Fail(error) => Self {
                 error: Some(error.clone()),
@@ -152,96 +161,143 @@ impl Ending {
             },
             Outcome::Cancelled => end("cancelled", "cancelled"),
             Outcome::HandBack => end("queued", "queued"),
-            Outcome::Retry(error, _) if used_up => Self {
+            Outcome::Retry(error, _) if lease.attempts + 1 >= lease.max_attempts => Self {
                 error: Some(error.clone()),
-                attempts: attempts + 1,
+                attempts: lease.attempts + 1,
                 ..end("dead", "dead")
             },
             Outcome::Retry(error, after) => Self {
                 error: Some(error.clone()),
-                attempts: attempts + 1,
-                delay: after.unwrap_or_else(|| backoff(attempts)),
+                attempts: lease.attempts + 1,
+                delay: Some(after.unwrap_or_else(|| Backoff::after(&error.code).delay(lease.attempts))),
                 ..end("scheduled", "retry")
             },
         }
     }
 
-    fn data(&self) -> Value {
-        json!({ "result": self.result, "error": self.error, "retry_in_ms": self.delay.as_millis() as u64 })
+    fn row(self, lease: Lease) -> Value {
+        let error = self
+            .error
+            .map(|e| json!({ "code": e.code, "message": e.message, "attempt": self.attempts }));
+        printable(json!({
+            "id": lease.job, "token": lease.token, "state": self.state, "event": self.event, "attempts": self.attempts,
+            "result": self.result, "error": error, "delay_ms": self.delay.map(|d| d.as_millis() as u64), "fault": self.fault,
+        }))
     }
 }
 
-async fn write(tx: &impl ConnectionTrait, job: Uuid, end: &Ending) -> Result<()> {
-    // A run that ended, well or badly, is no crash: the starts begin again.
-    const UPDATE: &str = "
-        UPDATE jobs SET state = $2, attempts = $3, result = $4, error = $5, run_at = now() + make_interval(secs => $6),
-          starts = 0, lease_token = NULL, lease_until = NULL, dispatched_at = NULL,
-          finished_at = CASE WHEN $2 IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
-        WHERE id = $1";
-    let error = end
-        .error
-        .as_ref()
-        .map(|e| json!({ "code": e.code, "message": e.message, "attempt": end.attempts }));
-    let values = [
-        job.into(),
-        end.state.into(),
-        end.attempts.into(),
-        end.result.clone().into(),
-        error.into(),
-        end.delay.as_secs_f64().into(),
-    ];
-    tx.execute_raw(sql(UPDATE, values)).await?;
-    Ok(())
+/// Postgres stores no NUL in text or JSON; a page's text may have one.
+fn printable(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::Array(items) => items.into_iter().map(printable).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, printable(field)))
+            .collect(),
+        other => other,
+    }
 }
 
-/// Doubles from 2 s to 5 min, with a random half, so that what failed together does not return together.
-fn backoff(attempts: i32) -> Duration {
-    let full = 2f64.powi(attempts.clamp(0, 10) + 1).min(300.0);
-    Duration::from_secs_f64(full * rand::rng().random_range(0.5..1.0))
+/// How the waits before retries grow: doubling from `first` up to `most`, each with a random half, so that what failed
+/// together does not return together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Backoff {
+    first: Duration,
+    most: Duration,
 }
 
-/// Turns a job (or every job) that used up its starts into a dead letter; returns how many.
-pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<Uuid>) -> Result<u64> {
+impl Backoff {
+    /// By what went wrong: our own database and Redis are back within seconds, a site or a provider may need a while.
+    fn after(code: &str) -> Self {
+        let (first, most) = match code {
+            "database_unavailable" | "redis_unavailable" => (1, 30),
+            "rate_limited" | "site_unavailable" | "provider_unavailable" => (10, 900),
+            _ => (2, 300),
+        };
+        Self {
+            first: Duration::from_secs(first),
+            most: Duration::from_secs(most),
+        }
+    }
+
+    fn delay(self, attempts: i32) -> Duration {
+        let full = (self.first * 2u32.pow(attempts.clamp(0, 10) as u32)).min(self.most);
+        full.mul_f64(rand::rng().random_range(0.5..1.0))
+    }
+}
+
+/// Turns those of the jobs (or of all) that used up their starts into dead letters; returns which.
+pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<&[Uuid]>) -> Result<Vec<Uuid>> {
     const BURY: &str = "
-        UPDATE jobs SET state = 'dead', finished_at = now(), lease_token = NULL, lease_until = NULL,
+        UPDATE jobs j SET state = 'dead', finished_at = now(), lease_token = NULL, worker_id = NULL, dispatched_at = NULL,
           error = jsonb_build_object('code', 'worker_crashed', 'message',
-            format('the worker was lost %s times in a row without any progress', starts))
-        WHERE starts >= $1 AND ($2::uuid IS NULL OR id = $2)
-          AND (state = 'queued' OR (state = 'running' AND lease_until < now()))
+            format('the worker was lost %s times in a row without any progress', starts), 'attempt', attempts)
+        WHERE starts >= $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+          AND (state = 'queued' OR (state = 'running'
+            AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())))
         RETURNING id, customer_id, error";
+    let only: Option<Vec<Uuid>> = only.map(<[Uuid]>::to_vec);
     let rows = tx.query_all_raw(sql(BURY, [MAX_STARTS.into(), only.into()])).await?;
+    let mut dead = Vec::with_capacity(rows.len());
     for row in &rows {
-        let error: Value = row.try_get("", "error")?;
+        let (id, error): (Uuid, Value) = (row.try_get("", "id")?, row.try_get("", "error")?);
         events::record(
             tx,
             row.try_get("", "customer_id")?,
-            row.try_get("", "id")?,
+            id,
             "dead",
             json!({ "error": error }),
         )
         .await?;
+        dead.push(id);
     }
-    Ok(rows.len() as u64)
+    Ok(dead)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lease(attempts: i32) -> Lease {
+        Lease {
+            job: Uuid::nil(),
+            token: Uuid::nil(),
+            attempts,
+            max_attempts: 5,
+        }
+    }
+
     #[test]
     fn a_retry_waits_longer_each_time_and_ends_as_a_dead_letter() {
         let retry = Outcome::Retry(JobError::new("http", "503"), None);
-        let (first, fourth) = (Ending::of(&retry, 0, false), Ending::of(&retry, 3, false));
-        assert!(first.delay >= Duration::from_secs(1) && first.delay <= Duration::from_secs(2));
-        assert!(fourth.delay >= Duration::from_secs(8));
+        let (first, fourth) = (Ending::of(&retry, lease(0)), Ending::of(&retry, lease(3)));
+        let first_delay = first.delay.unwrap();
+        assert!(first_delay >= Duration::from_secs(1) && first_delay <= Duration::from_secs(2));
+        assert!(fourth.delay.unwrap() >= Duration::from_secs(8));
         assert_eq!((first.state, first.attempts), ("scheduled", 1));
-        assert_eq!(Ending::of(&retry, 4, true).state, "dead");
+        assert_eq!(Ending::of(&retry, lease(4)).state, "dead");
     }
 
     #[test]
     fn a_wait_that_the_other_side_asked_for_is_kept() {
         let asked = Duration::from_secs(77);
         let retry = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(asked));
-        assert_eq!(Ending::of(&retry, 0, false).delay, asked);
+        assert_eq!(Ending::of(&retry, lease(0)).delay, Some(asked));
+    }
+
+    #[test]
+    fn what_went_wrong_decides_how_long_to_wait() {
+        let (ours, theirs) = (Backoff::after("database_unavailable"), Backoff::after("rate_limited"));
+        for attempts in 0..12 {
+            assert!(ours.delay(attempts) <= ours.most && theirs.delay(attempts) <= theirs.most);
+            assert!(ours.delay(attempts) < theirs.delay(attempts));
+        }
+    }
+
+    #[test]
+    fn a_text_with_a_nul_can_be_stored() {
+        let result = printable(json!({ "title": "a\0b", "list": ["\0"] }));
+        assert_eq!(result, json!({ "title": "a\u{fffd}b", "list": ["\u{fffd}"] }));
     }
 }

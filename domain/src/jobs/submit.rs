@@ -1,17 +1,27 @@
-//! New jobs, written in the transaction of what caused them.
-use sea_orm::ConnectionTrait;
-use serde_json::json;
-use time::OffsetDateTime;
+//! New jobs, written in the transaction of what caused them: one statement, however many there are.
+//!
+//! A job that may start at once is marked as dispatched in the same statement, so that [`super::Dispatcher::dispatch`] only has
+//! to publish its errand after the commit. That is so while its customer has few jobs waiting and nothing holds the queue
+//! back; everything else waits for the dispatcher's next round, which chooses by priority and fairness. If the process dies
+//! before it publishes, the reconciler finds the errand missing.
+use queue::Errand;
+use sea_orm::{ConnectionTrait, QueryResult};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Payload, events};
-use crate::{Result, ids, tenancy::sql};
+use super::Payload;
+use crate::{Error, Result, ids, tenancy::sql};
+
+/// Waiting jobs of one customer and kind up to which a new one is dispatched at once.
+const DIRECT: i64 = 8;
 
 /// A job to be.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Whose it is.
-    pub customer: Uuid,
+    /// Whose it is; none for the system's own.
+    pub customer: Option<Uuid>,
     /// What to do.
     pub payload: Payload,
     /// The job that waits for this one.
@@ -28,7 +38,15 @@ impl NewJob {
     /// A job without parent, delay or dedupe key.
     pub fn new(customer: Uuid, payload: Payload) -> Self {
         Self {
-            customer,
+            customer: Some(customer),
+            ..Self::system(payload)
+        }
+    }
+
+    /// The same for a job of the system's own.
+    pub fn system(payload: Payload) -> Self {
+        Self {
+            customer: None,
             payload,
             parent: None,
             priority: 0,
@@ -39,55 +57,113 @@ impl NewJob {
 }
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submitted {
     /// The job, new or the live one with the same dedupe key.
     pub id: Uuid,
     /// Whether it is new.
     pub fresh: bool,
+    /// What [`super::Dispatcher::dispatch`] publishes after the commit; none if the job has to wait.
+    pub errand: Option<Errand>,
 }
 
-/// Writes a job. After the commit, tell the dispatcher ([`super::Dispatcher::nudge`]) so that it starts at once.
+/// Writes a job. After the commit, give the result to [`super::Dispatcher::dispatch`], so that it starts at once.
 pub async fn submit(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Submitted> {
+    let mut made = submit_all(tx, std::slice::from_ref(new)).await?;
+    made.pop()
+        .ok_or_else(|| Error::internal("submitting a job", "no answer"))
+}
+
+/// Writes jobs, and says of each what became of it, in their order.
+pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Submitted>> {
     const INSERT: &str = "
-        INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key)
-        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7::timestamptz > now() THEN 'scheduled' ELSE 'queued' END, $8,
-                coalesce($7, now()), $9)
-        ON CONFLICT (customer_id, kind, dedupe_key)
-          WHERE dedupe_key IS NOT NULL AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
-        DO NOTHING RETURNING state";
-    let id = ids::new_id();
-    let kind = new.payload.kind().as_str();
-    let insert = sql(
-        INSERT,
-        [
-            id.into(),
-            new.customer.into(),
-            new.parent.into(),
-            kind.into(),
-            serde_json::to_value(&new.payload)?.into(),
-            (Payload::VERSION as i32).into(),
-            new.run_at.into(),
-            new.priority.into(),
-            new.dedupe_key.clone().into(),
-        ],
-    );
-    if let Some(row) = tx.query_one_raw(insert).await? {
-        let state: String = row.try_get("", "state")?;
-        events::record(tx, Some(new.customer), id, &state, json!({ "kind": kind })).await?;
-        return Ok(Submitted { id, fresh: true });
+        WITH asked AS (
+          SELECT *, CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END AS state
+          FROM jsonb_to_recordset($1) AS a (n integer, id uuid, customer_id uuid, parent_id uuid, kind text, payload jsonb,
+            priority smallint, run_at timestamptz, dedupe_key text)),
+        room AS (
+          SELECT g.customer_id, g.kind, $2 - (SELECT count(*) FROM (
+              SELECT FROM jobs j WHERE j.customer_id = g.customer_id AND j.kind = g.kind AND j.state = 'queued' LIMIT $2) q) AS free
+          FROM (SELECT DISTINCT customer_id, kind FROM asked) g
+          WHERE NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = g.kind
+            AND (c.paused_at IS NOT NULL OR c.max_running IS NOT NULL OR c.max_running_per_customer IS NOT NULL))),
+        made AS (
+          INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key, dispatched_at)
+          SELECT a.id, a.customer_id, a.parent_id, a.kind, a.payload, $3, a.state, a.priority, coalesce(a.run_at, now()), a.dedupe_key,
+            CASE WHEN a.state = 'queued' AND row_number() OVER (PARTITION BY a.customer_id, a.kind ORDER BY a.priority DESC, a.n) <= r.free
+              THEN now() END
+          FROM asked a LEFT JOIN room r ON r.kind = a.kind AND r.customer_id IS NOT DISTINCT FROM a.customer_id
+          ORDER BY a.n
+          ON CONFLICT (customer_id, kind, dedupe_key)
+            WHERE dedupe_key IS NOT NULL AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
+          DO NOTHING
+          RETURNING id, customer_id, kind, state, dispatched_at IS NOT NULL AS dispatched),
+        told AS (
+          INSERT INTO job_events (customer_id, job_id, kind, data)
+          SELECT customer_id, id, state, jsonb_build_object('kind', kind) FROM made)
+        SELECT id, dispatched FROM made";
+    if new.is_empty() {
+        return Ok(vec![]);
     }
-    let live = sql(
-        "SELECT id FROM jobs WHERE customer_id = $1 AND kind = $2 AND dedupe_key = $3
-         AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')",
-        [new.customer.into(), kind.into(), new.dedupe_key.clone().into()],
-    );
-    match tx.query_one_raw(live).await? {
+    let ids: Vec<Uuid> = new.iter().map(|_| ids::new_id()).collect();
+    let asked: Vec<Value> = ids.iter().zip(new).enumerate().map(row).collect::<Result<_>>()?;
+    let values = [
+        Value::Array(asked).into(),
+        DIRECT.into(),
+        (Payload::VERSION as i32).into(),
+    ];
+    let insert = sql(INSERT, values);
+    let rows = tx.query_all_raw(insert).await?;
+    let dispatched = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "dispatched")?));
+    let made: HashMap<Uuid, bool> = rows.iter().map(dispatched).collect::<Result<_>>()?;
+    let mut answer = Vec::with_capacity(new.len());
+    for (id, new) in ids.into_iter().zip(new) {
+        answer.push(match made.get(&id) {
+            Some(dispatched) => Submitted {
+                id,
+                fresh: true,
+                errand: dispatched.then(|| errand(id, new)),
+            },
+            None => live_twin(tx, new).await?,
+        });
+    }
+    Ok(answer)
+}
+
+fn row((n, (id, new)): (usize, (&Uuid, &NewJob))) -> Result<Value> {
+    let run_at = new.run_at.map(|at| at.format(&Rfc3339)).transpose();
+    let run_at = run_at.map_err(|e| Error::internal("a job's time", e))?;
+    Ok(json!({
+        "n": n, "id": id, "customer_id": new.customer, "parent_id": new.parent, "kind": new.payload.kind().as_str(),
+        "payload": new.payload, "priority": new.priority, "run_at": run_at, "dedupe_key": new.dedupe_key,
+    }))
+}
+
+fn errand(id: Uuid, new: &NewJob) -> Errand {
+    Errand {
+        job: id.to_string(),
+        kind: new.payload.kind().to_string(),
+        customer: new.customer.map(|c| c.to_string()).unwrap_or_default(),
+        version: Payload::VERSION,
+    }
+}
+
+/// The live job that kept `new` from being made.
+async fn live_twin(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Submitted> {
+    const LIVE: &str = "SELECT id FROM jobs WHERE customer_id IS NOT DISTINCT FROM $1 AND kind = $2 AND dedupe_key = $3
+         AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
+    let values = [
+        new.customer.into(),
+        new.payload.kind().as_str().into(),
+        new.dedupe_key.clone().into(),
+    ];
+    match tx.query_one_raw(sql(LIVE, values)).await? {
         Some(row) => Ok(Submitted {
             id: row.try_get("", "id")?,
             fresh: false,
+            errand: None,
         }),
-        None => Err(crate::Error::conflict(
+        None => Err(Error::conflict(
             "job_just_ended",
             "a job of the same kind ended at this moment; try again",
         )),
@@ -100,12 +176,12 @@ pub async fn live_children(tx: &impl ConnectionTrait, parent: Uuid) -> Result<(i
                         count(*) FILTER (WHERE state IN ('failed', 'dead', 'cancelled')) AS lost
                  FROM jobs WHERE parent_id = $1";
     let row = tx.query_one_raw(sql(query, [parent.into()])).await?;
-    let row = row.ok_or_else(|| crate::Error::internal("counting children", "no row"))?;
+    let row = row.ok_or_else(|| Error::internal("counting children", "no row"))?;
     Ok((row.try_get("", "live")?, row.try_get("", "lost")?))
 }
 
 /// The results of the jobs made by `parent` that are done.
-pub async fn child_results(tx: &impl ConnectionTrait, parent: Uuid) -> Result<Vec<serde_json::Value>> {
+pub async fn child_results(tx: &impl ConnectionTrait, parent: Uuid) -> Result<Vec<Value>> {
     let query = "SELECT result FROM jobs WHERE parent_id = $1 AND state = 'done' AND result IS NOT NULL";
     let rows = tx.query_all_raw(sql(query, [parent.into()])).await?;
     Ok(rows

@@ -1,6 +1,7 @@
 //! Asking for work on pages: a crawl of a site, or new chunks for pages.
 use entity::page;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use url::Url;
 use uuid::Uuid;
@@ -17,7 +18,8 @@ pub const EMBED_BATCH: usize = 25;
 const PREVIEW_PAGES: i32 = 10;
 
 /// How pages are fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FetchMode {
     /// Whatever the page needs.
     #[default]
@@ -57,7 +59,7 @@ impl fmt::Display for FetchMode {
 }
 
 /// A crawl to be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScrapeRequest {
     /// Where it starts; must be on one of the customer's domains.
     pub url: String,
@@ -121,6 +123,11 @@ impl ScrapeRequest {
     }
 }
 
+/// Refuses what [`request_scrape`] would refuse.
+pub async fn check_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<()> {
+    domain_of(tx, &request.check()?).await.map(drop)
+}
+
 /// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
 pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
     const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch)
@@ -172,7 +179,7 @@ pub async fn request_embed(
     pages: Option<&[Uuid]>,
     parent: Option<Uuid>,
     force: bool,
-) -> Result<Vec<Uuid>> {
+) -> Result<Vec<Submitted>> {
     let mut query = page::Entity::find()
         .select_only()
         .column(page::Column::Id)
@@ -189,17 +196,15 @@ pub async fn request_embed(
             format!("{missing} is no live page of this customer"),
         ));
     }
-    let mut made = Vec::new();
-    for batch in found.chunks(EMBED_BATCH) {
-        let mut job = NewJob::new(
-            tx.customer(),
-            Payload::Embed {
-                page_ids: batch.to_vec(),
-                force,
-            },
-        );
-        job.parent = parent;
-        made.push(jobs::submit(&**tx, &job).await?.id);
-    }
-    Ok(made)
+    let batches = found.chunks(EMBED_BATCH).map(|batch| {
+        let payload = Payload::Embed {
+            page_ids: batch.to_vec(),
+            force,
+        };
+        NewJob {
+            parent,
+            ..NewJob::new(tx.customer(), payload)
+        }
+    });
+    jobs::submit_all(&**tx, &batches.collect::<Vec<_>>()).await
 }

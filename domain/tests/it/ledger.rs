@@ -1,15 +1,17 @@
 //! The job ledger: one claim, fenced work, an ending that is recorded once.
 use domain::{
-    jobs::{self, Claim, Claimed, Filter, JobError, Kind, NewJob, Outcome, Payload, Renewal, state},
+    jobs::{self, Ask, Claim, Claimed, Filter, Identity, JobError, MaintenanceTask, NewJob, Outcome, Payload, state},
     tenancy::Customer,
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 use std::time::Duration;
-use testkit::Kit;
+use testkit::{Kit, eventually};
 use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(30);
+const SCRAPE: &str = "queue:{omniops-scrape}";
+const QUARANTINE: &str = "queue:{omniops-quarantine}";
 
 async fn submit(kit: &Kit, customer: &Customer, key: Option<&str>) -> jobs::Submitted {
     let tx = kit.db.tenant(customer).await.unwrap();
@@ -20,8 +22,33 @@ async fn submit(kit: &Kit, customer: &Customer, key: Option<&str>) -> jobs::Subm
     submitted
 }
 
-async fn claim(kit: &Kit, job: Uuid) -> Claimed {
-    match jobs::claim(&kit.db, job, LEASE).await.unwrap() {
+async fn submit_many(kit: &Kit, customer: &Customer, count: usize) -> Vec<jobs::Submitted> {
+    let tx = kit.db.tenant(customer).await.unwrap();
+    let new = vec![NewJob::new(customer.id, Payload::Scrape {}); count];
+    let made = jobs::submit_all(&*tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    made
+}
+
+/// A worker that is alive.
+async fn worker(kit: &Kit) -> Identity {
+    let worker = Identity::new("test", "0");
+    jobs::beat(&kit.db, &worker, LEASE, false).await.unwrap();
+    worker
+}
+
+async fn ask(kit: &Kit, worker: &Identity, job: Uuid, quarantined: bool) -> Claim {
+    let asks = [Ask { job, quarantined }];
+    jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap().pop().unwrap()
+}
+
+/// Takes the job by whichever lane it may come.
+async fn claim(kit: &Kit, worker: &Identity, job: Uuid) -> Claimed {
+    let claim = match ask(kit, worker, job, false).await {
+        Claim::Stale => ask(kit, worker, job, true).await,
+        claim => claim,
+    };
+    match claim {
         Claim::Run(claimed) => *claimed,
         other => panic!("expected a claim, got {other:?}"),
     }
@@ -31,22 +58,33 @@ async fn state_of(kit: &Kit, customer: &Customer, job: Uuid) -> entity::job::Mod
     jobs::get(&kit.db.tenant(customer).await.unwrap(), job).await.unwrap()
 }
 
-async fn expire_leases(kit: &Kit) {
+async fn execute(kit: &Kit, statement: &str) {
     let tx = kit.db.system().await.unwrap();
-    let expire = "UPDATE jobs SET lease_until = now() - interval '1 minute' WHERE state = 'running'";
-    tx.execute_raw(Statement::from_string(DbBackend::Postgres, expire))
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, statement))
         .await
         .unwrap();
     tx.commit().await.unwrap();
 }
 
+/// All workers have been silent for longer than their leases.
+async fn silence(kit: &Kit) {
+    execute(kit, "UPDATE workers SET alive_until = now() - interval '1 minute'").await;
+}
+
+async fn length(kit: &Kit, stream: &str) -> u64 {
+    let mut redis = kit.dispatcher.redis();
+    redis::cmd("XLEN").arg(stream).query_async(&mut redis).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_job_is_claimed_once_and_ends_once() {
     let kit = Kit::start().await;
+    let worker = worker(&kit).await;
     let customer = kit.customer("a.example").await;
     let job = submit(&kit, &customer, None).await.id;
-    let claimed = claim(&kit, job).await;
-    assert!(matches!(jobs::claim(&kit.db, job, LEASE).await.unwrap(), Claim::Stale));
+    let claimed = claim(&kit, &worker, job).await;
+    assert_eq!(claimed.customer.as_ref(), Some(&customer));
+    assert!(matches!(ask(&kit, &worker, job, true).await, Claim::Stale));
     jobs::settle(&kit.db, claimed.lease, &Outcome::Done(json!({ "pages": 3 })))
         .await
         .unwrap();
@@ -59,7 +97,7 @@ async fn a_job_is_claimed_once_and_ends_once() {
         .await
         .unwrap_err();
     assert_eq!(again.code(), "lease_lost");
-    assert!(matches!(jobs::claim(&kit.db, job, LEASE).await.unwrap(), Claim::Stale));
+    assert!(matches!(ask(&kit, &worker, job, true).await, Claim::Stale));
 }
 
 #[tokio::test]
@@ -67,24 +105,48 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let job = submit(&kit, &customer, None).await.id;
-    let zombie = claim(&kit, job).await;
-    expire_leases(&kit).await;
-    let heir = claim(&kit, job).await;
+    let (frozen, other) = (worker(&kit).await, Identity::new("test", "0"));
+    let zombie = claim(&kit, &frozen, job).await;
+    silence(&kit).await;
+    jobs::beat(&kit.db, &other, LEASE, false).await.unwrap();
+    assert!(
+        matches!(ask(&kit, &other, job, false).await, Claim::Stale),
+        "what took a worker down comes from the quarantine only"
+    );
+    let heir = claim(&kit, &other, job).await;
     assert_ne!(zombie.lease, heir.lease);
 
     let tx = kit.db.tenant(&customer).await.unwrap();
     assert_eq!(jobs::fence(&*tx, zombie.lease).await.unwrap_err().code(), "lease_lost");
     assert!(jobs::save_progress(&*tx, zombie.lease, &json!({})).await.is_err());
-    assert_eq!(jobs::renew(&kit.db, zombie.lease, LEASE).await.unwrap(), Renewal::Lost);
-    assert!(
-        jobs::settle(&kit.db, zombie.lease, &Outcome::Done(json!({})))
-            .await
-            .is_err()
-    );
+    let late = jobs::settle(&kit.db, zombie.lease, &Outcome::Done(json!({}))).await;
+    assert_eq!(late.unwrap_err().code(), "lease_lost");
     jobs::fence(&*kit.db.tenant(&customer).await.unwrap(), heir.lease)
         .await
         .unwrap();
-    assert_eq!(jobs::renew(&kit.db, heir.lease, LEASE).await.unwrap(), Renewal::Held);
+    // The frozen worker thaws: it lives again, and learns that it holds nothing.
+    assert_eq!(jobs::beat(&kit.db, &frozen, LEASE, false).await.unwrap(), []);
+    let held = jobs::beat(&kit.db, &other, LEASE, false).await.unwrap();
+    assert_eq!(
+        held.iter().map(|h| (h.lease.job, h.lease.token)).collect::<Vec<_>>(),
+        [(job, heir.lease.token)]
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_was_frozen_and_robbed_of_nothing_goes_on() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let job = submit(&kit, &customer, None).await.id;
+    let frozen = worker(&kit).await;
+    let claimed = claim(&kit, &frozen, job).await;
+    silence(&kit).await;
+    let held = jobs::beat(&kit.db, &frozen, LEASE, false).await.unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!(kit.dispatcher.reconcile().await.unwrap().orphans, 0);
+    jobs::settle(&kit.db, claimed.lease, &Outcome::Done(json!({})))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -95,24 +157,26 @@ async fn a_job_that_takes_its_workers_down_is_a_dead_letter_and_one_that_moves_o
         submit(&kit, &customer, None).await.id,
         submit(&kit, &customer, None).await.id,
     );
-    for _ in 0..jobs::MAX_STARTS {
-        claim(&kit, poison).await;
-        let lease = claim(&kit, innocent).await.lease;
+    for round in 0..jobs::MAX_STARTS {
+        let worker = worker(&kit).await;
+        claim(&kit, &worker, poison).await;
+        let Claim::Run(claimed) = ask(&kit, &worker, innocent, false).await else {
+            panic!("an innocent job in quarantine")
+        };
         let tx = kit.db.tenant(&customer).await.unwrap();
-        jobs::save_progress(&*tx, lease, &json!({ "done": 1 })).await.unwrap();
+        let progress = json!({ "done": round });
+        jobs::save_progress(&*tx, claimed.lease, &progress).await.unwrap();
         tx.commit().await.unwrap();
-        expire_leases(&kit).await;
+        silence(&kit).await;
     }
-    assert!(matches!(
-        jobs::claim(&kit.db, poison, LEASE).await.unwrap(),
-        Claim::Dead
-    ));
+    let worker = worker(&kit).await;
+    assert!(matches!(ask(&kit, &worker, poison, true).await, Claim::Dead));
     let row = state_of(&kit, &customer, poison).await;
     assert_eq!(
         (row.state.as_str(), row.error.unwrap()["code"].as_str()),
         (state::DEAD, Some("worker_crashed"))
     );
-    claim(&kit, innocent).await;
+    claim(&kit, &worker, innocent).await;
 
     let tx = kit.db.tenant(&customer).await.unwrap();
     let again = jobs::retry(&tx, poison).await.unwrap();
@@ -123,11 +187,12 @@ async fn a_job_that_takes_its_workers_down_is_a_dead_letter_and_one_that_moves_o
 #[tokio::test]
 async fn a_retry_waits_for_its_time_and_the_last_one_is_a_dead_letter() {
     let kit = Kit::start().await;
+    let worker = worker(&kit).await;
     let customer = kit.customer("a.example").await;
     let job = submit(&kit, &customer, None).await.id;
     let error = || JobError::new("http_503", "the site is busy");
     for attempt in 1..=5 {
-        let lease = claim(&kit, job).await.lease;
+        let lease = claim(&kit, &worker, job).await.lease;
         jobs::settle(&kit.db, lease, &Outcome::Retry(error(), Some(Duration::ZERO)))
             .await
             .unwrap();
@@ -136,7 +201,7 @@ async fn a_retry_waits_for_its_time_and_the_last_one_is_a_dead_letter() {
         if attempt < 5 {
             assert_eq!(row.state, state::SCHEDULED);
             assert!(
-                matches!(jobs::claim(&kit.db, job, LEASE).await.unwrap(), Claim::Stale),
+                matches!(ask(&kit, &worker, job, true).await, Claim::Stale),
                 "its time has not come"
             );
             kit.dispatcher.tick().await.unwrap();
@@ -152,6 +217,7 @@ async fn a_retry_waits_for_its_time_and_the_last_one_is_a_dead_letter() {
 #[tokio::test]
 async fn a_live_job_with_the_same_key_is_returned_instead_of_a_second_one() {
     let kit = Kit::start().await;
+    let worker = worker(&kit).await;
     let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
     let first = submit(&kit, &a, Some("https://a.example/")).await;
     let second = submit(&kit, &a, Some("https://a.example/")).await;
@@ -160,7 +226,7 @@ async fn a_live_job_with_the_same_key_is_returned_instead_of_a_second_one() {
         submit(&kit, &b, Some("https://a.example/")).await.fresh,
         "keys of two customers do not meet"
     );
-    let lease = claim(&kit, first.id).await.lease;
+    let lease = claim(&kit, &worker, first.id).await.lease;
     jobs::settle(&kit.db, lease, &Outcome::Done(json!({}))).await.unwrap();
     assert!(submit(&kit, &a, Some("https://a.example/")).await.fresh);
 }
@@ -168,23 +234,24 @@ async fn a_live_job_with_the_same_key_is_returned_instead_of_a_second_one() {
 #[tokio::test]
 async fn cancelling_ends_what_waits_and_tells_what_runs() {
     let kit = Kit::start().await;
+    let worker = worker(&kit).await;
     let customer = kit.customer("a.example").await;
     let (waiting, running) = (
         submit(&kit, &customer, None).await.id,
         submit(&kit, &customer, None).await.id,
     );
-    let lease = claim(&kit, running).await.lease;
+    let lease = claim(&kit, &worker, running).await.lease;
     let tx = kit.db.tenant(&customer).await.unwrap();
     assert_eq!(jobs::cancel(&tx, waiting).await.unwrap().state, state::CANCELLED);
     assert_eq!(jobs::cancel(&tx, running).await.unwrap().state, state::RUNNING);
     tx.commit().await.unwrap();
-    assert!(matches!(
-        jobs::claim(&kit.db, waiting, LEASE).await.unwrap(),
-        Claim::Stale
-    ));
+    assert!(matches!(ask(&kit, &worker, waiting, true).await, Claim::Stale));
+    let held = jobs::beat(&kit.db, &worker, LEASE, false).await.unwrap();
     assert_eq!(
-        jobs::renew(&kit.db, lease, LEASE).await.unwrap(),
-        Renewal::CancelRequested
+        held.iter()
+            .map(|h| (h.lease.job, h.cancel_requested))
+            .collect::<Vec<_>>(),
+        [(running, true)]
     );
     jobs::settle(&kit.db, lease, &Outcome::Cancelled).await.unwrap();
     let tx = kit.db.tenant(&customer).await.unwrap();
@@ -210,64 +277,323 @@ async fn a_job_rolled_back_with_its_cause_never_existed() {
 }
 
 #[tokio::test]
+async fn a_cancelled_job_never_runs_again_however_its_run_ends() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let error = || JobError::new("http_503", "the site is busy");
+    for outcome in [
+        Outcome::HandBack,
+        Outcome::Retry(error(), None),
+        Outcome::Fault(error()),
+    ] {
+        let worker = worker(&kit).await;
+        let job = submit(&kit, &customer, None).await.id;
+        let lease = claim(&kit, &worker, job).await.lease;
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        jobs::cancel(&tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+        jobs::settle(&kit.db, lease, &outcome).await.unwrap();
+        assert_eq!(
+            state_of(&kit, &customer, job).await.state,
+            state::CANCELLED,
+            "{outcome:?}"
+        );
+    }
+    let worker = worker(&kit).await;
+    let job = submit(&kit, &customer, None).await.id;
+    claim(&kit, &worker, job).await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    jobs::cancel(&tx, job).await.unwrap();
+    tx.commit().await.unwrap();
+    silence(&kit).await;
+    kit.dispatcher.reconcile().await.unwrap();
+    assert_eq!(
+        state_of(&kit, &customer, job).await.state,
+        state::CANCELLED,
+        "with its worker gone"
+    );
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_counts_as_a_start_and_goes_into_quarantine() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let job = submit(&kit, &customer, None).await.id;
+    for start in 1..=jobs::MAX_STARTS {
+        let claimed = claim(&kit, &worker, job).await;
+        assert_eq!(claimed.job.starts, start);
+        let fault = Outcome::Fault(JobError::new("panic", "a fault of ours"));
+        jobs::settle(&kit.db, claimed.lease, &fault).await.unwrap();
+        if start < jobs::MAX_STARTS {
+            assert_eq!(state_of(&kit, &customer, job).await.state, state::SCHEDULED);
+            execute(&kit, "UPDATE jobs SET run_at = now()").await;
+            kit.dispatcher.tick().await.unwrap();
+            assert_eq!(length(&kit, QUARANTINE).await, start as u64);
+            assert!(matches!(ask(&kit, &worker, job, false).await, Claim::Stale));
+        }
+    }
+    let dead = state_of(&kit, &customer, job).await;
+    assert_eq!((dead.state.as_str(), dead.attempts), (state::DEAD, 0));
+    assert_eq!(dead.error.unwrap()["code"], "panic");
+}
+
+#[tokio::test]
+async fn many_jobs_end_in_one_statement_and_one_that_was_lost_spoils_none() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let made = submit_many(&kit, &customer, 5).await;
+    let asks: Vec<Ask> = made
+        .iter()
+        .chain(&made[..1])
+        .map(|made| Ask {
+            job: made.id,
+            quarantined: false,
+        })
+        .collect();
+    let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
+    let leases: Vec<_> = claims
+        .into_iter()
+        .filter_map(|claim| match claim {
+            Claim::Run(claimed) => Some(claimed.lease),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(leases.len(), 5, "the sixth asks for the first job a second time");
+    let mut ends: Vec<_> = leases
+        .iter()
+        .map(|lease| (*lease, Outcome::Done(json!({ "text": "a\0b" }))))
+        .collect();
+    ends[2].0.token = Uuid::nil();
+    ends[3].1 = Outcome::Fail(JobError::new("robots_refused", "no"));
+    let settled = jobs::settle_all(&kit.db, &ends).await.unwrap();
+    assert_eq!(settled, [true, true, false, true, true]);
+    let of = |state: &str| format!("SELECT count(*) FROM jobs WHERE state = '{state}'");
+    let counts = [
+        kit.count(&of("done")).await,
+        kit.count(&of("failed")).await,
+        kit.count(&of("running")).await,
+    ];
+    assert_eq!(counts, [3, 1, 1]);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM job_events WHERE kind IN ('done', 'failed')")
+            .await,
+        4
+    );
+}
+
+#[tokio::test]
+async fn the_system_has_jobs_of_its_own_that_no_customer_sees() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let mut new = NewJob::system(Payload::Maintenance {
+        task: MaintenanceTask::Retention,
+    });
+    new.dedupe_key = Some("retention".into());
+    let tx = kit.db.system().await.unwrap();
+    let made = jobs::submit_all(&*tx, &[new.clone(), new]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(made[0].fresh && !made[1].fresh && made[0].id == made[1].id);
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    assert_eq!(jobs::get(&tx, made[0].id).await.unwrap_err().code(), "not_found");
+    kit.dispatcher.tick().await.unwrap();
+    assert!(claim(&kit, &worker, made[0].id).await.customer.is_none());
+}
+
+#[tokio::test]
 async fn errands_lost_with_redis_are_dispatched_again_and_orphans_are_queued() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
-    let job = submit(&kit, &customer, None).await.id;
-    assert!(kit.dispatcher.nudge(&[job]).await);
+    let made = submit(&kit, &customer, None).await;
+    let job = made.id;
+    assert!(kit.dispatcher.dispatch(&[made]).await);
+    assert_eq!(length(&kit, SCRAPE).await, 1);
     let mut redis = kit.dispatcher.redis();
-    let waiting = |redis: &mut redis::aio::ConnectionManager| {
-        let mut redis = redis.clone();
-        async move {
-            redis::cmd("XLEN")
-                .arg("queue:{omniops-scrape}")
-                .query_async::<u64>(&mut redis)
-                .await
-                .unwrap()
-        }
-    };
-    assert_eq!(waiting(&mut redis).await, 1);
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
     assert_eq!(
         kit.dispatcher.reconcile().await.unwrap().errands,
         0,
         "too fresh to be called lost"
     );
-    let tx = kit.db.system().await.unwrap();
-    let age = "UPDATE jobs SET dispatched_at = now() - interval '1 minute'";
-    tx.execute_raw(Statement::from_string(DbBackend::Postgres, age))
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    execute(&kit, "UPDATE jobs SET dispatched_at = now() - interval '1 minute'").await;
     assert_eq!(kit.dispatcher.reconcile().await.unwrap().errands, 1);
     kit.dispatcher.tick().await.unwrap();
-    assert_eq!(waiting(&mut redis).await, 1);
+    assert_eq!(length(&kit, SCRAPE).await, 1);
+    assert_eq!(kit.dispatcher.reconcile().await.unwrap(), jobs::Mended::default());
 
-    claim(&kit, job).await;
-    expire_leases(&kit).await;
+    let worker = worker(&kit).await;
+    claim(&kit, &worker, job).await;
+    silence(&kit).await;
     assert_eq!(kit.dispatcher.reconcile().await.unwrap().orphans, 1);
     assert_eq!(state_of(&kit, &customer, job).await.state, state::QUEUED);
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(length(&kit, QUARANTINE).await, 1);
 }
 
 #[tokio::test]
-async fn a_customer_with_many_jobs_does_not_delay_another_s_few() {
+async fn an_errand_that_was_lost_from_a_busy_stream_is_missed_all_the_same() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let lost = submit(&kit, &customer, None).await.id;
+    execute(&kit, "UPDATE jobs SET dispatched_at = now() - interval '1 minute'").await;
+    let waiting = submit_many(&kit, &customer, 3).await;
+    kit.dispatcher.dispatch(&waiting).await;
+    assert_eq!(kit.dispatcher.reconcile().await.unwrap().errands, 1);
+    assert!(state_of(&kit, &customer, lost).await.dispatched_at.is_none());
+    assert!(state_of(&kit, &customer, waiting[0].id).await.dispatched_at.is_some());
+}
+
+#[tokio::test]
+async fn few_jobs_start_at_once_and_many_wait_for_the_dispatcher() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let made = submit_many(&kit, &customer, 100).await;
+    let direct = made.iter().filter(|made| made.errand.is_some()).count();
+    assert_eq!(direct, 8);
+    assert!(submit(&kit, &customer, None).await.errand.is_none());
+    let other = kit.customer("b.example").await;
+    assert!(
+        submit(&kit, &other, None).await.errand.is_some(),
+        "another customer's jobs don't count"
+    );
+    execute(
+        &kit,
+        "INSERT INTO queue_controls (kind, max_running) VALUES ('scrape', 5)",
+    )
+    .await;
+    let third = kit.customer("c.example").await;
+    assert!(
+        submit(&kit, &third, None).await.errand.is_none(),
+        "a limit is the dispatcher's to keep"
+    );
+}
+
+/// Marks as dispatched what the dispatcher would choose, and says whose it is and of which priority, in order.
+async fn dispatched(kit: &Kit) -> Vec<(Uuid, i16)> {
+    kit.dispatcher.tick().await.unwrap();
+    let mut redis = kit.dispatcher.redis();
+    let range: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
+        .arg(SCRAPE)
+        .arg("-")
+        .arg("+")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    let mut found = Vec::new();
+    for entry in range.ids {
+        let (job, customer): (String, String) = (entry.get("job").unwrap(), entry.get("customer").unwrap());
+        let priority = format!("SELECT priority::bigint FROM jobs WHERE id = '{job}'");
+        found.push((customer.parse().unwrap(), kit.count(&priority).await as i16));
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_customer_with_many_jobs_does_not_delay_another_s_few_and_interactive_work_comes_first() {
     let kit = Kit::start().await;
     let (big, small) = (kit.customer("big.example").await, kit.customer("small.example").await);
+    // What is submitted within a limit's reach is not dispatched at once, so the dispatcher chooses among all.
+    execute(
+        &kit,
+        "INSERT INTO queue_controls (kind, max_running) VALUES ('scrape', 1000)",
+    )
+    .await;
+    submit_many(&kit, &big, 500).await;
+    submit_many(&kit, &small, 3).await;
     let tx = kit.db.tenant(&big).await.unwrap();
-    for _ in 0..(jobs::WINDOW + 50) {
-        jobs::submit(&*tx, &NewJob::new(big.id, Payload::Scrape {}))
-            .await
-            .unwrap();
-    }
+    let mut urgent = NewJob::new(big.id, Payload::Scrape {});
+    urgent.priority = 10;
+    jobs::submit(&*tx, &urgent).await.unwrap();
     tx.commit().await.unwrap();
-    let few = submit(&kit, &small, None).await.id;
+    let order = dispatched(&kit).await;
+    assert_eq!(order.len(), 16, "a small window at first");
+    assert_eq!(order[0], (big.id, 10));
+    let turns: Vec<Uuid> = order[1..7].iter().map(|(customer, _)| *customer).collect();
+    assert_eq!(turns.iter().filter(|id| **id == small.id).count(), 3, "{turns:?}");
+    // What the big one has in flight counts as turns taken.
+    let mut redis = kit.dispatcher.redis();
+    redis::cmd("DEL")
+        .arg(SCRAPE)
+        .query_async::<()>(&mut redis)
+        .await
+        .unwrap();
+    submit_many(&kit, &small, 5).await;
+    let next = dispatched(&kit).await;
+    assert!(next[..5].iter().all(|(customer, _)| *customer == small.id), "{next:?}");
+}
+
+#[tokio::test]
+async fn limits_hold_and_a_paused_queue_starts_nothing() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let worker = worker(&kit).await;
+    execute(
+        &kit,
+        "INSERT INTO queue_controls (kind, max_running, max_running_per_customer) VALUES ('scrape', 5, 3)",
+    )
+    .await;
+    submit_many(&kit, &a, 20).await;
+    submit_many(&kit, &b, 20).await;
+    let count = async |customer: &Customer| {
+        let id = customer.id;
+        kit.count(&format!(
+            "SELECT count(*) FROM jobs WHERE customer_id = '{id}' AND dispatched_at IS NOT NULL"
+        ))
+        .await
+    };
     kit.dispatcher.tick().await.unwrap();
-    assert_eq!(
-        kit.count("SELECT count(*) FROM jobs WHERE dispatched_at IS NOT NULL")
-            .await,
-        jobs::WINDOW as i64
+    kit.dispatcher.tick().await.unwrap();
+    let counts = [count(&a).await, count(&b).await];
+    assert_eq!((counts[0] + counts[1], counts[0].max(counts[1])), (5, 3));
+
+    execute(&kit, "UPDATE queue_controls SET paused_at = now(), max_running = NULL").await;
+    let waiting = "SELECT id FROM jobs WHERE dispatched_at IS NOT NULL LIMIT 1";
+    let tx = kit.db.system().await.unwrap();
+    let row = tx
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, waiting))
+        .await
+        .unwrap()
+        .unwrap();
+    let job: Uuid = row.try_get("", "id").unwrap();
+    tx.commit().await.unwrap();
+    assert!(
+        matches!(ask(&kit, &worker, job, false).await, Claim::Stale),
+        "an errand that is already out"
     );
-    assert!(state_of(&kit, &small, few).await.dispatched_at.is_some());
+    assert!(submit(&kit, &a, None).await.errand.is_none());
+    let before = count(&a).await + count(&b).await;
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(count(&a).await + count(&b).await, before);
+    execute(&kit, "UPDATE queue_controls SET paused_at = NULL").await;
+    kit.dispatcher.tick().await.unwrap();
+    let Claim::Run(_) = ask(&kit, &worker, job, false).await else {
+        panic!("the queue goes on")
+    };
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_due_jobs_are_queued_in_portions_and_redis_stays_small() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let due = format!(
+        "INSERT INTO jobs (id, customer_id, kind, payload, state, run_at)
+         SELECT gen_random_uuid(), '{}', 'scrape', '{{}}', 'scheduled', now() - interval '1 second' FROM generate_series(1, 100000)",
+        customer.id
+    );
+    execute(&kit, &due).await;
+    while kit.count("SELECT count(*) FROM jobs WHERE state = 'scheduled'").await > 0 {
+        kit.dispatcher.tick().await.unwrap();
+        assert!(
+            length(&kit, SCRAPE).await <= 16,
+            "nobody works, so nothing more is put on the stream"
+        );
+    }
+    assert_eq!(
+        kit.count("SELECT count(*) FROM jobs WHERE state = 'queued'").await,
+        100_000
+    );
 }
 
 #[tokio::test]
@@ -275,43 +601,14 @@ async fn jobs_are_recorded_while_redis_is_away_and_dispatched_when_it_is_back() 
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     kit.services.stop_server(local_services::Server::Valkey).unwrap();
-    let job = submit(&kit, &customer, None).await.id;
-    assert!(!kit.dispatcher.nudge(&[job]).await);
+    let made = submit(&kit, &customer, None).await;
+    let job = made.id;
+    assert!(!kit.dispatcher.dispatch(&[made]).await);
     assert!(state_of(&kit, &customer, job).await.dispatched_at.is_none());
     kit.services.start_server(local_services::Server::Valkey).unwrap();
-    testkit::eventually("the dispatcher to reconnect", || async {
+    eventually("the dispatcher to reconnect", || async {
         kit.dispatcher.tick().await.ok()?;
         state_of(&kit, &customer, job).await.dispatched_at
     })
     .await;
-}
-
-#[tokio::test]
-async fn events_reach_a_live_reader_in_order_and_a_late_one_resumes() {
-    let kit = Kit::start().await;
-    let customer = kit.customer("a.example").await;
-    let job = submit(&kit, &customer, None).await.id;
-    let mut reader = kit.live().reader(&customer, job, 0);
-    assert_eq!(reader.next().await.unwrap().kind, "queued");
-    let lease = claim(&kit, job).await.lease;
-    jobs::settle(&kit.db, lease, &Outcome::Done(json!({ "ok": true })))
-        .await
-        .unwrap();
-    kit.dispatcher.tick().await.unwrap();
-    let started = reader.next().await.unwrap();
-    let done = reader.next().await.unwrap();
-    assert_eq!((started.kind.as_str(), done.kind.as_str()), ("started", "done"));
-    assert_eq!(done.data["result"]["ok"], json!(true));
-    let mut late = kit.live().reader(&customer, job, started.id);
-    assert_eq!(late.next().await.unwrap().id, done.id);
-    assert_eq!(
-        jobs::queue_stats(&kit.db)
-            .await
-            .unwrap()
-            .iter()
-            .find(|q| q.kind == Kind::Scrape)
-            .unwrap()
-            .depth,
-        0
-    );
 }

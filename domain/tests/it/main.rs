@@ -6,6 +6,9 @@
 )]
 mod answering;
 mod ledger;
+mod live;
+mod operators;
 mod pages;
+mod schedules;
 mod schema;
 mod tenancy;

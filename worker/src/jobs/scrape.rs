@@ -12,6 +12,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
 
 use crate::{
     crawl::{Fetcher, Site, passes, seed},
@@ -107,20 +108,23 @@ async fn report(job: &Job, fetcher: &Fetcher) -> Result<()> {
 async fn hand_out(job: &Job, least: usize) -> Result<()> {
     let tx = job.write().await?;
     let waiting = index::uncovered(&tx, job.id()).await?;
-    let mut made = Vec::new();
-    for batch in waiting.chunks(EMBED_BATCH).filter(|batch| batch.len() >= least) {
-        let payload = Payload::Embed {
-            page_ids: batch.to_vec(),
-            force: false,
-        };
-        let mut new = NewJob::new(tx.customer(), payload);
-        new.parent = Some(job.id());
-        new.priority = job.row.priority;
-        made.push(jobs::submit(&**tx, &new).await?.id);
-    }
+    let embed = |batch: &[Uuid]| NewJob {
+        parent: Some(job.id()),
+        priority: job.row.priority,
+        ..NewJob::new(
+            tx.customer(),
+            Payload::Embed {
+                page_ids: batch.to_vec(),
+                force: false,
+            },
+        )
+    };
+    let batches = waiting.chunks(EMBED_BATCH).filter(|batch| batch.len() >= least);
+    let new: Vec<NewJob> = batches.map(embed).collect();
+    let made = jobs::submit_all(&**tx, &new).await?;
     tx.commit().await?;
     if !made.is_empty() {
-        job.ctx.dispatcher.nudge(&made).await;
+        job.ctx.dispatcher.dispatch(&made).await;
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! The worker against a real Postgres, a real Valkey and real local sites.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test whose ground gives way must fail, and say where"
 )]
 mod crawling;
+mod failures;
+mod fleet;
 mod indexing;
+mod journal;
 mod refusals;
 mod stopping;
 mod support;

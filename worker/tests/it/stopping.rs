@@ -1,7 +1,7 @@
 //! Jobs that are cancelled, handed over and refused, and what the worker tells of itself.
 use crate::support::{World, link, words};
 use domain::{
-    jobs::{self, Kind, stream_of},
+    jobs::{self, Kind, Lane},
     pages::request::ScrapeRequest,
 };
 use std::{
@@ -88,8 +88,11 @@ async fn an_errand_that_nobody_can_do_is_put_away() {
     let world = World::around(&site).await;
     let worker = world.worker();
     let url = domain::config::RedisConfig::clone(&world.kit.config.redis).url;
-    let publisher =
-        queue::Publisher::connect(secrecy::ExposeSecret::expose_secret(&url), &stream_of(Kind::Scrape)).unwrap();
+    let publisher = queue::Publisher::connect(
+        secrecy::ExposeSecret::expose_secret(&url),
+        &Lane::Queue(Kind::Scrape).stream(),
+    )
+    .unwrap();
     let errand = |job: &str| queue::Errand {
         job: job.to_owned(),
         kind: "scrape".to_owned(),

@@ -68,8 +68,9 @@ impl World {
         let tx = self.tx().await;
         let submitted = request::request_scrape(&tx, request).await.unwrap();
         tx.commit().await.unwrap();
-        self.kit.dispatcher.nudge(&[submitted.id]).await;
-        submitted.id
+        let id = submitted.id;
+        self.kit.dispatcher.dispatch(&[submitted]).await;
+        id
     }
 
     pub async fn job(&self, id: Uuid) -> job::Model {

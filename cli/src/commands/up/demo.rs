@@ -82,8 +82,9 @@ pub async fn crawl(shared: &Shared, customer: &Customer, site: &Url) -> Result<U
         .await
         .context("starting the crawl")?;
     tx.commit().await?;
-    shared.dispatcher.nudge(&[job.id]).await;
-    Ok(job.id)
+    let id = job.id;
+    shared.dispatcher.dispatch(&[job]).await;
+    Ok(id)
 }
 
 /// Writes `dev.json`: addresses and credentials, and the variables with which another process joins.

@@ -1,7 +1,7 @@
 //! From the publisher to the handler while nothing goes wrong.
 
 use crate::{
-    server::{STREAM, Server, until},
+    server::{STREAM, Server, Stream as _, until},
     work::{Work, errand, errands},
     workers::{Worker, config},
 };

@@ -1,7 +1,7 @@
 //! What becomes of an entry whose handler does not return `Ok`.
 
 use crate::{
-    server::{STREAM, Server, until},
+    server::{STREAM, Server, Stream as _, until},
     work::{Work, errand},
     workers::{Worker, config, short_lease},
 };

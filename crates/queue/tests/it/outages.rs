@@ -1,7 +1,7 @@
 //! What Redis can do to a worker: stall, cut connections, die, forget everything. No worker ends, and nothing runs twice.
 
 use crate::{
-    server::{STREAM, Server, until},
+    server::{STREAM, Server, Stream as _, until},
     work::{Work, errand, errands},
     workers::{Worker, config, short_lease},
 };

@@ -2,11 +2,11 @@
 //! they stop, are killed, or freeze.
 
 use crate::{
-    server::{STREAM, Server, ends, signal, until},
+    server::{STREAM, Server, Stream as _, ends, signal, until},
     work::{Work, errand, errands, handle},
 };
 use apalis::prelude::{Monitor, MonitorContext, MonitorError, WorkerBuilder, WorkerBuilderExt as _};
-use queue::{Config, Health, Queue};
+use queue::{Address, Config, Health, Queue};
 use std::{
     process::Stdio,
     sync::{
@@ -45,17 +45,21 @@ pub struct Worker {
 }
 
 impl Worker {
+    pub fn start(server: &Server, config: Config, work: &Work) -> Self {
+        Self::at(&server.url(), config, work)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "joined in `stop`, or ends with the test's runtime"
     )]
-    pub fn start(server: &Server, config: Config, work: &Work) -> Self {
-        let (client, work, health) = (server.client(), work.clone(), Health::default());
+    pub fn at(url: &str, config: Config, work: &Work) -> Self {
+        let (address, work, health) = (Address::parse(url).unwrap(), work.clone(), Health::default());
         let restarts = Arc::new(AtomicUsize::new(0));
         let (reported, counted) = (health.clone(), restarts.clone());
         let monitor = Monitor::new()
             .register(move |restarts| {
-                let queue = Queue::with_health(client.clone(), config.clone(), reported.clone());
+                let queue = Queue::with_health(address.clone(), config.clone(), reported.clone());
                 WorkerBuilder::new(format!("worker-{restarts}"))
                     .backend(queue)
                     .concurrency(config.concurrency)

@@ -5,7 +5,7 @@ mod mending;
 mod reaching;
 mod sentinel;
 
-use redis::{RedisResult, cmd};
+use redis::{RedisError, RedisResult, cmd};
 use redis_link::{Address, Limits, Link};
 use std::time::Duration;
 
@@ -39,6 +39,5 @@ async fn connection(link: &Link) -> RedisResult<u64> {
 
 /// Whether there was no connection, so that nothing was sent.
 fn is_unsent<T>(answer: &RedisResult<T>) -> bool {
-    let text = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    text.starts_with("no connection to ")
+    answer.as_ref().is_err_and(RedisError::is_connection_refusal)
 }

@@ -1,0 +1,94 @@
+//! Benchmarks beside peers: `bench queue` measures, `bench contender` is a publisher or worker of ours that it starts.
+//!
+//! ```text
+//! cargo xtask bench queue ─▶ bench queue (driver) ─┬─▶ bench contender NAME ROLE JSON   ours, and Rust peers
+//!                              │                   └─▶ node peers/NAME.mjs ROLE JSON    peers from npm
+//!                              └── owns Valkey and Postgres, reads the clock, counts commands and statements
+//! ```
+//!
+//! What must stay true: every contender runs in processes of its own and speaks the same `protocol`; figures come from the
+//! driver's clock or from one clock that all processes share; nothing here passes or fails.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark's output is for its user's terminal"
+)]
+mod contender;
+mod protocol;
+mod queue_bench;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+use protocol::{Order, Role};
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Benchmarks beside peers", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Job queues: delivery alone, and whole jobs with their record
+    Queue(QueueArgs),
+    /// A publisher or worker, started by the driver
+    Contender {
+        /// Which one
+        name: contender::Name,
+        /// What it does
+        role: Role,
+        /// The order, as JSON
+        order: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct QueueArgs {
+    /// The installed peers
+    #[arg(long)]
+    peers: PathBuf,
+    /// Where servers keep their data while it runs
+    #[arg(long)]
+    state: PathBuf,
+    /// Where wheels are kept
+    #[arg(long)]
+    cache: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// Rounds; in each, every contender does everything once
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// One round with a fifth of the jobs
+    #[arg(long)]
+    quick: bool,
+    /// Also print each drain's statements
+    #[arg(long)]
+    verbose: bool,
+    /// Only one part
+    #[arg(long)]
+    only: Option<queue_bench::Part>,
+}
+
+#[tokio::main]
+async fn run(what: What) -> Result<()> {
+    match what {
+        What::Queue(args) => queue_bench::run(args).await,
+        What::Contender { name, role, order } => {
+            contender::run(name, role, &serde_json::from_str::<Order>(&order)?).await
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

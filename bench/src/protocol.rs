@@ -1,0 +1,146 @@
+//! What the driver tells a contender (one JSON object on its command line) and what it answers (one JSON object a line).
+//!
+//! `peers/protocol.mjs` is the same for the peers from npm.
+use serde::{Deserialize, Serialize};
+use std::{
+    io::Write as _,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// What a contender's process is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Puts jobs into the queue and ends.
+    Publish,
+    /// Does jobs until its standard input ends.
+    Work,
+}
+
+impl Role {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Work => "work",
+        }
+    }
+}
+
+/// How jobs are published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// The queue is set up and stays empty.
+    #[default]
+    None,
+    /// One at a time, each awaited.
+    Single,
+    /// One at a time by each of `width` lanes.
+    Concurrent,
+    /// `batch` at a time, each batch awaited.
+    Bulk,
+    /// One after each of `gaps`, with a [`Line::Sent`] for each.
+    Paced,
+}
+
+/// Everything that a contender may need to know. Fields without meaning for it are ignored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Order {
+    /// Valkey's socket.
+    pub redis_socket: String,
+    /// The same, as a URL.
+    pub redis_url: String,
+    /// The folder of Postgres' socket.
+    pub postgres_host: String,
+    /// The database.
+    pub database: String,
+    /// The same as a URL for the ordinary user that the ledger works as.
+    pub database_url: String,
+    /// The same for the user who owns its tables.
+    pub owner_url: String,
+    /// Name of the queue.
+    pub queue: String,
+    /// pg-boss: `work` or `fetch`.
+    pub api: String,
+    /// pg-boss: loops that fetch.
+    pub lanes: usize,
+    /// `BullMQ`: whether ended jobs stay.
+    pub keep: bool,
+    /// How long a job stays with a worker that shows no sign of life, in ms.
+    pub lease_ms: u64,
+    /// Publisher: how.
+    pub how: How,
+    /// Jobs to publish, or after how many started jobs a worker says [`Line::Handled`].
+    pub jobs: usize,
+    /// Publisher: jobs of one bulk call.
+    pub batch: usize,
+    /// Publisher: lanes of [`How::Concurrent`].
+    pub width: usize,
+    /// Publisher: pauses before each job, in ms.
+    pub gaps: Vec<u64>,
+    /// Worker: jobs at once.
+    pub concurrency: usize,
+    /// Worker: after how many started jobs it says [`Line::Marked`].
+    pub mark: usize,
+    /// Worker: whether it says [`Line::Start`] for each job.
+    pub trace: bool,
+    /// Worker: how long a job takes, in ms.
+    pub hold_ms: u64,
+}
+
+/// An answer. Times are µs since 1970 by the machine's clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Line {
+    /// The store took this job.
+    Sent {
+        /// The job.
+        id: String,
+        /// When publishing it began.
+        at: f64,
+    },
+    /// The publisher is through.
+    Published {
+        /// Jobs.
+        jobs: usize,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The worker is about to take jobs.
+    Ready,
+    /// A job started.
+    Start {
+        /// The job.
+        id: String,
+        /// When.
+        at: f64,
+    },
+    /// The `mark`th job started.
+    Marked {
+        /// When.
+        at: f64,
+    },
+    /// The last job started.
+    Handled {
+        /// When.
+        at: f64,
+    },
+}
+
+impl Line {
+    /// Writes it to standard output.
+    pub fn emit(&self) {
+        if let Ok(text) = serde_json::to_string(self) {
+            let mut out = std::io::stdout().lock();
+            // A driver that is gone needs no answer.
+            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        }
+    }
+}
+
+/// Now, in µs since 1970.
+pub fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64() * 1e6)
+}

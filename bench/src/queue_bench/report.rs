@@ -1,0 +1,112 @@
+//! The tables, for the terminal and for `docs/benchmarks/queue.md`.
+use std::fmt::Write as _;
+
+use super::{
+    contender::Part,
+    figures::{Figures, Summary},
+    machine::About,
+};
+
+/// The heading of a part.
+pub fn title(part: Part) -> &'static str {
+    match part {
+        Part::Delivery => "Delivery alone, jobs that do nothing",
+        Part::Whole => "Whole jobs with their record, jobs that do nothing",
+    }
+}
+
+/// A table for each part: medians with the least and the most, and ours divided by each peer's.
+pub fn tables(parts: &[Part], figures: &Figures) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let contenders = part.contenders();
+        let (ours, peers) = (contenders[0], &contenders[1..]);
+        let heads: Vec<&str> = contenders.iter().map(|contender| contender.label()).collect();
+        let ratios: Vec<String> = peers.iter().map(|peer| format!("÷ {}", peer.label())).collect();
+        let _ = writeln!(text, "\n## {}\n", title(*part));
+        let _ = writeln!(text, "| | {} | {} |", heads.join(" | "), ratios.join(" | "));
+        let _ = writeln!(text, "|---|{}", "---:|".repeat(heads.len() + ratios.len()));
+        for (measure, _) in figures.rows(*part) {
+            let of = |contender| figures.summary(*part, measure, contender);
+            let values: Vec<String> = contenders.iter().map(|contender| value(of(*contender))).collect();
+            let divided: Vec<String> = peers.iter().map(|peer| ratio(of(ours), of(*peer))).collect();
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} |",
+                measure.label(),
+                values.join(" | "),
+                divided.join(" | ")
+            );
+        }
+    }
+    text
+}
+
+fn value(summary: Option<Summary>) -> String {
+    let Some(Summary { median, min, max }) = summary else {
+        return "–".to_owned();
+    };
+    if min.to_bits() == max.to_bits() {
+        return number(median);
+    }
+    format!("{} ({}..{})", number(median), number(min), number(max))
+}
+
+fn ratio(ours: Option<Summary>, theirs: Option<Summary>) -> String {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) if theirs.median > 0.0 => format!("**{}**", number(ours.median / theirs.median)),
+        _ => "–".to_owned(),
+    }
+}
+
+/// About three digits, thousands set apart.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size > 0.0 && size < 0.1 => format!("{value:.3}"),
+        size if size < 10.0 => format!("{value:.2}"),
+        size if size < 100.0 => format!("{value:.1}"),
+        size if size < 10_000.0 => format!("{value:.0}"),
+        _ => format!("{:.0}k", value / 1000.0),
+    }
+}
+
+/// The whole report.
+pub fn document(about: &About, tables: &str, figures: &Figures) -> String {
+    let mut text =
+        String::from("# Queue and job ledger beside their peers\n\nWritten by `cargo xtask bench queue`.\n\n");
+    for line in &about.lines {
+        let _ = writeln!(text, "- {line}");
+    }
+    text.push_str(tables);
+    if !figures.failures.is_empty() {
+        text.push_str("\n## What failed\n\n");
+        for failure in &figures.failures {
+            let _ = writeln!(text, "- {failure}");
+        }
+    }
+    text.push_str(READING);
+    text
+}
+
+/// What a reader must know to judge the figures.
+const READING: &str = include_str!("reading.md");
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{contender::Contender, figures::Measure},
+        *,
+    };
+
+    #[test]
+    fn a_row_has_medians_ranges_and_ratios_and_a_gap_where_nothing_was_measured() {
+        let mut figures = Figures::default();
+        for rate in [90_000.0, 60_000.0, 70_000.0] {
+            figures.add(Part::Delivery, Measure::Drain(64), Contender::Errands, rate);
+        }
+        figures.add(Part::Delivery, Measure::Drain(64), Contender::BullMq, 14_000.0);
+        let made = tables(&[Part::Delivery], &figures);
+        let row = "| drain, concurrency 64 (jobs/s) | 70k (60k..90k) | – | 14k | – | **5.00** |";
+        assert!(made.contains(row), "{made}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The streams that carry errands: one for each kind of job, and the quarantine.
+use std::fmt;
+
+use super::{Kind, QUEUES};
+
+/// Where an errand travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// The usual way.
+    Queue(Kind),
+    /// For jobs of any kind that took a worker down: each worker runs one of these at a time.
+    Quarantine,
+}
+
+/// Every lane.
+pub const LANES: [Lane; QUEUES.len() + 1] = [
+    Lane::Queue(Kind::Scrape),
+    Lane::Queue(Kind::Embed),
+    Lane::Queue(Kind::Maintenance),
+    Lane::Quarantine,
+];
+
+/// The consumer group of all workers.
+pub const GROUP: &str = "workers";
+
+impl Lane {
+    /// The kind of its jobs; none for the quarantine, which takes all.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Queue(kind) => Some(kind),
+            Self::Quarantine => None,
+        }
+    }
+
+    /// Its stream's name.
+    pub fn stream(self) -> String {
+        format!("omniops-{self}")
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(kind) => kind.fmt(f),
+            Self::Quarantine => f.write_str("quarantine"),
+        }
+    }
+}
+
+/// How many errands may wait on a lane's stream, in tune with its workers: it doubles when they ran dry though there was more to
+/// do, and halves when most of it still waits. A short line keeps priority and fairness effective; a long one keeps fast workers
+/// busy between two rounds of the dispatcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    size: u64,
+    /// Whether the last round left jobs behind for want of room.
+    full: bool,
+}
+
+impl Window {
+    const LEAST: u64 = 4;
+    const MOST: u64 = 4096;
+
+    /// Errands to add, when so many wait.
+    pub fn room(&mut self, waiting: u64) -> u64 {
+        if waiting == 0 && self.full {
+            self.size = (self.size * 2).min(Self::MOST);
+        } else if waiting > self.size / 2 {
+            self.size = (self.size / 2).max(Self::LEAST);
+        }
+        self.size.saturating_sub(waiting)
+    }
+
+    /// Notes how many of the errands that had room there were.
+    pub fn filled(&mut self, room: u64, added: u64) {
+        self.full = room > 0 && added >= room;
+    }
+
+    /// Whether another round is worthwhile at once.
+    pub fn hungry(self) -> bool {
+        self.full
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            size: Self::LEAST * 4,
+            full: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(window: &mut Window, waiting: u64, backlog: u64) -> u64 {
+        let room = window.room(waiting);
+        window.filled(room, room.min(backlog));
+        room
+    }
+
+    #[test]
+    fn the_window_grows_for_workers_that_run_dry_and_shrinks_for_slow_ones() {
+        let mut window = Window::default();
+        let grown: Vec<u64> = (0..10).map(|_| round(&mut window, 0, u64::MAX)).collect();
+        assert_eq!(grown[..4], [16, 32, 64, 128]);
+        assert_eq!(grown[9], 4096, "and no further");
+        let slow = 4000;
+        for _ in 0..20 {
+            round(&mut window, slow, u64::MAX);
+        }
+        assert_eq!(round(&mut window, 1, u64::MAX), 3);
+    }
+
+    #[test]
+    fn an_empty_stream_without_a_backlog_is_no_reason_to_grow() {
+        let mut window = Window::default();
+        for _ in 0..10 {
+            assert_eq!(round(&mut window, 0, 3), 16);
+        }
+        assert!(!window.hungry());
+    }
+}

@@ -1,0 +1,22 @@
+//! The system's own upkeep.
+use domain::{
+    Result,
+    jobs::{
+        MaintenanceTask,
+        retention::{Retention, sweep},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::job::Job;
+
+/// Does a part of it; returns what was done. Asked to stop, it leaves the rest to whoever is next: what is gone is gone.
+pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Value> {
+    match task {
+        MaintenanceTask::Retention => {
+            let swept = job.signal.until(sweep(&job.ctx.db, &Retention::default())).await?;
+            tracing::info!(job.id = %job.id(), event = "retention", jobs = swept.jobs, events = swept.events, urls = swept.urls);
+            Ok(json!(swept))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Errands that come many times, or not at all.
+use crate::fleet::{Fleet, work};
+use domain::jobs::{Kind, Lane};
+use queue::{Errand, Publisher};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use testkit::eventually;
+use uuid::Uuid;
+
+fn publisher(fleet: &Fleet) -> Publisher {
+    let url = fleet.kit.config.redis.url.expose_secret();
+    Publisher::connect(url, &Lane::Queue(Kind::Scrape).stream()).unwrap()
+}
+
+fn errand(job: Uuid, fleet: &Fleet) -> Errand {
+    Errand {
+        job: job.to_string(),
+        kind: Kind::Scrape.to_string(),
+        customer: fleet.customer.id.to_string(),
+        version: 1,
+    }
+}
+
+/// Waits until nothing waits on the stream and nobody holds anything of it.
+async fn drained(publisher: &Publisher) {
+    eventually("an empty stream", || async {
+        let stats = publisher.stats(domain::jobs::GROUP).await.unwrap();
+        (stats.waiting + stats.held == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_errand_that_comes_fifty_times_to_two_workers_is_run_once() {
+    let mut fleet = Fleet::start(2).await;
+    let publisher = publisher(&fleet);
+    let jobs = fleet.submit(&work(4, 600, 2)).await;
+    let copies: Vec<Errand> = (0..200).map(|n| errand(jobs[n % 4], &fleet)).collect();
+    publisher.publish(&copies).await.unwrap();
+    fleet.assert_each_done_once(&jobs).await;
+    // Those that come after the end, too.
+    publisher.publish(&copies).await.unwrap();
+    drained(&publisher).await;
+    assert_eq!(fleet.starts_of(&jobs), 4);
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_between_its_effect_and_the_settlement_repeats_nothing() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet
+        .submit(&[json!({ "do": "die_after_commit" }), json!({ "do": "die_after_commit" })])
+        .await;
+    let innocent = fleet.submit(&work(10, 300, 3)).await;
+    let all = [jobs.clone(), innocent].concat();
+    let mut fallen = 0;
+    while fleet.rows(&jobs).await.iter().any(|row| row.state != "done") {
+        fallen += fleet.replace_fallen();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!((1..=2).contains(&fallen), "{fallen} workers died");
+    fleet.assert_each_done_once(&all).await;
+    assert_eq!(fleet.starts_of(&jobs), 4);
+}
+
+/// What a dispatcher leaves that dies between putting errands on the stream and its commit: errands of jobs that are not marked
+/// as dispatched, which the next one dispatches again.
+#[tokio::test(flavor = "multi_thread")]
+async fn errands_that_were_published_and_not_marked_come_twice_and_run_once() {
+    let mut fleet = Fleet::start(0).await;
+    let customer = fleet.customer.clone();
+    let made = fleet.record(&customer, &work(40, 200, 1)).await.unwrap();
+    let jobs: Vec<Uuid> = made.iter().map(|made| made.id).collect();
+    let errands: Vec<Errand> = jobs.iter().map(|job| errand(*job, &fleet)).collect();
+    publisher(&fleet).publish(&errands).await.unwrap();
+    fleet.add();
+    fleet.add();
+    fleet.assert_each_done_once(&jobs).await;
+    assert_eq!(fleet.starts_of(&jobs), 40);
+}
+
+/// What a process leaves that dies between its commit and putting errands on the stream: jobs that are marked as dispatched,
+/// and are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn errands_that_were_marked_and_never_published_are_found_missing() {
+    let mut fleet = Fleet::start(2).await;
+    let customer = fleet.customer.clone();
+    let made = fleet.record(&customer, &work(5, 100, 1)).await.unwrap();
+    assert!(
+        made.iter().any(|made| made.errand.is_some()),
+        "none was to be dispatched at once"
+    );
+    let jobs: Vec<Uuid> = made.iter().map(|made| made.id).collect();
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+/// The worker that dispatches is killed over and over.
+#[tokio::test(flavor = "multi_thread")]
+async fn dispatchers_that_are_killed_leave_nothing_behind() {
+    let mut fleet = Fleet::start(3).await;
+    let customer = fleet.customer.clone();
+    let mut jobs = Vec::new();
+    for n in 0..6 {
+        let made = fleet.record(&customer, &work(40, 200, 2)).await.unwrap();
+        jobs.extend(made.iter().map(|made| made.id));
+        fleet.begun(&jobs, 30 * (n + 1)).await;
+        fleet.worker(n).crash().await;
+        fleet.add();
+    }
+    fleet.assert_each_done_once(&jobs).await;
+}

@@ -1,0 +1,34 @@
+//! A customer with thousands of jobs beside one with ten.
+use crate::fleet::{Fleet, work};
+use std::collections::HashSet;
+
+const MANY: usize = 3000;
+
+/// Told by the order of beginning, which no load of the machine changes: how many of the large customer's jobs come before the last
+/// of the small one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_jobs_do_not_wait_for_anothers_thousands() {
+    let mut fleet = Fleet::start(2).await;
+    let large = fleet.customer.clone();
+    let small = fleet.kit.customer("small.test").await;
+    let many = fleet.try_submit(&large, &work(MANY, 20, 1)).await.unwrap();
+    fleet.begun(&many, 100).await;
+
+    let before = fleet.starts_of(&many);
+    let few = fleet.try_submit(&small, &work(10, 20, 1)).await.unwrap();
+    fleet.begun(&few, 10).await;
+    let large: HashSet<_> = many.iter().copied().collect();
+    let runs = fleet.runs();
+    let last = runs.iter().rposition(|run| few.contains(&run.job)).unwrap();
+    let between = runs[..last].iter().filter(|run| large.contains(&run.job)).count() - before;
+    println!(
+        "{between} of {} waiting jobs of the large customer began before the small one's ten",
+        MANY - before
+    );
+    assert!(
+        between < (MANY - before) / 4,
+        "{between} of {} went first",
+        MANY - before
+    );
+    fleet.assert_each_done_once(&few).await;
+}

@@ -1,0 +1,72 @@
+//! A Redis that is restarted, killed, emptied, frozen or full. The ledger has everything: Redis only makes things start sooner.
+use crate::fleet::{Fleet, LEASE, work};
+use testkit::{Kit, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_and_a_killed_redis_lose_no_job() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(150, 400, 2)).await;
+    fleet.effects(30).await;
+    fleet.kit.stop(Server::Valkey).await;
+    // What runs is finished without Redis.
+    let running = fleet.starts_of(&jobs);
+    fleet.effects(running).await;
+    fleet.kit.start_again(Server::Valkey).await;
+    fleet.effects(80).await;
+    fleet.kit.kill(Server::Valkey).await;
+    fleet.kit.start_again(Server::Valkey).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_redis_is_filled_again_from_the_ledger() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(150, 400, 2)).await;
+    for effects in [20, 60, 100] {
+        fleet.effects(effects).await;
+        fleet.kit.flush_redis().await;
+    }
+    fleet.assert_each_done_once(&jobs).await;
+    // Also where nothing is left to be done but what was lost.
+    let last = fleet.submit(&work(3, 100, 1)).await;
+    fleet.kit.flush_redis().await;
+    fleet.assert_each_done_once(&last).await;
+    fleet.assert_all_live();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_worker_ends_while_redis_is_frozen() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(100, 400, 2)).await;
+    fleet.effects(20).await;
+    let frozen = fleet.kit.freeze(Server::Valkey);
+    // What is submitted meanwhile is recorded.
+    let more = fleet.submit(&work(20, 100, 1)).await;
+    tokio::time::sleep(2 * LEASE).await;
+    fleet.assert_all_live();
+    for n in 0..2 {
+        assert_eq!(
+            fleet.worker(n).status("/livez").await,
+            Some(200),
+            "starting it again would mend nothing"
+        );
+        assert_eq!(fleet.worker(n).status("/readyz").await, Some(503));
+    }
+    drop(frozen);
+    fleet.assert_each_done_once(&[jobs, more].concat()).await;
+    fleet.assert_all_live();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_recorded_while_redis_is_full_and_done_when_it_has_room() {
+    let mut fleet = Fleet::start(2).await;
+    let early = fleet.submit(&work(60, 400, 2)).await;
+    fleet.effects(10).await;
+    fleet.kit.fill_redis().await;
+    let late = fleet.submit(&work(40, 100, 1)).await;
+    assert_eq!(fleet.rows(&late).await.len(), 40);
+    Kit::relieve_redis(&fleet.kit).await;
+    fleet.assert_each_done_once(&[early, late].concat()).await;
+    fleet.assert_all_live();
+}

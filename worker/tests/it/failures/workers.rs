@@ -1,0 +1,117 @@
+//! Workers that are killed, frozen, and asked to stop.
+use crate::fleet::{Fleet, work};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use testkit::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jobs_of_a_killed_worker_are_done_by_another() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(80, 600, 2)).await;
+    fleet.effects(30).await;
+    let killed = fleet.worker(0);
+    killed.busy(4).await;
+    killed.crash().await;
+    let (begun, ended) = (killed.journal.count("start"), killed.journal.count("end"));
+    assert!(ended < begun, "nothing was in its hands");
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+/// Three lost workers without progress make a dead letter; these jobs make progress in between, so that nobody blames them.
+#[tokio::test(flavor = "multi_thread")]
+async fn innocent_jobs_survive_any_number_of_killed_workers() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(24, 2000, 10)).await;
+    for n in 0..5 {
+        let next = fleet.worker(n);
+        next.busy(1).await;
+        next.crash().await;
+        fleet.add();
+    }
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_workers_late_writes_are_refused() {
+    let mut fleet = Fleet::start(1).await;
+    let jobs = fleet.submit(&vec![json!({ "do": "work_deaf", "ms": 1000 }); 8]).await;
+    fleet.begun(&jobs, 8).await;
+    fleet.worker(0).freeze().await;
+    fleet.add();
+    fleet.ended(&jobs).await;
+
+    let woken = fleet.worker(0);
+    woken.process.thaw();
+    eventually("the woken worker's end of its runs", || {
+        let ended = woken.journal.count("end");
+        async move { (ended == 8).then_some(()) }
+    })
+    .await;
+    assert_eq!(woken.journal.count("lease_lost"), 8, "{:?}", woken.journal.notes());
+    fleet.assert_each_done_once(&jobs).await;
+
+    // And it is of use again.
+    let before = fleet.worker(0).journal.runs().len();
+    let more = fleet.submit(&work(60, 200, 1)).await;
+    fleet.assert_each_done_once(&more).await;
+    assert!(
+        fleet.worker(0).journal.runs().len() > before,
+        "it takes no jobs any more"
+    );
+    fleet.assert_all_live();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_stop_gives_its_jobs_away_and_ends_in_order() {
+    let hands = [("WORKER_CONCURRENCY", "64".to_owned())];
+    let mut fleet = Fleet::start(0).await;
+    fleet.add_with(&hands);
+    let jobs = fleet.submit(&work(160, 3000, 6)).await;
+    fleet.begun(&jobs, 64).await;
+    let leaving = fleet.worker(0);
+    assert_eq!(leaving.status("/readyz").await, Some(200));
+
+    leaving.stop().await;
+    assert_ne!(
+        leaving.status("/readyz").await,
+        Some(200),
+        "it is asked for work no more"
+    );
+    let begun = leaving.journal.runs().len();
+    fleet.add_with(&hands);
+    let leaving = fleet.worker(0);
+    assert_eq!(leaving.process.end().await.code(), Some(0));
+    assert!(
+        !leaving.process.output().contains("cut off"),
+        "it was not through in time"
+    );
+    assert_eq!(
+        leaving.journal.runs().len(),
+        begun,
+        "it began jobs after it was asked to stop"
+    );
+    fleet.assert_each_done_once(&jobs).await;
+    // Nothing of it counts as a crash or as a failed attempt.
+    let rows = fleet.rows(&jobs).await;
+    assert!(rows.iter().all(|row| row.attempts == 0), "attempts were counted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_signal_ends_a_worker_that_cannot_finish() {
+    let mut fleet = Fleet::start(1).await;
+    let jobs = fleet.submit(&vec![json!({ "do": "hang_once" }); 5]).await;
+    let stuck = fleet.worker(0);
+    eventually("jobs that hang", || {
+        let hung = stuck.journal.count("hung");
+        async move { (hung == 5).then_some(()) }
+    })
+    .await;
+    stuck.stop().await;
+    assert_eq!(stuck.process.ended(), None);
+    stuck.process.signal(Signal::SIGTERM);
+    let ended = stuck.process.end().await;
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(stuck.journal.count("end"), 5);
+    fleet.add();
+    fleet.assert_each_done_once(&jobs).await;
+}
