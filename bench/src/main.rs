@@ -53,9 +53,6 @@ struct QueueArgs {
     /// Where servers keep their data while it runs
     #[arg(long)]
     state: PathBuf,
-    /// Where wheels are kept
-    #[arg(long)]
-    cache: PathBuf,
     /// The report to write
     #[arg(long)]
     report: PathBuf,

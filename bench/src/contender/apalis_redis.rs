@@ -1,21 +1,30 @@
-//! The crate apalis-redis, with what is known to hold it back put right: an own poll interval (it wakes on its heartbeat
-//! only), a batch as large as the concurrency, an answer limit above the default 500 ms, a name for each start.
+//! The crate apalis-redis, with what is known to hold it back put right: a poll interval (it wakes on its heartbeat only), a
+//! batch as large as the concurrency, an answer limit above the default 500 ms, a name for each start.
 //!
 //! More than about 8,000 due jobs stop its fetch script, so the driver queues fewer for it.
 use anyhow::{Result, anyhow};
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
-use apalis_core::backend::{TaskSink as _, ext::BackendExt as _};
+use apalis_core::backend::{
+    TaskSink as _,
+    ext::poll_strategy::{PollSnapshot, PollStrategy, PollWith},
+};
 use apalis_redis::{Config, ConnectionManager, RedisStorage};
 use redis::{Client, aio::ConnectionManagerConfig};
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep};
 use uuid::Uuid;
 
 use super::{Publish, Tally};
 use crate::protocol::{Line, Order};
 
 /// How often an idle worker looks.
-const POLL: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(5);
 /// It takes a worker for dead after so many heartbeats.
 const MISSED: u64 = 3;
 
@@ -68,12 +77,27 @@ pub async fn work(order: &Order) -> Result<()> {
     Line::Ready.emit();
     let monitor = Monitor::new().register(move |restarts| {
         WorkerBuilder::new(format!("{name}-{restarts}"))
-            .backend(storage.clone().poll_with_interval(POLL))
+            .backend(PollWith::new(storage.clone(), Ticks::default()))
             .concurrency(concurrency)
             .data(tally.clone())
             .build(handle)
     });
     Ok(monitor.run().await?)
+}
+
+/// Wakes the worker every [`POLL`]. The crate's own `poll_with_interval` does so until an answer comes in at the moment when the
+/// interval ends: then its next timer is not watched by anybody, and the worker sleeps until its next heartbeat.
+#[derive(Debug, Default)]
+struct Ticks(Option<Pin<Box<Sleep>>>);
+
+impl PollStrategy for Ticks {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(POLL)));
+        while timer.as_mut().poll(cx).is_ready() {
+            timer.as_mut().reset(Instant::now() + POLL);
+        }
+        Poll::Pending
+    }
 }
 
 async fn storage(order: &Order) -> Result<RedisStorage<Task>> {

@@ -1,19 +1,98 @@
-//! Whole jobs.
-use super::Publish;
-use crate::protocol::Order;
-use anyhow::{Result, bail};
+//! Whole jobs: submitted to the ledger in a transaction of the customer and announced, as the API does it; claimed, run and
+//! settled by the product's worker, with a handler that does nothing.
+use anyhow::Result;
+use async_trait::async_trait;
+use domain::{
+    config::Config,
+    jobs::{Dispatcher, NewJob, Payload, submit_all},
+    lifecycle::Lifecycle,
+    retrieval::Searcher,
+    tenancy::{self, Customer, Db, NewCustomer},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
+use worker::{Context, Handlers, Job, Worker};
+
+use super::{Publish, Tally};
+use crate::protocol::{Line, Order};
+
+/// Submits jobs of one customer.
 #[derive(Clone)]
-pub struct Outlet;
+pub struct Outlet {
+    db: Db,
+    dispatcher: Dispatcher,
+    customer: Customer,
+}
+
 impl Outlet {
-    pub async fn new(_: &Order) -> Result<Self> {
-        bail!("not yet")
+    /// Connects, and makes the customer.
+    pub async fn new(order: &Order) -> Result<Self> {
+        let (_, db, dispatcher) = installation(order).await?;
+        let new = NewCustomer {
+            name: "Benchmark".to_owned(),
+            domain: format!("bench-{}.example", Uuid::now_v7().simple()).parse()?,
+            vouched: true,
+        };
+        let customer = tenancy::create(&db, &new).await?;
+        Ok(Self {
+            db,
+            dispatcher,
+            customer,
+        })
     }
 }
+
 impl Publish for Outlet {
-    async fn publish(&mut self, _: usize) -> Result<Vec<String>> {
-        bail!("not yet")
+    async fn publish(&mut self, jobs: usize) -> Result<Vec<String>> {
+        let new = vec![NewJob::new(self.customer.id, Payload::Scrape {}); jobs];
+        let tx = self.db.tenant(&self.customer).await?;
+        let made = submit_all(&*tx, &new).await?;
+        tx.commit().await?;
+        self.dispatcher.dispatch(&made).await;
+        Ok(made.into_iter().map(|job| job.id.to_string()).collect())
     }
 }
-pub async fn work(_: &Order) -> Result<()> {
-    bail!("not yet")
+
+/// The product's worker.
+pub async fn work(order: &Order) -> Result<()> {
+    let (config, db, dispatcher) = installation(order).await?;
+    let searcher = Searcher::new(db.clone(), None).await?;
+    let mut context = Context::new(Arc::new(config), db, dispatcher, searcher)?;
+    context.handlers = Arc::new(Nothing(Tally::new(order)));
+    Line::Ready.emit();
+    Ok(Worker::new(context, Lifecycle::new()).run().await?)
+}
+
+/// Counts jobs instead of doing them.
+struct Nothing(Arc<Tally>);
+
+#[async_trait]
+impl Handlers for Nothing {
+    async fn run(&self, job: &Job) -> domain::Result<Value> {
+        self.0.handle(&job.id().to_string()).await;
+        Ok(json!({}))
+    }
+}
+
+async fn installation(order: &Order) -> Result<(Config, Db, Dispatcher)> {
+    let variables: BTreeMap<String, String> = [
+        ("DATABASE_URL", order.database_url.clone()),
+        ("DATABASE_OWNER_URL", order.owner_url.clone()),
+        ("REDIS_URL", order.redis_url.clone()),
+        ("ENCRYPTION_KEY", "5e".repeat(32)),
+        ("OMNIOPS_ADMIN_TOKEN", "benchmark".repeat(4)),
+        ("CRON_SECRET", "benchmark".repeat(4)),
+        ("WORKER_CONCURRENCY", order.concurrency.to_string()),
+        ("WORKER_LEASE_SECONDS", (order.lease_ms / 1000).to_string()),
+        // Whatever is free: workers run side by side.
+        ("WORKER_HEALTH", "127.0.0.1:0".to_owned()),
+        ("PORT", "0".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let config = Config::from_map(&variables)?;
+    let db = Db::connect(&config.database).await?;
+    let dispatcher = Dispatcher::new(db.clone(), &config.redis)?;
+    Ok((config, db, dispatcher))
 }

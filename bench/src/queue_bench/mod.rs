@@ -31,7 +31,7 @@ pub async fn run(args: QueueArgs) -> Result<()> {
     let load = machine::load();
     let folder = folder_of(&args.state)?;
     let bench = Bench {
-        stores: Stores::start(&args.state, &args.cache).await?,
+        stores: Stores::start(&args.state).await?,
         log: folder.join("contenders.log"),
         peers: args.peers.clone(),
         divisor: if args.quick { 5 } else { 1 },

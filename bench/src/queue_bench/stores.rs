@@ -3,12 +3,13 @@
 //! Durable settings: fsync on, append-only file synced every second. The driver has a role of its own in Postgres and
 //! counts its own Redis commands, so that neither shows up in a contender's costs.
 use anyhow::{Context as _, Result};
+use domain::config::{cache_dir, environment};
 use local_services::{Options, Runtime, Server, Services};
 use redis::aio::MultiplexedConnection;
 use sea_orm::{ConnectionTrait as _, Database};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
@@ -53,9 +54,9 @@ pub struct Statements {
 
 impl Stores {
     /// Starts both; `pg_stat_statements` needs a restart of Postgres to be loaded.
-    pub async fn start(state: &Path, cache: &Path) -> Result<Self> {
-        let (state, cache) = (state.to_owned(), cache.to_owned());
-        let services = Arc::new(spawn_blocking(move || servers(&cache, &state)).await??);
+    pub async fn start(state: &Path) -> Result<Self> {
+        let state = state.to_owned();
+        let services = Arc::new(spawn_blocking(move || servers(&state)).await??);
         let owner = Database::connect(services.superuser_url("postgres")).await?;
         for setup in [
             "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'".to_owned(),
@@ -208,8 +209,8 @@ impl Cell {
     }
 }
 
-fn servers(cache: &Path, state: &PathBuf) -> Result<Services> {
-    let runtime = Runtime::fetch(&wheels::Cache::new(cache))?;
+fn servers(state: &Path) -> Result<Services> {
+    let runtime = Runtime::fetch(&wheels::Cache::new(cache_dir(&environment())))?;
     Ok(Services::start(&runtime, &Options::durable(state))?)
 }
 
