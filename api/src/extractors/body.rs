@@ -8,7 +8,7 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
     types::{ParseFromJSON, Type},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -85,19 +85,53 @@ fn broken<T: Type>(value: &Value) -> Vec<FieldError> {
     let Some(object) = value.as_object() else {
         return vec![field("body", "must be a JSON object")];
     };
-    let known = |name: &str| schema.properties.iter().find(|(property, _)| *property == name);
-    let unknown = object.keys().filter(|name| known(name).is_none());
-    let mut fields: Vec<FieldError> = unknown.map(|name| field(name, "is not known here")).collect();
+    let mut fields = Vec::new();
+    object_breaks(object, schema, &registry, "", &mut fields);
+    fields
+}
+
+/// The same for an object whose fields' names begin with `within`.
+fn object_breaks(
+    object: &Map<String, Value>,
+    schema: &MetaSchema,
+    registry: &Registry,
+    within: &str,
+    fields: &mut Vec<FieldError>,
+) {
+    let known = |name: &str| schema.properties.iter().any(|(property, _)| *property == name);
+    let unknown = object.keys().filter(|name| !known(name));
+    fields.extend(unknown.map(|name| field(&format!("{within}{name}"), "is not known here")));
     let given = |name: &str| object.get(name).is_some_and(|value| !value.is_null());
     let missing = schema.required.iter().filter(|name| !given(name));
-    fields.extend(missing.map(|name| field(name, "is required")));
+    fields.extend(missing.map(|name| field(&format!("{within}{name}"), "is required")));
     for (name, property) in &schema.properties {
-        let value = object.get(*name).filter(|value| !value.is_null());
-        if let Some(reason) = value.and_then(|value| breaks(value, property, &registry)) {
-            fields.push(field(name, reason));
+        let Some(value) = object.get(*name).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        let name = format!("{within}{name}");
+        if let Some(reason) = breaks(value, property, registry) {
+            fields.push(field(&name, reason));
+        } else {
+            inner_breaks(value, property, registry, &name, fields);
         }
     }
-    fields
+}
+
+/// The same for the objects in a field's value.
+fn inner_breaks(value: &Value, of: &MetaSchemaRef, registry: &Registry, name: &str, fields: &mut Vec<FieldError>) {
+    let Some(schema) = resolve(of, registry) else { return };
+    match value {
+        Value::Object(object) if !schema.properties.is_empty() => {
+            object_breaks(object, schema, registry, &format!("{name}."), fields);
+        }
+        Value::Array(items) => {
+            let Some(each) = schema.items.as_deref() else { return };
+            for (at, item) in items.iter().enumerate() {
+                inner_breaks(item, each, registry, &format!("{name}[{at}]"), fields);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn resolve<'a>(reference: &'a MetaSchemaRef, registry: &'a Registry) -> Option<&'a MetaSchema> {

@@ -60,7 +60,12 @@ async fn what_breaks_a_rule_is_named() {
         ),
         (json!([nightly(), nightly()]), "schedules[1].name"),
         (Value::Array((0..21).map(|_| nightly()).collect()), "schedules"),
-        (with("secret", json!(1)), "schedules"),
+        (with("secret", json!(1)), "schedules[0].secret"),
+        (with("scrape", json!({ "max_pages": 1 })), "schedules[0].scrape.url"),
+        (
+            with("scrape", json!({ "url": "https://shop.example/", "max_pages": 0 })),
+            "schedules[0].scrape.max_pages",
+        ),
     ];
     for (list, field) in wrong {
         let refused = put(&app, &app.key, &list).await;
