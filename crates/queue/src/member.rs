@@ -41,7 +41,10 @@ impl Member {
             ..Limits::default()
         };
         let mut conn = self.address.dedicated(limits).await?;
-        JOIN.key(&self.key).arg(&self.group).invoke_async::<()>(&mut conn).await?;
+        JOIN.key(&self.key)
+            .arg(&self.group)
+            .invoke_async::<()>(&mut conn)
+            .await?;
         Ok(conn)
     }
 

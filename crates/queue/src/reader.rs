@@ -11,7 +11,7 @@ use crate::{
 use redis::{RedisResult, aio::MultiplexedConnection};
 use redis_link::Backoff;
 use std::{convert::Infallible, sync::atomic::Ordering::SeqCst};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Reads for ever, over as many connections as that takes.
 pub(crate) async fn run(shared: &Shared) -> Infallible {
@@ -65,15 +65,17 @@ async fn return_strays(shared: &Shared, conn: &mut MultiplexedConnection) -> Red
 
 /// Waits until it is worth asking: half of the prefetched entries are used up, which makes for fewer and larger reads.
 async fn wait_for_room(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<usize> {
+    let mut ping_at = Instant::now() + shared.config.block;
     loop {
         let room = shared.book().room();
         if room > shared.config.prefetch / 2 {
             return Ok(room);
         }
-        if timeout(shared.config.block, shared.room.notified()).await.is_err() {
+        if timeout_at(ping_at, shared.room.notified()).await.is_err() {
             // Long handlers must not look like a dead reader, nor let a dead connection go unnoticed.
             member::ping(conn).await?;
             shared.health.reader().answered();
+            ping_at = Instant::now() + shared.config.block;
         }
     }
 }

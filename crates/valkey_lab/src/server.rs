@@ -214,6 +214,12 @@ impl Server {
         self.process.wait().unwrap();
     }
 
+    /// Asks it to end, as an administrator does, and waits for that.
+    pub fn shut_down(&mut self) {
+        signal("TERM", self.process.id());
+        self.process.wait().unwrap();
+    }
+
     /// Starts it again where it was.
     pub async fn restart(&mut self) {
         self.process = launch(&self.folder, &self.settings);

@@ -103,3 +103,26 @@ async fn an_entry_waits_in_redis_while_the_worker_has_no_room() {
     work.assert_each_once(5);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefetch_of_one_takes_one_beyond_those_that_run() {
+    let server = Server::start().await;
+    let work = Work::new();
+    let prefetching = Config {
+        prefetch: 1,
+        ..config(2)
+    };
+    let worker = Worker::start(&server, prefetching, &work);
+    server.publish(&errands("gated", 6)).await;
+    for ended in 0..3 {
+        until("it holds three", async || server.stats().await.held == 3).await;
+        work.until_begun(ended + 2).await;
+        assert_eq!(server.stats().await.waiting as usize, 3 - ended);
+        work.open_gate(1);
+        work.until_ended(ended + 1).await;
+    }
+    work.open_gate(3);
+    work.until_ended(6).await;
+    work.assert_each_once(6);
+    worker.stop().await;
+}

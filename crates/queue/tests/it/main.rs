@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
 mod delivery;
+mod deployments;
 mod handlers;
 mod outages;
 mod publishing;

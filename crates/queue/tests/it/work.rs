@@ -74,6 +74,11 @@ impl Work {
         self.record.begun.lock().unwrap().clone()
     }
 
+    /// How many handlers have ended.
+    pub fn ended(&self) -> usize {
+        self.record.ended.lock().unwrap().len()
+    }
+
     pub async fn until_begun(&self, count: usize) {
         until(&format!("{count} handlers have begun"), async || {
             self.record.begun.lock().unwrap().len() >= count

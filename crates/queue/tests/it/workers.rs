@@ -8,6 +8,7 @@ use crate::{
 use apalis::prelude::{Monitor, MonitorContext, MonitorError, WorkerBuilder, WorkerBuilderExt as _};
 use queue::{Address, Config, Health, Queue};
 use std::{
+    path::PathBuf,
     process::Stdio,
     sync::{
         Arc,
@@ -106,13 +107,7 @@ struct WorkerProcess {
 
 impl WorkerProcess {
     fn start(server: &Server, job: Duration) -> Self {
-        let tests = std::env::current_exe().unwrap();
-        let program = tests
-            .parent()
-            .and_then(|deps| deps.parent())
-            .unwrap()
-            .join("examples/worker");
-        let mut process = Command::new(program)
+        let mut process = Command::new(example("worker"))
             .args([server.url(), STREAM.to_owned()])
             .args([short_lease(1).lease, job].map(|time| time.as_millis().to_string()))
             .stdout(Stdio::piped())
@@ -132,6 +127,48 @@ impl WorkerProcess {
         let said = ends(&format!("the process says {line}"), self.output.next_line()).await;
         assert_eq!(said.unwrap().as_deref(), Some(line));
     }
+}
+
+/// Where Cargo puts an example's program, relative to that of the tests.
+fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let target = tests.parent().and_then(|deps| deps.parent()).unwrap();
+    target.join("examples").join(name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_publishes_and_works() {
+    let server = Server::start().await;
+    let ran = Command::new(example("hello")).env("REDIS_URL", server.url()).output();
+    let ran = ends("the example ends", ran).await.unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{said}");
+    let mut lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.pop(), Some("0 left"));
+    lines.sort_unstable();
+    assert_eq!((lines.len(), lines[0], lines[9]), (10, "hello, 1", "hello, 9"));
+    assert_eq!(server.command::<u64>("XLEN queue:{greetings}").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_without_room_notices_a_dead_connection() {
+    let server = Server::start().await;
+    let work = Work::new();
+    server.publish(&[errand("gated", 1)]).await;
+    // Renewals come more often than the reader looks at its connection.
+    let worker = Worker::start(&server, short_lease(1), &work);
+    work.until_begun(1).await;
+    server.command::<u64>("CLIENT KILL TYPE normal").await;
+    let consumer = server.stats().await.consumers.remove(0).name;
+    until("the reader is back", async || {
+        let clients: String = server.command("CLIENT LIST").await;
+        clients.contains(&format!(" name={consumer} "))
+    })
+    .await;
+    work.open_gate(1);
+    work.until_ended(1).await;
+    worker.stop().await;
+    work.assert_each_once(1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
