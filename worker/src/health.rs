@@ -133,14 +133,18 @@ async fn readyz(vitals: Data<&Vitals>, life: Data<&Lifecycle>) -> Response {
 }
 
 #[handler]
-#[expect(clippy::needless_pass_by_value, reason = "extractors come by value")]
-fn metrics_text(vitals: Data<&Vitals>) -> Response {
-    match &vitals.parts.ctx.metrics {
-        Some(render) => Response::builder()
-            .content_type("text/plain; version=0.0.4")
-            .body(render()),
-        None => StatusCode::NOT_FOUND.into(),
+async fn metrics_text(vitals: Data<&Vitals>) -> Response {
+    let ctx = &vitals.parts.ctx;
+    let Some(render) = &ctx.metrics else {
+        return StatusCode::NOT_FOUND.into();
+    };
+    // The other metrics are worth reading while the database is away.
+    if let Err(error) = measure(&ctx.db).await {
+        tracing::warn!(error = error.story(), "the queues can't be measured");
     }
+    Response::builder()
+        .content_type("text/plain; version=0.0.4")
+        .body(render())
 }
 
 fn answer(trouble: Option<String>) -> Response {

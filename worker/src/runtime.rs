@@ -5,7 +5,8 @@ use domain::{
     jobs::{GROUP, Kind, LANES, Lane},
     lifecycle::Lifecycle,
 };
-use queue::{Client, Config, Errand, Queue};
+use queue::{Config, Errand, Queue};
+use redis_link::Address;
 use secrecy::ExposeSecret;
 use std::{io, num::NonZero, thread::available_parallelism};
 
@@ -23,17 +24,17 @@ struct Hands {
 
 /// Works until the soft stop, and then until the running handlers are through. What was fetched and not begun goes back.
 pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
-    let client = Client::open(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
+    let address = Address::parse(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
     let mut monitor = Monitor::new();
     for lane in LANES {
-        let (client, config, health) = (client.clone(), config_of(ctx, lane), vitals.queue(lane));
+        let (address, config, health) = (address.clone(), config_of(ctx, lane), vitals.queue(lane));
         let hands = Hands {
             ctx: ctx.clone(),
             life: life.clone(),
             lane,
         };
         monitor = monitor.register(move |restarts| {
-            let queue = Queue::with_health(client.clone(), config.clone(), health.clone());
+            let queue = Queue::with_health(address.clone(), config.clone(), health.clone());
             WorkerBuilder::new(format!("{lane}-{restarts}"))
                 .backend(queue)
                 .concurrency(config.concurrency)

@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let stopping = life.stopping();
     let every = (ctx.config.worker.lease / 6).clamp(Duration::from_millis(500), Duration::from_secs(2));
-    let mut mended = Instant::now();
+    let mut mended = None;
     let mut failing = false;
     while !life.is_stopping() {
         let result = round(&ctx, every, &mut mended).await;
@@ -42,9 +42,13 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     }
 }
 
-async fn round(ctx: &Context, every: Duration, mended: &mut Instant) -> Result<bool> {
-    if mended.elapsed() >= every {
-        *mended = Instant::now();
+/// `mended` is when the rarer part was done last; before the first time, the system's own schedules are made.
+async fn round(ctx: &Context, every: Duration, mended: &mut Option<Instant>) -> Result<bool> {
+    if mended.is_none_or(|at| at.elapsed() >= every) {
+        if mended.is_none() {
+            schedules::ensure_system_schedules(&ctx.db).await?;
+        }
+        *mended = Some(Instant::now());
         let fired = schedules::fire_due(&ctx.db).await?;
         if !fired.is_empty() {
             ctx.dispatcher.dispatch(&fired).await;

@@ -1,6 +1,6 @@
 //! Why there are no vectors.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Why there are no vectors. Callers go on by words alone; [`Error::is_retryable`] says whether trying again may help.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,8 @@ pub enum Error {
         status: u16,
         /// What the provider said, shortened.
         message: String,
+        /// How long it asks to wait before the next request.
+        retry_after: Option<Duration>,
     },
     /// The provider could not be reached, or not in time.
     #[error("the embedding provider did not answer: {0}")]
@@ -61,6 +63,14 @@ impl Error {
         move |error| Self::Runtime {
             what,
             reason: error.to_string(),
+        }
+    }
+
+    /// How long the provider asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Provider { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

@@ -143,6 +143,7 @@ impl OpenAi {
         let error = Error::Provider {
             status: status.as_u16(),
             message: message(&body),
+            retry_after: wish,
         };
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Ok(Attempt::Again(error, wish));

@@ -63,15 +63,9 @@ impl RedisConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let url = r.required("REDIS_URL", "redis://localhost:6379");
         if !url.is_empty()
-            && !["redis://", "rediss://", "redis+unix://", "unix://"]
-                .iter()
-                .any(|s| url.starts_with(s))
+            && let Err(error) = redis_link::Address::parse(&url)
         {
-            r.wrong(
-                "REDIS_URL",
-                "must start with redis://, rediss:// or redis+unix://",
-                "redis://localhost:6379",
-            );
+            r.wrong("REDIS_URL", &error.to_string(), "redis://localhost:6379");
         }
         Self {
             url: url.into(),

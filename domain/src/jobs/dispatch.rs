@@ -4,7 +4,7 @@
 //! one with ten thousand jobs does not delay another's ten, and within the limits that operators set. Of all processes that
 //! run [`Dispatcher::tick`], one at a time does the work.
 use queue::{Errand, Publisher, Stats};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis_link::{Address, Limits, Link};
 use sea_orm::{ConnectionTrait, QueryResult};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ const DUE: i64 = 5000;
 #[derive(Clone)]
 pub struct Dispatcher {
     db: Db,
-    redis: ConnectionManager,
+    redis: Link,
     publishers: Arc<BTreeMap<Lane, Publisher>>,
     windows: Arc<Mutex<BTreeMap<Lane, Window>>>,
     wake: Arc<Notify>,
@@ -45,20 +45,14 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Connects at the first use, so that a process can start while Redis is away. Call it inside a Tokio runtime.
     pub fn new(db: Db, config: &RedisConfig) -> Result<Self> {
-        let url = config.url.expose_secret();
-        let publisher = |lane: Lane| Ok((lane, Publisher::connect(url, &lane.stream())?));
-        let publishers = LANES.into_iter().map(publisher).collect::<Result<_, queue::Error>>();
-        let client = redis::Client::open(url).map_err(|e| Error::internal("REDIS_URL", e))?;
-        let limits = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(Duration::from_secs(2)))
-            .set_number_of_retries(1);
-        let redis =
-            ConnectionManager::new_lazy_with_config(client, limits).map_err(|e| Error::internal("REDIS_URL", e))?;
+        let address = Address::parse(config.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
+        let redis = Link::new(address, Limits::default());
+        let publisher = |lane: Lane| (lane, Publisher::new(redis.clone(), &lane.stream()));
+        let publishers = LANES.into_iter().map(publisher).collect();
         Ok(Self {
             db,
             redis,
-            publishers: Arc::new(publishers.map_err(away)?),
+            publishers: Arc::new(publishers),
             windows: Arc::default(),
             wake: Arc::new(Notify::new()),
         })
@@ -66,18 +60,8 @@ impl Dispatcher {
 
     /// Whether Redis answers.
     pub async fn ping(&self) -> Result<()> {
-        let mut redis = self.redis.clone();
-        let command = redis::cmd("PING");
-        let pong = command.query_async::<String>(&mut redis);
-        match tokio::time::timeout(Duration::from_secs(2), pong).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(away(error.into())),
-            Err(elapsed) => Err(Error::unavailable(
-                "redis_unavailable",
-                "Redis does not answer",
-                elapsed,
-            )),
-        }
+        let pong = redis::cmd("PING").query_async::<()>(&mut self.redis.clone()).await;
+        pong.map_err(|error| away(error.into()))
     }
 
     /// A setting of the Redis server, for the deployment check.
@@ -90,7 +74,7 @@ impl Dispatcher {
     }
 
     /// A connection for live events and small reads.
-    pub fn redis(&self) -> ConnectionManager {
+    pub fn redis(&self) -> Link {
         self.redis.clone()
     }
 

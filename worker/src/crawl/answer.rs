@@ -2,6 +2,8 @@
 use domain::pages::store::FetchedPage;
 use extract::{page, url::normalize};
 use http::{HeaderMap, StatusCode, header};
+use std::time::Duration;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
 
 /// What was learned of one URL.
@@ -34,6 +36,8 @@ pub(crate) enum Meaning {
         message: String,
         /// Whether a second try may help.
         again: bool,
+        /// How long the site asks to be left alone.
+        wait: Option<Duration>,
     },
 }
 
@@ -59,6 +63,7 @@ impl Answer {
             code: error.code(),
             message: error.to_string(),
             again: error.is_retryable(),
+            wait: None,
         };
         Self {
             meaning,
@@ -89,11 +94,26 @@ impl Answer {
                     code: "http_status",
                     message: format!("the server answered {}", status.as_u16()),
                     again: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+                    wait: retry_after(&response.headers),
                 };
             }
         }
         answer
     }
+}
+
+/// How long the server asks to be left alone (RFC 9110, 10.2.3): in seconds, or until a date, which is taken by the server's own
+/// clock. At most an hour.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    const MOST: Duration = Duration::from_hours(1);
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text: &str| OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok();
+    let asked = text(header::RETRY_AFTER)?;
+    let wait = match asked.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (date(asked)? - date(text(header::DATE)?)?).try_into().ok()?,
+    };
+    Some(wait.min(MOST))
 }
 
 fn moved(url: &Url, response: &egress::Response) -> Meaning {
@@ -108,6 +128,7 @@ fn moved(url: &Url, response: &egress::Response) -> Meaning {
             code: "bad_redirect",
             message: "the server redirects to no URL".to_owned(),
             again: false,
+            wait: None,
         },
     }
 }
@@ -132,6 +153,7 @@ fn page_of(
                 code: "extraction",
                 message: error.to_string(),
                 again: false,
+                wait: None,
             };
             return (meaning, Vec::new());
         }
@@ -257,6 +279,21 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn a_wait_that_the_server_asks_for_is_read_in_seconds_or_from_its_own_clock() {
+        let wait = |headers: &[(&'static str, &'static str)]| match read(429, headers, "").meaning {
+            Meaning::Failed { wait, again: true, .. } => wait,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[("retry-after", " 120")]), Some(Duration::from_mins(2)));
+        assert_eq!(wait(&[("retry-after", "864000")]), Some(Duration::from_hours(1)));
+        assert_eq!(wait(&[("retry-after", "-3")]), None);
+        let until = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");
+        assert_eq!(wait(&[until, ("date", "Sun, 06 Nov 1994 08:49:37 GMT")]), Some(Duration::from_mins(1)));
+        assert_eq!(wait(&[until]), None, "without the server's clock a date says nothing");
     }
 
     #[test]

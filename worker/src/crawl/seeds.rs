@@ -136,6 +136,12 @@ fn next_hop(fetcher: &Fetcher, url: &Url, finding: &Finding) -> Result<Option<Ur
         }
         Meaning::Gone => Err(refused("start_not_found", format!("{url} does not exist"))),
         Meaning::Skipped("not_html") => Err(refused("not_html", format!("{url} is not an HTML page"))),
+        Meaning::Failed {
+            message,
+            again: true,
+            wait,
+            ..
+        } if matches!(finding.answer.status, Some(429 | 503)) => Err(busy(message, *wait)),
         Meaning::Failed { code, message, .. } => {
             let code = match *code {
                 "dns" | "connect" | "tls" | "timeout" | "protocol" => "unreachable",
@@ -144,6 +150,14 @@ fn next_hop(fetcher: &Fetcher, url: &Url, finding: &Finding) -> Result<Option<Ur
             Err(refused(code, message.clone()))
         }
         _ => Ok(None),
+    }
+}
+
+/// The site says itself that it can't now: the crawl begins again later, when the site says so if it does.
+fn busy(message: &str, wait: Option<Duration>) -> Error {
+    match wait {
+        Some(retry_after) => Error::new(Kind::TooMany { retry_after }, "site_busy", message),
+        None => Error::unavailable("site_unavailable", message, "no Retry-After"),
     }
 }
 

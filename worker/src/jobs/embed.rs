@@ -3,7 +3,7 @@
 //! Only what is new is embedded: a chunk whose input has a stored vector keeps it. Without a model, chunks have no vectors and
 //! are found by their words. The job can be interrupted between groups of pages; what is published is not done again.
 use domain::{
-    Error, Result,
+    Error, Result, error,
     pages::index::{self, NewChunk, Pending},
 };
 use embedding::{Embedder, Kind};
@@ -164,7 +164,9 @@ async fn embed(embedder: &Arc<dyn Embedder>, group: &mut [Draft]) -> Result<()> 
 }
 
 fn failure(error: embedding::Error) -> Error {
-    if error.is_retryable() {
+    if let Some(retry_after) = error.retry_after() {
+        Error::new(error::Kind::TooMany { retry_after }, "embedding_busy", error.to_string())
+    } else if error.is_retryable() {
         Error::unavailable("embedding_unavailable", "the embedding model does not answer", error)
     } else {
         tracing::warn!(%error, "embedding failed for good");

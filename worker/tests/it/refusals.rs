@@ -1,7 +1,7 @@
 //! Start pages that cannot be had: the job fails with a code that says why, and nothing is left behind.
 use crate::support::{World, words};
 use domain::pages::request::ScrapeRequest;
-use testkit::{Page, Site};
+use testkit::{Page, Site, eventually};
 
 /// Crawls `url` of the site and returns the error's code.
 async fn refused(site: &Site, url: &str) -> String {
@@ -88,4 +88,25 @@ async fn the_server_is_not_there() {
     let url = site.url("/");
     drop(site);
     assert_eq!(refused_in(&world, &url).await, "unreachable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_asks_to_be_left_alone_for_a_while() {
+    let busy = Page::html("Busy", "x").status(429).header("Retry-After", "600");
+    let down = Page::html("Down", "x").status(503);
+    let site = Site::start([("/busy", busy), ("/down", down)]).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    for (path, code, wait) in [("/busy", "site_busy", 590..=600), ("/down", "site_unavailable", 0..=10)] {
+        let id = world.ask(&ScrapeRequest::of(site.url(path))).await;
+        let job = eventually("the first try", || async {
+            Some(world.job(id).await).filter(|job| job.attempts == 1)
+        })
+        .await;
+        assert_eq!((job.state.as_str(), &job.error.unwrap()["code"]), ("scheduled", &code.into()));
+        let until = world.kit.count(&format!("SELECT ceil(extract(epoch FROM run_at - now()))::bigint FROM jobs WHERE id = '{id}'")).await;
+        assert!(wait.contains(&until), "{path}: {until} s");
+    }
+    assert_eq!(world.kit.count("SELECT count(*) FROM job_urls").await, 0);
+    worker.stop().await;
 }

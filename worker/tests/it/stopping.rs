@@ -87,12 +87,7 @@ async fn an_errand_that_nobody_can_do_is_put_away() {
     let site = slow_site(1).await;
     let world = World::around(&site).await;
     let worker = world.worker();
-    let url = domain::config::RedisConfig::clone(&world.kit.config.redis).url;
-    let publisher = queue::Publisher::connect(
-        secrecy::ExposeSecret::expose_secret(&url),
-        &Lane::Queue(Kind::Scrape).stream(),
-    )
-    .unwrap();
+    let publisher = queue::Publisher::new(world.kit.dispatcher.redis(), &Lane::Queue(Kind::Scrape).stream());
     let errand = |job: &str| queue::Errand {
         job: job.to_owned(),
         kind: "scrape".to_owned(),

@@ -131,6 +131,7 @@ async fn a_pause_beyond_the_deadline_is_not_waited_for() {
     });
     let error = client(&provider).embed(Kind::Query, &numbered(1)).await.unwrap_err();
     assert_eq!(error.to_string(), "the embedding provider answered 429: slow down");
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert!(error.is_retryable());
     assert_eq!(provider.seen().len(), 1);
 }
@@ -140,7 +141,7 @@ async fn a_refusal_is_not_repeated_and_does_not_tell_the_key() {
     let body = json!({"error": {"message": "Incorrect API key provided"}}).to_string();
     let provider = Provider::start(move |_, _| Some((401, "", body.clone())));
     let error = client(&provider).embed(Kind::Query, &numbered(1)).await.unwrap_err();
-    assert!(matches!(&error, Error::Provider { status: 401, message } if message == "Incorrect API key provided"));
+    assert!(matches!(&error, Error::Provider { status: 401, message, retry_after: None } if message == "Incorrect API key provided"));
     assert!(!error.is_retryable());
     assert_eq!(provider.seen().len(), 1);
     assert!(!format!("{error:?} {:?}", settings(1)).contains("s3cret"));
