@@ -7,7 +7,8 @@ const boss = new PgBoss({
   host: order.postgres_host,
   user: 'postgres',
   database: order.database,
-  max: order.connections ?? 10,
+  // Twice its default, so that 16 publishers at once need not queue up for a connection.
+  max: 20,
   useListenNotify: role === 'work' && order.api === 'work',
   // What looks for jobs of lost workers, as often as it can be told to.
   superviseIntervalSeconds: 1,
@@ -27,7 +28,6 @@ if (role === 'publish') {
     retryLimit: 10,
     retryDelay: 0,
   });
-  if (order.how === 'none') process.exit(0);
   await publish(
     (data) => boss.send(queue, data),
     (list) => boss.insert(queue, list.map((data) => ({ data }))),

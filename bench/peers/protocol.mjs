@@ -30,7 +30,9 @@ export async function publish(one, many) {
     return emit({ event: 'published', jobs: gaps.length, seconds: 0 });
   }
   const begun = now();
-  if (how === 'single') {
+  if (how === 'none') {
+    // The queue is set up.
+  } else if (how === 'single') {
     for (let i = 0; i < jobs; i++) await one(job());
   } else if (how === 'concurrent') {
     let left = jobs;

@@ -81,7 +81,9 @@ impl Bench {
             figures.add(part, measure, contender, rate);
             if how == How::Single {
                 let (commands, statements) = costs.end(&self.stores, &cell, jobs).await?;
-                figures.add(part, Measure::CommandsSingle, contender, commands);
+                if contender.uses_redis() {
+                    figures.add(part, Measure::CommandsSingle, contender, commands);
+                }
                 if contender.uses_postgres() {
                     figures.add(part, Measure::StatementsSingle, contender, statements.work);
                     figures.add(part, Measure::ControlSingle, contender, statements.control);
@@ -102,9 +104,11 @@ impl Bench {
         let bulk = self.publish(contender, &cell, How::Bulk, jobs).await?;
         let (commands, statements) = costs.end(&self.stores, &cell, jobs).await?;
         // A single bulk call tells little.
-        if jobs > 2_000 {
+        if jobs >= 1_000 {
             figures.add(part, Measure::Bulk, contender, bulk);
-            figures.add(part, Measure::CommandsBulk, contender, commands);
+            if contender.uses_redis() {
+                figures.add(part, Measure::CommandsBulk, contender, commands);
+            }
             if contender.uses_postgres() {
                 figures.add(part, Measure::StatementsBulk, contender, statements.work);
             }
@@ -144,7 +148,9 @@ impl Bench {
             contender,
             (jobs - mark) as f64 / seconds,
         );
-        figures.add(part, Measure::CommandsDrain(concurrency), contender, commands);
+        if contender.uses_redis() {
+            figures.add(part, Measure::CommandsDrain(concurrency), contender, commands);
+        }
         if contender.uses_postgres() {
             figures.add(part, Measure::StatementsDrain(concurrency), contender, statements.work);
             figures.add(part, Measure::ControlDrain(concurrency), contender, statements.control);

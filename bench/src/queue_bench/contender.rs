@@ -82,6 +82,11 @@ impl Contender {
         matches!(self, Ledger | PgBossWork | PgBossFetch)
     }
 
+    /// Whether its jobs pass through Redis.
+    pub fn uses_redis(self) -> bool {
+        !matches!(self, PgBossWork | PgBossFetch)
+    }
+
     /// Enough for about a second each, and for apalis-redis less than stops its fetch script.
     pub fn sizes(self) -> Sizes {
         let [single, concurrent, one, ten, many] = match self {
