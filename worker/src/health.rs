@@ -3,7 +3,7 @@
 //! Alive means that its own parts move. A Redis or a database that is away makes it unready and not dead: starting it again
 //! would mend nothing.
 use domain::{
-    jobs::{LANES, Lane},
+    jobs::{LANES, Lane, measure},
     lifecycle::Lifecycle,
 };
 use poem::{

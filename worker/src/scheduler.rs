@@ -4,12 +4,14 @@ use domain::{Result, jobs::schedules, lifecycle::Lifecycle};
 use futures::FutureExt;
 use std::time::{Duration, Instant};
 
-use crate::{Context, health::Vitals};
+use crate::{Context, batch::bounded, health::Vitals};
 
 /// Longest wait between two rounds.
 const ROUND: Duration = Duration::from_millis(200);
 /// Wait between two rounds while the workers take what they get.
 const HUNGRY: Duration = Duration::from_millis(40);
+/// Longest time of a round.
+const ROUND_LIMIT: Duration = Duration::from_secs(30);
 /// Wait after a failure.
 const REST: Duration = Duration::from_secs(1);
 
@@ -20,7 +22,7 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let mut mended = None;
     let mut failing = false;
     while !life.is_stopping() {
-        let result = round(&ctx, every, &mut mended).await;
+        let result = bounded(ROUND_LIMIT, round(&ctx, every, &mut mended)).await;
         vitals.ticked();
         match &result {
             Err(error) if !failing => {

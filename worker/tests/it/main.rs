@@ -12,3 +12,4 @@ mod journal;
 mod refusals;
 mod stopping;
 mod support;
+mod upkeep;
