@@ -54,7 +54,11 @@ async fn a_worker_that_dies_between_its_effect_and_the_settlement_repeats_nothin
     })
     .await;
     fleet.assert_each_done_once(&[dying.clone(), innocent].concat()).await;
-    assert_eq!((fallen, fleet.starts_of(&dying)), (1, 2), "it dies once, and has no effect the second time");
+    assert_eq!(
+        (fallen, fleet.starts_of(&dying)),
+        (1, 2),
+        "it dies once, and has no effect the second time"
+    );
     fleet.assert_all_live();
 }
 
