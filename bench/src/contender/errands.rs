@@ -1,7 +1,7 @@
 //! `crates/queue` alone: an errand is delivered, a handler that does nothing runs, the errand is acknowledged.
 use anyhow::Result;
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
-use queue::{Client, Config, Errand, Publisher, Queue};
+use queue::{Address, Config, Errand, Publisher, Queue};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ impl Publish for Outlet {
 
 /// Handles errands, with as many waiting in the process as run: what `Config::prefetch` advises for short handlers.
 pub async fn work(order: &Order) -> Result<()> {
-    let client = Client::open(order.redis_url.as_str())?;
+    let address = Address::parse(&order.redis_url)?;
     let config = Config {
         prefetch: order.concurrency,
         lease: Duration::from_millis(order.lease_ms),
@@ -51,7 +51,7 @@ pub async fn work(order: &Order) -> Result<()> {
     Line::Ready.emit();
     let monitor = Monitor::new().register(move |restarts| {
         WorkerBuilder::new(format!("bench-{restarts}"))
-            .backend(Queue::new(client.clone(), config.clone()))
+            .backend(Queue::new(address.clone(), config.clone()))
             .concurrency(config.concurrency)
             .data(tally.clone())
             .build(handle)
