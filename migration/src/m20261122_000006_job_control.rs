@@ -57,7 +57,7 @@ ALTER TABLE jobs DROP COLUMN lease_until, ADD COLUMN worker_id uuid;
 CREATE INDEX idx_jobs_running ON jobs (worker_id) WHERE state = 'running';
 CREATE INDEX idx_jobs_in_flight ON jobs (kind, customer_id) WHERE state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL);
 CREATE INDEX idx_jobs_backlog ON jobs (kind, customer_id, priority DESC, run_at, id) WHERE state = 'queued' AND dispatched_at IS NULL;
-CREATE INDEX idx_jobs_suspects ON jobs (run_at) WHERE state = 'queued' AND starts > 0;
+CREATE INDEX idx_jobs_suspects ON jobs (run_at) WHERE state = 'queued' AND starts >= 2;
 CREATE INDEX idx_jobs_waiting ON jobs (customer_id, kind) WHERE state = 'queued';
 CREATE INDEX idx_jobs_dead ON jobs (kind, finished_at) WHERE state = 'dead';
 ALTER TABLE jobs SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);

@@ -3,7 +3,10 @@
 //! There is no task behind it. Whoever asks first does the work of all who ask meanwhile; those who come while a batch is under
 //! way make up the next one. So a single job waits for nothing, and a crowd shares a commit.
 use domain::{Error, Result, error::Kind};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::oneshot;
 
 /// Most questions of one batch.
@@ -84,6 +87,18 @@ impl<Q: Clone, A> Batch<Q, A> {
     }
 }
 
+/// Gives up on an answer after `limit`: a network that went silent does not say so.
+pub(crate) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(Error::unavailable(
+            "database_unavailable",
+            "the database does not answer",
+            elapsed,
+        )),
+    }
+}
+
 fn cut_off() -> Error {
     Error::unavailable(
         "database_unavailable",
@@ -125,6 +140,14 @@ mod tests {
         let all = futures::future::join_all((0..5).map(|q| batch.ask(q, picky))).await;
         let bad: Vec<usize> = (0..5).filter(|q| all[*q].is_err()).collect();
         assert_eq!(bad, [3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_database_is_given_up() {
+        let batch: Batch<usize, usize> = Batch::new();
+        let silent = |_| bounded(Duration::from_secs(10), std::future::pending());
+        let answer = batch.ask(1, silent).await;
+        assert_eq!(answer.unwrap_err().code(), "database_unavailable");
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    batch::bounded,
     job::{Interrupt, Signal},
 };
 
@@ -70,7 +71,8 @@ impl Heart {
         let (mut failing, mut strays) = (false, HashSet::new());
         loop {
             let began = Instant::now();
-            match self.beat(&ctx, lease, life.is_stopping(), &mut strays).await {
+            let beat = self.beat(&ctx, lease, life.is_stopping(), &mut strays);
+            match bounded(lease / 2, beat).await {
                 Ok(()) => {
                     told = began;
                     failing = false;

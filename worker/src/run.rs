@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    batch::Batch,
+    batch::{Batch, bounded},
     health,
     job::{Interrupt, Job},
     runtime, scheduler,
@@ -27,6 +27,8 @@ use crate::{
 
 /// How often the settlement is tried while the database is away.
 const SETTLE_TRIES: u32 = 7;
+/// Longest wait for the ledger's answer to a claim or a settlement.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A worker process's work.
 pub struct Worker {
@@ -88,7 +90,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         quarantined: lane == Lane::Quarantine,
     };
     let worker = ctx.heart.worker();
-    let claims = async |asks: Vec<Ask>| jobs::claim_all(&ctx.db, worker, &asks).await;
+    let claims = async |asks: Vec<Ask>| bounded(ANSWER, jobs::claim_all(&ctx.db, worker, &asks)).await;
     match ctx.desk.claims.ask(ask, claims).await? {
         Claim::Run(claimed) => run(ctx, life, *claimed).await,
         Claim::Dead => {
@@ -162,7 +164,7 @@ fn outcome_of(error: &Error) -> Outcome {
 async fn settle(ctx: &Context, lease: Lease, kind: &str, outcome: &Outcome, started: Instant) -> Result<()> {
     let mut tries = 1;
     let settled = loop {
-        let ends = async |ends: Vec<(Lease, Outcome)>| jobs::settle_all(&ctx.db, &ends).await;
+        let ends = async |ends: Vec<(Lease, Outcome)>| bounded(ANSWER, jobs::settle_all(&ctx.db, &ends)).await;
         match ctx.desk.ends.ask((lease, outcome.clone()), ends).await {
             Err(error) if tries < SETTLE_TRIES => {
                 tracing::warn!(job.id = %lease.job, error = error.story(), tries, "the job is settled later");

@@ -1,15 +1,15 @@
 //! Taking jobs: a start counter and a lease token, many jobs in one statement.
 //!
-//! The lease is the worker's life ([`super::beat`]): a running job may be taken when its worker is no longer alive. A job that
-//! took a worker down before it had saved any progress is a suspect. It is only claimed from the quarantine, where a worker
-//! runs one job at a time, so that what takes workers down does not take the same innocents down with it again and again.
+//! The lease is the worker's life ([`super::beat`]): a running job may be taken when its worker is no longer alive. A job whose
+//! workers were lost twice without any progress is a suspect. It is only claimed from the quarantine, where a worker runs one
+//! job at a time, so that what takes workers down does not take the same innocents down with it a third time.
 use entity::job;
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-use super::{MAX_STARTS, settle};
+use super::{MAX_STARTS, SUSPECT_STARTS, settle};
 use crate::{
     Result, ids,
     tenancy::{Customer, Db, sql},
@@ -68,7 +68,7 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
         WITH asked AS (SELECT * FROM jsonb_to_recordset($1) AS a (job uuid, token uuid, quarantined boolean)),
         free AS (
           SELECT j.id, asked.token FROM jobs j JOIN asked ON asked.job = j.id
-          WHERE NOT j.cancel_requested AND j.starts < $3 AND (j.starts = 0 OR asked.quarantined)
+          WHERE NOT j.cancel_requested AND j.starts < $3 AND (j.starts < $4 OR asked.quarantined)
             AND (j.state = 'queued' OR (j.state = 'running'
               AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())))
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
@@ -91,7 +91,12 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
     let asked: Vec<Value> = asked
         .map(|(ask, token)| json!({ "job": ask.job, "token": token, "quarantined": ask.quarantined }))
         .collect();
-    let values = [Value::Array(asked).into(), worker.into(), MAX_STARTS.into()];
+    let values = [
+        Value::Array(asked).into(),
+        worker.into(),
+        MAX_STARTS.into(),
+        SUSPECT_STARTS.into(),
+    ];
     let tx = db.system_relaxed().await?;
     let rows = tx.query_all_raw(sql(TAKE, values)).await?;
     let claimed = rows.iter().map(claimed);
@@ -140,7 +145,8 @@ fn claimed(row: &QueryResult) -> Result<Claimed> {
 async fn give_back(tx: &impl ConnectionTrait, jobs: &[Uuid]) -> Result<()> {
     const BACK: &str = "
         UPDATE jobs j SET dispatched_at = NULL WHERE id = ANY($1) AND state = 'queued' AND dispatched_at IS NOT NULL
-          AND (starts > 0 OR EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL))";
-    tx.execute_raw(sql(BACK, [jobs.to_vec().into()])).await?;
+          AND (starts >= $2 OR EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL))";
+    tx.execute_raw(sql(BACK, [jobs.to_vec().into(), SUSPECT_STARTS.into()]))
+        .await?;
     Ok(())
 }

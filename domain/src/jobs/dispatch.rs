@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    Submitted, events,
+    SUSPECT_STARTS, Submitted, events,
     reconcile::{self, Mended},
     stream::{GROUP, LANES, Lane, Window},
 };
@@ -29,6 +29,8 @@ use crate::{
 
 /// Held by the one process that dispatches.
 const LOCK: i64 = 0x6f6d_6e69_0001;
+/// Portions of events that are relayed in one round, so that a flood of them does not keep jobs from being dispatched.
+const RELAYED: usize = 4;
 /// Scheduled jobs that are queued in one round.
 const DUE: i64 = 5000;
 
@@ -138,8 +140,12 @@ impl Dispatcher {
         let hungry = self.fill(&tx).await?;
         tx.commit().await?;
         let mut redis = self.redis.clone();
-        while events::relay(&self.db, &mut redis).await? > 0 {}
-        Ok(hungry)
+        for _ in 0..RELAYED {
+            if events::relay(&self.db, &mut redis).await? == 0 {
+                return Ok(hungry);
+            }
+        }
+        Ok(true)
     }
 
     /// Mends what crashes and a lost Redis left, if no other process is at it. The ledger's part is done without Redis, too.
@@ -235,12 +241,12 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
         candidates AS (
           SELECT s.kind, n.id, n.priority, n.run_at, s.busy + n.turn AS turn FROM shares s CROSS JOIN LATERAL (
             SELECT j.id, j.priority, j.run_at, row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
-            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts = 0
+            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts < $3
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
           UNION ALL
           SELECT l.kind, n.id, n.priority, n.run_at, 0 FROM lanes l CROSS JOIN LATERAL (
             SELECT j.id, j.priority, j.run_at FROM jobs j
-            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts = 0
+            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts < $3
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
           SELECT id, kind, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, turn, run_at, id) AS place FROM candidates),
@@ -249,7 +255,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
           WHERE r.place <= least(l.room, CASE WHEN l.max_running IS NOT NULL
             THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
           UNION ALL
-          (SELECT j.id, 0 FROM jobs j WHERE j.state = 'queued' AND j.starts > 0 AND j.dispatched_at IS NULL
+          (SELECT j.id, 0 FROM jobs j WHERE j.state = 'queued' AND j.starts >= $3 AND j.dispatched_at IS NULL
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
             ORDER BY j.run_at LIMIT $2))
         UPDATE jobs j SET dispatched_at = now() FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
@@ -258,7 +264,11 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
     let lanes = rooms
         .keys()
         .filter_map(|lane| Some(json!({ "kind": lane.kind()?.as_str(), "room": room(lane) })));
-    let values = [Value::Array(lanes.collect()).into(), room(&Lane::Quarantine).into()];
+    let values = [
+        Value::Array(lanes.collect()).into(),
+        room(&Lane::Quarantine).into(),
+        SUSPECT_STARTS.into(),
+    ];
     let rows = tx.query_all_raw(sql(NEXT, values)).await?;
     let placed = rows
         .iter()
@@ -274,7 +284,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
 
 fn errand(row: &QueryResult) -> Result<(Lane, Errand)> {
     let kind: String = row.try_get("", "kind")?;
-    let lane = if row.try_get::<i32>("", "starts")? > 0 {
+    let lane = if row.try_get::<i32>("", "starts")? >= SUSPECT_STARTS {
         Lane::Quarantine
     } else {
         Lane::Queue(kind.parse()?)

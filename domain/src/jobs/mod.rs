@@ -37,6 +37,7 @@ pub use idempotency::{remember, replay, request_hash};
 pub use ledger::{Filter, all_told, cancel, get, list, retry, urls};
 pub use live::{EventReader, Live};
 pub use payload::{Kind, MaintenanceTask, Payload, QUEUES};
+use reconcile::SUSPECT_STARTS;
 pub use reconcile::{MAX_STARTS, Mended};
 pub use settle::{JobError, Outcome, fence, save_progress, settle, settle_all};
 pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, overview, queue_stats};

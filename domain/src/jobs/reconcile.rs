@@ -11,6 +11,8 @@ use crate::{
 
 /// Claims without any saved progress after which a job is a dead letter: it takes its workers down.
 pub const MAX_STARTS: i32 = 3;
+/// Claims without any saved progress after which the next one is made from the quarantine only.
+pub(super) const SUSPECT_STARTS: i32 = 2;
 /// An errand that was dispatched this long before the oldest one on its stream, in seconds, is not there any more.
 const MARGIN: f64 = 5.0;
 
@@ -64,10 +66,10 @@ pub(super) async fn errands(tx: &SystemTx, lane: Lane, stream: &Stats) -> Result
     const LOST: &str = "
         WITH old AS (
           SELECT id FROM jobs WHERE state = 'queued' AND dispatched_at < now() - make_interval(secs => $2)
-            AND CASE WHEN $1::text IS NULL THEN starts > 0 ELSE kind = $1 AND starts = 0 END),
+            AND CASE WHEN $1::text IS NULL THEN starts >= $4 ELSE kind = $1 AND starts < $4 END),
         running AS (
           SELECT count(*) AS n FROM jobs WHERE state = 'running'
-            AND CASE WHEN $1::text IS NULL THEN starts > 1 ELSE kind = $1 AND starts <= 1 END)
+            AND CASE WHEN $1::text IS NULL THEN starts > $4 ELSE kind = $1 AND starts <= $4 END)
         UPDATE jobs SET dispatched_at = NULL WHERE id IN (SELECT id FROM old)
           AND (SELECT count(*) FROM old) > greatest(0, $3 - (SELECT n FROM running))";
     let age = stream.oldest_waiting_ms.unwrap_or_default() as f64 / 1000.0;
@@ -75,6 +77,7 @@ pub(super) async fn errands(tx: &SystemTx, lane: Lane, stream: &Stats) -> Result
         lane.kind().map(|kind| kind.as_str().to_owned()).into(),
         (age + MARGIN).into(),
         (stream.held as i64).into(),
+        SUSPECT_STARTS.into(),
     ];
     Ok(tx.execute_raw(sql(LOST, values)).await?.rows_affected())
 }

@@ -8,7 +8,7 @@ use super::{Kind, QUEUES};
 pub enum Lane {
     /// The usual way.
     Queue(Kind),
-    /// For jobs of any kind that took a worker down: each worker runs one of these at a time.
+    /// For jobs of any kind that may have taken workers down: each worker runs one of these at a time.
     Quarantine,
 }
 

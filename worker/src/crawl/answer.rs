@@ -292,7 +292,10 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "864000")]), Some(Duration::from_hours(1)));
         assert_eq!(wait(&[("retry-after", "-3")]), None);
         let until = ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT");
-        assert_eq!(wait(&[until, ("date", "Sun, 06 Nov 1994 08:49:37 GMT")]), Some(Duration::from_mins(1)));
+        assert_eq!(
+            wait(&[until, ("date", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+            Some(Duration::from_mins(1))
+        );
         assert_eq!(wait(&[until]), None, "without the server's clock a date says nothing");
     }
 

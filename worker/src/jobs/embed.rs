@@ -165,7 +165,11 @@ async fn embed(embedder: &Arc<dyn Embedder>, group: &mut [Draft]) -> Result<()> 
 
 fn failure(error: embedding::Error) -> Error {
     if let Some(retry_after) = error.retry_after() {
-        Error::new(error::Kind::TooMany { retry_after }, "embedding_busy", error.to_string())
+        Error::new(
+            error::Kind::TooMany { retry_after },
+            "embedding_busy",
+            error.to_string(),
+        )
     } else if error.is_retryable() {
         Error::unavailable("embedding_unavailable", "the embedding model does not answer", error)
     } else {
