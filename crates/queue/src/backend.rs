@@ -33,14 +33,14 @@ struct OwnTask {
 
 impl Queue {
     /// Connects and joins the group when the worker first polls; Redis may be away until then, and then.
-    pub fn new(address: impl Into<Address>, config: Config) -> Self {
+    pub fn new(address: Address, config: Config) -> Self {
         Self::with_health(address, config, Health::default())
     }
 
     /// Like [`Queue::new`], reporting to a handle that exists already: Monitor builds a new queue at each restart.
-    pub fn with_health(address: impl Into<Address>, config: Config, health: Health) -> Self {
+    pub fn with_health(address: Address, config: Config, health: Health) -> Self {
         Self {
-            shared: Arc::new(Shared::new(address.into(), config, health)),
+            shared: Arc::new(Shared::new(address, config, health)),
             task: None,
         }
     }

@@ -12,7 +12,8 @@ pub struct Config {
     /// Handlers that run at once. Must also be given to the worker's `.concurrency()`: apalis does not tell a backend.
     pub concurrency: usize,
     /// Entries that may wait in this process beyond those running: 0 for slow handlers, so that an entry waits where any free
-    /// worker can take it; about `concurrency` for handlers of a few milliseconds.
+    /// worker can take it; 1 saves a round trip to Redis between two handlers and keeps at most one entry waiting behind them;
+    /// about `concurrency` for handlers of a few milliseconds.
     pub prefetch: usize,
     /// How long an entry stays with a worker that shows no sign of life, and how long a failed one rests before it runs again.
     pub lease: Duration,

@@ -12,3 +12,13 @@ pub const PERMISSIONS: &str = "+xadd +xlen +xrange +xreadgroup +xack +xdel +xcla
                                +xgroup|create +xgroup|delconsumer +xinfo|groups +xinfo|consumers +exists +time \
                                +evalsha +script|load +ping +select +role \
                                +client|id +client|setname +client|setinfo +client|list +client|kill";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_them() {
+        assert!(include_str!("../README.md").contains(&format!("-@all {PERMISSIONS}\n")));
+    }
+}

@@ -123,39 +123,6 @@ impl Address {
     }
 }
 
-/// For callers that still hold a client; goes when nobody does.
-#[doc(hidden)]
-impl From<redis::Client> for Address {
-    fn from(client: redis::Client) -> Self {
-        let info = client.get_connection_info();
-        let redis = info.redis_settings();
-        let (route, tls) = match info.addr() {
-            redis::ConnectionAddr::Unix(path) => (Route::Socket(path.clone()), None),
-            redis::ConnectionAddr::TcpTls { host, port, .. } => (
-                Route::Server(Endpoint {
-                    host: host.clone(),
-                    port: *port,
-                }),
-                Some(Tls { ca: None }),
-            ),
-            redis::ConnectionAddr::Tcp(host, port) => (
-                Route::Server(Endpoint {
-                    host: host.clone(),
-                    port: *port,
-                }),
-                None,
-            ),
-            _ => unreachable!("there is no other kind of address"),
-        };
-        Self(Arc::new(Parts {
-            route,
-            login: Login::new(redis.username().map(str::to_owned), redis.password().map(str::to_owned)),
-            db: redis.db(),
-            tls,
-        }))
-    }
-}
-
 impl FromStr for Address {
     type Err = AddressError;
 

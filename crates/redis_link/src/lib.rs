@@ -21,6 +21,7 @@
 //!
 //! What must stay true:
 //! - nobody waits without limit: for a connection at most [`Limits::connect`], then for the answer at most [`Limits::answer`];
+//!   and nobody waits for a connection that has been missing for longer than that;
 //! - no command is ever sent twice: after an error that came later than sending, only the caller knows whether to repeat;
 //! - a connection that missed an answer is not used again, because a network that went silent does not say so;
 //! - no password appears in an error, a log line or `Debug`.

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// A connection to Redis that is there whenever Redis is. Cheap to clone; clones share one connection.
@@ -29,7 +29,8 @@ use tokio::{
 /// - misses an answer within [`Limits::answer`];
 /// - gives an answer that only a server that was replaced gives (`READONLY`).
 ///
-/// A command waits at most [`Limits::connect`] for a connection, then at most [`Limits::answer`] for its answer. Errors:
+/// A command waits at most [`Limits::connect`] for a connection, then at most [`Limits::answer`] for its answer. While there has
+/// been no connection for that long it does not wait at all, so that a service without Redis stays quick. Errors:
 /// - a refused connection ([`RedisError::is_connection_refusal`]): there is none, and nothing was sent;
 /// - a timeout ([`RedisError::is_timeout`]): no answer; the command may have been carried out;
 /// - any other I/O error: the connection broke; the command may have been carried out.
@@ -52,8 +53,12 @@ struct Session {
 
 enum State {
     Idle,
-    /// A task is connecting; why its last attempt failed.
-    Down(Option<RedisError>),
+    /// A task is connecting.
+    Down {
+        since: Instant,
+        /// Why its last attempt failed.
+        failure: Option<RedisError>,
+    },
     Up(MultiplexedConnection),
 }
 
@@ -88,7 +93,16 @@ impl Link {
         }
         self.0.leave(0, |state| matches!(state, State::Idle));
         let mut changes = session.subscribe();
-        let waited = timeout(limits.connect, changes.wait_for(|session| session.up().is_some())).await;
+        let since = match &session.borrow().state {
+            State::Down { since, .. } => *since,
+            _ => Instant::now(),
+        };
+        // Looks once even when the time is up.
+        let waited = timeout_at(
+            since + limits.connect,
+            changes.wait_for(|session| session.up().is_some()),
+        )
+        .await;
         if let Ok(Ok(session)) = &waited
             && let Some(up) = session.up()
         {
@@ -96,10 +110,12 @@ impl Link {
         }
         drop(waited);
         let why = match &session.borrow().state {
-            State::Down(Some(error)) => format!(": {error}"),
-            _ => String::new(),
+            State::Down {
+                failure: Some(error), ..
+            } => error.to_string(),
+            _ => "it does not answer".to_owned(),
         };
-        let text = format!("no connection to {address} within {:?}{why}", limits.connect);
+        let text = format!("no connection to {address} for {:.0?}: {why}", since.elapsed());
         Err(io::Error::new(io::ErrorKind::ConnectionRefused, text).into())
     }
 
@@ -147,7 +163,11 @@ impl Shared {
             let leaves = session.number == number && from(&session.state);
             if leaves {
                 session.number += 1;
-                before = mem::replace(&mut session.state, State::Down(None));
+                let down = State::Down {
+                    since: Instant::now(),
+                    failure: None,
+                };
+                before = mem::replace(&mut session.state, down);
             }
             leaves
         });
@@ -165,14 +185,16 @@ impl Shared {
                 link.lost(number);
             }
         });
-        let state = match self.address.watched(self.limits, on_end).await {
-            Ok(conn) => State::Up(conn),
-            Err(error) => State::Down(Some(error)),
-        };
-        let is_up = matches!(state, State::Up(_));
+        let outcome = self.address.watched(self.limits, on_end).await;
+        let is_up = outcome.is_ok();
         self.session.send_modify(|session| {
-            log(&self.address, &session.state, &state);
-            session.state = state;
+            if let State::Down { failure, .. } = &mut session.state {
+                log(&self.address, failure.as_ref(), outcome.as_ref().err());
+                match outcome {
+                    Ok(conn) => session.state = State::Up(conn),
+                    Err(error) => *failure = Some(error),
+                }
+            }
         });
         is_up
     }
@@ -190,14 +212,12 @@ async fn connect(link: Weak<Shared>) {
 }
 
 /// One line for each outage, not one for each attempt.
-fn log(address: &Address, before: &State, after: &State) {
-    match (before, after) {
-        (State::Down(None), State::Down(Some(error))) => {
-            tracing::warn!(%address, %error, "no connection to Redis; trying until there is one");
-        }
-        (_, State::Down(Some(error))) => tracing::debug!(%address, %error, "still no connection to Redis"),
-        (State::Down(Some(_)), State::Up(_)) => tracing::info!(%address, "connected to Redis again"),
-        _ => {}
+fn log(address: &Address, failed: Option<&RedisError>, fails: Option<&RedisError>) {
+    match (failed, fails) {
+        (None, Some(error)) => tracing::warn!(%address, %error, "no connection to Redis; trying until there is one"),
+        (Some(_), Some(error)) => tracing::debug!(%address, %error, "still no connection to Redis"),
+        (Some(_), None) => tracing::info!(%address, "connected to Redis again"),
+        (None, None) => {}
     }
 }
 
