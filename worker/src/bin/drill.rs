@@ -3,6 +3,7 @@
 //!
 //! An effect is a row of `drill_effects`, which has no unique constraint, so that a doubled one shows. The journal tells what
 //! the handlers did, outside of the database, so that it is right also where the database is not.
+#![expect(clippy::panic, reason = "it is told to")]
 use async_trait::async_trait;
 use domain::{
     Error, Result,
@@ -118,7 +119,7 @@ impl<'a> Run<'a> {
             }
             Order::Abort => abort(),
             Order::Allocate => take_all_memory(),
-            Order::Panic => std::panic::panic_any("the drill was told to panic"),
+            Order::Panic => panic!("the drill was told to panic"),
             Order::Fail => return Err(Error::conflict("drill_failed", "the drill was told to fail")),
             Order::Retry { times } if self.job.row.attempts < times => {
                 return Err(Error::unavailable(

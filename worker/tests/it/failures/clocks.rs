@@ -7,12 +7,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// The drill by a clock that is wrong by `offset`. faketime itself stays beside what it runs; its library does without.
 fn by_the_clock(offset: &str) -> Command {
     let output = Command::new("faketime").args(["-f", offset, "env"]).output();
-    let output = output.expect("this test needs the package faketime");
+    let output = output.unwrap_or_else(|error| panic!("this test needs the package faketime: {error}"));
     let told = String::from_utf8(output.stdout).unwrap();
     let library = told.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
     let mut command = program(Path::new(env!("CARGO_BIN_EXE_drill")));
     command
-        .env("LD_PRELOAD", library.expect("the library of faketime"))
+        .env("LD_PRELOAD", library.unwrap_or_else(|| panic!("no library of faketime in {told}")))
         .env("FAKETIME", offset)
         // The monotonic clock is right on a machine whose wall clock is wrong.
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")

@@ -57,7 +57,7 @@ async fn a_job_that_crashes_its_worker_dies_and_the_jobs_beside_it_live() {
 async fn a_job_that_eats_up_the_memory_dies_and_the_jobs_beside_it_live() {
     let bounded = |fleet: &mut Fleet| {
         let mut command: Command = program(Path::new("/bin/sh"));
-        let script = format!("ulimit -v {MEMORY}; exec \"$@\"");
+        let script = format!("ulimit -c 0; ulimit -v {MEMORY}; exec \"$@\"");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_drill")]);
         fleet.add_by(command);
     };

@@ -1,5 +1,6 @@
 //! Everything at once, at random. The seed is printed; `OMNIOPS_SOAK_SEED` repeats its choices, `OMNIOPS_SOAK_SECONDS` goes on for
 //! longer.
+#![expect(clippy::print_stdout, reason = "a failure is repeated from what was printed")]
 use crate::fleet::{Fleet, LEASE};
 use domain::{config::environment, jobs};
 use entity::job;
