@@ -322,14 +322,25 @@ async fn readers_share_two_connections_that_close_with_the_last_one() {
     eventually("the hub to go at the stop", || open(0)).await;
 }
 
-/// So many that looking now and then would not find them before the patience is over.
+/// An event comes while the reader waits already.
+async fn meet(kit: &Kit, customer: &Customer, job: Uuid, reader: &mut EventReader, announced: bool) {
+    let tell = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        tell(kit, customer, job, "progress").await;
+        if announced {
+            relay_all(kit).await;
+        }
+    };
+    let (told, ()) = tokio::join!(next(reader), tell);
+    assert_eq!(told.unwrap().kind, "progress");
+}
+
+/// So often that looking now and then would take longer than the patience.
 async fn woken(kit: &Kit, customer: &Customer, job: Uuid, reader: &mut EventReader) {
     const TIMES: usize = 30;
     let each = async {
         for _ in 0..TIMES {
-            tell(kit, customer, job, "progress").await;
-            relay_all(kit).await;
-            assert_eq!(reader.next().await.unwrap().unwrap().kind, "progress");
+            meet(kit, customer, job, reader, true).await;
         }
     };
     tokio::time::timeout(PATIENCE, each)
@@ -349,18 +360,24 @@ async fn announcements_wake_readers_and_without_redis_they_look_by_themselves() 
 
     kit.stop(Server::Valkey).await;
     for _ in 0..3 {
-        tell(&kit, &customer, job, "progress").await;
-        assert_eq!(next(&mut reader).await.unwrap().kind, "progress");
+        meet(&kit, &customer, job, &mut reader, false).await;
     }
     let mut second = live.reader(&customer, job, 0);
     assert_eq!(next(&mut second).await.unwrap().kind, "queued");
-
     kit.start_again(Server::Valkey).await;
-    eventually("the relay to reconnect", || async {
+    let relayed = async || {
         let mut redis = kit.dispatcher.redis();
         jobs::relay(&kit.db, &mut redis).await.ok()
-    })
-    .await;
+    };
+    eventually("the relay to reconnect", relayed).await;
+    woken(&kit, &customer, job, &mut reader).await;
+
+    let frozen = kit.freeze(Server::Valkey);
+    for _ in 0..3 {
+        meet(&kit, &customer, job, &mut reader, false).await;
+    }
+    drop(frozen);
+    eventually("the relay to be answered", relayed).await;
     woken(&kit, &customer, job, &mut reader).await;
 }
 
