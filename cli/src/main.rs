@@ -6,6 +6,7 @@
 )]
 mod commands;
 mod process;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ enum Command {
     Migrate,
     /// Check a deployment and say what to mend.
     Doctor,
+    /// Look at the queues and change what runs.
+    #[command(subcommand)]
+    Queue(commands::queue::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Measure retrieval or extraction on a labelled set.
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Worker => process::run(commands::serve::worker()),
         Command::Migrate => process::run(commands::migrate::run()),
         Command::Doctor => process::run(commands::doctor::run()),
+        Command::Queue(command) => process::run(commands::queue::run(command)),
         Command::Openapi => {
             use std::io::Write;
             std::io::stdout()

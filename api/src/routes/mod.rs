@@ -19,6 +19,8 @@ mod search;
 mod sse;
 mod widget;
 
+pub use queue::stats_json as queue_stats_json;
+
 /// Every resource, in the contract's order.
 pub type Apis = (
     widget::Api,

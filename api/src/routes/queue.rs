@@ -1,7 +1,8 @@
 //! The queues, for the operator: how they stand, and what holds them back. Dead letters are in [`super::dead`].
 use domain::jobs::{self, Control, CustomerStats, Kind, Lag, Operator, Overview, QueueStats, queue_named};
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::ToJSON};
+use serde_json::Value;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -196,6 +197,11 @@ impl From<Overview> for Queues {
             workers: overview.workers.into_iter().map(Into::into).collect(),
         }
     }
+}
+
+/// What `GET /api/queue/stats` answers.
+pub fn stats_json(overview: Overview) -> Value {
+    Queues::from(overview).to_json().unwrap_or_default()
 }
 
 /// What holds a queue back.

@@ -2,5 +2,6 @@
 pub mod doctor;
 pub mod eval;
 pub mod migrate;
+pub mod queue;
 pub mod serve;
 pub mod up;

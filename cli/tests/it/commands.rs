@@ -82,8 +82,9 @@ async fn without_configuration_every_missing_variable_is_told_at_once() {
 
 #[tokio::test]
 async fn doctor_finds_a_good_installation_good_and_names_a_redis_that_is_away() {
-    let installation = Installation::new().arg("--no-worker");
+    let installation = Installation::new();
     let up = installation.up().await;
+    up.crawled().await;
     let mut command = omniops();
     command.arg("doctor").envs(up.variables());
     let output = run(command).await;

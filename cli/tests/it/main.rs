@@ -10,5 +10,6 @@ mod commands;
 mod crashes;
 mod installations;
 mod process;
+mod queue;
 mod up;
 mod widget;

@@ -3,7 +3,6 @@
 //! The claim and the dispatcher read the same rows, so that a pause takes effect with its commit: nothing of the kind begins
 //! any more, and what runs goes on to its end.
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
-use serde::Serialize;
 use serde_json::json;
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -24,10 +23,9 @@ pub struct Operator<'a> {
 }
 
 /// How a queue is held back; the default is not at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Control {
     /// Nothing of the kind is begun since then.
-    #[serde(with = "time::serde::rfc3339::option")]
     pub paused_at: Option<OffsetDateTime>,
     /// Jobs of the kind that run at once, on all workers together.
     pub max_running: Option<i32>,

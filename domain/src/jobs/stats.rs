@@ -5,7 +5,6 @@
 use futures::future::join_all;
 use metrics::gauge;
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde::Serialize;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -19,7 +18,7 @@ use crate::{
 const TOP: usize = 20;
 
 /// What the ledger says about one queue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QueueStats {
     /// The queue's kind of jobs.
     pub kind: Kind,
@@ -38,12 +37,11 @@ pub struct QueueStats {
     /// How long the oldest runnable job has waited, in seconds.
     pub oldest_seconds: f64,
     /// What holds the queue back.
-    #[serde(flatten)]
     pub control: Control,
 }
 
 /// What one customer has in one queue.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CustomerStats {
     /// The customer; none for the system's own jobs.
     pub customer_id: Option<Uuid>,
@@ -64,7 +62,7 @@ pub struct CustomerStats {
 }
 
 /// Errands in Redis: what the ledger's `dispatched` jobs are to the workers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// The queue's kind, or `quarantine`.
     pub lane: String,
@@ -75,7 +73,7 @@ pub struct Lag {
 }
 
 /// Everything that an operator looks at first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Overview {
     /// Every queue, also the empty ones.
     pub queues: Vec<QueueStats>,

@@ -1,6 +1,5 @@
 //! The workers as the ledger sees them, with the jobs that each of them runs. They write their own rows ([`super::beat`]).
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use serde::Serialize;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -11,8 +10,7 @@ use crate::{
 };
 
 /// How a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerState {
     /// Heard of within its lease.
     Alive,
@@ -37,7 +35,7 @@ impl WorkerState {
 }
 
 /// A worker process.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
     /// New at every start.
     pub id: Uuid,
@@ -48,7 +46,6 @@ pub struct Worker {
     /// What it runs.
     pub version: String,
     /// When it began.
-    #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
     /// Since it was last heard of, in seconds.
     pub heartbeat_age_seconds: f64,
@@ -59,7 +56,7 @@ pub struct Worker {
 }
 
 /// A job in a worker's hands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunningJob {
     /// The job.
     pub job_id: Uuid,
@@ -68,7 +65,6 @@ pub struct RunningJob {
     /// Whose it is; none for the system's own.
     pub customer_id: Option<Uuid>,
     /// When it was first begun.
-    #[serde(with = "time::serde::rfc3339::option")]
     pub since: Option<OffsetDateTime>,
 }
 
