@@ -1,7 +1,7 @@
 //! `crates/queue` alone: an errand is delivered, a handler that does nothing runs, the errand is acknowledged.
 use anyhow::Result;
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
-use queue::{Address, Config, Errand, Publisher, Queue};
+use queue::{Address, Config, Errand, Limits, Link, Publisher, Queue};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -18,8 +18,9 @@ pub struct Outlet {
 impl Outlet {
     /// Connects at the first use.
     pub fn new(order: &Order) -> Result<Self> {
+        let address = Address::parse(&order.redis_url)?;
         Ok(Self {
-            publisher: Publisher::connect(&order.redis_url, &order.queue)?,
+            publisher: Publisher::new(Link::new(address, Limits::default()), &order.queue),
             customer: Uuid::now_v7(),
         })
     }

@@ -5,10 +5,6 @@ use redis::RedisError;
 /// Why publishing or counting failed. A worker never sees one: it waits until Redis is back.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is none.
-    #[doc(hidden)]
-    #[error("not a Redis address: {0}")]
-    Address(#[source] redis_link::AddressError),
     /// There is no connection. Nothing was sent.
     #[error("Redis is away: {0}")]
     Away(#[source] RedisError),

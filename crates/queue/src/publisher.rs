@@ -1,7 +1,7 @@
 //! The publishing side: appends errands, over a link that mends itself.
 
 use crate::{Config, Errand, Error};
-use redis_link::{Address, Limits, Link};
+use redis_link::Link;
 
 /// Errands sent in one pipeline: enough that the round trip does not count, few enough that the answers of a busy server come
 /// within the link's limit.
@@ -21,13 +21,6 @@ impl Publisher {
             link,
             key: Config::key(stream),
         }
-    }
-
-    /// A publisher with a link of its own.
-    #[doc(hidden)]
-    pub fn connect(url: &str, stream: &str) -> Result<Self, Error> {
-        let address = Address::parse(url).map_err(Error::Address)?;
-        Ok(Self::new(Link::new(address, Limits::default()), stream))
     }
 
     /// Appends `errands` in order, in pipelines of 500. After an error it is unknown which of them were added, unless it is

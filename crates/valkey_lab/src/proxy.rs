@@ -22,7 +22,23 @@ pub enum Mode {
     Silent,
 }
 
-/// A port of loopback in front of a server that listens on a Unix socket.
+/// How to reach the server itself.
+#[derive(Clone)]
+enum Upstream {
+    Socket(PathBuf),
+    Port(u16),
+}
+
+impl Upstream {
+    fn of(server: &Server) -> Self {
+        match server.port {
+            Some(port) => Self::Port(port),
+            None => Self::Socket(server.socket()),
+        }
+    }
+}
+
+/// A port of loopback in front of a server.
 pub struct Proxy {
     port: u16,
     mode: watch::Sender<Mode>,
@@ -45,7 +61,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mode, modes) = watch::channel(Mode::Open);
-        let task = tokio::spawn(listen(listener, server.socket(), tls, modes)).abort_handle();
+        let task = tokio::spawn(listen(listener, Upstream::of(server), tls, modes)).abort_handle();
         Self { port, mode, task }
     }
 
@@ -66,7 +82,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn listen(listener: TcpListener, server: PathBuf, tls: Option<TlsAcceptor>, modes: watch::Receiver<Mode>) {
+async fn listen(listener: TcpListener, server: Upstream, tls: Option<TlsAcceptor>, modes: watch::Receiver<Mode>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let pass = pass(client, server.clone(), tls.clone());
@@ -85,14 +101,20 @@ async fn gate(pass: impl Future<Output = io::Result<()>>, mut modes: watch::Rece
     let _ = modes.wait_for(|mode| *mode == Mode::Closed).await;
 }
 
-async fn pass(client: TcpStream, server: PathBuf, tls: Option<TlsAcceptor>) -> io::Result<()> {
+async fn pass(client: TcpStream, server: Upstream, tls: Option<TlsAcceptor>) -> io::Result<()> {
     match tls {
         Some(tls) => carry(tls.accept(client).await?, server).await,
         None => carry(client, server).await,
     }
 }
 
-async fn carry(mut client: impl AsyncRead + AsyncWrite + Unpin, server: PathBuf) -> io::Result<()> {
-    let mut server = UnixStream::connect(server).await?;
-    copy_bidirectional(&mut client, &mut server).await.map(|_| ())
+async fn carry(mut client: impl AsyncRead + AsyncWrite + Unpin, server: Upstream) -> io::Result<()> {
+    let copied = match server {
+        Upstream::Socket(path) => copy_bidirectional(&mut client, &mut UnixStream::connect(path).await?).await,
+        Upstream::Port(port) => {
+            let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+            copy_bidirectional(&mut client, &mut server).await
+        }
+    };
+    copied.map(|_| ())
 }

@@ -30,7 +30,7 @@ const PORTS: Range<u16> = 20_000..30_000;
 pub struct Server {
     folder: TempDir,
     /// Without one it listens on a Unix socket.
-    port: Option<u16>,
+    pub(crate) port: Option<u16>,
     settings: Vec<String>,
     process: Child,
 }
@@ -92,15 +92,14 @@ impl Server {
         server
     }
 
-    /// A Sentinel that alone decides over `master`, and soon. `settings` are more lines of its configuration.
-    pub async fn sentinel(master: &Self, settings: &[&str]) -> Self {
+    /// A Sentinel that alone decides over the master at this port, and soon. `settings` are more lines of its configuration.
+    pub async fn sentinel(master: u16, settings: &[&str]) -> Self {
         loop {
             let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
             let config = folder.path().join("sentinel.conf");
             let mut text = format!(
-                "bind 127.0.0.1\nport {port}\nsentinel monitor {SERVICE} 127.0.0.1 {} 1\n\
-                 sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 5000\n",
-                master.port(),
+                "bind 127.0.0.1\nport {port}\nsentinel monitor {SERVICE} 127.0.0.1 {master} 1\n\
+                 sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 5000\n"
             );
             for setting in settings {
                 text += setting;

@@ -116,7 +116,7 @@ async fn a_queue_works_on_a_cluster() {
 async fn workers_and_publishers_follow_the_new_master() {
     let mut master = Server::on_port(&[]).await;
     let replica = Server::replica(&master).await;
-    let sentinel = Server::sentinel(&master, &[]).await;
+    let sentinel = Server::sentinel(master.port(), &[]).await;
     sentinel.until_replica_is_known().await;
     let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", sentinel.port());
     let (work, publisher) = (Work::new(), publisher(&url));

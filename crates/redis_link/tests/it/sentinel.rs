@@ -3,13 +3,13 @@
 use crate::{LIMITS, get, is_unsent, link, ping, set};
 use redis::cmd;
 use redis_link::{Address, Link};
-use valkey_lab::{SERVICE, Server, until};
+use valkey_lab::{Authority, Proxy, SERVICE, Server, until};
 
 #[tokio::test]
 async fn a_link_follows_the_new_master() {
     let mut master = Server::on_port(&[]).await;
     let replica = Server::replica(&master).await;
-    let sentinel = Server::sentinel(&master, &[]).await;
+    let sentinel = Server::sentinel(master.port(), &[]).await;
     sentinel.until_replica_is_known().await;
     // The first two Sentinels are away.
     let url = format!(
@@ -59,7 +59,7 @@ async fn a_link_follows_the_new_master() {
 async fn a_link_leaves_a_master_that_was_made_a_replica() {
     let master = Server::on_port(&[]).await;
     let replica = Server::replica(&master).await;
-    let sentinel = Server::sentinel(&master, &[]).await;
+    let sentinel = Server::sentinel(master.port(), &[]).await;
     sentinel.until_replica_is_known().await;
     let link = link(&format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", sentinel.port()));
     set(&link, "before").await.unwrap();
@@ -96,7 +96,7 @@ async fn a_readonly_answer_makes_a_link_look_for_the_master_again() {
 #[tokio::test]
 async fn sentinels_and_servers_have_passwords_of_their_own() {
     let master = Server::on_port(&[]).await;
-    let sentinel = Server::sentinel(&master, &["requirepass watch"]).await;
+    let sentinel = Server::sentinel(master.port(), &["requirepass watch"]).await;
     master.command::<()>("ACL SETUSER app on >word ~* +@all").await;
     let url = |who: &str, parameters: &str| {
         format!(
@@ -118,4 +118,35 @@ async fn sentinels_and_servers_have_passwords_of_their_own() {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("=w"), "{url}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_sentinel_that_hangs_holds_nobody_up() {
+    let master = Server::on_port(&[]).await;
+    let hung = Server::sentinel(master.port(), &[]).await;
+    let sentinel = Server::sentinel(master.port(), &[]).await;
+    hung.freeze();
+    let url = format!(
+        "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/{SERVICE}",
+        hung.port(),
+        sentinel.port()
+    );
+    set(&link(&url), "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_the_sentinel_and_with_the_master() {
+    let (master, authority) = (Server::start().await, Authority::new());
+    let to_master = Proxy::tls(&master, &authority, "127.0.0.1").await;
+    // The Sentinel cannot reach it there, and names it all the same.
+    let sentinel = Server::sentinel(to_master.port(), &[]).await;
+    let to_sentinel = Proxy::tls(&sentinel, &authority, "localhost").await;
+    let url = |ca: &Authority| {
+        let (port, ca) = (to_sentinel.port(), ca.pem());
+        format!("rediss+sentinel://localhost:{port}/{SERVICE}?ca={}", ca.display())
+    };
+    set(&link(&url(&authority)), "x").await.unwrap();
+    assert_eq!(master.command::<String>("GET key").await, "x");
+    let refused = set(&link(&url(&Authority::new())), "y").await;
+    assert!(is_unsent(&refused), "{refused:?}");
 }
