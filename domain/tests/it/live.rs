@@ -109,8 +109,7 @@ async fn connections(kit: &Kit) -> usize {
 }
 
 async fn next(reader: &mut EventReader) -> Option<jobs::Event> {
-    let told = tokio::time::timeout(PATIENCE, reader.next()).await;
-    told.expect("an event in time").unwrap()
+    tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap()
 }
 
 async fn kinds(reader: &mut EventReader) -> Vec<String> {
@@ -288,8 +287,8 @@ async fn reads(kit: &Kit) -> Reads {
 #[tokio::test]
 async fn readers_share_two_connections_that_close_with_the_last_one() {
     let kit = Kit::start().await;
-    let life = kit.life();
-    let live = kit.live(&life);
+    let process = kit.life();
+    let live = kit.live(&process);
     relay_all(&kit).await;
     let before = connections(&kit).await;
     let mut readers = Vec::new();
@@ -315,7 +314,7 @@ async fn readers_share_two_connections_that_close_with_the_last_one() {
     assert_eq!(next(&mut again).await.unwrap().kind, "queued");
     eventually("the hub to come again", || open(2)).await;
     assert_eq!(
-        life.shutdown(PATIENCE).await,
+        process.shutdown(PATIENCE).await,
         Ended::Clean,
         "the hub heeds the soft stop"
     );
@@ -343,9 +342,7 @@ async fn woken(kit: &Kit, customer: &Customer, job: Uuid, reader: &mut EventRead
             meet(kit, customer, job, reader, true).await;
         }
     };
-    tokio::time::timeout(PATIENCE, each)
-        .await
-        .expect("announcements wake the reader");
+    tokio::time::timeout(PATIENCE, each).await.unwrap();
 }
 
 #[tokio::test]
