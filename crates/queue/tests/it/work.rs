@@ -4,7 +4,7 @@ use crate::server::until;
 use apalis::prelude::{BoxDynError, Data};
 use queue::Errand;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Display,
     sync::{Arc, Mutex},
     time::Duration,
@@ -74,9 +74,9 @@ impl Work {
         self.record.begun.lock().unwrap().clone()
     }
 
-    /// How many handlers have ended.
-    pub fn ended(&self) -> usize {
-        self.record.ended.lock().unwrap().len()
+    /// The jobs that are done.
+    pub fn ended(&self) -> HashSet<String> {
+        self.record.ended.lock().unwrap().iter().cloned().collect()
     }
 
     pub async fn until_begun(&self, count: usize) {
