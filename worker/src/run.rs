@@ -11,9 +11,13 @@ use futures::FutureExt;
 use queue::Errand;
 use serde_json::Value;
 use std::{
+    convert::Infallible,
+    future::pending,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -64,10 +68,11 @@ impl Worker {
     }
 }
 
-/// Where jobs are claimed and settled, many at a time.
+/// Where jobs are claimed and settled, many at a time, and suspects one after the other.
 pub(crate) struct Desk {
     claims: Batch<Ask, Claim>,
     ends: Batch<(Lease, Outcome), bool>,
+    quarantine: Arc<Semaphore>,
 }
 
 impl Default for Desk {
@@ -75,6 +80,7 @@ impl Default for Desk {
         Self {
             claims: Batch::new(),
             ends: Batch::new(),
+            quarantine: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -85,14 +91,18 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
     };
-    let ask = Ask {
-        job,
-        quarantined: lane == Lane::Quarantine,
+    let quarantined = lane == Lane::Quarantine;
+    // Before the claim, which counts as a start: who waits here has nothing to do with a crash.
+    let alone = if quarantined {
+        Some(alone(ctx, life).await?)
+    } else {
+        None
     };
+    let ask = Ask { job, quarantined };
     let worker = ctx.heart.worker();
     let claims = async |asks: Vec<Ask>| bounded(ANSWER, jobs::claim_all(&ctx.db, worker, &asks)).await;
     match ctx.desk.claims.ask(ask, claims).await? {
-        Claim::Run(claimed) => run(ctx, life, *claimed).await,
+        Claim::Run(claimed) => run(ctx, life, *claimed, alone).await,
         Claim::Dead => {
             tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
             count(&errand.kind, "dead");
@@ -102,7 +112,23 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     }
 }
 
-async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed) -> Result<()> {
+/// Waits for the quarantine's one place.
+async fn alone(ctx: &Context, life: &Lifecycle) -> Result<OwnedSemaphorePermit> {
+    let closed = || Error::conflict("stopping", "the worker is stopping");
+    tokio::select! {
+        place = ctx.desk.quarantine.clone().acquire_owned() => place.map_err(|_| closed()),
+        () = life.stopping().cancelled_owned() => Err(closed()),
+    }
+}
+
+/// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer.
+async fn patience(place: Option<OwnedSemaphorePermit>, lease: Duration) -> Infallible {
+    tokio::time::sleep(2 * lease).await;
+    drop(place);
+    pending().await
+}
+
+async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<OwnedSemaphorePermit>) -> Result<()> {
     let started = Instant::now();
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     tracing::info!(job.id = %lease.job, job.kind = kind, starts = claimed.job.starts, event = "job_started");
@@ -112,6 +138,7 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed) -> Result<()> {
     let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
     let ended = tokio::select! {
         ended = &mut handler => ended,
+        never = patience(alone, ctx.config.worker.lease) => match never {},
         () = stopping.cancelled() => {
             job.signal.give(Interrupt::Stopping);
             handler.await

@@ -15,6 +15,9 @@ use crate::{Context, health::Vitals, run};
 /// A queue's task that panics is started again this often in the life of a process; then the liveness probe tells.
 const MAX_RESTARTS: usize = 20;
 
+/// Jobs of the quarantine in one process.
+const QUARANTINE: usize = 4;
+
 #[derive(Clone)]
 struct Hands {
     ctx: Context,
@@ -61,7 +64,9 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
     let concurrency = match lane {
         Lane::Queue(Kind::Scrape) => ctx.config.worker.concurrency,
         Lane::Queue(Kind::Embed) => available_parallelism().map_or(1, NonZero::get),
-        Lane::Queue(Kind::Maintenance) | Lane::Quarantine => 1,
+        Lane::Queue(Kind::Maintenance) => 1,
+        // One begins at a time; the others have outlasted the suspicion.
+        Lane::Quarantine => QUARANTINE,
     };
     Config {
         lease: ctx.config.worker.lease,

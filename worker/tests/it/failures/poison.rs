@@ -1,10 +1,14 @@
 //! Jobs that take their workers down, or can't be done by anybody: they end as dead letters that say why, innocents beside them are
 //! done, and a mended one runs again.
-use crate::fleet::{Fleet, work};
+use crate::fleet::{Fleet, PATIENCE, work};
 use domain::jobs::{self, MAX_STARTS};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 use testkit::program;
 use uuid::Uuid;
 
@@ -13,7 +17,7 @@ const MEMORY: u32 = 3 << 20;
 
 /// Waits until the jobs have ended, with a new worker for each that fell; returns how many fell.
 async fn ended(fleet: &mut Fleet, jobs: &[Uuid], mut add: impl FnMut(&mut Fleet)) -> usize {
-    let mut fallen = 0;
+    let (mut fallen, deadline) = (0, Instant::now() + PATIENCE);
     loop {
         let rows = fleet.rows(jobs).await;
         if rows.iter().all(|row| jobs::state::is_final(&row.state)) {
@@ -23,7 +27,10 @@ async fn ended(fleet: &mut Fleet, jobs: &[Uuid], mut add: impl FnMut(&mut Fleet)
             fallen += 1;
             add(fleet);
         }
-        assert!(fallen < 30, "workers fall without end");
+        assert!(
+            Instant::now() < deadline && fallen < 30,
+            "{fallen} workers fell, and there is no end"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -114,4 +121,20 @@ async fn mend_and_replay(fleet: &mut Fleet, jobs: &[Uuid]) {
     }
     tx.commit().await.unwrap();
     fleet.assert_each_done_once(jobs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_that_hangs_does_not_keep_the_other_suspects_waiting() {
+    let mut fleet = Fleet::start(0).await;
+    let hangs = fleet.submit(&[json!({ "do": "wait" })]).await;
+    let others = fleet.submit(&work(3, 100, 1)).await;
+    let tx = fleet.kit.db.system().await.unwrap();
+    let suspect = "UPDATE jobs SET starts = 2, dispatched_at = NULL";
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, suspect))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    fleet.add();
+    fleet.assert_each_done_once(&others).await;
+    assert_eq!(fleet.rows(&hangs).await[0].state, "running");
 }
