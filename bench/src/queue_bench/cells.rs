@@ -129,6 +129,7 @@ impl Bench {
             _ => None,
         };
         let begun = worker.until(marked).await?;
+        let (cpu_worker, cpu_servers) = (worker.cpu(), self.stores.cpu());
         worker
             .until(|line| matches!(line, Line::Handled { .. }).then_some(()))
             .await?;
@@ -140,14 +141,14 @@ impl Bench {
             sleep(Duration::from_millis(1)).await;
         }
         let seconds = (now() - begun) / 1e6;
+        let drained = (jobs - mark) as f64;
+        let worker_us = (worker.cpu() - cpu_worker) / drained;
+        let servers_us = (self.stores.cpu() - cpu_servers) / drained;
         let (commands, statements) = costs.end(&self.stores, &cell, jobs).await?;
         worker.stop().await?;
-        figures.add(
-            part,
-            Measure::Drain(concurrency),
-            contender,
-            (jobs - mark) as f64 / seconds,
-        );
+        figures.add(part, Measure::Drain(concurrency), contender, drained / seconds);
+        figures.add(part, Measure::CpuWorker(concurrency), contender, worker_us);
+        figures.add(part, Measure::CpuServers(concurrency), contender, servers_us);
         if contender.uses_redis() {
             figures.add(part, Measure::CommandsDrain(concurrency), contender, commands);
         }

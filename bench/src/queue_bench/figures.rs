@@ -16,6 +16,10 @@ pub enum Measure {
     Drain(usize),
     /// ms from publishing to starting on an idle queue, at this percentile.
     PickUp(u8),
+    /// µs of the worker's processor time for each job drained at this concurrency.
+    CpuWorker(usize),
+    /// The same of the servers.
+    CpuServers(usize),
     /// s from a worker's death until all its jobs run again.
     Recovery,
     /// Redis commands for each job published one at a time.
@@ -47,6 +51,8 @@ impl Measure {
             Self::Bulk => "publish, 500 a call (jobs/s)".into(),
             Self::Drain(at) => format!("drain, concurrency {at} (jobs/s)"),
             Self::PickUp(percent) => format!("idle pick-up, p{percent} (ms)"),
+            Self::CpuWorker(at) => format!("CPU of the worker a job, drain at {at} (µs)"),
+            Self::CpuServers(at) => format!("CPU of the servers a job, drain at {at} (µs)"),
             Self::Recovery => "kill -9 until its 10 jobs run again (s)".into(),
             Self::CommandsSingle => "Redis commands a job, publish one".into(),
             Self::CommandsBulk => "Redis commands a job, publish 500".into(),

@@ -4,6 +4,7 @@
 //! one, and the report gives medians with the least and the most.
 mod cells;
 mod contender;
+mod cpu;
 mod figures;
 mod machine;
 mod process;

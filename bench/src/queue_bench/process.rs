@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::contender::Contender;
+use super::{contender::Contender, cpu};
 use crate::protocol::{Line, Order, Role};
 
 /// Longer than anything here takes; a contender that is silent for so long has failed.
@@ -61,6 +61,11 @@ impl Process {
                 return Ok(found);
             }
         }
+    }
+
+    /// µs of processor time so far.
+    pub fn cpu(&self) -> f64 {
+        self.child.id().map_or(0.0, cpu::of)
     }
 
     /// Kills it as the kernel would, and returns when it is gone.

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::{sync::Mutex, task::spawn_blocking};
 
-use super::contender::Contender;
+use super::{contender::Contender, cpu};
 use crate::protocol::Order;
 
 /// The migrated database that a ledger's cell is a copy of.
@@ -147,7 +147,9 @@ impl Stores {
             FROM (SELECT calls, query ~* '^\\s*(begin|start transaction|commit|rollback|savepoint|release|set|reset|show|discard|deallocate|listen|select set_config)\\M'
                     AS control
                   FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles r ON r.oid = s.userid
-                  WHERE d.datname = $1 AND r.rolname <> $2) AS run";
+                  WHERE d.datname = $1 AND r.rolname <> $2
+                    -- Checks of deferred foreign keys, which no client sent.
+                    AND query !~ '^SELECT (1|\\$1) FROM ONLY ') AS run";
         let mut postgres = self.postgres.lock().await;
         let (work, control) = sqlx::query_as::<_, (f64, f64)>(COUNT)
             .bind(&cell.order.database)
@@ -166,6 +168,12 @@ impl Stores {
         let mut postgres = self.postgres.lock().await;
         let rows = sqlx::query_as(TOP).bind(&cell.order.database).bind(DRIVER);
         Ok(rows.fetch_all(&mut *postgres).await?)
+    }
+
+    /// µs of processor time that both servers have used.
+    pub fn cpu(&self) -> f64 {
+        let used = |server| self.services.pid(server).map_or(0.0, cpu::of_family);
+        used(Server::Postgres) + used(Server::Valkey)
     }
 
     /// Versions of Valkey and Postgres.
