@@ -136,8 +136,6 @@ impl Api {
         _admin: Admin,
         kind: Query<Option<String>>,
         customer_id: Query<Option<Uuid>>,
-        /// Only those that died of this error.
-        code: Query<Option<String>>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<DeadLetter>>> {
@@ -145,8 +143,7 @@ impl Api {
         let filter = DeadFilter {
             kind: kind.0.as_deref().map(str::parse).transpose()?,
             customer: customer_id.0,
-            code: code.0,
-            before: None,
+            ..DeadFilter::default()
         };
         let rows = jobs::list_dead(&context.db, &filter, paging.after, paging.rows()).await?;
         Ok(Json(paging.list(rows, |row| row.job.id)))

@@ -163,7 +163,7 @@ impl From<jobs::Worker> for Worker {
 
 /// Queues, customers and workers.
 #[derive(Debug, Object)]
-struct Queues {
+struct QueueOverview {
     /// Every queue, also the empty ones.
     queues: Vec<Queue>,
     /// Errands of jobs that took a worker down and run alone now; null while Redis is away.
@@ -178,7 +178,7 @@ struct Queues {
     workers: Vec<Worker>,
 }
 
-impl From<Overview> for Queues {
+impl From<Overview> for QueueOverview {
     fn from(overview: Overview) -> Self {
         let errands = |lag: Lag| {
             let Lag { lane, waiting, held } = lag;
@@ -201,7 +201,7 @@ impl From<Overview> for Queues {
 
 /// What `GET /api/queue/stats` answers.
 pub fn stats_json(overview: Overview) -> Value {
-    Queues::from(overview).to_json().unwrap_or_default()
+    QueueOverview::from(overview).to_json().unwrap_or_default()
 }
 
 /// What holds a queue back.
@@ -261,7 +261,7 @@ impl Api {
         tag = "Tag::Operation",
         operation_id = "queue_stats"
     )]
-    async fn stats(&self, context: Data<&Context>, _admin: Admin) -> Answer<Json<Queues>> {
+    async fn stats(&self, context: Data<&Context>, _admin: Admin) -> Answer<Json<QueueOverview>> {
         let seen = jobs::overview(&context.db, &context.dispatcher).await?;
         Ok(Json(seen.into()))
     }

@@ -226,6 +226,10 @@ async fn metrics_are_for_the_operator_and_this_machine() {
     let text = read("").await;
     for line in [
         "omniops_queue_depth{queue=\"scrape\"} 0",
+        "omniops_queue_scheduled{queue=\"embed\"} 0",
+        "omniops_queue_paused{queue=\"maintenance\"} 0",
+        "omniops_workers{state=\"lost\"} 0",
+        "omniops_events_lag 0",
         "omniops_chat_requests_total{domain=\"shop.example\",status=\"refused\"} 1",
         "omniops_http_requests_total{route=\"/api/metrics\",method=\"GET\",status=\"401\"} 1",
         "omniops_chat_duration_seconds_bucket{domain=\"shop.example\",le=\"0.5\"}",

@@ -108,8 +108,14 @@ pub async fn run(command: Command) -> Result<()> {
         Command::Dead(which) => dead(&db, which).await,
         Command::Replay(Replay { id: Some(id), .. }) => replay(&db, id).await,
         Command::Replay(Replay { which, .. }) => replay_all(&db, which).await,
-        Command::Pause { kind } => told(kind, jobs::pause_queue(&db, kind, CLI).await?),
-        Command::Resume { kind } => told(kind, jobs::resume_queue(&db, kind, CLI).await?),
+        Command::Pause { kind } => {
+            tell(kind, jobs::pause_queue(&db, kind, CLI).await?);
+            Ok(())
+        }
+        Command::Resume { kind } => {
+            tell(kind, jobs::resume_queue(&db, kind, CLI).await?);
+            Ok(())
+        }
         Command::Limits {
             kind,
             max_running,
@@ -253,7 +259,9 @@ async fn dead(db: &Db, which: Which) -> Result<()> {
     }
     let columns = ["job", "kind", "customer", "died", "reason"].map(|name| (name, Align::Left));
     let mut table = Table::new(columns);
-    letters.into_iter().for_each(|letter| table.row(cells(letter)));
+    for letter in letters {
+        table.row(cells(letter));
+    }
     print!("{table}");
     if more {
         println!("… and more; --kind, --customer and --code choose among them.");
@@ -331,13 +339,13 @@ async fn set_limits(db: &Db, kind: Kind, all: Option<Limit>, each: Option<Limit>
     let now = now.map(|queue| queue.control).unwrap_or_default();
     let all = all.map_or(now.max_running, |limit| limit.0);
     let each = each.map_or(now.max_running_per_customer, |limit| limit.0);
-    told(kind, jobs::limit_queue(db, kind, all, each, CLI).await?)
+    tell(kind, jobs::limit_queue(db, kind, all, each, CLI).await?);
+    Ok(())
 }
 
-fn told(kind: Kind, control: Control) -> Result<()> {
+fn tell(kind: Kind, control: Control) {
     match held_back(control).as_str() {
         "" => println!("{kind}: nothing holds it back"),
         held => println!("{kind}: {held}"),
     }
-    Ok(())
 }

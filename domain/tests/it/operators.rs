@@ -279,7 +279,7 @@ async fn dead_letters_are_listed_with_their_reason_and_filtered() {
         kind: Some(Kind::Embed),
         ..all.clone()
     };
-    assert_eq!(ids(&embed, None, 10).await, [Uuid::nil(); 0]);
+    assert!(ids(&embed, None, 10).await.is_empty());
     let letter = &jobs::list_dead(&kit.db, &of_a, None, 10).await.unwrap()[0];
     assert_eq!((letter.domain.as_deref(), letter.job.attempts), (Some("a.example"), 5));
     assert_eq!(letter.job.error.as_ref().unwrap()["code"], "http_503");

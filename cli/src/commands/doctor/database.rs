@@ -30,6 +30,8 @@ const CHECKS: [Check; 4] = [
     ),
 ];
 
+const PROTECTED: &str = "row-level security on every table";
+
 /// Checks the database as its owner sees it.
 pub async fn check(config: &Config) -> Vec<Finding> {
     let owner = match Db::connect_owner(&config.database).await {
@@ -44,7 +46,6 @@ pub async fn check(config: &Config) -> Vec<Finding> {
             Err(why) => Finding::mend(what, format!("{why}; {advice}")),
         });
     }
-    const PROTECTED: &str = "row-level security on every table";
     findings.push(match migration::unprotected_tables(&owner).await {
         Ok(open) if open.is_empty() => Finding::good(PROTECTED),
         Ok(open) => Finding::mend(PROTECTED, format!("{open:?} lack it")),
