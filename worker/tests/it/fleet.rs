@@ -24,7 +24,7 @@ pub const LEASE: Duration = Duration::from_secs(3);
 /// Jobs at once of one worker.
 pub const HANDS: usize = 8;
 /// The longest wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const TABLES: &str = "
     CREATE TABLE drill_effects (job_id uuid NOT NULL, token uuid, at timestamptz NOT NULL DEFAULT clock_timestamp());

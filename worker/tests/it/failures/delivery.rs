@@ -2,6 +2,7 @@
 use crate::fleet::{Fleet, work};
 use domain::jobs::{Kind, Lane};
 use queue::{Errand, Publisher};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 use testkit::eventually;
 use uuid::Uuid;
@@ -91,6 +92,31 @@ async fn errands_that_were_marked_and_never_published_are_found_missing() {
     );
     let jobs: Vec<Uuid> = made.iter().map(|made| made.id).collect();
     fleet.assert_each_done_once(&jobs).await;
+}
+
+/// What is left when a connection breaks between the commit of a claim and its answer: the ledger says that a worker runs a job, and
+/// the worker, which lives, knows nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_answer_was_lost_is_given_back() {
+    const CLAIM: &str =
+        "UPDATE jobs SET state = 'running', starts = 1, lease_token = gen_random_uuid(), started_at = now(),
+        worker_id = (SELECT id FROM workers ORDER BY id LIMIT 1) WHERE id = $1";
+    let mut fleet = Fleet::start(2).await;
+    eventually("both workers' signs of life", || async {
+        (fleet.kit.count("SELECT count(*) FROM workers").await == 2).then_some(())
+    })
+    .await;
+    let customer = fleet.customer.clone();
+    let made = fleet.record(&customer, &work(5, 100, 1)).await.unwrap();
+    let tx = fleet.db.system().await.unwrap();
+    for made in &made {
+        let claim = Statement::from_sql_and_values(DbBackend::Postgres, CLAIM, [made.id.into()]);
+        tx.execute_raw(claim).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let jobs: Vec<Uuid> = made.iter().map(|made| made.id).collect();
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
 }
 
 /// The worker that dispatches is killed over and over.

@@ -35,6 +35,18 @@ async fn an_emptied_redis_is_filled_again_from_the_ledger() {
     fleet.assert_all_live();
 }
 
+/// Neither the worker comes back nor the errands that it held.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_and_an_emptied_redis_together_lose_no_job() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(40, 800, 2)).await;
+    fleet.worker(0).busy(4).await;
+    fleet.worker(0).crash().await;
+    fleet.kit.flush_redis().await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_worker_ends_while_redis_is_frozen() {
     let mut fleet = Fleet::start(2).await;

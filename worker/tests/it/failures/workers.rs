@@ -90,6 +90,10 @@ async fn a_worker_that_is_asked_to_stop_gives_its_jobs_away_and_ends_in_order() 
         begun,
         "it began jobs after it was asked to stop"
     );
+    assert!(
+        leaving.journal.count("interrupted") > 0,
+        "it finished jobs that others could go on with"
+    );
     fleet.assert_each_done_once(&jobs).await;
     // Nothing of it counts as a crash or as a failed attempt.
     let rows = fleet.rows(&jobs).await;
