@@ -112,10 +112,9 @@ impl Heart {
             unknown.retain(|lease| lease.token != *token);
             match held.get(token) {
                 Some(held) if held.cancel_requested => running.signal.give(Interrupt::Cancelled),
-                Some(_) => {}
                 // What was claimed while the beat was under way is not in its answer.
                 None if running.since < began => running.signal.give(Interrupt::Lost),
-                None => {}
+                Some(_) | None => {}
             }
         }
         // Unknown for one beat is a claim whose answer is on its way.

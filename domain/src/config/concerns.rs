@@ -65,7 +65,7 @@ impl RedisConfig {
         if !url.is_empty()
             && let Err(error) = redis_link::Address::parse(&url)
         {
-            r.wrong("REDIS_URL", &error.to_string(), "redis://localhost:6379");
+            r.wrong("REDIS_URL", error.to_string(), "redis://localhost:6379");
         }
         Self {
             url: url.into(),
