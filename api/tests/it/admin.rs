@@ -237,3 +237,30 @@ async fn metrics_are_for_the_operator_and_this_machine() {
         assert!(text.contains(line), "{line} is missing from {text}");
     }
 }
+
+/// The metrics that a file of the deployment names.
+fn named(file: &str) -> std::collections::BTreeSet<String> {
+    let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let metrics = words.filter(|word| word.starts_with("omniops_"));
+    let series = |name: &str| {
+        ["_sum", "_count", "_bucket"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end).map(str::to_owned))
+    };
+    metrics
+        .map(|name| series(name).unwrap_or_else(|| name.to_owned()))
+        .collect()
+}
+
+#[test]
+fn alerts_and_dashboards_name_metrics_that_the_operations_guide_has() {
+    let known = named("docs/OPERATIONS.md");
+    for file in ["deploy/prometheus/queues.rules.yml", "deploy/grafana/queues.json"] {
+        let wanted = named(file);
+        assert!(wanted.len() > 5, "{file}: {wanted:?}");
+        let unknown: Vec<_> = wanted.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+}
