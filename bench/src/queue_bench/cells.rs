@@ -176,7 +176,7 @@ impl Bench {
         let cell = self.stores.cell(contender, LEASE_MS).await?;
         self.publish(contender, &cell, How::None, 0).await?;
         let mut rng = StdRng::seed_from_u64(round);
-        let gaps: Vec<u64> = (0..150 / self.divisor).map(|_| rng.random_range(5..=50)).collect();
+        let gaps: Vec<u64> = (0..100 / self.divisor).map(|_| rng.random_range(5..=50)).collect();
         let watch = Order {
             trace: true,
             ..cell.order.clone()
