@@ -29,8 +29,6 @@ pub struct Queue {
     kind: String,
     /// Jobs that could run now.
     depth: i64,
-    /// Those of them whose errand was put on the stream.
-    dispatched: i64,
     /// Jobs that wait for their time.
     scheduled: i64,
     /// Those of them that have failed before.
@@ -61,7 +59,6 @@ impl From<QueueStats> for Queue {
         Self {
             kind: stats.kind.to_string(),
             depth: stats.depth,
-            dispatched: stats.dispatched,
             scheduled: stats.scheduled,
             retries: stats.retries,
             running: stats.running,

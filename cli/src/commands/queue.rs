@@ -9,6 +9,8 @@ use domain::{
     tenancy::{self, Db, HostName},
 };
 use serde_json::Value;
+use std::io::{self, ErrorKind, Write};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use crate::table::{Align, Table, span};
@@ -124,26 +126,35 @@ pub async fn run(command: Command) -> Result<()> {
     }
 }
 
+/// Prints a text. A reader that has seen enough, such as `head`, is no failure.
+fn show(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("printing"),
+    }
+}
+
 async fn stats(db: &Db, config: &Config, json: bool) -> Result<()> {
     let dispatcher = Dispatcher::new(db.clone(), &config.redis).context("REDIS_URL")?;
     let seen = jobs::overview(db, &dispatcher).await?;
     if json {
-        println!("{:#}", api::queue_stats_json(seen));
-        return Ok(());
+        return show(&format!("{:#}\n", api::queue_stats_json(seen)));
     }
-    print!("{}", queues(&seen));
-    if let Some(why) = &seen.lag_missing {
-        println!("Errands are not known: {why}.");
-    }
+    let unknown = seen.lag_missing.as_ref();
+    let mut parts = vec![format!(
+        "{}{}",
+        queues(&seen),
+        unknown.map_or(String::new(), |why| format!("Errands are not known: {why}.\n"))
+    )];
     if !seen.customers.is_empty() {
-        print!("\n{}", customers(&seen.customers));
+        parts.push(customers(&seen.customers).to_string());
     }
-    if seen.workers.is_empty() {
-        println!("\nNo worker was heard of within the last hour.");
+    parts.push(if seen.workers.is_empty() {
+        "No worker was heard of within the last hour.\n".to_owned()
     } else {
-        print!("\n{}", workers(&seen.workers));
-    }
-    Ok(())
+        workers(&seen.workers).to_string()
+    });
+    show(&parts.join("\n"))
 }
 
 fn queues(seen: &Overview) -> Table<10> {
@@ -254,31 +265,31 @@ async fn dead(db: &Db, which: Which) -> Result<()> {
     let more = letters.len() as u64 > SHOWN;
     letters.truncate(SHOWN as usize);
     if letters.is_empty() {
-        println!("There are no dead letters.");
-        return Ok(());
+        return show("There are no dead letters.\n");
     }
     let columns = ["job", "kind", "customer", "died", "reason"].map(|name| (name, Align::Left));
     let mut table = Table::new(columns);
     for letter in letters {
         table.row(cells(letter));
     }
-    print!("{table}");
-    if more {
-        println!("… and more; --kind, --customer and --code choose among them.");
-    }
-    Ok(())
+    let rest = if more {
+        "… and more; --kind, --customer and --code choose among them.\n"
+    } else {
+        ""
+    };
+    show(&format!("{table}{rest}"))
 }
 
 fn cells(letter: DeadLetter) -> [String; 5] {
     let job = letter.job;
     let text = |name: &str| job.error.as_ref()?.get(name).and_then(Value::as_str).map(str::to_owned);
     let reason: Vec<String> = ["code", "message"].into_iter().filter_map(text).collect();
-    let second = |at: time::OffsetDateTime| at.replace_nanosecond(0).unwrap_or(at).to_string();
+    let second = |at: OffsetDateTime| at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).ok();
     [
         job.id.to_string(),
         job.kind,
         letter.domain.unwrap_or_else(|| "(the system)".to_owned()),
-        job.finished_at.map(second).unwrap_or_default(),
+        job.finished_at.and_then(second).unwrap_or_default(),
         reason.join(": "),
     ]
 }

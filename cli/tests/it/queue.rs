@@ -94,6 +94,14 @@ async fn queues_are_seen_paused_limited_and_resumed() {
         "scrape: nothing holds it back\n"
     );
 
+    // A reader that has seen enough, such as `head`.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = omniops();
+    command.args(["queue", "stats"]).envs(up.variables()).stdout(writer);
+    let status = tokio::process::Command::from(command).status().await.expect("an end");
+    assert_eq!(status.code(), Some(0));
+
     for wrong in [
         &["queue", "pause", "scrapes"][..],
         &["queue", "limits", "scrape"],
@@ -124,7 +132,7 @@ async fn dead_letters_are_listed_and_run_again() {
     assert_eq!(told(&up, &["queue", "dead"]).await, "There are no dead letters.\n");
     let db = superuser(&up).await;
     let job = up.crawl().await["id"].as_str().expect("an id").to_owned();
-    let die = "UPDATE jobs SET state = 'dead', attempts = 5, finished_at = now(), dispatched_at = NULL,
+    let die = "UPDATE jobs SET state = 'dead', attempts = 5, finished_at = now(),
         error = '{\"code\": \"site_unavailable\", \"message\": \"503 five times\"}'";
     db.execute_unprepared(die).await.expect("the update");
 
@@ -180,7 +188,7 @@ async fn doctor_tells_of_missing_workers_pauses_and_dead_letters() {
     let db = superuser(&up).await;
     let pause = "INSERT INTO queue_controls (kind, paused_at) VALUES ('embed', now())";
     db.execute_unprepared(pause).await.expect("the pause");
-    let die = "UPDATE jobs SET state = 'dead', finished_at = now(), dispatched_at = NULL, error = '{\"code\": \"x\"}'";
+    let die = "UPDATE jobs SET state = 'dead', finished_at = now(), error = '{\"code\": \"x\"}'";
     db.execute_unprepared(die).await.expect("the update");
     let mut worker = up.worker(&[]);
     eventually("the worker", || async {

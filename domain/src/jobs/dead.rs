@@ -21,12 +21,12 @@ const TRIES: u32 = 5;
 
 /// The dead job `d` has a live twin.
 const TWIN: &str =
-    "EXISTS (SELECT FROM jobs t WHERE t.customer_id = d.customer_id AND t.kind = d.kind AND t.dedupe_key = d.dedupe_key
+    "EXISTS (SELECT FROM jobs t WHERE (t.customer_id = d.customer_id OR (t.customer_id IS NULL AND d.customer_id IS NULL)) AND t.kind = d.kind AND t.dedupe_key = d.dedupe_key
     AND t.state IN ('scheduled', 'queued', 'running', 'needs_confirmation'))";
 /// What a job is set to that runs again.
 pub(super) const AFRESH: &str =
     "state = 'queued', attempts = 0, starts = 0, cancel_requested = false, error = NULL, result = NULL,
-    run_at = now(), dispatched_at = NULL, finished_at = NULL";
+    run_at = now(), finished_at = NULL";
 
 /// Which dead letters are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

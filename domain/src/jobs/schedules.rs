@@ -254,27 +254,10 @@ async fn keep_house(db: &Db, id: Uuid) -> Result<Option<Submitted>> {
     let task: MaintenanceTask = serde_json::from_value(taken.row.options.get("task").cloned().unwrap_or_default())?;
     let mut job = NewJob::system(Payload::Maintenance { task });
     job.dedupe_key = Some(format!("schedule:{id}"));
-    let made = match live(&*tx, &job).await? {
-        Some(id) => Submitted {
-            id,
-            fresh: false,
-            errand: None,
-        },
-        None => submit(&*tx, &job).await?,
-    };
+    let made = submit(&*tx, &job).await?;
     taken.advance(&*tx, Some(made.id)).await?;
     tx.commit().await?;
     Ok(Some(made))
-}
-
-/// The live job with the key of a system job. The index of live keys takes two jobs without a customer for different ones; here
-/// the schedule's row is locked, so that looking is enough.
-async fn live(tx: &impl ConnectionTrait, job: &NewJob) -> Result<Option<Uuid>> {
-    const LIVE: &str = "SELECT id FROM jobs WHERE customer_id IS NULL AND kind = $1 AND dedupe_key = $2
-        AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
-    let values = [job.payload.kind().as_str().into(), job.dedupe_key.clone().into()];
-    let row = tx.query_one_raw(sql(LIVE, values)).await?;
-    Ok(row.map(|row| row.try_get("", "id")).transpose()?)
 }
 
 /// A schedule whose time has come, locked.
