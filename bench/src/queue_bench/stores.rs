@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result};
 use domain::config::{cache_dir, environment};
 use local_services::{Options, Runtime, Server, Services};
-use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use sea_orm::{ConnectionTrait as _, Database};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::{
@@ -14,6 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 use tokio::{sync::Mutex, task::spawn_blocking};
 
@@ -149,7 +150,7 @@ impl Stores {
                   FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles r ON r.oid = s.userid
                   WHERE d.datname = $1 AND r.rolname <> $2
                     -- Checks of deferred foreign keys, which no client sent.
-                    AND query !~ '^SELECT (1|\\$1) FROM ONLY ') AS run";
+                    AND query !~ '^SELECT (1|\\$[0-9]) FROM ONLY ') AS run";
         let mut postgres = self.postgres.lock().await;
         let (work, control) = sqlx::query_as::<_, (f64, f64)>(COUNT)
             .bind(&cell.order.database)
@@ -230,7 +231,10 @@ pub struct Redis {
 
 impl Redis {
     async fn connect(url: &str) -> Result<Self> {
-        let conn = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        // Emptying a full server takes longer than the default half second.
+        let limits = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_mins(1)));
+        let client = redis::Client::open(url)?;
+        let conn = client.get_multiplexed_async_connection_with_config(&limits).await?;
         let redis = Self {
             conn,
             own: AtomicI64::new(0),
