@@ -29,7 +29,6 @@ pub struct Model {
     pub result: Option<Json>,
     pub error: Option<Json>,
     pub dedupe_key: Option<String>,
-    pub dispatched_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
     pub started_at: Option<OffsetDateTime>,
     pub finished_at: Option<OffsetDateTime>,

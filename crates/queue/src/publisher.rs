@@ -1,6 +1,7 @@
 //! The publishing side: appends errands, over a link that mends itself.
 
 use crate::{Config, Errand, Error};
+use redis::streams::StreamRangeReply;
 use redis_link::Link;
 
 /// Errands sent in one pipeline: enough that the round trip does not count, few enough that the answers of a busy server come
@@ -21,6 +22,15 @@ impl Publisher {
             link,
             key: Config::key(stream),
         }
+    }
+
+    /// The jobs whose errands are on the stream, waiting or held by workers, the oldest first and at most `most` of them: what a
+    /// ledger need not publish again.
+    pub async fn jobs(&self, most: usize) -> Result<Vec<String>, Error> {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(&self.key).arg("-").arg("+").arg("COUNT").arg(most);
+        let entries: StreamRangeReply = range.query_async(&mut self.link.clone()).await?;
+        Ok(entries.ids.iter().filter_map(|entry| entry.get("job")).collect())
     }
 
     /// Appends `errands` in order, in pipelines of 500. After an error it is unknown which of them were added, unless it is

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{MAX_STARTS, SUSPECT_STARTS, settle};
 use crate::{
     Result, ids,
-    tenancy::{Customer, Db, sql},
+    tenancy::{Commit, Customer, Db, sql},
 };
 
 /// Proof that a worker holds a job. A write of the job's work goes through [`super::fence`] with it.
@@ -44,7 +44,8 @@ pub struct Claimed {
 pub enum Claim {
     /// Ours.
     Run(Box<Claimed>),
-    /// Already run, running elsewhere, cancelled, held back, or never there: nothing to do.
+    /// Already run, running elsewhere, cancelled, held back, or never there: nothing to do. If it still waits, the dispatcher
+    /// sees that its errand is gone, and publishes it where and when it belongs.
     Stale,
     /// It has taken down too many workers without any progress; it is a dead letter now.
     Dead,
@@ -81,7 +82,7 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
           INSERT INTO job_events (customer_id, job_id, kind, data)
           SELECT customer_id, id, 'started', jsonb_build_object('starts', starts, 'attempts', attempts) FROM taken)
         SELECT t.id, t.customer_id, t.parent_id, t.kind, t.payload, t.payload_version, t.state, t.priority, t.run_at, t.starts, t.attempts,
-          t.max_attempts, t.lease_token, t.worker_id, t.cancel_requested, t.progress, t.result, t.error, t.dedupe_key, t.dispatched_at,
+          t.max_attempts, t.lease_token, t.worker_id, t.cancel_requested, t.progress, t.result, t.error, t.dedupe_key,
           t.created_at, t.started_at, t.finished_at,
           c.id AS c_id, c.domain AS c_domain, c.name AS c_name, c.index_version AS c_index_version,
           c.settings AS c_settings, c.created_at AS c_created_at
@@ -97,7 +98,7 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
         MAX_STARTS.into(),
         SUSPECT_STARTS.into(),
     ];
-    let tx = db.system_relaxed().await?;
+    let tx = db.ledger(Commit::Relaxed).await?;
     let rows = tx.query_all_raw(sql(TAKE, values)).await?;
     let claimed = rows.iter().map(claimed);
     let mut taken: HashMap<Uuid, Claimed> = claimed.map(|c| c.map(|c| (c.lease.token, c))).collect::<Result<_>>()?;
@@ -106,7 +107,6 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
     let dead = if left.is_empty() {
         vec![]
     } else {
-        give_back(&*tx, &left).await?;
         settle::bury_exhausted(&*tx, Some(&left)).await?
     };
     tx.commit().await?;
@@ -138,15 +138,4 @@ fn claimed(row: &QueryResult) -> Result<Claimed> {
         max_attempts: job.max_attempts,
     };
     Ok(Claimed { job, customer, lease })
-}
-
-/// The errands of these jobs end here, though the jobs still wait: their queue is paused, or they belong into the quarantine.
-/// The dispatcher sees to them.
-async fn give_back(tx: &impl ConnectionTrait, jobs: &[Uuid]) -> Result<()> {
-    const BACK: &str = "
-        UPDATE jobs j SET dispatched_at = NULL WHERE id = ANY($1) AND state = 'queued' AND dispatched_at IS NOT NULL
-          AND (starts >= $2 OR EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL))";
-    tx.execute_raw(sql(BACK, [jobs.to_vec().into(), SUSPECT_STARTS.into()]))
-        .await?;
-    Ok(())
 }

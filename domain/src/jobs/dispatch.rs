@@ -1,5 +1,6 @@
 //! The outbox's other half: puts errands for queued jobs on the streams, and keeps the streams short.
 //!
+//! What is dispatched is what is on the streams: no row says it, so a Redis that has lost everything is filled again at once.
 //! The ledger holds the backlog; a stream holds a small window of it, chosen by priority and in turns between customers, so that
 //! one with ten thousand jobs does not delay another's ten, and within the limits that operators set. Of all processes that
 //! run [`Dispatcher::tick`], one at a time does the work.
@@ -24,13 +25,15 @@ use super::{
 use crate::{
     Error, Result,
     config::RedisConfig,
-    tenancy::{Db, SystemTx, sql},
+    tenancy::{Commit, Db, SystemTx, sql},
 };
 
 /// Held by the one process that dispatches.
 const LOCK: i64 = 0x6f6d_6e69_0001;
 /// Portions of events that are relayed in one round, so that a flood of them does not keep jobs from being dispatched.
 const RELAYED: usize = 4;
+/// Errands of one stream that are looked at: more than its window and all workers together hold.
+const MOST_SENT: usize = 20_000;
 /// Scheduled jobs that are queued in one round.
 const DUE: i64 = 5000;
 
@@ -102,18 +105,7 @@ impl Dispatcher {
             return true;
         };
         tracing::warn!(error = error.story(), "jobs are recorded and will be dispatched later");
-        let ids: Vec<Uuid> = made.iter().filter(|m| m.errand.is_some()).map(|m| m.id).collect();
-        if let Err(error) = self.take_back(ids).await {
-            tracing::warn!(error = error.story(), "the reconciler will find their errands missing");
-        }
         false
-    }
-
-    async fn take_back(&self, jobs: Vec<Uuid>) -> Result<()> {
-        const BACK: &str = "UPDATE jobs SET dispatched_at = NULL WHERE id = ANY($1) AND state = 'queued'";
-        let tx = self.db.system().await?;
-        tx.execute_raw(sql(BACK, [jobs.into()])).await?;
-        tx.commit().await
     }
 
     /// Makes [`Dispatcher::idle`] in this process return.
@@ -132,7 +124,7 @@ impl Dispatcher {
     /// One round, if no other process is at it: jobs whose time has come are queued, streams are filled up, events are put on
     /// their streams. Returns whether the workers may want another round at once.
     pub async fn tick(&self) -> Result<bool> {
-        let tx = self.db.system_relaxed().await?;
+        let tx = self.db.ledger(Commit::Relaxed).await?;
         if !lock(&tx).await? {
             return Ok(false);
         }
@@ -148,36 +140,32 @@ impl Dispatcher {
         Ok(true)
     }
 
-    /// Mends what crashes and a lost Redis left, if no other process is at it. The ledger's part is done without Redis, too.
+    /// Mends what crashes left, if no other process is at it.
     pub async fn reconcile(&self) -> Result<Mended> {
         let tx = self.db.system().await?;
         if !lock(&tx).await? {
             return Ok(Mended::default());
         }
-        let mut mended = reconcile::orphans(&tx).await?;
-        let streams = futures::future::try_join_all(LANES.map(async |lane| Ok((lane, self.stream(lane).await?)))).await;
-        if let Ok(streams) = &streams {
-            for (lane, stats) in streams {
-                mended.errands += reconcile::errands(&tx, *lane, stats).await?;
-            }
-        }
+        let mended = reconcile::orphans(&tx).await?;
         // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
         tx.commit().await?;
         if mended != Mended::default() {
-            let Mended { orphans, dead, errands } = mended;
-            tracing::info!(orphans, dead, errands, "jobs mended");
+            tracing::info!(orphans = mended.orphans, dead = mended.dead, "jobs mended");
             self.wake();
         }
-        streams.map(|_| mended)
+        Ok(mended)
     }
 
     async fn fill(&self, tx: &SystemTx) -> Result<bool> {
-        let mut rooms = BTreeMap::new();
+        let (mut rooms, mut sent) = (BTreeMap::new(), Vec::new());
         for lane in LANES {
+            // Before the count: what is published meanwhile is counted, and at worst published twice.
+            sent.extend(self.publisher(lane)?.jobs(MOST_SENT).await.map_err(away)?);
             let waiting = self.stream(lane).await?.waiting;
             rooms.insert(lane, self.windows().entry(lane).or_default().room(waiting));
         }
-        let errands = next(tx, &rooms).await?;
+        let sent: Vec<Uuid> = sent.iter().filter_map(|job| job.parse().ok()).collect();
+        let errands = next(tx, &rooms, sent).await?;
         let hungry = self.note(&rooms, &errands);
         self.publish(&errands).await?;
         Ok(hungry)
@@ -214,23 +202,26 @@ impl Dispatcher {
     }
 }
 
-/// Marks what is dispatched next as dispatched: in turns between customers, everybody's first job before anybody's second,
-/// where what a customer already has running or waiting counts as turns taken; the higher priority before all that.
-async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
+/// What is dispatched next, of what is not among the jobs that were `sent` already: in turns between customers, everybody's first
+/// job before anybody's second, where what a customer already has running or waiting counts as turns taken; the higher priority
+/// before all that.
+async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
     const NEXT: &str = "
         WITH RECURSIVE lanes AS (
           SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
           FROM jsonb_to_recordset($1) AS l (kind text, room bigint) LEFT JOIN queue_controls c ON c.kind = l.kind
           WHERE l.room > 0 AND c.paused_at IS NULL),
         owners (kind, customer_id) AS (
-          SELECT l.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = l.kind AND j.state = 'queued' AND j.dispatched_at IS NULL
+          SELECT l.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = l.kind AND j.state = 'queued'
             AND j.customer_id IS NOT NULL ORDER BY j.customer_id LIMIT 1) FROM lanes l
           UNION ALL
-          SELECT o.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = o.kind AND j.state = 'queued' AND j.dispatched_at IS NULL
+          SELECT o.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = o.kind AND j.state = 'queued'
             AND j.customer_id > o.customer_id ORDER BY j.customer_id LIMIT 1) FROM owners o WHERE o.customer_id IS NOT NULL),
         busy AS (
-          SELECT kind, customer_id, count(*) AS n FROM jobs
-          WHERE state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL) GROUP BY kind, customer_id),
+          SELECT kind, customer_id, count(*) AS n FROM (
+            SELECT kind, customer_id FROM jobs WHERE state = 'running'
+            UNION ALL
+            SELECT kind, customer_id FROM jobs WHERE id = ANY($4) AND state = 'queued') under_way GROUP BY kind, customer_id),
         shares AS (
           SELECT o.kind, o.customer_id, coalesce(b.n, 0) AS busy, least(
               2 * l.room / count(*) OVER (PARTITION BY o.kind) + 8,
@@ -239,27 +230,27 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
           FROM owners o JOIN lanes l ON l.kind = o.kind LEFT JOIN busy b ON b.kind = o.kind AND b.customer_id = o.customer_id
           WHERE o.customer_id IS NOT NULL),
         candidates AS (
-          SELECT s.kind, n.id, n.priority, n.run_at, s.busy + n.turn AS turn FROM shares s CROSS JOIN LATERAL (
-            SELECT j.id, j.priority, j.run_at, row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
-            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts < $3
+          SELECT s.kind, n.*, s.busy + n.turn AS place FROM shares s CROSS JOIN LATERAL (
+            SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at,
+              row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
+            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < $3 AND j.id <> ALL($4)
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
           UNION ALL
-          SELECT l.kind, n.id, n.priority, n.run_at, 0 FROM lanes l CROSS JOIN LATERAL (
-            SELECT j.id, j.priority, j.run_at FROM jobs j
-            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.dispatched_at IS NULL AND j.starts < $3
+          SELECT l.kind, n.*, 0, 0 FROM lanes l CROSS JOIN LATERAL (
+            SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at FROM jobs j
+            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < $3 AND j.id <> ALL($4)
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
-          SELECT id, kind, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, turn, run_at, id) AS place FROM candidates),
-        chosen AS (
-          SELECT r.id, r.place FROM ranked r JOIN lanes l ON l.kind = r.kind
-          WHERE r.place <= least(l.room, CASE WHEN l.max_running IS NOT NULL
-            THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
-          UNION ALL
-          (SELECT j.id, 0 FROM jobs j WHERE j.state = 'queued' AND j.starts >= $3 AND j.dispatched_at IS NULL
+          SELECT *, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, place, run_at, id) AS rank FROM candidates)
+        SELECT r.id, r.kind, r.customer_id, r.payload_version, r.starts, r.rank FROM ranked r JOIN lanes l ON l.kind = r.kind
+        WHERE r.rank <= least(l.room, CASE WHEN l.max_running IS NOT NULL
+          THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
+        UNION ALL
+        (SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, 0 FROM jobs j
+          WHERE j.state = 'queued' AND j.starts >= $3 AND j.id <> ALL($4)
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
-            ORDER BY j.run_at LIMIT $2))
-        UPDATE jobs j SET dispatched_at = now() FROM chosen WHERE j.id = chosen.id AND j.state = 'queued'
-        RETURNING j.id, j.kind, j.customer_id, j.payload_version, j.starts, chosen.place";
+          ORDER BY j.run_at LIMIT $2)
+        ORDER BY rank";
     let room = |lane: &Lane| rooms.get(lane).copied().unwrap_or_default() as i64;
     let lanes = rooms
         .keys()
@@ -268,15 +259,11 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>) -> Result<BTreeMap<Lan
         Value::Array(lanes.collect()).into(),
         room(&Lane::Quarantine).into(),
         SUSPECT_STARTS.into(),
+        sent.into(),
     ];
-    let rows = tx.query_all_raw(sql(NEXT, values)).await?;
-    let placed = rows
-        .iter()
-        .map(|row| Ok((row.try_get::<i64>("", "place")?, errand(row)?)));
-    let mut placed: Vec<(i64, (Lane, Errand))> = placed.collect::<Result<_>>()?;
-    placed.sort_by_key(|(place, _)| *place);
     let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
-    for (_, (lane, errand)) in placed {
+    for row in tx.query_all_raw(sql(NEXT, values)).await? {
+        let (lane, errand) = errand(&row)?;
         errands.entry(lane).or_default().push(errand);
     }
     Ok(errands)
@@ -307,7 +294,7 @@ async fn queue_due(tx: &SystemTx) -> Result<()> {
         WITH due AS (
           SELECT id FROM jobs WHERE state = 'scheduled' AND run_at <= now() ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED),
         queued AS (
-          UPDATE jobs j SET state = 'queued', dispatched_at = NULL FROM due WHERE j.id = due.id RETURNING j.id, j.customer_id, j.attempts)
+          UPDATE jobs j SET state = 'queued' FROM due WHERE j.id = due.id RETURNING j.id, j.customer_id, j.attempts)
         INSERT INTO job_events (customer_id, job_id, kind, data)
         SELECT customer_id, id, 'queued', jsonb_build_object('attempts', attempts) FROM queued";
     tx.execute_raw(sql(QUEUE_DUE, [DUE.into()])).await?;

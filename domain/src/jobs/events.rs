@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Result,
-    tenancy::{Db, SystemTx, sql},
+    tenancy::{Commit, Db, SystemTx, sql},
 };
 
 /// Readers that fall further behind than this read the table.
@@ -72,12 +72,12 @@ pub(super) fn customer_of(key: &str) -> Option<Uuid> {
 /// Announces the next events, and returns how many they were: 0 when all are announced whose transactions are older than
 /// every running one. Called by the process that holds the dispatcher's lock; two at once would only make doubles.
 pub async fn relay(db: &Db, redis: &mut impl ConnectionLike) -> Result<usize> {
-    let mut tx = db.system_relaxed().await?;
+    let mut tx = db.ledger(Commit::Relaxed).await?;
     let mut cursor = Cursor::read(&tx).await?;
     if cursor.ahead {
         heal(&tx).await?;
         tx.commit().await?;
-        tx = db.system_relaxed().await?;
+        tx = db.ledger(Commit::Relaxed).await?;
         cursor = Cursor::read(&tx).await?;
     }
     let events = cursor.next(&tx).await?;

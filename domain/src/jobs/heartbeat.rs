@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Lease;
 use crate::{
     Result, ids,
-    tenancy::{Db, sql},
+    tenancy::{Commit, Db, sql},
 };
 
 /// A worker process, as the ledger knows it.
@@ -63,7 +63,7 @@ pub async fn beat(db: &Db, worker: &Identity, lease: Duration, stopping: bool) -
         lease.as_secs_f64().into(),
         stopping.into(),
     ];
-    let tx = db.system_relaxed().await?;
+    let tx = db.ledger(Commit::Relaxed).await?;
     let rows = tx.query_all_raw(sql(BEAT, values)).await?;
     tx.commit().await?;
     let held = rows.iter().map(|row| {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Lease, MAX_STARTS, events};
 use crate::{
     Error, Result,
-    tenancy::{Db, sql},
+    tenancy::{Commit, Db, sql},
 };
 
 /// Why a job ended badly: a stable code and a sentence for people.
@@ -103,7 +103,7 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
           UPDATE jobs j SET state = f.to_state, attempts = f.attempts, result = f.result, error = f.error,
             run_at = CASE WHEN f.to_state IN ('scheduled', 'queued') THEN now() + make_interval(secs => coalesce(f.delay_ms, 0) / 1000.0) ELSE j.run_at END,
             starts = CASE WHEN f.fault AND f.to_state = 'scheduled' THEN f.starts ELSE 0 END,
-            lease_token = NULL, worker_id = NULL, dispatched_at = NULL,
+            lease_token = NULL, worker_id = NULL,
             finished_at = CASE WHEN f.to_state IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
           FROM final f WHERE j.id = f.id
           RETURNING j.id, j.customer_id, f.told,
@@ -114,7 +114,7 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
     let ended = ends
         .iter()
         .map(|(lease, outcome)| Ending::of(outcome, *lease).row(*lease));
-    let tx = db.system().await?;
+    let tx = db.ledger(Commit::Durable).await?;
     let values = [Value::Array(ended.collect()).into(), MAX_STARTS.into()];
     let rows = tx.query_all_raw(sql(END, values)).await?;
     tx.commit().await?;
@@ -230,7 +230,7 @@ impl Backoff {
 /// Turns those of the jobs (or of all) that used up their starts into dead letters; returns which.
 pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<&[Uuid]>) -> Result<Vec<Uuid>> {
     const BURY: &str = "
-        UPDATE jobs j SET state = 'dead', finished_at = now(), lease_token = NULL, worker_id = NULL, dispatched_at = NULL,
+        UPDATE jobs j SET state = 'dead', finished_at = now(), lease_token = NULL, worker_id = NULL,
           error = jsonb_build_object('code', 'worker_crashed', 'message',
             format('the worker was lost %s times in a row without any progress', starts), 'attempt', attempts)
         WHERE starts >= $1 AND ($2::uuid[] IS NULL OR id = ANY($2))

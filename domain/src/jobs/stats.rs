@@ -24,8 +24,6 @@ pub struct QueueStats {
     pub kind: Kind,
     /// Jobs that could run now.
     pub depth: i64,
-    /// Those of them whose errand was put on the stream.
-    pub dispatched: i64,
     /// Jobs that wait for their time.
     pub scheduled: i64,
     /// Those of them that have failed before.
@@ -61,7 +59,7 @@ pub struct CustomerStats {
     pub oldest_seconds: f64,
 }
 
-/// Errands in Redis: what the ledger's `dispatched` jobs are to the workers.
+/// Errands in Redis: what of the ledger's jobs the workers can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// The queue's kind, or `quarantine`.
@@ -92,7 +90,6 @@ struct Row {
     kind: String,
     customer_id: Option<Uuid>,
     depth: i64,
-    dispatched: i64,
     scheduled: i64,
     retries: i64,
     running: i64,
@@ -143,15 +140,14 @@ async fn rows(tx: &SystemTx) -> Result<Vec<Row>> {
     // Four states, four partial indexes: one condition for all of them would read the whole table.
     const COUNT: &str = "
         WITH live AS (
-          SELECT kind, customer_id, 1 AS depth, (dispatched_at IS NOT NULL)::int AS dispatched, 0 AS scheduled, 0 AS retries,
-            0 AS running, 0 AS dead, run_at FROM jobs WHERE state = 'queued'
+          SELECT kind, customer_id, 1 AS depth, 0 AS scheduled, 0 AS retries, 0 AS running, 0 AS dead, run_at FROM jobs WHERE state = 'queued'
           UNION ALL
-          SELECT kind, customer_id, 0, 0, 1, (attempts > 0)::int, 0, 0, NULL FROM jobs WHERE state = 'scheduled'
+          SELECT kind, customer_id, 0, 1, (attempts > 0)::int, 0, 0, NULL FROM jobs WHERE state = 'scheduled'
           UNION ALL
-          SELECT kind, customer_id, 0, 0, 0, 0, 1, 0, NULL FROM jobs WHERE state = 'running'
+          SELECT kind, customer_id, 0, 0, 0, 1, 0, NULL FROM jobs WHERE state = 'running'
           UNION ALL
-          SELECT kind, customer_id, 0, 0, 0, 0, 0, 1, NULL FROM jobs WHERE state = 'dead')
-        SELECT kind, customer_id, sum(depth) AS depth, sum(dispatched) AS dispatched, sum(scheduled) AS scheduled,
+          SELECT kind, customer_id, 0, 0, 0, 0, 1, NULL FROM jobs WHERE state = 'dead')
+        SELECT kind, customer_id, sum(depth) AS depth, sum(scheduled) AS scheduled,
           sum(retries) AS retries, sum(running) AS running, sum(dead) AS dead,
           extract(epoch FROM now() - min(run_at))::float8 AS oldest
         FROM live GROUP BY kind, customer_id";
@@ -165,7 +161,6 @@ fn by_queue(rows: &[Row], controls: &HashMap<Kind, Control>) -> Vec<QueueStats> 
         QueueStats {
             kind,
             depth: sum(|r| r.depth),
-            dispatched: sum(|r| r.dispatched),
             scheduled: sum(|r| r.scheduled),
             retries: sum(|r| r.retries),
             running: sum(|r| r.running),

@@ -1,9 +1,8 @@
 //! New jobs, written in the transaction of what caused them: one statement, however many there are.
 //!
-//! A job that may start at once is marked as dispatched in the same statement, so that [`super::Dispatcher::dispatch`] only has
-//! to publish its errand after the commit. That is so while its customer has few jobs waiting and nothing holds the queue
-//! back; everything else waits for the dispatcher's next round, which chooses by priority and fairness. If the process dies
-//! before it publishes, the reconciler finds the errand missing.
+//! While its customer has few jobs waiting and nothing holds the queue back, a new job may start at once: its errand comes with
+//! the answer, for [`super::Dispatcher::dispatch`] to publish after the commit. Everything else waits for the dispatcher's next
+//! round, which chooses by priority and fairness, and which finds what a process did not come to publish.
 use queue::Errand;
 use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::{Value, json};
@@ -87,21 +86,20 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
           FROM (SELECT DISTINCT customer_id, kind FROM asked) g
           WHERE NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = g.kind
             AND (c.paused_at IS NOT NULL OR c.max_running IS NOT NULL OR c.max_running_per_customer IS NOT NULL))),
+        direct AS (
+          SELECT a.id, a.state = 'queued' AND r.free >= row_number() OVER (PARTITION BY a.customer_id, a.kind ORDER BY a.priority DESC, a.n) AS now
+          FROM asked a LEFT JOIN room r ON r.kind = a.kind AND r.customer_id IS NOT DISTINCT FROM a.customer_id),
         made AS (
-          INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key, dispatched_at)
-          SELECT a.id, a.customer_id, a.parent_id, a.kind, a.payload, $3, a.state, a.priority, coalesce(a.run_at, now()), a.dedupe_key,
-            CASE WHEN a.state = 'queued' AND row_number() OVER (PARTITION BY a.customer_id, a.kind ORDER BY a.priority DESC, a.n) <= r.free
-              THEN now() END
-          FROM asked a LEFT JOIN room r ON r.kind = a.kind AND r.customer_id IS NOT DISTINCT FROM a.customer_id
-          ORDER BY a.n
+          INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key)
+          SELECT id, customer_id, parent_id, kind, payload, $3, state, priority, coalesce(run_at, now()), dedupe_key FROM asked ORDER BY n
           ON CONFLICT (customer_id, kind, dedupe_key)
             WHERE dedupe_key IS NOT NULL AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
           DO NOTHING
-          RETURNING id, customer_id, kind, state, dispatched_at IS NOT NULL AS dispatched),
+          RETURNING id, customer_id, kind, state),
         told AS (
           INSERT INTO job_events (customer_id, job_id, kind, data)
           SELECT customer_id, id, state, jsonb_build_object('kind', kind) FROM made)
-        SELECT id, dispatched FROM made";
+        SELECT made.id, coalesce(direct.now, false) AS direct FROM made JOIN direct ON direct.id = made.id";
     if new.is_empty() {
         return Ok(vec![]);
     }
@@ -114,15 +112,15 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
     ];
     let insert = sql(INSERT, values);
     let rows = tx.query_all_raw(insert).await?;
-    let dispatched = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "dispatched")?));
-    let made: HashMap<Uuid, bool> = rows.iter().map(dispatched).collect::<Result<_>>()?;
+    let direct = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "direct")?));
+    let made: HashMap<Uuid, bool> = rows.iter().map(direct).collect::<Result<_>>()?;
     let mut answer = Vec::with_capacity(new.len());
     for (id, new) in ids.into_iter().zip(new) {
         answer.push(match made.get(&id) {
-            Some(dispatched) => Submitted {
+            Some(direct) => Submitted {
                 id,
                 fresh: true,
-                errand: dispatched.then(|| errand(id, new)),
+                errand: direct.then(|| errand(id, new)),
             },
             None => live_twin(tx, new).await?,
         });

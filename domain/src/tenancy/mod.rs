@@ -15,5 +15,5 @@ pub use keys::{IssuedKey, KeyRecord, NewKey, authenticate, issue, list_keys, rev
 pub use principal::{Principal, Scope};
 pub use proof::prove;
 pub(crate) use tx::sql;
-pub use tx::{Db, SystemTx, TenantTx};
+pub use tx::{Commit, Db, SystemTx, TenantTx};
 pub use visitors::{VisitorSession, VisitorTokens};

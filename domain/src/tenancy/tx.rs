@@ -33,7 +33,7 @@ impl Db {
     /// A transaction of one customer.
     pub async fn tenant(&self, customer: &Customer) -> Result<TenantTx> {
         let tx = self.0.begin().await?;
-        enter(&tx, "omniops_app", &customer.domain, true).await?;
+        enter(&tx, "omniops_app", &customer.domain).await?;
         Ok(TenantTx {
             tx,
             customer: customer.id,
@@ -43,7 +43,7 @@ impl Db {
     /// A read-only transaction of one customer.
     pub async fn tenant_read(&self, customer: &Customer) -> Result<TenantTx> {
         let tx = self.0.begin_with_config(None, Some(AccessMode::ReadOnly)).await?;
-        enter(&tx, "omniops_app", &customer.domain, true).await?;
+        enter(&tx, "omniops_app", &customer.domain).await?;
         Ok(TenantTx {
             tx,
             customer: customer.id,
@@ -53,15 +53,24 @@ impl Db {
     /// A transaction of the system's own. See the module for who may call this.
     pub async fn system(&self) -> Result<SystemTx> {
         let tx = self.0.begin().await?;
-        enter(&tx, "omniops_system", "", true).await?;
+        enter(&tx, "omniops_system", "").await?;
         Ok(SystemTx(tx))
     }
 
-    /// A system transaction whose commit doesn't wait for the disk. Only for what a crash of Postgres may take back: the log is
-    /// written in order, so whatever was committed durably after it keeps it, too.
-    pub async fn system_relaxed(&self) -> Result<SystemTx> {
+    /// A system transaction for the ledger's own statements, which run by the thousand: they are planned once for a connection.
+    pub async fn ledger(&self, commit: Commit) -> Result<SystemTx> {
         let tx = self.0.begin().await?;
-        enter(&tx, "omniops_system", "", false).await?;
+        let synchronous = match commit {
+            Commit::Durable => "on",
+            Commit::Relaxed => "off",
+        };
+        let statement = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT set_config('role', 'omniops_system', true), set_config('app.current_domain', '', true),
+               set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', $1, true)",
+            [synchronous.into()],
+        );
+        tx.execute_raw(statement).await?;
         Ok(SystemTx(tx))
     }
 
@@ -89,13 +98,24 @@ async fn open(url: &SecretString, max: u32, config: &DatabaseConfig) -> Result<D
     Ok(Database::connect(options).await?)
 }
 
-async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str, durable: bool) -> Result<()> {
-    const ENTER: &str = "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true)";
-    const RELAXED: &str = "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true), set_config('synchronous_commit', 'off', true)";
-    let text = if durable { ENTER } else { RELAXED };
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, [role.into(), domain.into()]);
+async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str) -> Result<()> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true)",
+        [role.into(), domain.into()],
+    );
     tx.execute_raw(statement).await?;
     Ok(())
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// The disk.
+    Durable,
+    /// Nothing: a crash of Postgres may take it back. The log is written in order, so whatever is committed durably after it
+    /// keeps it, too.
+    Relaxed,
 }
 
 /// A transaction bound to one customer; rolled back unless committed.

@@ -324,6 +324,12 @@ async fn a_fault_of_ours_counts_as_a_start_and_ends_in_quarantine() {
         if start < jobs::MAX_STARTS {
             assert_eq!(state_of(&kit, &customer, job).await.state, state::SCHEDULED);
             execute(&kit, "UPDATE jobs SET run_at = now()").await;
+            let mut redis = kit.dispatcher.redis();
+            redis::cmd("DEL")
+                .arg(SCRAPE)
+                .query_async::<()>(&mut redis)
+                .await
+                .unwrap();
             kit.dispatcher.tick().await.unwrap();
             let quarantined = start == jobs::MAX_STARTS - 1;
             assert_eq!(length(&kit, QUARANTINE).await, u64::from(quarantined));
@@ -411,33 +417,25 @@ async fn errands_lost_with_redis_are_dispatched_again_and_orphans_are_queued() {
     assert_eq!(length(&kit, SCRAPE).await, 1);
     let mut redis = kit.dispatcher.redis();
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
-    assert_eq!(
-        kit.dispatcher.reconcile().await.unwrap().errands,
-        0,
-        "too fresh to be called lost"
-    );
-    execute(&kit, "UPDATE jobs SET dispatched_at = now() - interval '1 minute'").await;
-    assert_eq!(kit.dispatcher.reconcile().await.unwrap().errands, 1);
     kit.dispatcher.tick().await.unwrap();
     assert_eq!(length(&kit, SCRAPE).await, 1);
-    assert_eq!(kit.dispatcher.reconcile().await.unwrap(), jobs::Mended::default());
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(length(&kit, SCRAPE).await, 1, "what is there is not published again");
 
     let worker = worker(&kit).await;
     claim(&kit, &worker, job).await;
     silence(&kit).await;
     assert_eq!(kit.dispatcher.reconcile().await.unwrap().orphans, 1);
     assert_eq!(state_of(&kit, &customer, job).await.state, state::QUEUED);
-    kit.dispatcher.tick().await.unwrap();
-    assert_eq!(
-        length(&kit, SCRAPE).await,
-        2,
-        "the errand of the first worker, and a new one"
-    );
-
     jobs::beat(&kit.db, &worker, LEASE, false).await.unwrap();
     claim(&kit, &worker, job).await;
     silence(&kit).await;
     assert_eq!(kit.dispatcher.reconcile().await.unwrap().orphans, 1);
+    redis::cmd("DEL")
+        .arg(SCRAPE)
+        .query_async::<()>(&mut redis)
+        .await
+        .unwrap();
     kit.dispatcher.tick().await.unwrap();
     assert_eq!(
         length(&kit, QUARANTINE).await,
@@ -451,13 +449,14 @@ async fn errands_lost_with_redis_are_dispatched_again_and_orphans_are_queued() {
 async fn an_errand_that_was_lost_from_a_busy_stream_is_missed_all_the_same() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
-    let lost = submit(&kit, &customer, None).await.id;
-    execute(&kit, "UPDATE jobs SET dispatched_at = now() - interval '1 minute'").await;
+    let lost = submit(&kit, &customer, None).await;
+    assert!(lost.errand.is_some(), "it was to be published at once");
     let waiting = submit_many(&kit, &customer, 3).await;
     kit.dispatcher.dispatch(&waiting).await;
-    assert_eq!(kit.dispatcher.reconcile().await.unwrap().errands, 1);
-    assert!(state_of(&kit, &customer, lost).await.dispatched_at.is_none());
-    assert!(state_of(&kit, &customer, waiting[0].id).await.dispatched_at.is_some());
+    assert_eq!(length(&kit, SCRAPE).await, 3);
+    kit.dispatcher.tick().await.unwrap();
+    let on_stream: Vec<Uuid> = on_stream(&kit).await.into_iter().map(|(job, _)| job).collect();
+    assert_eq!((on_stream.len(), on_stream[3]), (4, lost.id));
 }
 
 #[tokio::test]
@@ -485,22 +484,32 @@ async fn few_jobs_start_at_once_and_many_wait_for_the_dispatcher() {
     );
 }
 
-/// Marks as dispatched what the dispatcher would choose, and says whose it is and of which priority, in order.
-async fn dispatched(kit: &Kit) -> Vec<(Uuid, i16)> {
-    kit.dispatcher.tick().await.unwrap();
+/// The jobs whose errands are on the stream of crawls, and whose they are, in order.
+async fn on_stream(kit: &Kit) -> Vec<(Uuid, Uuid)> {
     let mut redis = kit.dispatcher.redis();
-    let range: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
+    let mut range = redis::cmd("XRANGE");
+    let range: redis::streams::StreamRangeReply = range
         .arg(SCRAPE)
         .arg("-")
         .arg("+")
         .query_async(&mut redis)
         .await
         .unwrap();
+    let id = |entry: &redis::streams::StreamId, name| entry.get::<String>(name).unwrap().parse().unwrap();
+    range
+        .ids
+        .iter()
+        .map(|entry| (id(entry, "job"), id(entry, "customer")))
+        .collect()
+}
+
+/// What the dispatcher chooses: whose it is and of which priority, in order.
+async fn dispatched(kit: &Kit) -> Vec<(Uuid, i16)> {
+    kit.dispatcher.tick().await.unwrap();
     let mut found = Vec::new();
-    for entry in range.ids {
-        let (job, customer): (String, String) = (entry.get("job").unwrap(), entry.get("customer").unwrap());
+    for (job, customer) in on_stream(kit).await {
         let priority = format!("SELECT priority::bigint FROM jobs WHERE id = '{job}'");
-        found.push((customer.parse().unwrap(), kit.count(&priority).await as i16));
+        found.push((customer, kit.count(&priority).await as i16));
     }
     found
 }
@@ -528,6 +537,15 @@ async fn a_customer_with_many_jobs_does_not_delay_another_s_few_and_interactive_
     let turns: Vec<Uuid> = order[1..7].iter().map(|(customer, _)| *customer).collect();
     assert_eq!(turns.iter().filter(|id| **id == small.id).count(), 3, "{turns:?}");
     // What the big one has in flight counts as turns taken.
+    let worker = worker(&kit).await;
+    for (job, customer) in on_stream(&kit).await {
+        if customer == big.id {
+            claim(&kit, &worker, job).await;
+        } else {
+            let lease = claim(&kit, &worker, job).await.lease;
+            jobs::settle(&kit.db, lease, &Outcome::Done(json!({}))).await.unwrap();
+        }
+    }
     let mut redis = kit.dispatcher.redis();
     redis::cmd("DEL")
         .arg(SCRAPE)
@@ -552,11 +570,8 @@ async fn limits_hold_and_a_paused_queue_starts_nothing() {
     submit_many(&kit, &a, 20).await;
     submit_many(&kit, &b, 20).await;
     let count = async |customer: &Customer| {
-        let id = customer.id;
-        kit.count(&format!(
-            "SELECT count(*) FROM jobs WHERE customer_id = '{id}' AND dispatched_at IS NOT NULL"
-        ))
-        .await
+        let sent = on_stream(&kit).await;
+        sent.iter().filter(|(_, whose)| *whose == customer.id).count()
     };
     kit.dispatcher.tick().await.unwrap();
     kit.dispatcher.tick().await.unwrap();
@@ -564,15 +579,7 @@ async fn limits_hold_and_a_paused_queue_starts_nothing() {
     assert_eq!((counts[0] + counts[1], counts[0].max(counts[1])), (5, 3));
 
     execute(&kit, "UPDATE queue_controls SET paused_at = now(), max_running = NULL").await;
-    let waiting = "SELECT id FROM jobs WHERE dispatched_at IS NOT NULL LIMIT 1";
-    let tx = kit.db.system().await.unwrap();
-    let row = tx
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, waiting))
-        .await
-        .unwrap()
-        .unwrap();
-    let job: Uuid = row.try_get("", "id").unwrap();
-    tx.commit().await.unwrap();
+    let (job, _) = on_stream(&kit).await[0];
     assert!(
         matches!(ask(&kit, &worker, job, false).await, Claim::Stale),
         "an errand that is already out"
@@ -619,11 +626,25 @@ async fn jobs_are_recorded_while_redis_is_away_and_dispatched_when_it_is_back() 
     let made = submit(&kit, &customer, None).await;
     let job = made.id;
     assert!(!kit.dispatcher.dispatch(&[made]).await);
-    assert!(state_of(&kit, &customer, job).await.dispatched_at.is_none());
     kit.services.start_server(local_services::Server::Valkey).unwrap();
     eventually("the dispatcher to reconnect", || async {
-        kit.dispatcher.tick().await.ok()?;
-        state_of(&kit, &customer, job).await.dispatched_at
+        kit.dispatcher.tick().await.ok()
     })
     .await;
+    let sent = on_stream(&kit).await;
+    assert_eq!(sent, [(job, customer.id)]);
+}
+
+#[tokio::test]
+async fn the_events_of_a_job_go_with_it_and_with_its_customer() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let gone = submit_many(&kit, &a, 2).await;
+    submit(&kit, &a, None).await;
+    submit(&kit, &b, None).await;
+    execute(&kit, &format!("DELETE FROM jobs WHERE id = '{}'", gone[0].id)).await;
+    assert_eq!(kit.count("SELECT count(*) FROM job_events").await, 3);
+    execute(&kit, &format!("DELETE FROM customer_configs WHERE id = '{}'", a.id)).await;
+    assert_eq!(kit.count("SELECT count(*) FROM jobs").await, 1);
+    assert_eq!(kit.count("SELECT count(*) FROM job_events").await, 1);
 }

@@ -103,8 +103,16 @@ async fn it_asks_to_be_left_alone_for_a_while() {
             Some(world.job(id).await).filter(|job| job.attempts == 1)
         })
         .await;
-        assert_eq!((job.state.as_str(), &job.error.unwrap()["code"]), ("scheduled", &code.into()));
-        let until = world.kit.count(&format!("SELECT ceil(extract(epoch FROM run_at - now()))::bigint FROM jobs WHERE id = '{id}'")).await;
+        assert_eq!(
+            (job.state.as_str(), &job.error.unwrap()["code"]),
+            ("scheduled", &code.into())
+        );
+        let until = world
+            .kit
+            .count(&format!(
+                "SELECT ceil(extract(epoch FROM run_at - now()))::bigint FROM jobs WHERE id = '{id}'"
+            ))
+            .await;
         assert!(wait.contains(&until), "{path}: {until} s");
     }
     assert_eq!(world.kit.count("SELECT count(*) FROM job_urls").await, 0);

@@ -141,7 +141,9 @@ async fn a_refusal_is_not_repeated_and_does_not_tell_the_key() {
     let body = json!({"error": {"message": "Incorrect API key provided"}}).to_string();
     let provider = Provider::start(move |_, _| Some((401, "", body.clone())));
     let error = client(&provider).embed(Kind::Query, &numbered(1)).await.unwrap_err();
-    assert!(matches!(&error, Error::Provider { status: 401, message, retry_after: None } if message == "Incorrect API key provided"));
+    assert!(
+        matches!(&error, Error::Provider { status: 401, message, retry_after: None } if message == "Incorrect API key provided")
+    );
     assert!(!error.is_retryable());
     assert_eq!(provider.seen().len(), 1);
     assert!(!format!("{error:?} {:?}", settings(1)).contains("s3cret"));

@@ -129,7 +129,7 @@ async fn a_suspect_that_hangs_does_not_keep_the_other_suspects_waiting() {
     let hangs = fleet.submit(&[json!({ "do": "wait" })]).await;
     let others = fleet.submit(&work(3, 100, 1)).await;
     let tx = fleet.kit.db.system().await.unwrap();
-    let suspect = "UPDATE jobs SET starts = 2, dispatched_at = NULL";
+    let suspect = "UPDATE jobs SET starts = 2";
     tx.execute_raw(Statement::from_string(DbBackend::Postgres, suspect))
         .await
         .unwrap();

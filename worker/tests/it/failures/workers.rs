@@ -2,7 +2,7 @@
 use crate::fleet::{Fleet, work};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{Server, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_jobs_of_a_killed_worker_are_done_by_another() {
@@ -116,6 +116,25 @@ async fn the_second_signal_ends_a_worker_that_cannot_finish() {
     let ended = stuck.process.end().await;
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_eq!(stuck.journal.count("end"), 5);
+    fleet.add();
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+/// Neither can be told of the stop, and neither keeps the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_ends_in_time_though_postgres_or_redis_does_not_answer() {
+    let mut fleet = Fleet::with(0, &[("WORKER_SHUTDOWN_SECONDS", "3")]).await;
+    let jobs = fleet.submit(&work(40, 1500, 3)).await;
+    for (n, server) in [Server::Postgres, Server::Valkey].into_iter().enumerate() {
+        fleet.add();
+        fleet.worker(n).busy(4).await;
+        let frozen = fleet.kit.freeze(server);
+        let worker = fleet.worker(n);
+        worker.stop().await;
+        let ended = worker.process.end().await;
+        assert_eq!(ended.code(), Some(0), "{server:?}: {ended}");
+        drop(frozen);
+    }
     fleet.add();
     fleet.assert_each_done_once(&jobs).await;
 }
