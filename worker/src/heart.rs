@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Heart {
     worker: Arc<Identity>,
     running: Arc<Mutex<HashMap<Uuid, Running>>>,
+    /// When the last beat began that the ledger took.
+    heard: watch::Sender<Option<Instant>>,
 }
 
 struct Running {
@@ -46,6 +49,7 @@ impl Heart {
         Self {
             worker: Arc::new(worker),
             running: Arc::default(),
+            heard: watch::Sender::new(None),
         }
     }
 
@@ -64,6 +68,13 @@ impl Heart {
         }
     }
 
+    /// Waits until the ledger takes this process for alive: what it claimed before would be anybody's.
+    pub async fn alive(&self, lease: Duration) {
+        let heard = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < lease);
+        // The sender lives as long as `self`.
+        let _ = self.heard.subscribe().wait_for(heard).await;
+    }
+
     /// Beats until `over`. `ready` is cancelled at the first beat that the ledger took.
     pub async fn run(self, ctx: Context, life: Lifecycle, ready: CancellationToken, over: CancellationToken) {
         let lease = ctx.config.worker.lease;
@@ -75,6 +86,7 @@ impl Heart {
             match bounded(lease / 2, beat).await {
                 Ok(()) => {
                     told = began;
+                    self.heard.send_replace(Some(began));
                     failing = false;
                     ready.cancel();
                 }

@@ -30,6 +30,7 @@ pub enum Interrupt {
 #[derive(Clone, Debug, Default)]
 pub struct Signal {
     token: CancellationToken,
+    lost: CancellationToken,
     why: Arc<OnceLock<Interrupt>>,
 }
 
@@ -38,6 +39,14 @@ impl Signal {
     pub fn give(&self, why: Interrupt) {
         let _ = self.why.set(why);
         self.token.cancel();
+        if why == Interrupt::Lost {
+            self.lost.cancel();
+        }
+    }
+
+    /// Waits until the job is lost, whatever the handler was told before.
+    pub async fn lost(&self) {
+        self.lost.cancelled().await;
     }
 
     /// The reason, if the signal was given.
@@ -166,6 +175,9 @@ mod tests {
         signal.give(Interrupt::Cancelled);
         signal.give(Interrupt::Stopping);
         assert_eq!(signal.why(), Some(Interrupt::Cancelled));
+        signal.give(Interrupt::Lost);
+        assert_eq!(signal.why(), Some(Interrupt::Cancelled));
+        signal.lost().await;
         let never = signal.until(std::future::pending::<Result<()>>()).await;
         assert_eq!(never.unwrap_err().code(), "interrupted");
     }

@@ -91,6 +91,11 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
     };
+    let lease = ctx.config.worker.lease;
+    tokio::select! {
+        alive = tokio::time::timeout(lease, ctx.heart.alive(lease)) => alive.map_err(|_| unheard())?,
+        () = life.stopping().cancelled_owned() => return Err(stopping()),
+    }
     let quarantined = lane == Lane::Quarantine;
     // Before the claim, which counts as a start: who waits here has nothing to do with a crash.
     let alone = if quarantined {
@@ -114,11 +119,22 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
 
 /// Waits for the quarantine's one place.
 async fn alone(ctx: &Context, life: &Lifecycle) -> Result<OwnedSemaphorePermit> {
-    let closed = || Error::conflict("stopping", "the worker is stopping");
     tokio::select! {
-        place = ctx.desk.quarantine.clone().acquire_owned() => place.map_err(|_| closed()),
-        () = life.stopping().cancelled_owned() => Err(closed()),
+        place = ctx.desk.quarantine.clone().acquire_owned() => place.map_err(|_| stopping()),
+        () = life.stopping().cancelled_owned() => Err(stopping()),
     }
+}
+
+fn unheard() -> Error {
+    Error::unavailable(
+        "database_unavailable",
+        "the database does not answer",
+        "no sign of life got through",
+    )
+}
+
+fn stopping() -> Error {
+    Error::conflict("stopping", "the worker is stopping")
 }
 
 /// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer.
@@ -138,6 +154,9 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<Ow
     let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
     let ended = tokio::select! {
         ended = &mut handler => ended,
+        // Nothing that the handler still does counts, and it may be waiting for a database that never answers: it is dropped, and its
+        // errand given up, so that others can have the job.
+        () = job.signal.lost() => return Ok(()),
         never = patience(alone, ctx.config.worker.lease) => match never {},
         () = stopping.cancelled() => {
             job.signal.give(Interrupt::Stopping);

@@ -60,11 +60,11 @@ pub struct Ask {
     pub quarantined: bool,
 }
 
-/// Takes those of the jobs that nobody holds, for a worker that is alive; answers in the order of asking. The commit need not
+/// Takes those of the jobs that nobody holds, for a worker that is alive, else none; answers in the order of asking. The commit need not
 /// reach the disk: if a crash of Postgres takes it back, then also all that was done under it.
 pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>> {
-    // In the order of ids, so that two batches can't wait for each other; with the columns named, so that a running worker
-    // survives a migration that adds one.
+    // A row that somebody else has locked is somebody else's. The columns are named, so that a running worker survives a
+    // migration that adds one.
     const TAKE: &str = "
         WITH asked AS (SELECT * FROM jsonb_to_recordset($1) AS a (job uuid, token uuid, quarantined boolean)),
         free AS (
@@ -73,7 +73,8 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
             AND (j.state = 'queued' OR (j.state = 'running'
               AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())))
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
-          ORDER BY j.id FOR UPDATE OF j),
+            AND EXISTS (SELECT FROM workers w WHERE w.id = $2 AND w.alive_until > now())
+          ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),
         taken AS (
           UPDATE jobs j SET state = 'running', starts = j.starts + 1, lease_token = free.token, worker_id = $2,
             started_at = coalesce(j.started_at, now())

@@ -26,10 +26,10 @@ pub struct Mended {
 /// Queues the jobs of workers that are gone, or ends them: those that used up their starts, and those that were to be cancelled.
 pub(super) async fn orphans(tx: &SystemTx) -> Result<Mended> {
     const ORPHANS: &str = "
-        UPDATE jobs j SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+        UPDATE jobs SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
           finished_at = CASE WHEN cancel_requested THEN now() END, lease_token = NULL, worker_id = NULL
-        WHERE state = 'running' AND starts < $1
-          AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())
+        WHERE id IN (SELECT id FROM jobs o WHERE state = 'running' AND starts < $1
+          AND NOT EXISTS (SELECT FROM workers w WHERE w.id = o.worker_id AND w.alive_until > now()) FOR UPDATE SKIP LOCKED)
         RETURNING id, customer_id, state";
     const FORGET: &str = "DELETE FROM workers WHERE alive_until < now() - interval '1 hour'";
     let mut mended = Mended {

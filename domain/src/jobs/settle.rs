@@ -161,6 +161,12 @@ impl Ending {
             },
             Outcome::Cancelled => end("cancelled", "cancelled"),
             Outcome::HandBack => end("queued", "queued"),
+            // An outage of our own says nothing about the job.
+            Outcome::Retry(error, after) if OURS.contains(&error.code.as_str()) => Self {
+                error: Some(error.clone()),
+                delay: Some(after.unwrap_or_else(|| Backoff::after(&error.code).delay(lease.attempts))),
+                ..end("scheduled", "retry")
+            },
             Outcome::Retry(error, _) if lease.attempts + 1 >= lease.max_attempts => Self {
                 error: Some(error.clone()),
                 attempts: lease.attempts + 1,
@@ -199,6 +205,9 @@ fn printable(value: Value) -> Value {
     }
 }
 
+/// Errors of our own services. They pass, and are not counted as attempts.
+const OURS: [&str; 2] = ["database_unavailable", "redis_unavailable"];
+
 /// How the waits before retries grow: doubling from `first` up to `most`, each with a random half, so that what failed
 /// together does not return together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +220,7 @@ impl Backoff {
     /// By what went wrong: our own database and Redis are back within seconds, a site or a provider may need a while.
     fn after(code: &str) -> Self {
         let (first, most) = match code {
-            "database_unavailable" | "redis_unavailable" => (1, 30),
+            ours if OURS.contains(&ours) => (1, 30),
             "rate_limited" | "site_unavailable" | "provider_unavailable" => (10, 900),
             _ => (2, 300),
         };
@@ -233,9 +242,9 @@ pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<&[Uui
         UPDATE jobs j SET state = 'dead', finished_at = now(), lease_token = NULL, worker_id = NULL,
           error = jsonb_build_object('code', 'worker_crashed', 'message',
             format('the worker was lost %s times in a row without any progress', starts), 'attempt', attempts)
-        WHERE starts >= $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+        WHERE id IN (SELECT id FROM jobs d WHERE starts >= $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
           AND (state = 'queued' OR (state = 'running'
-            AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())))
+            AND NOT EXISTS (SELECT FROM workers w WHERE w.id = d.worker_id AND w.alive_until > now()))) FOR UPDATE SKIP LOCKED)
         RETURNING id, customer_id, error";
     let only: Option<Vec<Uuid>> = only.map(<[Uuid]>::to_vec);
     let rows = tx.query_all_raw(sql(BURY, [MAX_STARTS.into(), only.into()])).await?;
@@ -284,6 +293,13 @@ mod tests {
         let asked = Duration::from_secs(77);
         let retry = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(asked));
         assert_eq!(Ending::of(&retry, lease(0)).delay, Some(asked));
+    }
+
+    #[test]
+    fn an_outage_of_ours_uses_up_no_attempts() {
+        let outage = Outcome::Retry(JobError::new("database_unavailable", "away"), None);
+        let end = Ending::of(&outage, lease(4));
+        assert_eq!((end.state, end.attempts), ("scheduled", 4));
     }
 
     #[test]

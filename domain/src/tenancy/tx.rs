@@ -9,11 +9,14 @@ use sea_orm::{
     Statement, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
-use std::ops::Deref;
+use std::{ops::Deref, time::Duration};
 use uuid::Uuid;
 
 use super::Customer;
 use crate::{Result, config::DatabaseConfig};
+
+/// Longest wait for the connections to close.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// The pool of a process. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -67,7 +70,8 @@ impl Db {
         let statement = Statement::from_sql_and_values(
             DbBackend::Postgres,
             "SELECT set_config('role', 'omniops_system', true), set_config('app.current_domain', '', true),
-               set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', $1, true)",
+               set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', $1, true),
+               set_config('idle_in_transaction_session_timeout', '5s', true)",
             [synchronous.into()],
         );
         tx.execute_raw(statement).await?;
@@ -79,10 +83,12 @@ impl Db {
         Ok(self.0.ping().await?)
     }
 
-    /// Closes the pool.
+    /// Closes the pool, and waits for its connections no longer than the pool does for a new one.
     pub async fn close(self) {
-        if let Err(error) = self.0.close().await {
-            tracing::warn!(%error, "closing the database pool");
+        match tokio::time::timeout(CLOSE, self.0.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "closing the database pool"),
+            Err(_) => tracing::warn!("the database does not answer; its connections are left open"),
         }
     }
 }
@@ -98,10 +104,13 @@ async fn open(url: &SecretString, max: u32, config: &DatabaseConfig) -> Result<D
     Ok(Database::connect(options).await?)
 }
 
+/// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
+/// alone for long.
 async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str) -> Result<()> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true)",
+        "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true),
+           set_config('idle_in_transaction_session_timeout', '15s', true)",
         [role.into(), domain.into()],
     );
     tx.execute_raw(statement).await?;
