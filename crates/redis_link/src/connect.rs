@@ -65,7 +65,12 @@ impl Address {
                 config: config.set_connection_timeout(None),
                 protocol,
             };
-            opener.open().await
+            let mut conn = opener.open().await?;
+            match redis::cmd("PING").query_async::<()>(&mut conn).await {
+                // A server that has just started takes connections before it takes commands.
+                Err(error) if error.code() == Some("LOADING") => Err(error),
+                _ => Ok(conn),
+            }
         };
         timeout(within, opening).await.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")).into())
