@@ -69,15 +69,6 @@ impl Dispatcher {
         pong.map_err(|error| away(error.into()))
     }
 
-    /// A setting of the Redis server, for the deployment check.
-    pub async fn setting(&self, name: &str) -> Result<String> {
-        let mut redis = self.redis.clone();
-        let found: redis::RedisResult<BTreeMap<String, String>> =
-            redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut redis).await;
-        let mut found = found.map_err(|e| away(e.into()))?;
-        found.remove(name).ok_or_else(|| Error::not_found("Redis setting"))
-    }
-
     /// A connection for live events and small reads.
     pub fn redis(&self) -> Link {
         self.redis.clone()

@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
             Order::Fail => return Err(Error::conflict("drill_failed", "the drill was told to fail")),
             Order::Retry { times } if self.job.row.attempts < times => {
                 return Err(Error::unavailable(
-                    "database_unavailable",
+                    "drill_unavailable",
                     "the drill was told to be tried again",
                     "told",
                 ));
