@@ -47,8 +47,9 @@ async fn exercise(server: &Server, url: &str) {
         publisher.stats("workers").await.unwrap().waiting == 2
     })
     .await;
-    work.open_gate(4);
+    // While the gate is shut, it can't have ended yet.
     worker.assert_unharmed();
+    work.open_gate(4);
     worker.ended().await;
     assert_eq!(publisher.stats("workers").await.unwrap().consumers, []);
     let heir = Worker::at(url, config(1), &work);
