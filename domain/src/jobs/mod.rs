@@ -2,8 +2,8 @@
 //!
 //! [`submit`] writes a job in the caller's transaction. The [`Dispatcher`] turns queued jobs into errands. A worker that gets
 //! one takes the job by [`claim_all`], keeps it for as long as it says by [`beat`] that it lives, and ends it by [`settle_all`].
-//! [`Dispatcher::reconcile`] mends what crashes and lost errands leave behind. Running an errand twice is harmless: only one
-//! claim succeeds, and every write of a job's work is fenced by its [`Lease`].
+//! [`Dispatcher::reconcile`] mends what crashes leave behind; what Redis loses, the dispatcher's next round puts back. Running an
+//! errand twice is harmless: only one claim succeeds, and every write of a job's work is fenced by its [`Lease`].
 //!
 //! What must stay true: whatever writes an event of a job has locked the job's row before, in the same transaction, so that the
 //! ids of one job's events grow in the order in which they become visible.
