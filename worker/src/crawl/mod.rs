@@ -1,6 +1,7 @@
 //! The crawl of one site. `pass` goes over the frontier until nothing is open; a [`port::Crawler`] decides who is visited
 //! when; `fetcher` decides everything else, so that the crawlers differ in speed only.
 mod answer;
+mod ask;
 mod fetcher;
 mod pass;
 mod plain;

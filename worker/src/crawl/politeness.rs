@@ -60,9 +60,19 @@ impl Host {
     }
 }
 
+/// The pause between two requests to a host: what its robots.txt asks for, capped; else the configured one, from which the
+/// operator's own sites are free.
+pub(super) fn delay(config: &domain::config::CrawlConfig, host: &HostPort, asked: Option<Duration>) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let own = config.egress_allow.contains(host) && !config.delay_is_set;
+    let usual = if own { Duration::ZERO } else { config.delay };
+    asked.map_or(usual, |asked| asked.min(LONGEST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::config::CrawlConfig;
 
     fn host() -> Arc<Host> {
         Politeness::new(2).host(&"shop.test:80".parse().unwrap())
@@ -104,5 +114,30 @@ mod tests {
         let held = all.host(&first);
         assert!(Arc::ptr_eq(&held, &all.host(&first)));
         assert!(!Arc::ptr_eq(&held, &all.host(&other)));
+    }
+
+    #[test]
+    fn the_sites_own_wish_comes_first_and_local_sites_are_not_spared() {
+        let own: HostPort = "127.0.0.1:8080".parse().unwrap();
+        let other: HostPort = "shop.test:80".parse().unwrap();
+        let mut config = CrawlConfig {
+            user_agent: "OmniopsBot/1".into(),
+            per_host: 4,
+            delay: Duration::from_millis(250),
+            delay_is_set: false,
+            egress_allow: vec![own.clone()],
+        };
+        assert_eq!(delay(&config, &other, None), Duration::from_millis(250));
+        assert_eq!(delay(&config, &own, None), Duration::ZERO);
+        assert_eq!(
+            delay(&config, &own, Some(Duration::from_secs(2))),
+            Duration::from_secs(2)
+        );
+        assert_eq!(
+            delay(&config, &other, Some(Duration::from_hours(1))),
+            Duration::from_secs(30)
+        );
+        config.delay_is_set = true;
+        assert_eq!(delay(&config, &own, None), Duration::from_millis(250));
     }
 }

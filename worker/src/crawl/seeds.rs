@@ -19,8 +19,8 @@ use url::Url;
 use super::{
     Fetcher,
     answer::Meaning,
-    fetcher::{Finding, delay},
-    politeness::Host,
+    fetcher::Finding,
+    politeness::{Host, delay},
     record,
     scope::{Judgement, start_of},
 };
@@ -235,7 +235,7 @@ async fn read_sitemap(fetcher: &Fetcher, url: Url) -> Option<sitemap::Sitemap> {
     ) {
         return None;
     }
-    let answer = fetcher.file(url.clone(), sitemap::MAX_BYTES).await;
+    let answer = fetcher.ask.file(url.clone(), sitemap::MAX_BYTES).await;
     let response = answer.ok().filter(|response| response.status.is_success())?;
     let parsing = tokio::task::spawn_blocking(move || sitemap::parse(&response.body));
     match parsing.await {

@@ -1,0 +1,67 @@
+//! How a URL is asked for: the host's turn, the request with what validates the stored copy, and the reading of the answer off
+//! the async threads. Knows nothing of rows; `fetcher` says what is known, `record` what becomes of the answer.
+use domain::{Error, Result, pages::store::Known};
+use egress::{Redirects, Request};
+use http::{HeaderValue, header};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use url::Url;
+
+use super::{
+    answer::Answer,
+    politeness::Host,
+    scope::{Judgement, Scope},
+};
+
+/// Asks one site.
+pub(super) struct Ask {
+    /// The guarded client.
+    pub http: egress::Client,
+    /// The crawler's product token, for robots rules in answers.
+    pub agent: String,
+    /// What may be visited: canonical URLs and redirects elsewhere mean less.
+    pub scope: Arc<Scope>,
+    /// The host's share of this process.
+    pub host: Arc<Host>,
+    /// The pause between two requests.
+    pub delay: Duration,
+}
+
+impl Ask {
+    /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13).
+    pub async fn page(&self, url: Url, known: Option<&Known>) -> Result<Answer> {
+        let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
+            header::ACCEPT,
+            HeaderValue::from_static("text/html, application/xhtml+xml"),
+        );
+        let etag = known.and_then(|known| known.etag.as_deref());
+        let modified = known.and_then(|known| known.last_modified.as_deref());
+        for (name, validator) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, modified)] {
+            if let Some(value) = validator.and_then(|text| HeaderValue::from_str(text).ok()) {
+                request = request.header(name, value);
+            }
+        }
+        let turn = self.host.turn(self.delay).await;
+        let started = Instant::now();
+        let response = self.http.fetch(request).await;
+        drop(turn);
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Ok(Answer::none(&error, started.elapsed().as_millis() as i32)),
+        };
+        let (agent, scope) = (self.agent.clone(), self.scope.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let may_visit = |url: &Url| scope.judge(url) == Judgement::Admit;
+            Answer::read(&url, &response, &agent, &may_visit)
+        });
+        reading.await.map_err(|e| Error::internal("reading a page", e))
+    }
+
+    /// Fetches a file beside the pages, such as a sitemap, in its turn.
+    pub async fn file(&self, url: Url, max_bytes: usize) -> std::result::Result<egress::Response, egress::Error> {
+        let _turn = self.host.turn(self.delay).await;
+        self.http.fetch(Request::get(url).max_body_bytes(max_bytes)).await
+    }
+}
