@@ -23,5 +23,5 @@ mod scheduler;
 
 pub use context::{Context, CrawlerKind, MetricsText};
 pub use job::{Fenced, Interrupt, Job, Signal};
-pub use jobs::{Handlers, Product};
+pub use jobs::{Ending, Handlers, Product};
 pub use run::Worker;

@@ -9,7 +9,6 @@ use domain::{
 };
 use futures::FutureExt;
 use queue::Errand;
-use serde_json::Value;
 use std::{
     convert::Infallible,
     future::pending,
@@ -26,6 +25,7 @@ use crate::{
     batch::{Batch, bounded},
     health,
     job::{Interrupt, Job},
+    jobs::Ending,
     runtime, scheduler,
 };
 
@@ -165,7 +165,7 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<Ow
     };
     if let Some(outcome) = judge(&job, ended) {
         settle(ctx, lease, &kind, &outcome, started).await?;
-        if outcome == Outcome::HandBack {
+        if matches!(outcome, Outcome::HandBack | Outcome::Later(_)) {
             ctx.dispatcher.wake();
         }
     }
@@ -173,10 +173,12 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<Ow
     Ok(())
 }
 
-fn judge(job: &Job, ended: std::thread::Result<Result<Value>>) -> Option<Outcome> {
+fn judge(job: &Job, ended: std::thread::Result<Result<Ending>>) -> Option<Outcome> {
     match (ended, job.signal.why()) {
         (_, Some(Interrupt::Lost)) => None,
-        (Ok(Ok(result)), _) => Some(Outcome::Done(result)),
+        (Ok(Ok(Ending::Done(result))), _) => Some(Outcome::Done(result)),
+        (Ok(Ok(Ending::Hold(why))), _) => Some(Outcome::Hold(why)),
+        (Ok(Ok(Ending::Later(after))), _) => Some(Outcome::Later(after)),
         (Ok(Err(error)), _) if error.code() == "lease_lost" => None,
         (Ok(Err(_)), Some(Interrupt::Cancelled)) => Some(Outcome::Cancelled),
         (Ok(Err(_)), Some(Interrupt::Stopping)) => Some(Outcome::HandBack),
@@ -244,6 +246,8 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Fail(_) => "failed",
         Outcome::Cancelled => "cancelled",
         Outcome::HandBack => "handed_back",
+        Outcome::Hold(_) => "needs_confirmation",
+        Outcome::Later(_) => "later",
     }
 }
 

@@ -9,10 +9,10 @@ use domain::{
     retrieval::Searcher,
     tenancy::{self, Customer, Db, NewCustomer},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
-use worker::{Context, Handlers, Job, Worker};
+use worker::{Context, Ending, Handlers, Job, Worker};
 
 use super::{Publish, Tally};
 use crate::protocol::{Line, Order};
@@ -69,9 +69,9 @@ struct Nothing(Arc<Tally>);
 
 #[async_trait]
 impl Handlers for Nothing {
-    async fn run(&self, job: &Job) -> domain::Result<Value> {
+    async fn run(&self, job: &Job) -> domain::Result<Ending> {
         self.0.handle(&job.id().to_string()).await;
-        Ok(json!({}))
+        Ok(Ending::Done(json!({})))
     }
 }
 

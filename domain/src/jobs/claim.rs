@@ -84,7 +84,7 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
           SELECT customer_id, id, 'started', jsonb_build_object('starts', starts, 'attempts', attempts) FROM taken)
         SELECT t.id, t.customer_id, t.parent_id, t.kind, t.payload, t.payload_version, t.state, t.priority, t.run_at, t.starts, t.attempts,
           t.max_attempts, t.lease_token, t.worker_id, t.cancel_requested, t.progress, t.result, t.error, t.dedupe_key,
-          t.created_at, t.started_at, t.finished_at,
+          t.created_at, t.started_at, t.finished_at, t.confirmed_at,
           c.id AS c_id, c.domain AS c_domain, c.name AS c_name, c.index_version AS c_index_version,
           c.settings AS c_settings, c.created_at AS c_created_at
         FROM taken t LEFT JOIN customer_configs c ON c.id = t.customer_id";

@@ -46,6 +46,10 @@ pub enum Outcome {
     Cancelled,
     /// The process is stopping: somebody else goes on where we are, at once.
     HandBack,
+    /// A person must confirm before it goes on; with what they judge by.
+    Hold(Value),
+    /// It gives way: somebody goes on after this time, with zero as soon as the dispatcher comes to it behind all that waits.
+    Later(Duration),
 }
 
 fn lease_lost() -> Error {
@@ -94,13 +98,15 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
           SELECT * FROM jsonb_to_recordset($1) AS e (id uuid, token uuid, state text, event text, attempts integer, result jsonb,
             error jsonb, delay_ms bigint, fault boolean)),
         held AS (
-          SELECT e.*, j.starts, CASE WHEN e.state IN ('scheduled', 'queued') AND j.cancel_requested THEN 'cancelled'
+          SELECT e.*, j.starts, CASE WHEN e.state IN ('scheduled', 'queued', 'needs_confirmation') AND j.cancel_requested THEN 'cancelled'
             WHEN e.fault AND j.starts >= $2 THEN 'dead' END AS instead
           FROM jobs j JOIN ended e ON e.id = j.id AND e.token = j.lease_token WHERE j.state = 'running'
           ORDER BY j.id FOR UPDATE OF j),
         final AS (SELECT *, coalesce(instead, state) AS to_state, coalesce(instead, event) AS told FROM held),
         written AS (
-          UPDATE jobs j SET state = f.to_state, attempts = f.attempts, result = f.result, error = f.error,
+          UPDATE jobs j SET state = f.to_state, attempts = f.attempts, error = f.error,
+            result = CASE WHEN f.to_state IN ('scheduled', 'queued') THEN j.result ELSE f.result END,
+            confirmed_at = CASE WHEN f.to_state <> 'needs_confirmation' THEN j.confirmed_at END,
             run_at = CASE WHEN f.to_state IN ('scheduled', 'queued') THEN now() + make_interval(secs => coalesce(f.delay_ms, 0) / 1000.0) ELSE j.run_at END,
             starts = CASE WHEN f.fault AND f.to_state = 'scheduled' THEN f.starts ELSE 0 END,
             lease_token = NULL, worker_id = NULL,
@@ -161,6 +167,15 @@ impl Ending {
             },
             Outcome::Cancelled => end("cancelled", "cancelled"),
             Outcome::HandBack => end("queued", "queued"),
+            Outcome::Hold(why) => Self {
+                result: Some(why.clone()),
+                ..end("needs_confirmation", "needs_confirmation")
+            },
+            Outcome::Later(Duration::ZERO) => end("queued", "queued"),
+            Outcome::Later(after) => Self {
+                delay: Some(*after),
+                ..end("scheduled", "scheduled")
+            },
             // An outage of our own says nothing about the job.
             Outcome::Retry(error, after) if OURS.contains(&error.code.as_str()) => Self {
                 error: Some(error.clone()),

@@ -24,7 +24,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::signal::unix::{SignalKind, signal};
-use worker::{Context, Fenced, Handlers, Job, Worker};
+use worker::{Context, Ending, Fenced, Handlers, Job, Worker};
 
 /// What a job's payload asks for.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -75,7 +75,7 @@ struct Drill {
 
 #[async_trait]
 impl Handlers for Drill {
-    async fn run(&self, job: &Job) -> Result<Value> {
+    async fn run(&self, job: &Job) -> Result<Ending> {
         let order: Order = serde_json::from_value(job.row.payload.clone())
             .map_err(|error| Error::conflict("payload_unreadable", error.to_string()))?;
         let run = Run::begin(&self.journal, job);
@@ -83,7 +83,7 @@ impl Handlers for Drill {
         if let Err(error) = &done {
             self.journal.write(error.code(), job);
         }
-        done
+        done.map(Ending::Done)
     }
 }
 

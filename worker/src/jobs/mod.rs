@@ -9,14 +9,28 @@ use domain::{
     jobs::{Kind, Payload},
 };
 use serde_json::Value;
+use std::time::Duration;
 
 use crate::job::Job;
+
+/// How a run ended that met no error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// The job is done; this is its result.
+    Done(Value),
+    /// A person must confirm before it goes on: until then it waits as `needs_confirmation`, without a worker, with this as its
+    /// result for people to judge by. The run after the confirmation finds `row.confirmed_at` set and this in `row.result`.
+    Hold(Value),
+    /// It gives way: it runs again after this time, zero for as soon as whoever waits had a turn. Its progress is kept, and the
+    /// run counts neither as an attempt nor as a start.
+    Later(Duration),
+}
 
 /// What is done for a job. The product's own are [`Product`]; drills and benchmarks bring others.
 #[async_trait]
 pub trait Handlers: Send + Sync + 'static {
-    /// Does a job; returns its result. An error after the job's signal was given is no failure: the signal has the reason.
-    async fn run(&self, job: &Job) -> Result<Value>;
+    /// Does a job; returns how that ended. An error after the job's signal was given is no failure: the signal has the reason.
+    async fn run(&self, job: &Job) -> Result<Ending>;
 }
 
 /// The product's handlers.
@@ -24,11 +38,11 @@ pub struct Product;
 
 #[async_trait]
 impl Handlers for Product {
-    async fn run(&self, job: &Job) -> Result<Value> {
+    async fn run(&self, job: &Job) -> Result<Ending> {
         match payload(job)? {
             Payload::Scrape {} => scrape::run(job).await,
-            Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await,
-            Payload::Maintenance { task } => maintenance::run(job, task).await,
+            Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await.map(Ending::Done),
+            Payload::Maintenance { task } => maintenance::run(job, task).await.map(Ending::Done),
         }
     }
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     crawl::{Fetcher, Site, passes, seed},
     job::{Interrupt, Job},
+    jobs::Ending,
 };
 
 /// Progress is saved, and embed jobs are made, at most this often.
@@ -56,7 +57,7 @@ struct Progress {
 }
 
 /// Runs or goes on with a crawl.
-pub(super) async fn run(job: &Job) -> Result<Value> {
+pub(super) async fn run(job: &Job) -> Result<Ending> {
     let before: Progress = serde_json::from_value(job.row.progress.clone()).unwrap_or_default();
     if before.phase != Phase::Indexing {
         let crawled = job.signal.until(crawl(job, before.phase)).await;
@@ -70,7 +71,7 @@ pub(super) async fn run(job: &Job) -> Result<Value> {
     let tx = job.write().await?;
     frontier::clear(&**tx, job.id()).await?;
     tx.commit().await?;
-    Ok(result)
+    Ok(Ending::Done(result))
 }
 
 async fn crawl(job: &Job, phase: Phase) -> Result<()> {
