@@ -14,8 +14,12 @@
     reason = "a benchmark's output is for its user's terminal"
 )]
 mod contender;
+mod cpu;
+mod machine;
+mod process;
 mod protocol;
 mod queue_bench;
+mod stats;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -10,11 +10,14 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     contender::{Contender, Part},
-    figures::{Figures, Measure, percentile},
-    process::Process,
+    figures::{Figures, Measure},
     stores::{Cell, Stores},
 };
-use crate::protocol::{How, Line, Order, Role, now};
+use crate::{
+    process::{PATIENCE, Process},
+    protocol::{How, Line, Order, Role, now},
+    stats::percentile,
+};
 
 /// The concurrencies of the drain.
 pub const CONCURRENCY: [usize; 3] = [1, 10, 64];
@@ -45,7 +48,9 @@ pub struct Bench {
 
 impl Bench {
     fn start(&self, contender: Contender, role: Role, order: &Order) -> Result<Process> {
-        Process::start(contender, &self.peers, &self.log, role, order)
+        let (program, args) = contender.command(&self.peers, role, order)?;
+        let what = format!("{} {}", contender.label(), role.word());
+        Process::start(&program, &args, &self.peers, &self.log, what)
     }
 
     /// Publishes as ordered and returns jobs/s.
@@ -188,12 +193,12 @@ impl Bench {
             ..cell.order.clone()
         };
         let mut worker = self.start(contender, Role::Work, &watch)?;
-        worker.until(|line| (line == Line::Ready).then_some(())).await?;
+        worker.until(|line: Line| (line == Line::Ready).then_some(())).await?;
         sleep(SETTLE).await;
         let mut publisher = self.start(contender, Role::Publish, &pace)?;
         let mut sent = BTreeMap::new();
         loop {
-            match publisher.next().await? {
+            match publisher.next(PATIENCE).await? {
                 Line::Sent { id, at } => drop(sent.insert(id, at)),
                 Line::Published { .. } => break,
                 _ => {}
@@ -201,7 +206,7 @@ impl Bench {
         }
         let mut waits = Vec::new();
         while waits.len() < sent.len() {
-            if let Line::Start { id, at } = worker.next().await?
+            if let Line::Start { id, at } = worker.next(PATIENCE).await?
                 && let Some(sent) = sent.get(&id)
             {
                 waits.push((at - sent) / 1e3);
@@ -234,7 +239,7 @@ impl Bench {
         let mut victim = self.start(contender, Role::Work, &hold)?;
         starts(&mut victim).await?;
         let mut heir = self.start(contender, Role::Work, &watch)?;
-        heir.until(|line| (line == Line::Ready).then_some(())).await?;
+        heir.until(|line: Line| (line == Line::Ready).then_some(())).await?;
         // Leases have been renewed for a while when it happens.
         sleep(3 * SETTLE).await;
         let killed = now();
@@ -261,7 +266,7 @@ impl Bench {
 async fn starts(worker: &mut Process) -> Result<f64> {
     let mut last = BTreeMap::new();
     while last.len() < HELD {
-        if let Line::Start { id, at } = worker.next().await? {
+        if let Line::Start { id, at } = worker.next(PATIENCE).await? {
             last.entry(id).or_insert(at);
         }
     }

@@ -1,7 +1,8 @@
-//! What was measured, by part, measure and contender, and the statistics that the report shows.
+//! What was measured, by part, measure and contender.
 use std::collections::BTreeMap;
 
 use super::contender::{Contender, Part};
+use crate::stats::{Summary, summarize};
 
 /// A row of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,17 +68,6 @@ impl Measure {
     }
 }
 
-/// Median, least and most of some samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
-    /// The median.
-    pub median: f64,
-    /// The least.
-    pub min: f64,
-    /// The most.
-    pub max: f64,
-}
-
 /// All samples.
 #[derive(Debug, Default)]
 pub struct Figures {
@@ -102,55 +92,5 @@ impl Figures {
     /// One cell of a table.
     pub fn summary(&self, part: Part, measure: Measure, contender: Contender) -> Option<Summary> {
         summarize(self.samples.get(&(part, measure))?.get(&contender)?)
-    }
-}
-
-/// `None` without samples.
-pub fn summarize(samples: &[f64]) -> Option<Summary> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    Some(Summary {
-        median: percentile(&sorted, 50)?,
-        min: *sorted.first()?,
-        max: *sorted.last()?,
-    })
-}
-
-/// Of sorted samples, by nearest rank; the median of an even number is the mean of the middle two.
-pub fn percentile(sorted: &[f64], percent: u8) -> Option<f64> {
-    let count = sorted.len();
-    if percent == 50 && count > 0 && count.is_multiple_of(2) {
-        return Some(f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]));
-    }
-    let rank = (count * usize::from(percent)).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_samples_and_the_median_of_an_even_number_is_between_two() {
-        let sorted: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!(percentile(&sorted, 50), Some(10.5));
-        assert_eq!(percentile(&sorted, 95), Some(19.0));
-        assert_eq!(percentile(&sorted, 99), Some(20.0));
-        assert_eq!(percentile(&[3.0, 1.0, 2.0][..1], 99), Some(3.0));
-        assert_eq!(percentile(&[], 50), None);
-    }
-
-    #[test]
-    fn a_summary_holds_the_middle_and_both_ends() {
-        let made = summarize(&[3.0, 1.0, 2.0]);
-        assert_eq!(
-            made,
-            Some(Summary {
-                median: 2.0,
-                min: 1.0,
-                max: 3.0
-            })
-        );
-        assert_eq!(summarize(&[]), None);
     }
 }

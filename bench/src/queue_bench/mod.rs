@@ -4,17 +4,15 @@
 //! one, and the report gives medians with the least and the most.
 mod cells;
 mod contender;
-mod cpu;
 mod figures;
 mod machine;
-mod process;
 mod report;
 mod stores;
 
 use anyhow::{Context as _, Result};
 use std::time::SystemTime;
 
-use crate::QueueArgs;
+use crate::{QueueArgs, machine as host};
 use cells::{Bench, CONCURRENCY, folder_of, recoveries};
 use contender::Contender;
 pub use contender::Part;
@@ -29,7 +27,7 @@ pub async fn run(args: QueueArgs) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("removing old data"),
         _ => {}
     }
-    let load = machine::load();
+    let load = host::load();
     let folder = folder_of(&args.state)?;
     let bench = Bench {
         stores: Stores::start(&args.state).await?,

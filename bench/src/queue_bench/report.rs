@@ -1,11 +1,8 @@
 //! The tables, for the terminal and for `docs/benchmarks/queue.md`.
 use std::fmt::Write as _;
 
-use super::{
-    contender::Part,
-    figures::{Figures, Summary},
-    machine::About,
-};
+use super::{contender::Part, figures::Figures, machine::About};
+use crate::stats::{ratio, value};
 
 /// The heading of a part.
 pub fn title(part: Part) -> &'static str {
@@ -40,34 +37,6 @@ pub fn tables(parts: &[Part], figures: &Figures) -> String {
         }
     }
     text
-}
-
-fn value(summary: Option<Summary>) -> String {
-    let Some(Summary { median, min, max }) = summary else {
-        return "–".to_owned();
-    };
-    if min.to_bits() == max.to_bits() {
-        return number(median);
-    }
-    format!("{} ({}..{})", number(median), number(min), number(max))
-}
-
-fn ratio(ours: Option<Summary>, theirs: Option<Summary>) -> String {
-    match (ours, theirs) {
-        (Some(ours), Some(theirs)) if theirs.median > 0.0 => format!("**{}**", number(ours.median / theirs.median)),
-        _ => "–".to_owned(),
-    }
-}
-
-/// About three digits, thousands set apart.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size > 0.0 && size < 0.1 => format!("{value:.3}"),
-        size if size < 10.0 => format!("{value:.2}"),
-        size if size < 100.0 => format!("{value:.1}"),
-        size if size < 10_000.0 => format!("{value:.0}"),
-        _ => format!("{:.0}k", value / 1000.0),
-    }
 }
 
 /// The whole report.

@@ -18,8 +18,8 @@ use std::{
 };
 use tokio::{sync::Mutex, task::spawn_blocking};
 
-use super::{contender::Contender, cpu};
-use crate::protocol::Order;
+use super::contender::Contender;
+use crate::{cpu, protocol::Order};
 
 /// The migrated database that a ledger's cell is a copy of.
 const LEDGER: &str = "ledger";

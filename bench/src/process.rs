@@ -1,17 +1,17 @@
 //! A contender's process: started, listened to line by line, ended or killed.
 use anyhow::{Context as _, Result, bail};
-use std::{fs::File, path::Path, process::Stdio, time::Duration};
+use serde::de::DeserializeOwned;
+use std::{ffi::OsString, fs::File, path::Path, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
-use super::{contender::Contender, cpu};
-use crate::protocol::{Line, Order, Role};
+use crate::cpu;
 
-/// Longer than anything here takes; a contender that is silent for so long has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any single step takes; a contender that is silent for so long has failed.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running contender. Killed when it is dropped.
 pub struct Process {
@@ -22,13 +22,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it; what it says besides its answers goes to `log`.
-    pub fn start(contender: Contender, peers: &Path, log: &Path, role: Role, order: &Order) -> Result<Self> {
-        let (program, args) = contender.command(peers, role, order)?;
+    /// Starts it in `folder`; what it says besides its answers goes to `log`. `what` names it in errors.
+    pub fn start(program: &Path, args: &[OsString], folder: &Path, log: &Path, what: String) -> Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
-        let mut child = Command::new(&program)
+        let mut child = Command::new(program)
             .args(args)
-            .current_dir(peers)
+            .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -40,27 +39,32 @@ impl Process {
             stdin: child.stdin.take(),
             lines: BufReader::new(out).lines(),
             child,
-            what: format!("{} {}", contender.label(), role.word()),
+            what,
         })
     }
 
-    /// The next answer.
-    pub async fn next(&mut self) -> Result<Line> {
-        match timeout(PATIENCE, self.lines.next_line()).await {
+    /// The next answer. One that takes longer than `patience` is a failure.
+    pub async fn next<L: DeserializeOwned>(&mut self, patience: Duration) -> Result<L> {
+        match timeout(patience, self.lines.next_line()).await {
             Ok(Ok(Some(line))) => serde_json::from_str(&line).with_context(|| format!("{} said {line}", self.what)),
             Ok(Ok(None)) => bail!("{} ended early", self.what),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => bail!("{} said nothing for {} s", self.what, PATIENCE.as_secs()),
+            Err(_) => bail!("{} said nothing for {} s", self.what, patience.as_secs()),
         }
     }
 
     /// Answers until one that `wanted` makes something of.
-    pub async fn until<T>(&mut self, wanted: impl Fn(Line) -> Option<T>) -> Result<T> {
+    pub async fn until<L: DeserializeOwned, T>(&mut self, wanted: impl Fn(L) -> Option<T>) -> Result<T> {
         loop {
-            if let Some(found) = wanted(self.next().await?) {
+            if let Some(found) = wanted(self.next(PATIENCE).await?) {
                 return Ok(found);
             }
         }
+    }
+
+    /// Its number, while it lives.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// µs of processor time so far.
