@@ -23,6 +23,8 @@ pub struct Model {
     pub bytes: Option<i64>,
     pub depth: i32,
     pub via: String,
+    pub wait_ms: Option<i32>,
+    pub found_from: Option<String>,
     pub at: OffsetDateTime,
 }
 

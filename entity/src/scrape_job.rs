@@ -18,6 +18,7 @@ pub struct Model {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub refetch: bool,
+    pub off_peak: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -85,6 +85,10 @@ pub struct Decision {
     pub depth: i32,
     /// `spider`, `loop`, `sitemap`.
     pub via: &'static str,
+    /// How long it waited for its host's turn, in milliseconds.
+    pub wait_ms: Option<i32>,
+    /// The page that led to it; if none is said, the one that the frontier knows.
+    pub found_from: Option<String>,
 }
 
 /// What is known of `url`, if its content is there to stay with.
@@ -215,8 +219,10 @@ pub async fn note_gone(tx: &TenantTx, url: &str, status: i32) -> Result<bool> {
 /// Writes the decision about one URL; the first one stands.
 pub async fn decide(tx: &TenantTx, job: Uuid, d: &Decision) -> Result<()> {
     const INSERT: &str = "
-        INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (job_id, url_hash) DO NOTHING";
+        INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via, wait_ms, found_from)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+          coalesce($12, (SELECT f.found_from FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url($3))))
+        ON CONFLICT (job_id, url_hash) DO NOTHING";
     let values = [
         job.into(),
         tx.customer().into(),
@@ -228,6 +234,8 @@ pub async fn decide(tx: &TenantTx, job: Uuid, d: &Decision) -> Result<()> {
         d.bytes.into(),
         d.depth.into(),
         d.via.into(),
+        d.wait_ms.into(),
+        d.found_from.clone().into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
     Ok(())

@@ -52,6 +52,8 @@ pub(crate) struct Answer {
     pub status: Option<i32>,
     /// Time of the fetch.
     pub ms: i32,
+    /// How long it waited for the host's turn before.
+    pub wait_ms: i32,
     /// Bytes of the decompressed body.
     pub bytes: i64,
 }
@@ -70,6 +72,7 @@ impl Answer {
             links: Vec::new(),
             status: None,
             ms,
+            wait_ms: 0,
             bytes: 0,
         }
     }
@@ -82,6 +85,7 @@ impl Answer {
             links: Vec::new(),
             status: Some(response.status.as_u16().into()),
             ms: response.elapsed.as_millis() as i32,
+            wait_ms: 0,
             bytes: response.body.len() as i64,
         };
         match response.status {
@@ -104,7 +108,7 @@ impl Answer {
 
 /// How long the server asks to be left alone (RFC 9110, 10.2.3): in seconds, or until a date, which is taken by the server's own
 /// clock. At most an hour.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     const MOST: Duration = Duration::from_hours(1);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let date = |text: &str| OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok();

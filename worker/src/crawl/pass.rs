@@ -47,6 +47,8 @@ async fn reopen(fetcher: &Fetcher) -> Result<Counts> {
             bytes: None,
             depth: lost.depth,
             via: "loop",
+            wait_ms: None,
+            found_from: None,
         };
         store::decide(&tx, job, &decision).await?;
     }

@@ -32,6 +32,8 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, finding: &Finding) ->
         bytes: Some(finding.answer.bytes),
         depth: finding.open.depth,
         via: finding.via,
+        wait_ms: Some(finding.answer.wait_ms),
+        found_from: None,
     };
     store::decide(tx, job, &row).await?;
     metrics::counter!("omniops_crawl_pages_total", "decision" => decision).increment(1);
@@ -110,7 +112,19 @@ pub(super) async fn admit(
             Judgement::Admit => wanted.push(url.to_string()),
             Judgement::Elsewhere => {}
             Judgement::Refused { decision, reason } => {
-                refuse(fetcher, tx, url, decision, reason, depth, via).await?;
+                let row = Decision {
+                    url: url.to_string(),
+                    decision,
+                    reason: Some(reason),
+                    status: None,
+                    ms: None,
+                    bytes: None,
+                    depth,
+                    via,
+                    wait_ms: None,
+                    found_from: from.map(str::to_owned),
+                };
+                refuse(fetcher, tx, &row).await?;
             }
         }
     }
@@ -121,31 +135,14 @@ pub(super) async fn admit(
     frontier::admit(&***tx, customer, job, &wanted, depth, from, fetcher.settings.max_pages).await
 }
 
-async fn refuse(
-    fetcher: &Fetcher,
-    tx: &Fenced,
-    url: &Url,
-    decision: &'static str,
-    reason: String,
-    depth: i32,
-    via: &'static str,
-) -> Result<()> {
+/// Notes a URL that a rule refuses, once in this run.
+async fn refuse(fetcher: &Fetcher, tx: &Fenced, row: &Decision) -> Result<()> {
     let fresh = {
         let mut refused = fetcher.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.len() < MAX_REFUSED && refused.insert(url.to_string())
+        refused.len() < MAX_REFUSED && refused.insert(row.url.clone())
     };
-    if !fresh {
-        return Ok(());
+    if fresh {
+        store::decide(tx, fetcher.job.id(), row).await?;
     }
-    let row = Decision {
-        url: url.to_string(),
-        decision,
-        reason: Some(reason),
-        status: None,
-        ms: None,
-        bytes: None,
-        depth,
-        via,
-    };
-    store::decide(tx, fetcher.job.id(), &row).await
+    Ok(())
 }

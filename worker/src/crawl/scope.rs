@@ -119,6 +119,7 @@ mod tests {
             include: owned(include),
             exclude: owned(exclude),
             refetch: false,
+            off_peak: None,
         };
         let robots = Robots::from_response(Some(200), robots.as_bytes(), "OmniopsBot");
         Scope::new(&settings, robots).unwrap()
