@@ -26,6 +26,8 @@ pub struct Model {
     pub fetched_at: OffsetDateTime,
     pub version: i64,
     pub indexed_version: i64,
+    pub sitemap_lastmod: Option<OffsetDateTime>,
+    pub structured_hash: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

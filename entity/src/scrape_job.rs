@@ -18,6 +18,9 @@ pub struct Model {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub refetch: bool,
+    pub max_bytes: Option<i64>,
+    pub max_minutes: Option<i32>,
+    pub spent_ms: i64,
     pub off_peak: Option<String>,
 }
 

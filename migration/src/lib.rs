@@ -14,6 +14,7 @@ mod m20261121_000003_job_ledger;
 mod m20261121_000004_page_store;
 mod m20261121_000005_conversations;
 mod m20261122_000006_job_control;
+mod m20261123_000007_crawl_ladder;
 mod m20261123_000010_polite_crawls;
 mod m20261123_000011_confirmation;
 mod tables;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_page_store::Migration),
             Box::new(m20261121_000005_conversations::Migration),
             Box::new(m20261122_000006_job_control::Migration),
+            Box::new(m20261123_000007_crawl_ladder::Migration),
             Box::new(m20261123_000010_polite_crawls::Migration),
             Box::new(m20261123_000011_confirmation::Migration),
         ]

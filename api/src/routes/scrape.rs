@@ -69,6 +69,12 @@ pub struct NewScrape {
     /// Fetch everything anew instead of asking what has changed.
     #[oai(nullable)]
     full: Option<bool>,
+    /// Megabytes (decompressed) at most.
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_mb: Option<i32>,
+    /// Minutes of crawling at most, pauses left out.
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "100000")))]
+    max_minutes: Option<i32>,
 }
 
 impl From<NewScrape> for ScrapeRequest {
@@ -81,6 +87,8 @@ impl From<NewScrape> for ScrapeRequest {
             include: new.include.unwrap_or_default(),
             exclude: new.exclude.unwrap_or_default(),
             full: new.full.unwrap_or_default(),
+            max_mb: new.max_mb,
+            max_minutes: new.max_minutes,
             ..usual
         }
     }
@@ -96,6 +104,8 @@ pub struct Crawl {
     include: Vec<String>,
     exclude: Vec<String>,
     full: bool,
+    max_mb: Option<i32>,
+    max_minutes: Option<i32>,
 }
 
 impl From<ScrapeRequest> for Crawl {
@@ -108,6 +118,8 @@ impl From<ScrapeRequest> for Crawl {
             include: request.include,
             exclude: request.exclude,
             full: request.full,
+            max_mb: request.max_mb,
+            max_minutes: request.max_minutes,
         }
     }
 }

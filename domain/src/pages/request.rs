@@ -75,6 +75,12 @@ pub struct ScrapeRequest {
     pub exclude: Vec<String>,
     /// Fetch everything anew instead of asking what has changed.
     pub full: bool,
+    /// Megabytes (of 1,000,000 decompressed bytes) that are fetched at most; none for no limit.
+    #[serde(default)]
+    pub max_mb: Option<i32>,
+    /// Minutes that the crawl visits pages at most, pauses left out; none for no limit.
+    #[serde(default)]
+    pub max_minutes: Option<i32>,
 }
 
 impl ScrapeRequest {
@@ -88,6 +94,8 @@ impl ScrapeRequest {
             include: vec![],
             exclude: vec![],
             full: false,
+            max_mb: None,
+            max_minutes: None,
         }
     }
 
@@ -104,6 +112,11 @@ impl ScrapeRequest {
         }
         if !(0..=100).contains(&self.max_depth) {
             return Err(Error::invalid("max_depth", "must be between 0 and 100"));
+        }
+        for (field, limit) in [("max_mb", self.max_mb), ("max_minutes", self.max_minutes)] {
+            if limit.is_some_and(|limit| !(1..=100_000).contains(&limit)) {
+                return Err(Error::invalid(field, "must be between 1 and 100000"));
+            }
         }
         for (field, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
             if patterns.len() > 100 || patterns.iter().any(|p| p.is_empty() || p.len() > 500) {
@@ -130,8 +143,9 @@ pub async fn check_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<()> 
 
 /// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
 pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
-    const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch)
-                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch,
+                              max_bytes, max_minutes)
+                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let url = request.check()?;
     let verified = domain_of(tx, &url).await?;
     let max_pages = if verified {
@@ -153,6 +167,8 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
             request.include.clone().into(),
             request.exclude.clone().into(),
             request.full.into(),
+            request.max_mb.map(|mb| i64::from(mb) * 1_000_000).into(),
+            request.max_minutes.into(),
         ];
         tx.execute_raw(sql(SETTINGS, values)).await?;
     }

@@ -119,6 +119,9 @@ mod tests {
             include: owned(include),
             exclude: owned(exclude),
             refetch: false,
+            max_bytes: None,
+            max_minutes: None,
+            spent_ms: 0,
             off_peak: None,
         };
         let robots = Robots::from_response(Some(200), robots.as_bytes(), "OmniopsBot");
