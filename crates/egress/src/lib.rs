@@ -18,10 +18,12 @@ pub mod address;
 mod body;
 mod classify;
 mod client;
+mod dial;
 mod error;
 pub mod guard;
 mod message;
 mod policy;
+pub mod proxy;
 
 pub use crate::{
     client::Client,

@@ -8,6 +8,7 @@
 
 mod bodies;
 mod places;
+mod proxy;
 mod redirects;
 mod support;
 mod time;

@@ -72,7 +72,8 @@ impl Server {
 }
 
 fn read_head(stream: &TcpStream) -> io::Result<String> {
-    let mut reader = BufReader::new(stream);
+    // Not a byte beyond the head: the body is the handler's.
+    let mut reader = BufReader::with_capacity(1, stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
