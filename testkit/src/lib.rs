@@ -18,6 +18,7 @@ mod wire;
 pub use faults::Frozen;
 pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, within};
 pub use local_services::Server;
+pub use netns_lab as netns;
 pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
 pub use site::{Hit, Page, Site};
