@@ -6,6 +6,7 @@
 //! hostile, overflows the stack or takes more than linear time in the parser (see [`page::extract_guarded`]).
 
 pub mod chunk;
+pub mod link_header;
 pub mod page;
 pub mod robots;
 pub mod sitemap;

@@ -1,22 +1,9 @@
-//! What the head of a page says about it: title, language, canonical address, robots directives.
-
-use ::url::Url;
-use serde::Serialize;
+//! What the head of a page says about it: title and language.
 
 use super::dom::{Dom, Id};
-use crate::url::normalize;
 
 /// Words below which language detection is guessing.
 const MIN_DETECTION_WORDS: usize = 20;
-
-/// What `<meta name=robots>` asks for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Directives {
-    /// Do not index this page.
-    pub noindex: bool,
-    /// Do not follow its links.
-    pub nofollow: bool,
-}
 
 /// The content of the first meta element whose `name` or `property` is `wanted`, if it is not blank.
 pub(super) fn content<'a>(dom: &'a Dom, wanted: &str) -> Option<&'a str> {
@@ -170,45 +157,6 @@ const ISO_639_1: &[(&str, &str)] = &[
     ("hye", "hy"),
 ];
 
-/// `<link rel=canonical>`, resolved and normalised.
-pub(super) fn canonical(dom: &Dom, base: &Url) -> Option<Url> {
-    let is_canonical = |id: &Id| {
-        dom.attribute(*id, "rel").is_some_and(|rel| {
-            rel.split_ascii_whitespace()
-                .any(|token| token.eq_ignore_ascii_case("canonical"))
-        })
-    };
-    let href = dom
-        .elements(0, "link")
-        .filter(is_canonical)
-        .find_map(|id| dom.attribute(id, "href"))?
-        .trim();
-    let url = base
-        .join(href)
-        .ok()
-        .filter(|url| !href.is_empty() && matches!(url.scheme(), "http" | "https"))?;
-    Some(normalize(&url))
-}
-
-/// The directives of every `<meta name=robots>` together.
-pub(super) fn directives(dom: &Dom) -> Directives {
-    let mut out = Directives::default();
-    for id in dom.elements(0, "meta") {
-        if !dom
-            .attribute(id, "name")
-            .is_some_and(|name| name.trim().eq_ignore_ascii_case("robots"))
-        {
-            continue;
-        }
-        for token in dom.attribute(id, "content").unwrap_or_default().split(',') {
-            let token = token.trim().to_ascii_lowercase();
-            out.noindex |= matches!(token.as_str(), "noindex" | "none");
-            out.nofollow |= matches!(token.as_str(), "nofollow" | "none");
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,28 +187,5 @@ mod tests {
             wo er sich am Abend mit seiner Familie zum Essen an den Tisch setzt.";
         assert_eq!(of("<html>", german), Some("de".into()));
         assert_eq!(of("<html lang=x>", "too short"), None);
-    }
-
-    #[test]
-    fn head_elements() {
-        let url = Url::parse("https://e.com/a").unwrap();
-        let dom =
-            Dom::parse("<link rel='x canonical' href='/b?utm_source=q#f'><meta name=ROBOTS content='NoIndex, follow'>");
-        assert_eq!(canonical(&dom, &url).unwrap().as_str(), "https://e.com/b");
-        assert_eq!(
-            directives(&dom),
-            Directives {
-                noindex: true,
-                nofollow: false
-            }
-        );
-        let none = Dom::parse("<meta name=robots content=none>");
-        assert_eq!(
-            directives(&none),
-            Directives {
-                noindex: true,
-                nofollow: true
-            }
-        );
     }
 }

@@ -6,6 +6,7 @@
 
 mod content;
 mod dates;
+mod directives;
 mod dom;
 mod encoding;
 mod guard;
@@ -20,8 +21,8 @@ use serde::Serialize;
 
 pub(crate) use encoding::decode;
 pub use {
-    links::Link,
-    meta::Directives,
+    directives::Directives,
+    links::{Link, Refresh, Relation},
     structured::{Kind, Source, Structured},
 };
 
@@ -74,14 +75,30 @@ pub struct Page {
     pub text_words: usize,
     /// Every distinct link in document order, normalised.
     pub links: Vec<Link>,
-    /// What the robots meta element asks for.
+    /// Where a `<meta http-equiv=refresh>` sends the reader on.
+    pub refresh: Option<Refresh>,
+    /// What the robots meta elements ask of every robot; [`Page::directives`] adds what they ask of one.
     pub robots: Directives,
+    /// What other meta elements ask of the robot that they name, names in lower case.
+    pub named_robots: Vec<(String, Directives)>,
     /// Products, questions, contact data and the like.
     pub structured: Vec<Structured>,
     /// Date of publication as the page gives it (ISO 8601).
     pub published: Option<String>,
     /// Date of the last change as the page gives it (ISO 8601).
     pub modified: Option<String>,
+}
+
+impl Page {
+    /// What the page asks of the robot whose product token is `agent`.
+    #[must_use]
+    pub fn directives(&self, agent: &str) -> Directives {
+        let own = self
+            .named_robots
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(agent));
+        own.fold(self.robots, |sum, (_, told)| sum.and(*told))
+    }
 }
 
 /// Reads one page on the caller's stack. Use [`extract_guarded`] unless the caller's thread has 16 MiB of stack.
@@ -99,13 +116,16 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
     let title = meta::title(&dom);
     let markdown = markdown::render(&dom, &content::main(&dom, input.url));
     let language = meta::language(&dom, &markdown);
+    let (robots, named_robots) = directives::find(&dom);
     let (published, modified) = dates::find(&dom, &json_ld);
     Ok(Page {
         language,
-        canonical: meta::canonical(&dom, &base),
+        canonical: links::canonical(&dom, &base),
         text_words: words(&markdown),
         links: links::collect(&dom, &base),
-        robots: meta::directives(&dom),
+        refresh: links::refresh(&dom, &base),
+        robots,
+        named_robots,
         structured: structured::collect(&dom, &json_ld, &markdown),
         published,
         modified,

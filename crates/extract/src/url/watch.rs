@@ -119,7 +119,7 @@ impl TrapWatch {
     fn takes_mix(&mut self, url: &Url) -> bool {
         // The dates of a calendar are bounded by themselves.
         let dated = date(url).is_some_and(|date| date.calendar);
-        let varies = |name: &str| !is_paging(name) && !(dated && is_part_of_date(name));
+        let varies = |name: &str| !(is_paging(name) || dated && is_part_of_date(name));
         let mut mix: Vec<(&str, &str)> = pairs(url).filter(|(name, _)| varies(name)).collect();
         if mix.len() < 2 {
             return true;

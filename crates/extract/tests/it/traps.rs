@@ -75,11 +75,9 @@ fn mixes_of_filters_stop() {
     stops("/shoes", &|url| {
         let set: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let links = names.iter().flat_map(|name| {
-            let others: String = set
-                .iter()
-                .filter(|(key, _)| key != name)
-                .map(|(key, value)| format!("{key}={value}&"))
-                .collect();
+            let others = set.iter().filter(|(key, _)| key != name);
+            let others: Vec<String> = others.map(|(key, value)| format!("{key}={value}&")).collect();
+            let others = others.concat();
             (0..6).map(move |value| format!("/shoes?{others}{name}={value}"))
         });
         Some((links.collect(), noise_of(url)))
