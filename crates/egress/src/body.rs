@@ -7,13 +7,20 @@ use std::{
     io,
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, header};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use http_body::Body as _;
+use http_body_util::BodyDataStream;
+use hyper::body::Incoming;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::timeout,
+};
 use tokio_util::io::StreamReader;
 
 /// What the request says it can decode.
@@ -32,14 +39,19 @@ pub(crate) struct Body {
 /// Why a body is not read.
 pub(crate) enum Failure {
     TooLarge,
+    Silent,
     Encoding(String),
     Broken(io::Error),
 }
 
-/// Travels through the decoders as an `io::Error`, to be recognised at the other end.
+/// These travel through the decoders as an `io::Error`, to be recognised at the other end.
 #[derive(Debug, thiserror::Error)]
-#[error("the body is longer than the limit")]
-struct WireLimit;
+enum Stop {
+    #[error("the body is longer than the limit")]
+    TooLarge,
+    #[error("the body stopped coming")]
+    Silent,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
@@ -49,23 +61,28 @@ enum Coding {
     Zlib,
 }
 
-/// Reads the body of `response`, at most `limit` decoded bytes.
-pub(crate) async fn read(response: reqwest::Response, limit: usize) -> Result<Body, Failure> {
-    let coding = coding(response.headers()).map_err(Failure::Encoding)?;
+/// Reads a body to its end, at most `limit` decoded bytes, with no longer a pause than `silence`. Trailers are dropped.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Incoming,
+    limit: usize,
+    silence: Duration,
+) -> Result<Body, Failure> {
+    let coding = coding(headers).map_err(Failure::Encoding)?;
     let wire_limit = wire_limit(limit, coding);
-    if response.content_length().is_some_and(|length| length > wire_limit) {
+    if body.size_hint().lower() > wire_limit {
         return Err(Failure::TooLarge);
     }
     let wire = AtomicU64::new(0);
-    let mut chunks = response.bytes_stream().map(|chunk| {
-        let chunk = chunk.map_err(io::Error::other)?;
-        let total = wire.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
+    let mut chunks = Box::pin(pieces(body, silence).map(|piece| {
+        let piece = piece?;
+        let total = wire.fetch_add(piece.len() as u64, Ordering::Relaxed) + piece.len() as u64;
         if total > wire_limit {
-            Err(io::Error::other(WireLimit))
+            Err(io::Error::other(Stop::TooLarge))
         } else {
-            Ok(chunk)
+            Ok(piece)
         }
-    });
+    }));
     // An empty body is complete, although it is no valid gzip stream.
     let bytes = match chunks.next().await {
         None => Bytes::new(),
@@ -77,6 +94,18 @@ pub(crate) async fn read(response: reqwest::Response, limit: usize) -> Result<Bo
     Ok(Body {
         bytes,
         wire_bytes: wire.load(Ordering::Relaxed),
+    })
+}
+
+/// The body as it comes, until it ends or pauses for too long.
+fn pieces(body: Incoming, silence: Duration) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    futures::stream::unfold(BodyDataStream::new(body), move |mut body| async move {
+        let piece = match timeout(silence, body.next()).await {
+            Ok(None) => return None,
+            Ok(Some(piece)) => piece.map_err(io::Error::other),
+            Err(_) => Err(io::Error::other(Stop::Silent)),
+        };
+        Some((piece, body))
     })
 }
 
@@ -147,8 +176,9 @@ async fn read_to_end(mut reader: Pin<Box<dyn AsyncRead + Send + '_>>, limit: usi
 }
 
 fn failure(error: io::Error) -> Failure {
-    match error.downcast::<WireLimit>() {
-        Ok(_) => Failure::TooLarge,
+    match error.downcast::<Stop>() {
+        Ok(Stop::TooLarge) => Failure::TooLarge,
+        Ok(Stop::Silent) => Failure::Silent,
         Err(error) => Failure::Broken(error),
     }
 }

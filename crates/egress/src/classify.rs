@@ -3,40 +3,23 @@
 use std::{error::Error as StdError, io};
 
 use crate::{
-    error::{Error, Phase},
-    policy::HostPort,
+    error::Error,
+    policy::{HostPort, Limits},
 };
 
-/// Finds the most telling cause in the chain: the guard's own refusal, then TLS, then a clock, then the connection.
-pub(crate) fn classify(error: &(dyn StdError + 'static), target: &HostPort) -> Error {
-    let (mut timed_out, mut connecting) = (false, false);
+/// Finds the most telling cause in the chain: an error of ours, which is a connection's, or what was wrong with the answer.
+pub(crate) fn classify(error: &(dyn StdError + 'static), target: &HostPort, limits: &Limits) -> Error {
     for cause in causes(error) {
         if let Some(own) = cause.downcast_ref::<Error>() {
             return own.clone();
         }
-        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return Error::Tls {
-                host: target.to_string(),
-                reason: tls.to_string(),
-            };
-        }
-        if let Some(http) = cause.downcast_ref::<reqwest::Error>() {
-            timed_out |= http.is_timeout();
-            connecting |= http.is_connect();
+        if cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large) {
+            return Error::too_large(target, "headers", limits.max_header_bytes);
         }
     }
-    let (host, reason) = (target.to_string(), innermost(error));
-    match (timed_out, connecting) {
-        (true, true) => Error::Timeout {
-            host,
-            phase: Phase::Connect,
-        },
-        (true, false) => Error::Timeout {
-            host,
-            phase: Phase::Read,
-        },
-        (false, true) => Error::Connect { host, reason },
-        (false, false) => Error::Protocol { host, reason },
+    Error::Protocol {
+        host: target.to_string(),
+        reason: innermost(error),
     }
 }
 

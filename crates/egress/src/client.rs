@@ -1,27 +1,39 @@
 //! The client: one fetch, hop by hop, each hop checked, connected and read within its limits.
 //!
-//! The HTTP library below neither follows redirects nor honours proxies nor keeps cookies; all that could lead it
-//! somewhere else is decided here. Two connection pools keep apart what the address rule was applied to and what the
-//! operator excepted, so that a connection of one kind never serves the other.
+//! The HTTP library below is a pool of connections and a parser: it follows nothing, honours no proxy and keeps no cookie, and
+//! its connections come from [`crate::connect`] alone. All that could lead a fetch somewhere else is decided here.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::time::{Instant, timeout_at};
-use url::Url;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy,
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     body::{self, ACCEPT_ENCODING},
-    classify::{classify, innermost},
+    classify::classify,
+    connect::Connector,
     error::{Error, Phase},
     guard::{Checked, Guard, Lookup, SystemLookup},
     message::{Hop, Method, Redirects, Request, Response},
     policy::{HostPort, Limits, Policy},
+    redirect,
 };
 
 /// Idle connections are kept this long: through a crawl's politeness delay, not for ever.
 const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Idle connections kept for one place; a crawl of many sites must not hold many for each.
+const POOL_PER_HOST: usize = 8;
+
+/// The HTTP library reads no heads into less than this, nor more of a body at once than its limit for heads.
+const LEAST_BUFFER: usize = 8 * 1024;
 
 /// Headers that the client or the HTTP library sets; a caller's own would confuse framing or routing.
 const OWN_HEADERS: &[HeaderName] = &[
@@ -38,27 +50,13 @@ const OWN_HEADERS: &[HeaderName] = &[
     header::USER_AGENT,
 ];
 
-/// Headers that may follow a redirect to another origin. A list of what is harmless, because nobody can list every name
-/// under which callers send credentials.
-const CROSS_ORIGIN_HEADERS: &[HeaderName] = &[header::ACCEPT, header::ACCEPT_LANGUAGE];
-
-/// Validators and ranges belong to the first resource (RFC 9110 §15.4); on another one they would ask the wrong question.
-const RESOURCE_HEADERS: &[HeaderName] = &[
-    header::IF_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_NONE_MATCH,
-    header::IF_RANGE,
-    header::IF_UNMODIFIED_SINCE,
-    header::RANGE,
-];
-
 /// The guarded HTTP client; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     guard: Guard,
     limits: Limits,
-    public: reqwest::Client,
-    excepted: Option<reqwest::Client>,
+    user_agent: HeaderValue,
+    pool: legacy::Client<Connector, Full<Bytes>>,
 }
 
 impl Client {
@@ -71,16 +69,14 @@ impl Client {
     pub fn with_lookup(policy: Policy, lookup: Arc<dyn Lookup>) -> Result<Self, Error> {
         crate::install_crypto();
         let guard = Guard::new(&policy.allow, lookup);
-        let public = build(&policy, &guard, false)?;
-        let excepted = guard
-            .has_exceptions()
-            .then(|| build(&policy, &guard, true))
-            .transpose()?;
+        let user_agent = HeaderValue::try_from(&policy.user_agent)
+            .map_err(|_| Error::Setup(format!("`{}` cannot be sent as User-Agent", policy.user_agent)))?;
+        let connector = Connector::new(guard.clone(), policy.limits.connect_timeout)?;
         Ok(Self {
             guard,
+            pool: pool(&policy.limits, connector),
             limits: policy.limits,
-            public,
-            excepted,
+            user_agent,
         })
     }
 
@@ -89,57 +85,77 @@ impl Client {
         &self.guard
     }
 
-    /// Fetches one URL, following redirects unless the request says otherwise. Any status is a response; dropping the
-    /// future closes the connection.
+    /// Fetches one URL, following redirects if the request says so. Any status is a response; dropping the future closes the
+    /// connection.
     pub async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
         let started = Instant::now();
         let deadline = started + self.limits.total_timeout;
-        refuse_own_headers(&request.headers)?;
+        self.refuse(&request)?;
         let mut redirects = Vec::new();
         loop {
             let checked = self.guard.check(&request.url)?;
-            let answer = self.send(&request, &checked, deadline).await?;
+            let answer = timeout_at(deadline, self.send(&request, &checked))
+                .await
+                .map_err(|_| timed_out(&checked.target, Phase::Total))??;
+            let status = answer.status();
             if request.redirects == Redirects::Follow
-                && let Some(to) = redirect_target(&answer, &request.url, &checked.target)?
+                && let Some(to) = redirect::target(status, answer.headers(), &request.url, &checked.target)?
+                && let Some(method) = redirect::method(request.method, status, request.url.origin() == to.origin())
             {
                 if redirects.len() == self.limits.max_redirects {
                     let (host, limit) = (checked.target.to_string(), self.limits.max_redirects);
                     return Err(Error::TooManyRedirects { host, limit, last: to });
                 }
-                let from = std::mem::replace(&mut request.url, to.clone());
-                drop_headers(&mut request.headers, &from, &to);
-                redirects.push(Hop::new(answer.status(), from, to));
+                let from = redirect::turn(&mut request, method, to.clone());
+                redirects.push(Hop::new(status, from, to));
                 continue;
             }
             return self.read(request, redirects, answer, &checked.target, started).await;
         }
     }
 
+    /// What the caller must not ask for.
+    fn refuse(&self, request: &Request) -> Result<(), Error> {
+        if let Some(name) = OWN_HEADERS.iter().find(|name| request.headers.contains_key(*name)) {
+            return Err(Error::InvalidRequest(format!(
+                "the header `{name}` is set by the client"
+            )));
+        }
+        let (length, limit) = (request.body.len(), self.limits.max_request_bytes);
+        if length > limit {
+            return Err(Error::InvalidRequest(format!(
+                "its body has {length} bytes, and {limit} are the limit"
+            )));
+        }
+        if length > 0 && request.method.is_safe() {
+            return Err(Error::InvalidRequest("a GET or HEAD has no body".to_owned()));
+        }
+        Ok(())
+    }
+
     /// One hop, up to the response's head.
-    async fn send(&self, request: &Request, checked: &Checked, deadline: Instant) -> Result<reqwest::Response, Error> {
-        let client = match &self.excepted {
-            Some(excepted) if checked.excepted => excepted,
-            _ => &self.public,
-        };
-        let method = match request.method {
-            Method::Get => http::Method::GET,
-            Method::Head => http::Method::HEAD,
-        };
-        let sending = client
-            .request(method, request.url.clone())
-            .headers(request.headers.clone())
-            .send();
-        let answer = timeout_at(deadline, sending)
+    async fn send(&self, request: &Request, checked: &Checked) -> Result<http::Response<Incoming>, Error> {
+        let mut message = http::Request::builder()
+            .method(http::Method::from(request.method))
+            .uri(request.url.as_str())
+            .body(Full::new(request.body.clone()))
+            .map_err(|error| Error::InvalidRequest(error.to_string()))?;
+        let headers = message.headers_mut();
+        *headers = request.headers.clone();
+        headers.insert(header::USER_AGENT, self.user_agent.clone());
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
+        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        let answer = timeout(self.limits.read_timeout, self.pool.request(message))
             .await
-            .map_err(|_| timeout(&checked.target, Phase::Total))?
-            .map_err(|error| classify(&error, &checked.target))?;
-        let length: usize = answer
+            .map_err(|_| timed_out(&checked.target, Phase::Read))?
+            .map_err(|error| classify(&error, &checked.target, &self.limits))?;
+        let lengths = answer
             .headers()
             .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        if length > self.limits.max_header_bytes {
-            return Err(too_large(&checked.target, "headers", self.limits.max_header_bytes));
+            .map(|(name, value)| name.as_str().len() + value.len());
+        let limit = self.limits.max_header_bytes;
+        if lengths.sum::<usize>() > limit {
+            return Err(Error::too_large(&checked.target, "headers", limit));
         }
         Ok(answer)
     }
@@ -149,31 +165,33 @@ impl Client {
         &self,
         request: Request,
         redirects: Vec<Hop>,
-        answer: reqwest::Response,
+        answer: http::Response<Incoming>,
         target: &HostPort,
         started: Instant,
     ) -> Result<Response, Error> {
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let bodiless = request.method == Method::Head || status == StatusCode::NOT_MODIFIED;
+        let (head, incoming) = answer.into_parts();
+        let bodiless = request.method == Method::Head || head.status == StatusCode::NOT_MODIFIED;
         let limit = request.max_body_bytes.unwrap_or(self.limits.max_body_bytes);
         let body = if bodiless {
             body::Body::default()
         } else {
-            timeout_at(started + self.limits.total_timeout, body::read(answer, limit))
+            let reading = body::read(&head.headers, incoming, limit, self.limits.read_timeout);
+            timeout_at(started + self.limits.total_timeout, reading)
                 .await
-                .map_err(|_| timeout(target, Phase::Total))?
+                .map_err(|_| timed_out(target, Phase::Total))?
                 .map_err(|failure| match failure {
-                    body::Failure::TooLarge => too_large(target, "body", limit),
+                    body::Failure::TooLarge => Error::too_large(target, "body", limit),
+                    body::Failure::Silent => timed_out(target, Phase::Read),
                     body::Failure::Encoding(reason) => Error::Protocol {
                         host: target.to_string(),
                         reason,
                     },
-                    body::Failure::Broken(error) => classify(&error, target),
+                    body::Failure::Broken(error) => classify(&error, target, &self.limits),
                 })?
         };
         Ok(Response {
-            status,
-            headers,
+            status: head.status,
+            headers: head.headers,
             url: request.url,
             redirects,
             body: body.bytes,
@@ -183,103 +201,21 @@ impl Client {
     }
 }
 
-/// A connection pool whose resolver is the guard, with or without the address rule.
-fn build(policy: &Policy, guard: &Guard, excepted: bool) -> Result<reqwest::Client, Error> {
-    let limits = &policy.limits;
-    let resolver = Resolver {
-        guard: guard.clone(),
-        excepted,
-    };
-    let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING))]);
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // Decoding is ours, since it has to be bounded; another crate of the build may have switched one of these on.
-        .no_gzip()
-        .no_brotli()
-        .no_deflate()
-        .no_zstd()
-        .default_headers(headers)
-        .user_agent(&policy.user_agent)
-        .dns_resolver(Arc::new(resolver))
-        .connect_timeout(limits.connect_timeout)
-        .read_timeout(limits.read_timeout)
+fn pool(limits: &Limits, connector: Connector) -> legacy::Client<Connector, Full<Bytes>> {
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_PER_HOST)
+        // A head that does not fit is never read to its end.
+        .http1_max_buf_size(limits.max_header_bytes.max(LEAST_BUFFER))
         .http2_max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        .build()
-        .map_err(|error| Error::Setup(innermost(&error)))
+        .build(connector)
 }
 
-/// The guard in the place where the HTTP library asks for addresses.
-struct Resolver {
-    guard: Guard,
-    excepted: bool,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (guard, excepted) = (self.guard.clone(), self.excepted);
-        Box::pin(async move {
-            let addresses = guard.addresses(name.as_str(), excepted).await?;
-            // Port 0 stands for the URL's port.
-            Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
-        })
-    }
-}
-
-fn refuse_own_headers(headers: &HeaderMap) -> Result<(), Error> {
-    match OWN_HEADERS.iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => Err(Error::InvalidRequest(format!(
-            "the header `{name}` is set by the client"
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Where a redirect leads; `None` for any other response.
-fn redirect_target(answer: &reqwest::Response, from: &Url, target: &HostPort) -> Result<Option<Url>, Error> {
-    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
-    }
-    let Some(location) = answer.headers().get(header::LOCATION) else {
-        return Ok(None);
-    };
-    // Raw UTF-8 in `Location` is common; the URL parser percent-encodes it.
-    let text = String::from_utf8_lossy(location.as_bytes());
-    let to = from.join(&text).map_err(|error| Error::Protocol {
-        host: target.to_string(),
-        reason: format!("it redirects to `{text}`, which is no URL: {error}"),
-    })?;
-    Ok(Some(to))
-}
-
-fn drop_headers(headers: &mut HeaderMap, from: &Url, to: &Url) {
-    for name in RESOURCE_HEADERS {
-        headers.remove(name);
-    }
-    if from.origin() != to.origin() {
-        let mut kept = HeaderMap::new();
-        for name in CROSS_ORIGIN_HEADERS {
-            if let Some(value) = headers.remove(name) {
-                kept.insert(name, value);
-            }
-        }
-        *headers = kept;
-    }
-}
-
-fn timeout(target: &HostPort, phase: Phase) -> Error {
+fn timed_out(target: &HostPort, phase: Phase) -> Error {
     Error::Timeout {
         host: target.to_string(),
         phase,
-    }
-}
-
-fn too_large(target: &HostPort, what: &'static str, limit: usize) -> Error {
-    Error::TooLarge {
-        host: target.to_string(),
-        what,
-        limit,
     }
 }

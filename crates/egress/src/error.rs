@@ -50,7 +50,7 @@ pub enum Error {
         /// What about its form.
         reason: &'static str,
     },
-    /// A header that the client sets by itself was given by the caller.
+    /// The caller asked for what the client does not send: a header of its own, a body that is too long or misplaced.
     #[error("the request cannot be sent: {0}")]
     InvalidRequest(String),
     /// The name could not be resolved.
@@ -124,6 +124,15 @@ impl Error {
         Self::RefusedAddress {
             host: host.to_string(),
             reason: format!("{address} is not a public address ({rule})"),
+        }
+    }
+
+    /// Too many bytes of `what` from `host`.
+    pub(crate) fn too_large(host: &impl ToString, what: &'static str, limit: usize) -> Self {
+        Self::TooLarge {
+            host: host.to_string(),
+            what,
+            limit,
         }
     }
 

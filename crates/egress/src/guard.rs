@@ -1,9 +1,8 @@
 //! The check that stands before every connection: form of the URL, names, and the addresses behind a name.
 //!
-//! [`crate::client`] asks it for each hop, and its resolver *is* the guard: the addresses that were checked are the
-//! addresses connected to, so that a name cannot change its mind in between (DNS rebinding). Anything else that opens
-//! connections for a tenant (a filtering proxy before a browser) uses the same two calls: [`Guard::check`], then
-//! [`Guard::resolve`].
+//! [`crate::Client`] and [`crate::proxy`] ask it for each hop and each connection, by the same two calls: [`Guard::check`], then
+//! [`Guard::resolve`]. The addresses that were checked are the addresses connected to, so that a name cannot change its mind
+//! in between (DNS rebinding).
 
 use std::{
     io,
@@ -71,11 +70,6 @@ impl Guard {
         }
     }
 
-    /// Whether the operator made any exception.
-    pub(crate) fn has_exceptions(&self) -> bool {
-        !self.allow.is_empty()
-    }
-
     /// Checks everything that the URL alone tells. Makes no request and no DNS query.
     pub fn check(&self, url: &Url) -> Result<Checked, Error> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -116,7 +110,7 @@ impl Guard {
     }
 
     /// Resolves `name` once; with `excepted` the address rule is lifted.
-    pub(crate) async fn addresses(&self, name: &str, excepted: bool) -> Result<Vec<IpAddr>, Error> {
+    async fn addresses(&self, name: &str, excepted: bool) -> Result<Vec<IpAddr>, Error> {
         let failed = |reason: String| Error::Dns {
             host: name.to_owned(),
             reason,

@@ -18,12 +18,14 @@ pub mod address;
 mod body;
 mod classify;
 mod client;
+mod connect;
 mod dial;
 mod error;
 pub mod guard;
 mod message;
 mod policy;
 pub mod proxy;
+mod redirect;
 
 pub use crate::{
     client::Client,

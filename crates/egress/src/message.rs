@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-/// The methods that a fetch may use; both are safe, so that a retry changes nothing.
+/// The methods that a fetch may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
     /// Head and body.
@@ -14,12 +14,38 @@ pub enum Method {
     Get,
     /// The head alone.
     Head,
+    /// Hands something over; not repeatable in general.
+    Post,
+    /// Stores something; repeatable.
+    Put,
+    /// Removes something; repeatable.
+    Delete,
+}
+
+impl Method {
+    /// Whether it asks for nothing but an answer (RFC 9110 §9.2.1), so that a retry changes nothing.
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head)
+    }
+}
+
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GET,
+            Method::Head => Self::HEAD,
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Delete => Self::DELETE,
+        }
+    }
 }
 
 /// What to do with a redirect (301, 302, 303, 307, 308 with a `Location`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Redirects {
-    /// Follow, with every hop checked like the first URL.
+    /// Follow, with every hop checked like the first URL. A POST, PUT or DELETE becomes a GET after 303, is repeated after 307
+    /// and 308 within its origin, and any other redirect of it is handed back as the response.
     #[default]
     Follow,
     /// Hand the redirect back as the response; the caller judges its `Location`.
@@ -33,10 +59,13 @@ pub struct Request {
     pub url: Url,
     /// GET unless said otherwise.
     pub method: Method,
+    /// What is sent; for a POST, PUT or DELETE only, at most the policy's `max_request_bytes`. Its `Content-Type` is the
+    /// caller's.
+    pub body: Bytes,
     /// More headers, such as `If-None-Match`. `Host`, `User-Agent`, `Accept-Encoding` and the framing headers belong to the
     /// client and are refused.
     pub headers: HeaderMap,
-    /// Follow unless said otherwise.
+    /// GET and HEAD follow unless said otherwise, the others do not.
     pub redirects: Redirects,
     /// Instead of the policy's `max_body_bytes`.
     pub max_body_bytes: Option<usize>,
@@ -48,6 +77,7 @@ impl Request {
         Self {
             url,
             method: Method::Get,
+            body: Bytes::new(),
             headers: HeaderMap::new(),
             redirects: Redirects::Follow,
             max_body_bytes: None,
@@ -58,6 +88,30 @@ impl Request {
     pub fn head(url: Url) -> Self {
         Self {
             method: Method::Head,
+            ..Self::get(url)
+        }
+    }
+
+    /// A POST that hands redirects back.
+    pub fn post(url: Url, body: impl Into<Bytes>) -> Self {
+        Self::sending(Method::Post, url, body.into())
+    }
+
+    /// A PUT that hands redirects back.
+    pub fn put(url: Url, body: impl Into<Bytes>) -> Self {
+        Self::sending(Method::Put, url, body.into())
+    }
+
+    /// A DELETE that hands redirects back.
+    pub fn delete(url: Url) -> Self {
+        Self::sending(Method::Delete, url, Bytes::new())
+    }
+
+    fn sending(method: Method, url: Url, body: Bytes) -> Self {
+        Self {
+            method,
+            body,
+            redirects: Redirects::Manual,
             ..Self::get(url)
         }
     }

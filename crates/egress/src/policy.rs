@@ -31,13 +31,15 @@ impl Policy {
 pub struct Limits {
     /// Bytes of the body after decompression; a body that is longer is an error, not a cut.
     pub max_body_bytes: usize,
+    /// Bytes of a request's body.
+    pub max_request_bytes: usize,
     /// Bytes of all response header names and values together, per hop.
     pub max_header_bytes: usize,
     /// Redirects followed before giving up.
     pub max_redirects: usize,
     /// Name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// The longest silence: until the response's head is complete, and between two pieces of the body.
+    /// From the beginning of a hop until its response's head is complete, and between two pieces of the body.
     pub read_timeout: Duration,
     /// The whole fetch, with all redirects and the body.
     pub total_timeout: Duration,
@@ -47,6 +49,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body_bytes: 5 * 1024 * 1024,
+            max_request_bytes: 5 * 1024 * 1024,
             max_header_bytes: 64 * 1024,
             max_redirects: 5,
             connect_timeout: Duration::from_secs(5),

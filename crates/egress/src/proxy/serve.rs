@@ -190,12 +190,7 @@ async fn send(
     let failed = |error: hyper::Error| {
         let host = checked.target.to_string();
         if error.is_parse_too_large() {
-            let limit = shared.limits.max_header_bytes;
-            return Error::TooLarge {
-                host,
-                what: "headers",
-                limit,
-            };
+            return Error::too_large(&host, "headers", shared.limits.max_header_bytes);
         }
         Error::Protocol {
             host,
