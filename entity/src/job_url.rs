@@ -18,6 +18,7 @@ pub struct Model {
     pub url_hash: Vec<u8>,
     pub decision: String,
     pub reason: Option<String>,
+    pub retires: Option<String>,
     pub status: Option<i32>,
     pub ms: Option<i32>,
     pub bytes: Option<i64>,

@@ -26,6 +26,10 @@ pub struct Model {
     pub fetched_at: OffsetDateTime,
     pub version: i64,
     pub indexed_version: i64,
+    pub navigational: bool,
+    pub duplicate_of: Option<Uuid>,
+    pub tombstone: Option<String>,
+    pub purged_at: Option<OffsetDateTime>,
     pub sitemap_lastmod: Option<OffsetDateTime>,
     pub structured_hash: Option<Vec<u8>>,
 }

@@ -15,6 +15,8 @@ mod m20261121_000004_page_store;
 mod m20261121_000005_conversations;
 mod m20261122_000006_job_control;
 mod m20261123_000007_crawl_ladder;
+mod m20261123_000008_page_hygiene;
+mod m20261123_000009_browser;
 mod m20261123_000010_polite_crawls;
 mod m20261123_000011_confirmation;
 mod tables;
@@ -35,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_conversations::Migration),
             Box::new(m20261122_000006_job_control::Migration),
             Box::new(m20261123_000007_crawl_ladder::Migration),
+            Box::new(m20261123_000008_page_hygiene::Migration),
+            Box::new(m20261123_000009_browser::Migration),
             Box::new(m20261123_000010_polite_crawls::Migration),
             Box::new(m20261123_000011_confirmation::Migration),
         ]

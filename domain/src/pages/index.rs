@@ -1,6 +1,10 @@
-//! Chunks with their embeddings and lexical vectors. A page's new chunks replace its old ones in one transaction; an unchanged
-//! chunk keeps the embedding that it has.
+//! Chunks with their embeddings and lexical vectors. A page's new chunks replace its old ones in one transaction; a chunk
+//! whose input any page of the customer has a vector for takes that vector.
+//!
+//! A page waits for its chunks when it is live, no twin of another ([`super::twins`]), and changed since its chunks were made, or
+//! when its site's repeated text did ([`super::repeats`]).
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::json;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -23,7 +27,7 @@ pub struct NewChunk {
     pub tokens: i32,
     /// Hash of the model's input: see [`input_hash`].
     pub hash: Vec<u8>,
-    /// The vector, unless a stored chunk of the page has it.
+    /// The vector, unless a stored chunk of the customer has it.
     pub embedding: Option<Vec<f32>>,
 }
 
@@ -40,6 +44,12 @@ pub struct Pending {
     pub markdown: String,
     /// The version that the chunks will show.
     pub version: i64,
+    /// It says nothing itself: it has no chunks.
+    pub navigational: bool,
+    /// The hashes of its blocks that its site repeats.
+    pub repeats: Vec<i64>,
+    /// These blocks as they stand in the Markdown.
+    pub repeated: Vec<String>,
 }
 
 /// Identifies what a vector was computed from.
@@ -69,64 +79,144 @@ pub fn text_search(language: Option<&str>) -> &'static str {
     }
 }
 
-/// The page's content, if it has chunks to make: it is live, and not indexed at its present version unless `force`.
+/// The page's content, if it has chunks to make, whatever has been made of it with `force`.
 pub async fn pending(tx: &TenantTx, page: Uuid, force: bool) -> Result<Option<Pending>> {
-    let find = "SELECT id, title, language, markdown, version FROM scraped_pages
-                WHERE id = $1 AND tombstoned_at IS NULL AND (indexed_version < version OR $2)";
-    Ok(Pending::find_by_statement(sql(find, [page.into(), force.into()]))
+    const FIND: &str = "
+        SELECT p.id, p.title, p.language, p.markdown, p.version, p.navigational, r.repeats,
+          CASE WHEN r.repeats = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT DISTINCT btrim(b, E'\n')
+            FROM unnest(string_to_array(p.markdown, E'\n\n')) AS b WHERE text_blocks(b) && r.repeats) END AS repeated
+        FROM scraped_pages p CROSS JOIN LATERAL (SELECT ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
+          ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b) AS repeats) r
+        WHERE p.id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $2)";
+    Ok(Pending::find_by_statement(sql(FIND, [page.into(), force.into()]))
         .one(&**tx)
         .await?)
 }
 
-/// The hashes among the page's stored chunks whose vectors are of `model`.
-pub async fn embedded(tx: &TenantTx, page: Uuid, model: Uuid) -> Result<HashSet<Vec<u8>>> {
-    let find = "SELECT text_hash FROM page_embeddings WHERE page_id = $1 AND model_id = $2";
-    let rows = tx.query_all_raw(sql(find, [page.into(), model.into()])).await?;
+/// Locks pages until the transaction ends, in the order in which everybody locks them; returns those that still wait for the
+/// chunks made of them.
+pub async fn lock(tx: &TenantTx, pages: &[&Pending], force: bool) -> Result<HashSet<Uuid>> {
+    const LOCK: &str = "
+        SELECT p.id FROM scraped_pages p JOIN unnest($1::uuid[], $2::bigint[]) AS n (id, version) ON n.id = p.id AND n.version = p.version
+        WHERE p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $3)
+        ORDER BY p.url_hash FOR UPDATE OF p";
+    let ids: Vec<Uuid> = pages.iter().map(|page| page.id).collect();
+    let versions: Vec<i64> = pages.iter().map(|page| page.version).collect();
+    let rows = tx
+        .query_all_raw(sql(LOCK, [ids.into(), versions.into(), force.into()]))
+        .await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Those of `hashes` that a stored chunk of the customer has a vector of `model` for.
+pub async fn embedded(tx: &TenantTx, hashes: &[Vec<u8>], model: Uuid) -> Result<HashSet<Vec<u8>>> {
+    const FIND: &str = "SELECT DISTINCT text_hash FROM page_embeddings WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3";
+    let values = [tx.customer().into(), hashes.to_vec().into(), model.into()];
+    let rows = tx.query_all_raw(sql(FIND, values)).await?;
     Ok(rows
         .iter()
         .map(|row| row.try_get("", "text_hash"))
         .collect::<Result<_, _>>()?)
 }
 
-/// Replaces the page's chunks. A chunk without a vector takes the stored one of the same input; with `model` none, chunks
-/// have no vectors and search is lexical.
-pub async fn publish(tx: &TenantTx, page: &Pending, model: Option<Uuid>, chunks: &[NewChunk]) -> Result<()> {
-    // The old rows step aside under negative ordinals until the new ones have taken over their vectors.
-    const ASIDE: &str = "UPDATE page_embeddings SET ordinal = -1 - ordinal WHERE page_id = $1 AND ordinal >= 0";
-    const INSERT: &str = "
+/// A page's chunks as they will be.
+#[derive(Clone, Debug)]
+pub struct Edition {
+    /// What they were made of.
+    pub page: Pending,
+    /// In their order.
+    pub chunks: Vec<NewChunk>,
+}
+
+/// Replaces the chunks of pages, and those of their twins, which they now speak for. A chunk without a vector takes the stored one
+/// of the same input; with `model` none, chunks have no vectors and search is lexical. Stored chunks that are the same stay as they
+/// are. Returns how many chunks are without a vector though there is a model: their vectors were stored when they were looked for
+/// ([`embedded`]) and are no more. Call [`lock`] before.
+pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Edition]) -> Result<usize> {
+    // All parts see the rows as they were before; `ready` makes the old ones go before the first new one comes.
+    const REPLACE: &str = "
+        WITH new AS MATERIALIZED (
+          SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[])
+            AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector)),
+        kept AS MATERIALIZED (
+          SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
+          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
+        gone AS (
+          DELETE FROM page_embeddings o WHERE (o.page_id = ANY($12) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($12)))
+            AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
+        ready AS MATERIALIZED (SELECT count(*) FROM gone)
         INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, lexical)
-        SELECT n.id, $1, $2, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
-          CASE WHEN v.embedding IS NOT NULL THEN $3::uuid END, v.embedding,
-          to_tsvector($4::regconfig, n.heading_path || E'\\n' || n.text)
-        FROM unnest($5::uuid[], $6::int[], $7::text[], $8::text[], $9::bytea[], $10::int[], $11::text[])
-          AS n (id, ordinal, heading_path, text, hash, tokens, vector)
+        SELECT n.id, $1, n.page_id, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
+          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding,
+          to_tsvector(n.config::regconfig, n.heading_path || E'\n' || n.text)
+        FROM ready CROSS JOIN new n
         CROSS JOIN LATERAL (SELECT coalesce(nullif(n.vector, '')::halfvec, (SELECT o.embedding FROM page_embeddings o
-          WHERE o.page_id = $2 AND o.ordinal < 0 AND o.text_hash = n.hash AND o.model_id = $3 LIMIT 1)) AS embedding) v";
-    tx.execute_raw(sql(ASIDE, [page.id.into()])).await?;
-    let column = |f: &dyn Fn(&NewChunk) -> String| chunks.iter().map(f).collect::<Vec<_>>();
+          WHERE o.customer_id = $1 AND o.text_hash = n.hash AND o.model_id = $2 LIMIT 1)) AS embedding) v
+        WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)
+        RETURNING embedding IS NULL AS bare";
+    const DONE: &str = "
+        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without,
+          reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
+            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
+        FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
+        WHERE p.id = n.id";
+    let chunks = || {
+        let numbered = |edition: &&'_ Edition| (0..edition.chunks.len()).map(|at| at as i32).collect::<Vec<_>>();
+        editions.iter().flat_map(move |edition| {
+            numbered(edition)
+                .into_iter()
+                .zip(&edition.chunks)
+                .map(move |(n, chunk)| (&edition.page, n, chunk))
+        })
+    };
+    // An absent vector travels as an empty text, which an array of texts can hold.
     let values = [
         tx.customer().into(),
-        page.id.into(),
         model.into(),
-        text_search(page.language.as_deref()).into(),
-        chunks.iter().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
-        (0..chunks.len() as i32).collect::<Vec<_>>().into(),
-        column(&|c| c.heading_path.clone()).into(),
-        column(&|c| c.text.clone()).into(),
-        chunks.iter().map(|c| c.hash.clone()).collect::<Vec<_>>().into(),
-        chunks.iter().map(|c| c.tokens).collect::<Vec<_>>().into(),
-        column(&|c| c.embedding.as_deref().map(vector_text).unwrap_or_default()).into(),
+        chunks().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
+        chunks().map(|(page, ..)| page.id).collect::<Vec<_>>().into(),
+        chunks().map(|(_, ordinal, _)| ordinal).collect::<Vec<_>>().into(),
+        chunks()
+            .map(|(.., c)| c.heading_path.clone())
+            .collect::<Vec<_>>()
+            .into(),
+        chunks().map(|(.., c)| c.text.clone()).collect::<Vec<_>>().into(),
+        chunks().map(|(.., c)| c.hash.clone()).collect::<Vec<_>>().into(),
+        chunks().map(|(.., c)| c.tokens).collect::<Vec<_>>().into(),
+        chunks()
+            .map(|(page, ..)| text_search(page.language.as_deref()).to_owned())
+            .collect::<Vec<_>>()
+            .into(),
+        chunks()
+            .map(|(.., c)| c.embedding.as_deref().map(vector_text).unwrap_or_default())
+            .collect::<Vec<_>>()
+            .into(),
+        editions
+            .iter()
+            .map(|edition| edition.page.id)
+            .collect::<Vec<_>>()
+            .into(),
     ];
-    // An absent vector travels as an empty text, which an array of texts can hold.
-    tx.execute_raw(sql(INSERT, values)).await?;
-    tx.execute_raw(sql(
-        "DELETE FROM page_embeddings WHERE page_id = $1 AND ordinal < 0",
-        [page.id.into()],
-    ))
-    .await?;
-    let done = "UPDATE scraped_pages SET indexed_version = greatest(indexed_version, $2) WHERE id = $1";
-    tx.execute_raw(sql(done, [page.id.into(), page.version.into()])).await?;
-    Ok(())
+    let mut bare = 0;
+    for row in tx.query_all_raw(sql(REPLACE, values)).await? {
+        bare += usize::from(model.is_some() && row.try_get("", "bare")?);
+    }
+    let done = editions.iter().map(
+        |edition| json!({ "id": edition.page.id, "version": edition.page.version, "repeats": edition.page.repeats }),
+    );
+    let done = serde_json::Value::Array(done.collect());
+    tx.execute_raw(sql(DONE, [done.into()])).await?;
+    Ok(bare)
+}
+
+/// [`publish_all`] for one page.
+pub async fn publish(tx: &TenantTx, page: &Pending, model: Option<Uuid>, chunks: &[NewChunk]) -> Result<()> {
+    let edition = Edition {
+        page: page.clone(),
+        chunks: chunks.to_vec(),
+    };
+    publish_all(tx, model, &[&edition]).await.map(drop)
 }
 
 /// Moves the customer's index version on, which ends its cached answers.
@@ -136,18 +226,42 @@ pub async fn bump_version(tx: &TenantTx) -> Result<()> {
     Ok(())
 }
 
-/// The job's pages that wait for their chunks and that no embed job of its own covers, in the order of their decisions.
+/// Lets one transaction of a customer at a time rearrange its pages: find twins, retire, delete, restore. Take it before any row.
+pub async fn rearrange(tx: &TenantTx) -> Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('pages of ' || $1::text, 0))";
+    tx.execute_raw(sql(lock, [tx.customer().into()])).await?;
+    Ok(())
+}
+
+/// Which waiting pages are wanted.
+#[derive(Clone, Debug)]
+pub enum Wanted<'a> {
+    /// What the run has brought so far, but for pages with these contents (by hash): see [`super::losses::masses`].
+    OfRun(&'a [Vec<u8>]),
+    /// All of the sites that the run visited, with the same exception.
+    OfSites(&'a [Vec<u8>]),
+}
+
+/// The pages that wait for their chunks and that no embed job of the run's own covers, in the order of their decisions.
 ///
 /// Derived from the rows, so that no crash loses a page between its storing and the embed job that covers it. A cancelled
-/// embed job covers nothing: whoever runs the crawl again wants its pages.
-pub async fn uncovered(tx: &TenantTx, job: Uuid) -> Result<Vec<Uuid>> {
+/// embed job covers nothing: whoever runs the crawl again wants its pages. Nor does one that is done: what waits after it has
+/// changed since.
+pub async fn uncovered(tx: &TenantTx, job: Uuid, wanted: &Wanted<'_>) -> Result<Vec<Uuid>> {
     const FIND: &str = "
-        SELECT p.id FROM job_urls u JOIN scraped_pages p ON p.customer_id = u.customer_id AND p.url_hash = u.url_hash
-        WHERE u.job_id = $1 AND p.indexed_version < p.version AND p.tombstoned_at IS NULL
+        SELECT p.id FROM scraped_pages p LEFT JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
+        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex)
+          AND p.content_hash <> ALL($3)
+          AND (u.job_id IS NOT NULL OR $4 AND p.origin IN (SELECT DISTINCT url_origin(v.url) FROM job_urls v WHERE v.job_id = $1))
           AND p.id::text NOT IN (SELECT jsonb_array_elements_text(c.payload -> 'page_ids') FROM jobs c
-            WHERE c.parent_id = $1 AND c.kind = 'embed' AND c.state <> 'cancelled')
-        ORDER BY u.seq";
-    let rows = tx.query_all_raw(sql(FIND, [job.into()])).await?;
+            WHERE c.parent_id = $1 AND c.kind = 'embed' AND c.state NOT IN ('cancelled', 'done'))
+        ORDER BY u.seq, p.id";
+    let (but, all) = match wanted {
+        Wanted::OfRun(but) => (but.to_vec(), false),
+        Wanted::OfSites(but) => (but.to_vec(), true),
+    };
+    let values = [job.into(), tx.customer().into(), but.into(), all.into()];
+    let rows = tx.query_all_raw(sql(FIND, values)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 

@@ -1,6 +1,20 @@
-//! The page store: what a crawl has to do ([`request`], [`frontier`]), what it found ([`store`]), and what of it can be searched
-//! ([`index`]).
+//! The page store: what a crawl has to do ([`request`], [`frontier`]), what it found ([`store`]), how ([`renders`], [`screenshots`]),
+//! what it takes out ([`losses`]), what customers take out ([`removal`]), and what of it can be searched ([`index`]) once text that
+//! whole sites repeat ([`repeats`]) and pages that say the same as others ([`twins`]) are left aside.
+//!
+//! Whoever locks or writes several pages in one transaction does so in the order of their `url_hash`.
+pub mod earlier;
+pub mod explain;
 pub mod frontier;
 pub mod index;
+pub mod lastmod;
+pub mod losses;
+pub mod off_peak;
+pub mod record;
+pub mod removal;
+pub mod renders;
+pub mod repeats;
 pub mod request;
+pub mod screenshots;
 pub mod store;
+pub mod twins;

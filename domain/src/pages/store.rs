@@ -5,6 +5,7 @@ use sea_orm::{
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +34,8 @@ pub struct FetchedPage {
     pub last_modified: Option<String>,
     /// Structured data as (kind, source, data).
     pub structured: Vec<(String, String, Value)>,
+    /// It leads to other pages and says nothing itself: kept, and not made into chunks.
+    pub navigational: bool,
 }
 
 /// What storing a page changed.
@@ -44,6 +47,8 @@ pub enum Change {
     Changed,
     /// Its content is the same.
     Same,
+    /// The customer deleted it: it is left as it is.
+    KeptOut,
 }
 
 /// A stored page.
@@ -64,7 +69,15 @@ pub struct Known {
     pub etag: Option<String>,
     /// `Last-Modified` of its last answer.
     pub last_modified: Option<String>,
+    /// What the sitemap said of it then.
+    pub sitemap_lastmod: Option<OffsetDateTime>,
+    /// When it was asked for last.
+    pub fetched_at: OffsetDateTime,
 }
+
+/// The columns of [`Known`] in a query that calls `scraped_pages` `p`.
+pub(super) const KNOWN: &str = "p.id AS known_id, p.etag AS known_etag, p.last_modified AS known_last_modified,
+    p.sitemap_lastmod AS known_sitemap_lastmod, p.fetched_at AS known_fetched_at";
 
 /// What the crawl decided about one URL.
 #[derive(Clone, Debug)]
@@ -93,55 +106,35 @@ pub struct Decision {
 
 /// What is known of `url`, if its content is there to stay with.
 pub async fn known(tx: &TenantTx, url: &str) -> Result<Option<Known>> {
-    let find = "SELECT id, etag, last_modified FROM scraped_pages
-                WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NULL";
-    Ok(Known::find_by_statement(sql(find, [tx.customer().into(), url.into()]))
-        .one(&**tx)
-        .await?)
+    let find = format!(
+        "SELECT {KNOWN} FROM scraped_pages p WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NULL"
+    );
+    let row = tx.query_one_raw(sql(&find, [tx.customer().into(), url.into()])).await?;
+    Ok(row.map(|row| Known::from_query_result(&row, "known_")).transpose()?)
 }
 
-/// A page that an earlier crawl found.
-#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct Earlier {
-    /// Its URL.
-    pub url: String,
-    /// How far from the start page the last crawl of the same start page found it; 1 if it did not.
-    pub depth: i32,
-}
-
-/// Live pages whose URLs begin with one of `origins`, nearest first. A crawl begins with them as well: an unchanged page
-/// tells no links (its answer is a 304), and a page that nothing links to any more may be gone.
-pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: i64) -> Result<Vec<Earlier>> {
-    const FIND: &str = "
-        WITH last AS (SELECT s.job_id FROM scrape_jobs s JOIN jobs j ON j.id = s.job_id
-          WHERE s.start_url = $1 AND j.state = 'done' ORDER BY j.created_at DESC LIMIT 1)
-        SELECT p.url, coalesce(u.depth, 1) AS depth FROM scraped_pages p
-          LEFT JOIN job_urls u ON u.job_id = (SELECT job_id FROM last) AND u.url_hash = p.url_hash
-        WHERE p.customer_id = $4 AND p.tombstoned_at IS NULL AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(p.url, o))
-        ORDER BY 2, p.id LIMIT $3";
-    let values = [
-        start_url.into(),
-        origins.to_vec().into(),
-        limit.into(),
-        tx.customer().into(),
-    ];
-    Ok(Earlier::find_by_statement(sql(FIND, values)).all(&**tx).await?)
-}
-
-/// Stores a fetched page; its version grows when its content changed.
+/// Stores a fetched page; its version grows when its content changed. What a crawl retired comes back; what the customer deleted
+/// does not.
 pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
     const UPSERT: &str = "
-        WITH before AS (SELECT id, content_hash, tombstoned_at FROM scraped_pages
-          WHERE customer_id = $2 AND url_hash = hash_url($3))
-        INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, etag,
-          last_modified, status, fetched_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
-        ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
-          language = excluded.language, markdown = excluded.markdown, etag = excluded.etag,
-          last_modified = excluded.last_modified, status = excluded.status, fetched_at = now(), gone_count = 0,
-          version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
-          tombstoned_at = NULL, content_hash = excluded.content_hash
-        RETURNING p.id, (SELECT content_hash = $8 AND tombstoned_at IS NULL FROM before) AS same";
+        WITH before AS (SELECT id, content_hash, tombstoned_at, tombstone FROM scraped_pages
+          WHERE customer_id = $2 AND url_hash = hash_url($3)),
+        saved AS (
+          INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, etag,
+            last_modified, status, fetched_at, navigational)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), $12)
+          ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
+            language = excluded.language, markdown = excluded.markdown, etag = excluded.etag,
+            last_modified = excluded.last_modified, status = excluded.status, fetched_at = now(), gone_count = 0,
+            version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
+            duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
+            reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
+            tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
+          WHERE p.tombstone IS DISTINCT FROM 'customer'
+          RETURNING p.id)
+        SELECT coalesce(s.id, b.id) AS id, b.tombstone IS NOT DISTINCT FROM 'customer' AS kept_out,
+          b.content_hash = $8 AND b.tombstoned_at IS NULL AS same
+        FROM (SELECT 1) one LEFT JOIN saved s ON true LEFT JOIN before b ON true";
     let hash = secrets::sha256(format!("{}\n{}", page.title, page.markdown).as_bytes());
     let values = [
         ids::new_id().into(),
@@ -155,16 +148,19 @@ pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
         page.etag.clone().into(),
         page.last_modified.clone().into(),
         page.status.into(),
+        page.navigational.into(),
     ];
     let row = tx.query_one_raw(sql(UPSERT, values)).await?;
     let row = row.ok_or_else(|| Error::internal("storing a page", "no row"))?;
     let id: Uuid = row.try_get("", "id")?;
-    let change = match row.try_get::<Option<bool>>("", "same")? {
-        None => Change::New,
-        Some(false) => Change::Changed,
-        Some(true) => Change::Same,
+    let same: Option<bool> = row.try_get("", "same")?;
+    let change = match (row.try_get("", "kept_out")?, same) {
+        (true, _) => Change::KeptOut,
+        (false, None) => Change::New,
+        (false, Some(false)) => Change::Changed,
+        (false, Some(true)) => Change::Same,
     };
-    if change != Change::Same {
+    if matches!(change, Change::New | Change::Changed) {
         replace_extractions(tx, id, &page.structured).await?;
     }
     Ok(Stored { id, change })
@@ -199,21 +195,6 @@ pub async fn touch(tx: &TenantTx, id: Uuid) -> Result<()> {
     ))
     .await?;
     Ok(())
-}
-
-/// Notes a 404 or 410 for a known page. It keeps its content until a second run finds it gone as well.
-pub async fn note_gone(tx: &TenantTx, url: &str, status: i32) -> Result<bool> {
-    const GONE: &str = "
-        UPDATE scraped_pages SET gone_count = gone_count + 1, status = $3,
-          tombstoned_at = CASE WHEN gone_count >= 1 THEN coalesce(tombstoned_at, now()) END
-        WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NULL";
-    const HIDE: &str = "UPDATE page_embeddings SET published = false WHERE page_id = (SELECT id FROM scraped_pages
-        WHERE customer_id = $1 AND url_hash = hash_url($2) AND tombstoned_at IS NOT NULL)";
-    let done = tx
-        .execute_raw(sql(GONE, [tx.customer().into(), url.into(), status.into()]))
-        .await?;
-    tx.execute_raw(sql(HIDE, [tx.customer().into(), url.into()])).await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// Writes the decision about one URL; the first one stands.
@@ -279,16 +260,4 @@ pub async fn get(tx: &TenantTx, id: Uuid) -> Result<page::Model> {
         .one(&**tx)
         .await?
         .ok_or_else(|| Error::not_found("page"))
-}
-
-/// Takes a page out of every answer (`gone`), or back in.
-pub async fn set_tombstone(tx: &TenantTx, id: Uuid, gone: bool) -> Result<page::Model> {
-    let update =
-        "UPDATE scraped_pages SET tombstoned_at = CASE WHEN $2 THEN coalesce(tombstoned_at, now()) END, gone_count = 0
-                  WHERE id = $1";
-    tx.execute_raw(sql(update, [id.into(), gone.into()])).await?;
-    let chunks = "UPDATE page_embeddings SET published = NOT $2 WHERE page_id = $1";
-    tx.execute_raw(sql(chunks, [id.into(), gone.into()])).await?;
-    super::index::bump_version(tx).await?;
-    get(tx, id).await
 }

@@ -1,0 +1,107 @@
+//! Pages with equal content: each is stored, and one of them is indexed and cited for all.
+//!
+//! The best one is the one that calls itself canonical, then the one with the shorter URL, then the one found first. The others
+//! point to it (`duplicate_of`) and have no chunks. When the best one goes or changes, the next takes its place, and takes
+//! over the chunks as they are: nothing is embedded again, and there is no moment without them.
+//!
+//! What must stay true: pages are locked in the order of their URLs' hashes before anything of theirs changes, so that two
+//! workers never wait for each other; nothing is shared between customers.
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    tenancy::{TenantTx, sql},
+};
+
+/// The best page of each content among `$2`.
+const BEST: &str = "
+  members AS (
+    SELECT id, content_hash, version, indexed_version, reindex, repeats, tombstoned_at,
+      first_value(CASE WHEN tombstoned_at IS NULL THEN id END) OVER (PARTITION BY content_hash
+        ORDER BY tombstoned_at IS NULL DESC, canonical IS NOT DISTINCT FROM url DESC, length(url), id) AS best
+    FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) AND purged_at IS NULL)";
+
+/// Finds the twins of the pages that wait for their chunks, all but those whose content is in `but`.
+pub async fn join(tx: &TenantTx, but: &[Vec<u8>]) -> Result<()> {
+    const WAITING: &str = "
+        SELECT DISTINCT p.content_hash FROM scraped_pages p
+        WHERE p.customer_id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex)
+          AND p.content_hash <> ALL($2) AND EXISTS (SELECT FROM scraped_pages o
+            WHERE o.customer_id = $1 AND o.content_hash = p.content_hash AND o.id <> p.id)";
+    let contents = hashes(tx, WAITING, but).await?;
+    regroup(tx, &contents).await
+}
+
+/// Finds a new best page for twins whose best one has gone or has other content now.
+pub async fn settle(tx: &TenantTx) -> Result<()> {
+    const LEFT: &str = "
+        SELECT DISTINCT p.content_hash FROM scraped_pages p JOIN scraped_pages b ON b.id = p.duplicate_of
+        WHERE p.customer_id = $1 AND p.content_hash <> ALL($2)
+          AND (b.tombstoned_at IS NOT NULL OR b.content_hash <> p.content_hash)";
+    let contents = hashes(tx, LEFT, &[]).await?;
+    regroup(tx, &contents).await
+}
+
+/// Finds the best page among those with the same content as `page`.
+pub(super) async fn regroup_of(tx: &TenantTx, page: Uuid) -> Result<()> {
+    let row = tx
+        .query_one_raw(sql(
+            "SELECT content_hash FROM scraped_pages WHERE id = $1",
+            [page.into()],
+        ))
+        .await?;
+    match row {
+        Some(row) => regroup(tx, &[row.try_get("", "content_hash")?]).await,
+        None => Ok(()),
+    }
+}
+
+async fn hashes(tx: &TenantTx, find: &str, but: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+    let rows = tx
+        .query_all_raw(sql(find, [tx.customer().into(), but.to_vec().into()]))
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "content_hash"))
+        .collect::<Result<_, _>>()?)
+}
+
+async fn regroup(tx: &TenantTx, contents: &[Vec<u8>]) -> Result<()> {
+    const LOCK: &str =
+        "SELECT FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) ORDER BY url_hash FOR UPDATE";
+    // A page that has up-to-date chunks hands them to the best one, if that has none.
+    let hand_over = format!(
+        "WITH {BEST},
+         pairs AS (
+           SELECT DISTINCT ON (b.id) b.id AS best, h.id AS holder FROM members b JOIN members h ON h.best = b.id AND h.id <> b.id
+           WHERE b.best = b.id AND b.indexed_version < b.version AND h.indexed_version = h.version ORDER BY b.id, h.tombstoned_at NULLS FIRST, h.id),
+         outdated AS (DELETE FROM page_embeddings c USING pairs WHERE c.page_id = pairs.best),
+         emptied AS (UPDATE scraped_pages p SET indexed_version = 0 FROM pairs WHERE p.id = pairs.holder),
+         filled AS (UPDATE scraped_pages p SET indexed_version = p.version, repeats = h.repeats, reindex = h.reindex
+           FROM pairs JOIN members h ON h.id = pairs.holder WHERE p.id = pairs.best)
+         SELECT best, holder FROM pairs"
+    );
+    // Until the best one is indexed, what a new twin shows of its former content stays.
+    let point = format!(
+        "WITH {BEST},
+         pointed AS (
+           UPDATE scraped_pages p SET duplicate_of = nullif(m.best, m.id), indexed_version = CASE WHEN m.best = m.id THEN p.indexed_version ELSE 0 END
+           FROM members m WHERE p.id = m.id AND m.tombstoned_at IS NULL
+             AND (p.duplicate_of IS DISTINCT FROM nullif(m.best, m.id) OR m.best <> m.id AND p.indexed_version > 0) RETURNING p.id)
+         DELETE FROM page_embeddings c USING members m JOIN members b ON b.id = m.best AND b.indexed_version = b.version
+         WHERE c.page_id = m.id AND m.id <> m.best AND m.tombstoned_at IS NULL"
+    );
+    const MOVE: &str = "UPDATE page_embeddings SET page_id = $1, published = true WHERE page_id = $2";
+    if contents.is_empty() {
+        return Ok(());
+    }
+    let values = || [tx.customer().into(), contents.to_vec().into()];
+    tx.execute_raw(sql(LOCK, values())).await?;
+    for row in tx.query_all_raw(sql(&hand_over, values())).await? {
+        let (best, holder): (Uuid, Uuid) = (row.try_get("", "best")?, row.try_get("", "holder")?);
+        tx.execute_raw(sql(MOVE, [best.into(), holder.into()])).await?;
+    }
+    tx.execute_raw(sql(&point, values())).await?;
+    Ok(())
+}
