@@ -144,6 +144,10 @@ impl Client {
         *headers = request.headers.clone();
         headers.insert(header::USER_AGENT, self.user_agent.clone());
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPT_ENCODING));
+        if matches!(request.method, Method::Post | Method::Put) {
+            // The library leaves it away where it is 0, and some servers insist (RFC 9110 §8.6).
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(request.body.len()));
+        }
         headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         let answer = timeout(self.limits.read_timeout, self.pool.request(message))
             .await

@@ -97,6 +97,11 @@ impl Lab {
         &self.dns
     }
 
+    /// Makes this certificate (PEM) the only one that programs of this namespace trust.
+    pub fn trust(&self, certificate: &str) {
+        lay_over(Path::new("/etc/ssl/certs/ca-certificates.crt"), certificate);
+    }
+
     /// Listens on these ports of all [`PRIVATE`] addresses.
     pub fn canaries(&self, ports: &[u16]) -> Canaries {
         let addresses: Vec<IpAddr> = PRIVATE.iter().map(|address| address.parse().unwrap()).collect();
@@ -104,18 +109,22 @@ impl Lab {
     }
 }
 
-/// Lays a file of one line over the resolver's settings, for this mount namespace only.
+/// Has the resolver ask `server` alone.
 fn resolve_by(server: Ipv4Addr) {
-    // Without the file, the resolver asks 127.0.0.1 by itself.
-    let Ok(settings) = Path::new("/etc/resolv.conf").canonicalize() else {
-        return;
-    };
-    let ours = env::temp_dir().join(format!("resolv.conf.{}", std::process::id()));
-    fs::write(&ours, format!("nameserver {server}\n")).unwrap();
-    mount(Some(&ours), &settings, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap_or_else(|error| {
+    // Without the file, it asks 127.0.0.1 by itself.
+    if let Ok(settings) = Path::new("/etc/resolv.conf").canonicalize() {
+        lay_over(&settings, &format!("nameserver {server}\n"));
+    }
+}
+
+/// Gives a file other content, in this mount namespace only.
+fn lay_over(file: &Path, content: &str) {
+    let ours = env::temp_dir().join(format!("netns_lab.{}", std::process::id()));
+    fs::write(&ours, content).unwrap();
+    mount(Some(&ours), file, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap_or_else(|error| {
         panic!(
-            "this test needs the permission to mount over {}: {error}",
-            settings.display()
+            "this test needs {} and the permission to mount over it: {error}",
+            file.display()
         )
     });
     // The mount holds what the name stood for.

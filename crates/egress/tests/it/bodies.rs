@@ -1,12 +1,12 @@
 //! Bodies: decoded, bounded by what comes out of the decoder and by what goes in.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use async_compression::tokio::write::{BrotliEncoder, GzipEncoder, ZlibEncoder};
-use egress::Request;
+use egress::{Client, Request};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Server, client, get, limits, ok, until_closed};
+use crate::support::{Server, client, get, limits, ok, policy, until_closed};
 
 const TEXT: &[u8] = b"the same words again, the same words again, the same words again";
 
@@ -189,4 +189,81 @@ async fn an_answer_that_is_not_http_is_a_protocol_error() {
         get(&client(&[&server]), server.url("/")).await.unwrap_err().code(),
         "protocol"
     );
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_cut_off_at_the_limit() {
+    for line in ["X-Long: ", "X-Short: y\r\n"] {
+        let server = Server::start(move |_, stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            loop {
+                stream.write_all(line.as_bytes())?;
+            }
+        });
+        let error = get(&client(&[&server]), server.url("/")).await.unwrap_err();
+        let expected = format!("{} sent more than 65536 bytes of headers", server.place());
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_are_passed_over_and_prolong_nothing() {
+    let polite = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")?;
+        stream.write_all(&ok("", b"final"))
+    });
+    assert_eq!(get(&client(&[&polite]), polite.url("/")).await.unwrap().body, "final");
+
+    let endless = Server::start(|_, stream| {
+        loop {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+    });
+    let mut policy = policy(&[endless.place()]);
+    policy.limits.read_timeout = Duration::from_millis(300);
+    let error = get(&Client::new(policy).unwrap(), endless.url("/")).await.unwrap_err();
+    assert_eq!(error.code(), "timeout");
+}
+
+#[tokio::test]
+async fn bombs_in_the_framing_are_stopped() {
+    /// What comes once after the head, and what comes again and again.
+    const BOMBS: [(&str, &str); 3] = [
+        (
+            "",
+            "4;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\nabcd\r\n",
+        ),
+        ("4;", "xxxxxxxxxxxxxxxx"),
+        ("0\r\n", "X-Trailer: yes\r\n"),
+    ];
+    for (once, again) in BOMBS {
+        let server = Server::start(move |_, stream| {
+            write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{once}")?;
+            loop {
+                stream.write_all(again.as_bytes())?;
+            }
+        });
+        let error = get(&client(&[&server]), server.url("/")).await.unwrap_err();
+        assert!(matches!(error.code(), "protocol" | "too_large"), "{again}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_no_part_of_the_answer() {
+    let server = Server::answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: ETag\r\nConnection: close\r\n\r\n\
+         4\r\nbody\r\n0\r\nETag: \"late\"\r\n\r\n",
+    );
+    let response = get(&client(&[&server]), server.url("/")).await.unwrap();
+    assert_eq!(response.body, "body");
+    assert!(!response.headers.contains_key(http::header::ETAG));
+}
+
+#[tokio::test]
+async fn two_lengths_that_differ_are_a_protocol_error() {
+    let server = Server::answering(
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\nConnection: close\r\n\r\nabcde",
+    );
+    let error = get(&client(&[&server]), server.url("/")).await.unwrap_err();
+    assert_eq!(error.code(), "protocol");
 }

@@ -1,4 +1,4 @@
-//! Fetches against real local servers; nothing here leaves the loopback interface.
+//! Fetches against real local servers; nothing here leaves the loopback interface, the machine's or a namespace's.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,8 +7,11 @@
 )]
 
 mod bodies;
+mod encrypted;
+mod namespaces;
 mod places;
 mod proxy;
 mod redirects;
+mod sending;
 mod support;
 mod time;

@@ -12,7 +12,7 @@ use egress::{
     proxy::{Limits, Proxy},
 };
 
-use crate::support::{Canary, Names, Server, ok, until_closed};
+use crate::support::{Canary, Names, Server, drip, ok, until_closed};
 
 fn limits() -> Limits {
     Limits {
@@ -34,7 +34,7 @@ async fn proxy(servers: &[&Server]) -> Proxy {
 }
 
 /// Sends `text` on a new connection and reads to its end.
-async fn say(to: SocketAddr, text: impl Into<Vec<u8>>) -> String {
+pub async fn say(to: SocketAddr, text: impl Into<Vec<u8>>) -> String {
     let text = text.into();
     blocking(move || {
         let mut stream = connect(to);
@@ -76,7 +76,8 @@ fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap().to_lowercase()
 }
 
-fn get(url: &str) -> String {
+/// A request as a browser sends it to its proxy.
+pub fn asking(url: &str) -> String {
     format!("GET {url} HTTP/1.1\r\nHost: ignored.test\r\nConnection: close\r\n\r\n")
 }
 
@@ -187,7 +188,7 @@ async fn no_way_to_write_a_local_address_passes_the_proxy() {
     ];
     for host in hosts {
         for request in [
-            get(&format!("http://{host}:{port}/")),
+            asking(&format!("http://{host}:{port}/")),
             format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: public.test\r\nConnection: close\r\n\r\n"),
         ] {
             let answer = say(proxy.addr(), request.clone()).await;
@@ -227,10 +228,10 @@ async fn what_is_no_business_of_a_proxy_is_refused() {
             400,
             "invalid_request",
         ),
-        (get(&https), 403, "refused_scheme"),
-        (get("ftp://shop.test/"), 403, "refused_scheme"),
-        (get("gopher://shop.test/"), 403, "refused_scheme"),
-        (get("http://user:pw@shop.test/"), 403, "refused_url"),
+        (asking(&https), 403, "refused_scheme"),
+        (asking("ftp://shop.test/"), 403, "refused_scheme"),
+        (asking("gopher://shop.test/"), 403, "refused_scheme"),
+        (asking("http://user:pw@shop.test/"), 403, "refused_url"),
         (
             "CONNECT shop.test HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n".to_owned(),
             400,
@@ -246,7 +247,7 @@ async fn what_is_no_business_of_a_proxy_is_refused() {
             403,
             "refused_url",
         ),
-        (get("http://unknown.invalid/"), 502, "dns"),
+        (asking("http://unknown.invalid/"), 502, "dns"),
     ] {
         let answer = say(proxy.addr(), request.clone()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
@@ -266,7 +267,7 @@ async fn each_request_on_a_connection_is_judged_by_itself() {
     let (server, canary) = (Server::answering(ok("", b"inside")), Canary::new());
     let proxy = proxy(&[&server]).await;
     let first = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", server.url("/"));
-    let second = get(&format!("http://127.0.0.1:{}/", canary.port()));
+    let second = asking(&format!("http://127.0.0.1:{}/", canary.port()));
     let answer = say(proxy.addr(), format!("{first}{second}")).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(answer.contains("insideHTTP/1.1 403 Forbidden"), "{answer}");
@@ -279,7 +280,7 @@ async fn a_name_is_resolved_once_for_each_request() {
     let names = Names::of(&[("shop.test", &["127.0.0.1"])]);
     let allow = [format!("shop.test:{}", server.port).parse().unwrap()];
     let proxy = proxy_with(&allow, names.clone(), limits()).await;
-    let answer = say(proxy.addr(), get(&format!("http://shop.test:{}/", server.port))).await;
+    let answer = say(proxy.addr(), asking(&format!("http://shop.test:{}/", server.port))).await;
     assert!(answer.ends_with("inside"), "{answer}");
     assert_eq!(names.asked.load(Ordering::SeqCst), 1);
     assert!(server.heads()[0].contains(&format!("host: shop.test:{}\r\n", server.port)));
@@ -310,7 +311,7 @@ async fn heads_of_either_side_are_bounded() {
     let long = "x".repeat(limits().max_header_bytes);
     let server = Server::answering(ok(&format!("X-Long: {long}\r\n"), b""));
     let proxy = proxy(&[&server]).await;
-    let answer = say(proxy.addr(), get(server.url("/").as_str())).await;
+    let answer = say(proxy.addr(), asking(server.url("/").as_str())).await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     assert!(answer.contains("details=\"too_large\""), "{answer}");
 
@@ -325,7 +326,7 @@ async fn an_answer_that_switches_protocols_unasked_is_refused() {
     let server =
         Server::answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
     let proxy = proxy(&[&server]).await;
-    let answer = say(proxy.addr(), get(server.url("/").as_str())).await;
+    let answer = say(proxy.addr(), asking(server.url("/").as_str())).await;
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
 }
 
@@ -342,7 +343,7 @@ async fn silence_on_either_side_ends_the_connection() {
     assert_eq!(say(proxy.addr(), "GET http://shop.test/ HT").await, "");
     assert_eq!(say(proxy.addr(), "").await, "");
     // A site that does not answer, and a tunnel in which nobody speaks.
-    let answer = say(proxy.addr(), get(silent.url("/").as_str())).await;
+    let answer = say(proxy.addr(), asking(silent.url("/").as_str())).await;
     assert!(
         answer.starts_with("HTTP/1.1 504 ") || answer.starts_with("HTTP/1.1 502 "),
         "{answer}"
@@ -372,7 +373,7 @@ async fn a_busy_connection_ends_with_its_bytes_and_with_its_life() {
         ..limits()
     };
     let requests = [
-        get(endless.url("/").as_str()),
+        asking(endless.url("/").as_str()),
         format!(
             "CONNECT {} HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n\r\n",
             endless.place()
@@ -402,7 +403,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
         write!(first, "GET {url} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         assert!(head(&mut first).starts_with("http/1.1 200"));
         let mut second = connect(to);
-        second.write_all(get(url.as_str()).as_bytes()).unwrap();
+        second.write_all(asking(url.as_str()).as_bytes()).unwrap();
         second.set_nonblocking(true).unwrap();
         assert_eq!(
             second.read(&mut [0; 1]).unwrap_err().kind(),
@@ -444,7 +445,7 @@ async fn a_failure_to_connect_is_told_apart_from_a_refusal() {
     // Bound and dropped: nobody listens there now.
     let closed: HostPort = format!("127.0.0.1:{}", Canary::new().port()).parse().unwrap();
     let proxy = proxy_with(std::slice::from_ref(&closed), Arc::new(SystemLookup), limits()).await;
-    let answer = say(proxy.addr(), get(&format!("http://{closed}/"))).await;
+    let answer = say(proxy.addr(), asking(&format!("http://{closed}/"))).await;
     assert!(
         answer.starts_with("HTTP/1.1 502 ") && answer.contains("details=\"connect\""),
         "{answer}"
@@ -464,7 +465,39 @@ async fn another_users_processes_are_not_served() {
         ..limits()
     };
     let proxy = proxy_with(&[server.place()], Arc::new(SystemLookup), limits).await;
-    assert_eq!(say(proxy.addr(), get(server.url("/").as_str())).await, "");
+    assert_eq!(say(proxy.addr(), asking(server.url("/").as_str())).await, "");
     assert!(server.heads().is_empty());
     assert!(proxy.take_refusals()[0].error.to_string().contains("another user's"));
+}
+
+#[tokio::test]
+async fn dripping_on_either_side_ends_with_its_clock() {
+    let head = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        drip(stream, b"A: b\r\n")
+    });
+    let body = Server::start(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        drip(stream, b"x")
+    });
+    let limits = Limits {
+        head_timeout: Duration::from_millis(500),
+        lifetime: Duration::from_secs(1),
+        ..limits()
+    };
+    let proxy = proxy_with(&[head.place(), body.place()], Arc::new(SystemLookup), limits).await;
+    let answer = say(proxy.addr(), asking(head.url("/").as_str())).await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(answer.contains("details=\"timeout\""), "{answer}");
+    let answer = say(proxy.addr(), asking(body.url("/").as_str())).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    // A browser that drips its request.
+    let to = proxy.addr();
+    blocking(move || {
+        let mut stream = connect(to);
+        stream.write_all(b"GET http://shop.test/ HTTP/1.1\r\n").unwrap();
+        drip(&mut stream, b"A: b\r\n").unwrap_err();
+    })
+    .await;
 }

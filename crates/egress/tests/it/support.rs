@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -24,7 +24,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(handler: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on((Ipv4Addr::LOCALHOST, 0).into(), handler)
+    }
+
+    /// The same, somewhere else.
+    pub fn on(
+        address: SocketAddr,
+        handler: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (handler, seen) = (Arc::new(handler), heads.clone());
@@ -87,6 +95,25 @@ fn read_head(stream: &TcpStream) -> io::Result<String> {
 pub fn until_closed(stream: &mut TcpStream) -> io::Result<()> {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).map(|_| ())
+}
+
+/// A server's slowness: lets `time` pass, or less if the client hangs up, which is an error.
+pub fn dawdle(stream: &mut TcpStream, time: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(time))?;
+    match stream.read(&mut [0]) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+/// `bytes` over and over, one at a time, until the client hangs up.
+pub fn drip(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    for byte in bytes.iter().cycle() {
+        stream.write_all(&[*byte])?;
+        dawdle(stream, Duration::from_millis(20))?;
+    }
+    Ok(())
 }
 
 /// A complete response with these header lines and this body.

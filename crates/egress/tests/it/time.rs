@@ -1,11 +1,11 @@
 //! Servers that take their time: silence ends a fetch, and so does endless dripping.
 
-use std::{io::Write, net::TcpStream, thread, time::Duration};
+use std::{io::Write, time::Duration};
 
 use egress::{Client, Error, Limits, Lookup, Phase};
 use futures::future::BoxFuture;
 
-use crate::support::{Server, get, limits, policy, until_closed};
+use crate::support::{Server, dawdle, drip, get, limits, policy, until_closed};
 
 fn client(server: &Server, limits: Limits) -> Client {
     let mut policy = policy(&[server.place()]);
@@ -38,15 +38,6 @@ async fn phase(server: &Server, limits: Limits) -> Phase {
         }
         other => panic!("{other:?}"),
     }
-}
-
-/// One byte at a time until the client hangs up; how slowly is the server's nature, not a wait for something.
-fn drip(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
-    for byte in bytes.iter().cycle() {
-        stream.write_all(&[*byte])?;
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
 
 #[tokio::test]
@@ -85,7 +76,7 @@ async fn a_dripping_head_ends_with_the_total_time() {
 #[tokio::test]
 async fn all_redirects_share_the_total_time() {
     let server = Server::start(|_, stream| {
-        thread::sleep(Duration::from_millis(250));
+        dawdle(stream, Duration::from_millis(250))?;
         stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     });
     assert_eq!(phase(&server, dripping_ends()).await, Phase::Total);
