@@ -66,7 +66,7 @@ impl Api {
     ) -> Answer<EmbedResponse> {
         body.0.check(&context)?;
         if context.require_redis {
-            context.dispatcher.ping().await?;
+            context.dispatcher.takes().await?;
         }
         let made = record(&context, &caller, key.0.as_deref(), &body.0).await?;
         let dispatch = context.dispatcher.dispatch(&made).await.into();

@@ -1,7 +1,7 @@
 //! Background jobs: how they stand, what they decided, and their events as they happen.
 use domain::{
     Error,
-    jobs::{self, EventReader, Filter},
+    jobs::{self, EventReader, Filter, Operator},
 };
 use entity::{job, job_url};
 use futures::{Stream, StreamExt, stream};
@@ -49,7 +49,7 @@ pub struct Job {
     state: String,
     /// `done`, `total` and more, by kind.
     progress: Value,
-    /// What it brought, once it is done.
+    /// What it brought, once it is done; what is to be confirmed, while it needs confirmation.
     #[oai(nullable)]
     result: Option<Value>,
     #[oai(nullable)]
@@ -65,6 +65,9 @@ pub struct Job {
     started_at: Option<OffsetDateTime>,
     #[oai(nullable)]
     finished_at: Option<OffsetDateTime>,
+    /// When a person let it go on.
+    #[oai(nullable)]
+    confirmed_at: Option<OffsetDateTime>,
 }
 
 impl From<job::Model> for Job {
@@ -88,6 +91,7 @@ impl From<job::Model> for Job {
             created_at: row.created_at,
             started_at: row.started_at,
             finished_at: row.finished_at,
+            confirmed_at: row.confirmed_at,
         }
     }
 }
@@ -191,6 +195,32 @@ impl Api {
     ) -> Answer<Json<Job>> {
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::cancel(&tx, id.0).await?;
+        tx.commit().await?;
+        context.dispatcher.wake();
+        Ok(Json(job.into()))
+    }
+
+    /// Let a job go on that needs confirmation
+    ///
+    /// Its `result` says what is to be confirmed. Said again, it changes nothing; a job that nobody asks about is 409 `job_not_held`.
+    #[oai(
+        path = "/api/jobs/:id/confirm",
+        method = "post",
+        tag = "Tag::Jobs",
+        operation_id = "confirm_job"
+    )]
+    async fn confirm(
+        &self,
+        context: Data<&Context>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Job>> {
+        let tx = context.db.tenant(&caller.customer).await?;
+        let by = Operator {
+            actor: &caller.principal.actor(),
+            ip: caller.ip.as_deref(),
+        };
+        let job = jobs::confirm(&tx, id.0, by).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))

@@ -34,6 +34,8 @@ pub struct Queue {
     /// Those of them that have failed before.
     retries: i64,
     running: i64,
+    /// Jobs that wait for a person's confirmation.
+    needs_confirmation: i64,
     /// Dead letters.
     dead: i64,
     /// How long the oldest runnable job has waited.
@@ -62,6 +64,7 @@ impl From<QueueStats> for Queue {
             scheduled: stats.scheduled,
             retries: stats.retries,
             running: stats.running,
+            needs_confirmation: stats.needs_confirmation,
             dead: stats.dead,
             oldest_seconds: stats.oldest_seconds,
             paused: stats.control.paused_at.is_some(),
@@ -86,6 +89,7 @@ struct QueueCustomer {
     depth: i64,
     scheduled: i64,
     running: i64,
+    needs_confirmation: i64,
     dead: i64,
     oldest_seconds: f64,
 }
@@ -99,6 +103,7 @@ impl From<CustomerStats> for QueueCustomer {
             depth: stats.depth,
             scheduled: stats.scheduled,
             running: stats.running,
+            needs_confirmation: stats.needs_confirmation,
             dead: stats.dead,
             oldest_seconds: stats.oldest_seconds,
         }

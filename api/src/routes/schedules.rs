@@ -180,7 +180,7 @@ impl Api {
     )]
     async fn fire(&self, context: Data<&Context>, _scheduler: Scheduler) -> Answer<FiredResponse> {
         if context.require_redis {
-            context.dispatcher.ping().await?;
+            context.dispatcher.takes().await?;
         }
         let made = schedules::fire_all_due(&context.db).await?;
         context.dispatcher.dispatch(&made).await;

@@ -174,7 +174,7 @@ impl Api {
         body: Body<NewScrape>,
     ) -> Answer<ScrapeResponse> {
         if context.require_redis {
-            context.dispatcher.ping().await?;
+            context.dispatcher.takes().await?;
         }
         let (submitted, state) = record(&context, &caller, key.0.as_deref(), &body.0.into()).await?;
         let id = submitted.id;

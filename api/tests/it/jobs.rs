@@ -149,6 +149,26 @@ async fn without_redis_work_is_deferred_or_refused_as_configured() {
 }
 
 #[tokio::test]
+async fn with_redis_required_and_full_nothing_is_recorded() {
+    let app = App::with(&[("REQUIRE_REDIS", "true")]).await;
+    app.kit.fill_redis().await;
+    let refused = scrape(&app, Some("k1"), &site()).await;
+    assert_eq!(refused.problem(503), "redis_unavailable");
+    assert_eq!(refused.header("retry-after"), "5");
+    let all = app.post("/api/embed", &json!({ "all": true })).bearer(&app.key);
+    assert_eq!(all.send().await.problem(503), "redis_unavailable");
+    assert_eq!(app.kit.count("SELECT count(*) FROM jobs").await, 0);
+
+    app.kit.relieve_redis().await;
+    let body = scrape(&app, Some("k1"), &site()).await.expect(202);
+    assert_eq!(
+        (&body["fresh"], &body["dispatch"]),
+        (&json!(true), &json!("queued")),
+        "the same request once there is room again"
+    );
+}
+
+#[tokio::test]
 async fn jobs_are_cancelled_and_run_again() {
     let app = App::start().await;
     let id = job_id(&scrape(&app, None, &site()).await.expect(202));
@@ -180,6 +200,65 @@ async fn jobs_are_cancelled_and_run_again() {
         .await
         .expect(200);
     assert_eq!(urls, json!({ "items": [], "next_cursor": null }));
+}
+
+#[tokio::test]
+async fn a_held_job_is_confirmed_cancelled_or_superseded() {
+    let app = App::start().await;
+    let act = |id: Uuid, verb: &str| {
+        app.post(&format!("/api/jobs/{id}/{verb}"), &Value::Null)
+            .bearer(&app.key)
+            .send()
+    };
+    let hold = async || {
+        let id = job_id(&scrape(&app, None, &site()).await.expect(202));
+        run(&app, id, &Outcome::Hold(json!({ "gone": 40 }))).await;
+        id
+    };
+    let id = hold().await;
+    let waiting = app
+        .get(&format!("/api/jobs/{id}"))
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        (&waiting["state"], &waiting["result"], &waiting["confirmed_at"]),
+        (&json!("needs_confirmation"), &json!({ "gone": 40 }), &Value::Null)
+    );
+    let queues = app.get("/api/queue/stats").admin().send().await.expect(200);
+    assert_eq!(queues["queues"][0]["needs_confirmation"], 1);
+    let foreign = app
+        .post(&format!("/api/jobs/{id}/confirm"), &Value::Null)
+        .bearer(&app.other_key);
+    assert_eq!(foreign.send().await.problem(404), "not_found");
+
+    let confirmed = act(id, "confirm").await.expect(200);
+    assert_eq!(confirmed["state"], "queued");
+    assert!(confirmed["confirmed_at"].is_string());
+    assert_eq!(act(id, "confirm").await.expect(200), confirmed, "a twin of the call");
+    run(&app, id, &Outcome::Done(json!({}))).await;
+
+    let second = hold().await;
+    assert_eq!(act(second, "cancel").await.expect(200)["state"], "cancelled");
+    let refused = act(second, "confirm").await;
+    assert_eq!(refused.problem(409), "job_not_held");
+
+    let third = hold().await;
+    let anew = scrape(&app, None, &site()).await.expect(202);
+    assert_eq!(anew["fresh"], true);
+    assert_ne!(job_id(&anew), third);
+    let superseded = app
+        .get(&format!("/api/jobs/{third}"))
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        (&superseded["state"], &superseded["error"]["code"]),
+        (&json!("cancelled"), &json!("superseded"))
+    );
+    assert_eq!(act(job_id(&anew), "confirm").await.problem(409), "job_not_held");
 }
 
 #[tokio::test]

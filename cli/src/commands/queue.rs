@@ -157,8 +157,8 @@ async fn stats(db: &Db, config: &Config, json: bool) -> Result<()> {
     show(&parts.join("\n"))
 }
 
-fn queues(seen: &Overview) -> Table<10> {
-    const NUMBERS: [&str; 8] = [
+fn queues(seen: &Overview) -> Table<11> {
+    const NUMBERS: [&str; 9] = [
         "waiting",
         "oldest",
         "errands",
@@ -166,10 +166,11 @@ fn queues(seen: &Overview) -> Table<10> {
         "scheduled",
         "retries",
         "running",
+        "to confirm",
         "dead",
     ];
-    let mut columns = [("queue", Align::Left); 10];
-    columns[9] = ("held back", Align::Left);
+    let mut columns = [("queue", Align::Left); 11];
+    columns[10] = ("held back", Align::Left);
     for (column, name) in columns[1..].iter_mut().zip(NUMBERS) {
         *column = (name, Align::Right);
     }
@@ -187,6 +188,7 @@ fn queues(seen: &Overview) -> Table<10> {
             queue.scheduled.to_string(),
             queue.retries.to_string(),
             queue.running.to_string(),
+            queue.needs_confirmation.to_string(),
             queue.dead.to_string(),
             held_back(queue.control),
         ]);
@@ -208,11 +210,11 @@ fn held_back(control: Control) -> String {
     told.join(", ")
 }
 
-fn customers(seen: &[CustomerStats]) -> Table<7> {
-    let numbers = ["waiting", "oldest", "running", "scheduled", "dead"].map(|name| (name, Align::Right));
-    let [waiting, oldest, running, scheduled, dead] = numbers;
+fn customers(seen: &[CustomerStats]) -> Table<8> {
+    let numbers = ["waiting", "oldest", "running", "scheduled", "to confirm", "dead"].map(|name| (name, Align::Right));
+    let [waiting, oldest, running, scheduled, confirm, dead] = numbers;
     let names = [("customer", Align::Left), ("queue", Align::Left)];
-    let mut table = Table::new([names[0], names[1], waiting, oldest, running, scheduled, dead]);
+    let mut table = Table::new([names[0], names[1], waiting, oldest, running, scheduled, confirm, dead]);
     for customer in seen {
         let id = customer.customer_id.map(|id| id.to_string());
         table.row([
@@ -226,6 +228,7 @@ fn customers(seen: &[CustomerStats]) -> Table<7> {
             age(customer.depth, customer.oldest_seconds),
             customer.running.to_string(),
             customer.scheduled.to_string(),
+            customer.needs_confirmation.to_string(),
             customer.dead.to_string(),
         ]);
     }

@@ -26,7 +26,7 @@ const TWIN: &str =
 /// What a job is set to that runs again.
 pub(super) const AFRESH: &str =
     "state = 'queued', attempts = 0, starts = 0, cancel_requested = false, error = NULL, result = NULL,
-    run_at = now(), finished_at = NULL";
+    run_at = now(), finished_at = NULL, confirmed_at = NULL";
 
 /// Which dead letters are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -30,6 +30,8 @@ use crate::{
 
 /// Held by the one process that dispatches.
 const LOCK: i64 = 0x6f6d_6e69_0001;
+/// A stream that never is, named like those that a Redis user of ours may write to.
+const NOWHERE: &str = "queue:{omniops-nowhere}";
 /// Portions of events that are relayed in one round, so that a flood of them does not keep jobs from being dispatched.
 const RELAYED: usize = 4;
 /// Errands of one stream that are looked at: more than its window and all workers together hold.
@@ -69,6 +71,15 @@ impl Dispatcher {
         pong.map_err(|error| away(error.into()))
     }
 
+    /// Whether Redis takes what is published: one that is full answers, and takes nothing.
+    pub async fn takes(&self) -> Result<()> {
+        let mut add = redis::cmd("XADD");
+        // Refused like all that asks for memory, and else nothing, since there is no such stream.
+        add.arg(NOWHERE).arg("NOMKSTREAM").arg("*").arg("job").arg("");
+        let added = add.query_async::<()>(&mut self.redis.clone()).await;
+        added.map_err(|error| away(error.into()))
+    }
+
     /// A connection for live events and small reads.
     pub fn redis(&self) -> Link {
         self.redis.clone()
@@ -90,7 +101,7 @@ impl Dispatcher {
             }
         }
         if errands.is_empty() {
-            return self.ping().await.is_ok();
+            return self.takes().await.is_ok();
         }
         let Err(error) = self.publish(&errands).await else {
             return true;

@@ -1,15 +1,16 @@
-//! Reading the ledger, and the two things that people do to a job: cancel it, and run it again.
+//! Reading the ledger, and what people do to a job: confirm it, cancel it, and run it again.
 use entity::{job, job_url};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    Operator,
     dead::{AFRESH, unless_twin},
     events, state,
 };
 use crate::{
-    Error, Result,
+    Error, Result, audit,
     tenancy::{TenantTx, sql},
 };
 
@@ -72,6 +73,38 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
         events::record(&**tx, Some(tx.customer()), row.try_get("", "id")?, kind, json!({})).await?;
     }
     get(tx, id).await
+}
+
+/// Lets a job go on that waits for a person's word. Said again, it changes nothing.
+pub async fn confirm(tx: &TenantTx, id: Uuid, by: Operator<'_>) -> Result<job::Model> {
+    const CONFIRM: &str = "UPDATE jobs SET state = 'queued', confirmed_at = now(), run_at = now()
+                           WHERE id = $1 AND state = 'needs_confirmation'";
+    get(tx, id).await?;
+    let confirmed = tx.execute_raw(sql(CONFIRM, [id.into()])).await?.rows_affected() == 1;
+    let job = get(tx, id).await?;
+    if !confirmed {
+        return if job.confirmed_at.is_some() && job.state != state::CANCELLED {
+            Ok(job)
+        } else {
+            let told = format!(
+                "the job is {}; only one that needs confirmation is confirmed",
+                job.state
+            );
+            Err(Error::conflict("job_not_held", told))
+        };
+    }
+    let customer = Some(tx.customer());
+    events::record(&**tx, customer, id, state::QUEUED, json!({ "reason": "confirmed" })).await?;
+    let entry = audit::Entry {
+        customer,
+        actor: by.actor,
+        action: "job.confirmed",
+        resource: &id.to_string(),
+        metadata: json!({ "kind": job.kind }),
+        ip: by.ip,
+    };
+    audit::record(&**tx, entry).await?;
+    Ok(job)
 }
 
 /// Runs a job again that failed, died or was cancelled, unless a live one does the same work.

@@ -35,7 +35,7 @@ pub use dispatch::Dispatcher;
 pub use events::{Event, record, relay, stream_key};
 pub use heartbeat::{Held, Identity, beat, leave};
 pub use idempotency::{remember, replay, request_hash};
-pub use ledger::{Filter, all_told, cancel, get, list, retry, urls};
+pub use ledger::{Filter, all_told, cancel, confirm, get, list, retry, urls};
 pub use live::{EventReader, Live};
 pub use payload::{Kind, MaintenanceTask, Payload, QUEUES};
 use reconcile::SUSPECT_STARTS;

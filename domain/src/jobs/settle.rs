@@ -2,7 +2,7 @@
 use rand::Rng;
 use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
@@ -29,7 +29,15 @@ impl JobError {
             message: message.into(),
         }
     }
+
+    /// As it is kept and told.
+    pub(super) fn told(&self, attempts: i32) -> Value {
+        json!({ "code": self.code, "message": self.message, "attempt": attempts })
+    }
 }
+
+/// Why a job that gave way waits again.
+const GAVE_WAY: &str = "it gave way";
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +104,7 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
     const END: &str = "
         WITH ended AS (
           SELECT * FROM jsonb_to_recordset($1) AS e (id uuid, token uuid, state text, event text, attempts integer, result jsonb,
-            error jsonb, delay_ms bigint, fault boolean)),
+            error jsonb, delay_ms bigint, fault boolean, data jsonb)),
         held AS (
           SELECT e.*, j.starts, CASE WHEN e.state IN ('scheduled', 'queued', 'needs_confirmation') AND j.cancel_requested THEN 'cancelled'
             WHEN e.fault AND j.starts >= $2 THEN 'dead' END AS instead
@@ -113,8 +121,7 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
             finished_at = CASE WHEN f.to_state IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
           FROM final f WHERE j.id = f.id
           RETURNING j.id, j.customer_id, f.told,
-            jsonb_strip_nulls(jsonb_build_object('error', f.error, 'retry_in_ms', CASE WHEN f.to_state = 'scheduled' THEN f.delay_ms END))
-              || CASE WHEN f.result IS NULL THEN '{}' ELSE jsonb_build_object('result', f.result) END AS data),
+            CASE WHEN f.instead IS NULL THEN f.data ELSE f.data - '{retry_in_ms,in_ms,reason,result}'::text[] END AS data),
         told AS (INSERT INTO job_events (customer_id, job_id, kind, data) SELECT customer_id, id, told, data FROM written)
         SELECT id FROM written";
     let ended = ends
@@ -137,6 +144,7 @@ struct Ending {
     result: Option<Value>,
     error: Option<JobError>,
     fault: bool,
+    reason: Option<&'static str>,
 }
 
 impl Ending {
@@ -149,6 +157,7 @@ impl Ending {
             result: None,
             error: None,
             fault: false,
+            reason: None,
         };
         match outcome {
             Outcome::Done(result) => Self {
@@ -171,9 +180,13 @@ impl Ending {
                 result: Some(why.clone()),
                 ..end("needs_confirmation", "needs_confirmation")
             },
-            Outcome::Later(Duration::ZERO) => end("queued", "queued"),
+            Outcome::Later(Duration::ZERO) => Self {
+                reason: Some(GAVE_WAY),
+                ..end("queued", "queued")
+            },
             Outcome::Later(after) => Self {
                 delay: Some(*after),
+                reason: Some(GAVE_WAY),
                 ..end("scheduled", "scheduled")
             },
             // An outage of our own says nothing about the job.
@@ -197,14 +210,34 @@ impl Ending {
     }
 
     fn row(self, lease: Lease) -> Value {
-        let error = self
-            .error
-            .map(|e| json!({ "code": e.code, "message": e.message, "attempt": self.attempts }));
+        let data = self.data();
+        let error = self.error.as_ref().map(|e| e.told(self.attempts));
         printable(json!({
             "id": lease.job, "token": lease.token, "state": self.state, "event": self.event, "attempts": self.attempts,
-            "result": self.result, "error": error, "delay_ms": self.delay.map(|d| d.as_millis() as u64), "fault": self.fault,
+            "result": self.result, "error": error, "delay_ms": self.delay.map(in_ms), "fault": self.fault, "data": data,
         }))
     }
+
+    /// What the event tells.
+    fn data(&self) -> Value {
+        let mut data = Map::new();
+        let wait = if self.error.is_some() { "retry_in_ms" } else { "in_ms" };
+        let told = [
+            ("error", self.error.as_ref().map(|e| e.told(self.attempts))),
+            (wait, self.delay.map(|d| in_ms(d).into())),
+            ("result", self.result.clone()),
+            ("reason", self.reason.map(Value::from)),
+        ];
+        data.extend(
+            told.into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
+        Value::Object(data)
+    }
+}
+
+fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Postgres stores no NUL in text or JSON; a page's text may have one.

@@ -1,6 +1,6 @@
 //! How the queues stand: by kind and by customer from the ledger, and what is on the streams from Redis.
 //!
-//! Every count reads a partial index of live or dead jobs, so that the jobs which have ended cost nothing, however many they
+//! Every count reads a partial index of jobs that are live or dead, so that the jobs which have ended cost nothing, however many they
 //! are. While Redis is away its part is missing and says why; the ledger's figures are there all the same.
 use futures::future::join_all;
 use metrics::gauge;
@@ -30,6 +30,8 @@ pub struct QueueStats {
     pub retries: i64,
     /// Jobs that run.
     pub running: i64,
+    /// Jobs that wait for a person's confirmation.
+    pub needs_confirmation: i64,
     /// Dead letters.
     pub dead: i64,
     /// How long the oldest runnable job has waited, in seconds.
@@ -53,6 +55,8 @@ pub struct CustomerStats {
     pub scheduled: i64,
     /// Jobs that run.
     pub running: i64,
+    /// Jobs that wait for a person's confirmation.
+    pub needs_confirmation: i64,
     /// Dead letters.
     pub dead: i64,
     /// How long the oldest runnable job has waited, in seconds.
@@ -93,6 +97,7 @@ struct Row {
     scheduled: i64,
     retries: i64,
     running: i64,
+    needs_confirmation: i64,
     dead: i64,
     oldest: Option<f64>,
 }
@@ -137,19 +142,23 @@ async fn lag(dispatcher: &Dispatcher, lane: Lane) -> Result<Lag> {
 }
 
 async fn rows(tx: &SystemTx) -> Result<Vec<Row>> {
-    // Four states, four partial indexes: one condition for all of them would read the whole table.
+    // Five states, five partial indexes: one condition for all of them would read the whole table.
     const COUNT: &str = "
         WITH live AS (
-          SELECT kind, customer_id, 1 AS depth, 0 AS scheduled, 0 AS retries, 0 AS running, 0 AS dead, run_at FROM jobs WHERE state = 'queued'
+          SELECT kind, customer_id, 'queued' AS state, false AS again, run_at FROM jobs WHERE state = 'queued'
           UNION ALL
-          SELECT kind, customer_id, 0, 1, (attempts > 0)::int, 0, 0, NULL FROM jobs WHERE state = 'scheduled'
+          SELECT kind, customer_id, 'scheduled', attempts > 0, NULL FROM jobs WHERE state = 'scheduled'
           UNION ALL
-          SELECT kind, customer_id, 0, 0, 0, 1, 0, NULL FROM jobs WHERE state = 'running'
+          SELECT kind, customer_id, 'running', false, NULL FROM jobs WHERE state = 'running'
           UNION ALL
-          SELECT kind, customer_id, 0, 0, 0, 0, 1, NULL FROM jobs WHERE state = 'dead')
-        SELECT kind, customer_id, sum(depth) AS depth, sum(scheduled) AS scheduled,
-          sum(retries) AS retries, sum(running) AS running, sum(dead) AS dead,
-          extract(epoch FROM now() - min(run_at))::float8 AS oldest
+          SELECT kind, customer_id, 'needs_confirmation', false, NULL FROM jobs WHERE state = 'needs_confirmation'
+          UNION ALL
+          SELECT kind, customer_id, 'dead', false, NULL FROM jobs WHERE state = 'dead')
+        SELECT kind, customer_id, count(*) FILTER (WHERE state = 'queued') AS depth,
+          count(*) FILTER (WHERE state = 'scheduled') AS scheduled, count(*) FILTER (WHERE again) AS retries,
+          count(*) FILTER (WHERE state = 'running') AS running,
+          count(*) FILTER (WHERE state = 'needs_confirmation') AS needs_confirmation,
+          count(*) FILTER (WHERE state = 'dead') AS dead, extract(epoch FROM now() - min(run_at))::float8 AS oldest
         FROM live GROUP BY kind, customer_id";
     Ok(Row::find_by_statement(sql(COUNT, [])).all(&**tx).await?)
 }
@@ -164,6 +173,7 @@ fn by_queue(rows: &[Row], controls: &HashMap<Kind, Control>) -> Vec<QueueStats> 
             scheduled: sum(|r| r.scheduled),
             retries: sum(|r| r.retries),
             running: sum(|r| r.running),
+            needs_confirmation: sum(|r| r.needs_confirmation),
             dead: sum(|r| r.dead),
             oldest_seconds: rows().filter_map(|r| r.oldest).fold(0.0, f64::max),
             control: controls.get(&kind).copied().unwrap_or_default(),
@@ -173,7 +183,9 @@ fn by_queue(rows: &[Row], controls: &HashMap<Kind, Control>) -> Vec<QueueStats> 
 }
 
 async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>) -> Result<Vec<CustomerStats>> {
-    rows.sort_by_key(|row| std::cmp::Reverse((row.depth, row.running, row.scheduled, row.dead)));
+    rows.sort_by_key(|row| {
+        std::cmp::Reverse((row.depth, row.running, row.scheduled, row.needs_confirmation, row.dead))
+    });
     rows.truncate(TOP);
     let ids: Vec<Uuid> = rows.iter().filter_map(|row| row.customer_id).collect();
     let find = "SELECT id, domain FROM customer_configs WHERE id = ANY($1)";
@@ -188,6 +200,7 @@ async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>) -> Result<Vec<CustomerSt
         depth: row.depth,
         scheduled: row.scheduled,
         running: row.running,
+        needs_confirmation: row.needs_confirmation,
         dead: row.dead,
         oldest_seconds: row.oldest.unwrap_or_default().max(0.0),
     });
@@ -211,6 +224,7 @@ pub async fn measure(db: &Db) -> Result<()> {
         gauge!("omniops_queue_oldest_seconds", "queue" => name).set(queue.oldest_seconds);
         gauge!("omniops_queue_running", "queue" => name).set(queue.running as f64);
         gauge!("omniops_queue_scheduled", "queue" => name).set(queue.scheduled as f64);
+        gauge!("omniops_queue_needs_confirmation", "queue" => name).set(queue.needs_confirmation as f64);
         gauge!("omniops_queue_dead", "queue" => name).set(queue.dead as f64);
         gauge!("omniops_queue_paused", "queue" => name).set(f64::from(u8::from(queue.control.paused_at.is_some())));
     }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::Payload;
+use super::{JobError, Payload};
 use crate::{Error, Result, ids, tenancy::sql};
 
 /// Waiting jobs of one customer and kind up to which a new one is dispatched at once.
@@ -73,8 +73,30 @@ pub async fn submit(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Submitted
         .ok_or_else(|| Error::internal("submitting a job", "no answer"))
 }
 
-/// Writes jobs, and says of each what became of it, in their order.
+/// Writes jobs, and says of each what became of it, in their order. A job that waits for a person's confirmation is no twin: the
+/// new one takes its place.
 pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Submitted>> {
+    let new: Vec<(Uuid, &NewJob)> = new.iter().map(|new| (ids::new_id(), new)).collect();
+    let mut made = insert(tx, &new).await?;
+    let mut answer = Vec::with_capacity(new.len());
+    for (id, new) in new {
+        if !made.contains_key(&id) && supersede(tx, id, new).await? {
+            made.extend(insert(tx, &[(id, new)]).await?);
+        }
+        answer.push(match made.get(&id) {
+            Some(direct) => Submitted {
+                id,
+                fresh: true,
+                errand: direct.then(|| errand(id, new)),
+            },
+            None => live_twin(tx, new).await?,
+        });
+    }
+    Ok(answer)
+}
+
+/// Writes those jobs that have no live twin; returns which these are, and whether their errands may be published at once.
+async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<HashMap<Uuid, bool>> {
     const INSERT: &str = "
         WITH asked AS (
           SELECT *, CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END AS state
@@ -101,34 +123,20 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
           SELECT customer_id, id, state, jsonb_build_object('kind', kind) FROM made)
         SELECT made.id, coalesce(direct.now, false) AS direct FROM made JOIN direct ON direct.id = made.id";
     if new.is_empty() {
-        return Ok(vec![]);
+        return Ok(HashMap::new());
     }
-    let ids: Vec<Uuid> = new.iter().map(|_| ids::new_id()).collect();
-    let asked: Vec<Value> = ids.iter().zip(new).enumerate().map(row).collect::<Result<_>>()?;
+    let asked: Vec<Value> = new.iter().enumerate().map(row).collect::<Result<_>>()?;
     let values = [
         Value::Array(asked).into(),
         DIRECT.into(),
         (Payload::VERSION as i32).into(),
     ];
-    let insert = sql(INSERT, values);
-    let rows = tx.query_all_raw(insert).await?;
+    let rows = tx.query_all_raw(sql(INSERT, values)).await?;
     let direct = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "direct")?));
-    let made: HashMap<Uuid, bool> = rows.iter().map(direct).collect::<Result<_>>()?;
-    let mut answer = Vec::with_capacity(new.len());
-    for (id, new) in ids.into_iter().zip(new) {
-        answer.push(match made.get(&id) {
-            Some(direct) => Submitted {
-                id,
-                fresh: true,
-                errand: direct.then(|| errand(id, new)),
-            },
-            None => live_twin(tx, new).await?,
-        });
-    }
-    Ok(answer)
+    rows.iter().map(direct).collect()
 }
 
-fn row((n, (id, new)): (usize, (&Uuid, &NewJob))) -> Result<Value> {
+fn row((n, (id, new)): (usize, &(Uuid, &NewJob))) -> Result<Value> {
     let run_at = new.run_at.map(|at| at.format(&Rfc3339)).transpose();
     let run_at = run_at.map_err(|e| Error::internal("a job's time", e))?;
     Ok(json!({
@@ -144,6 +152,26 @@ fn errand(id: Uuid, new: &NewJob) -> Errand {
         customer: new.customer.map(|c| c.to_string()).unwrap_or_default(),
         version: Payload::VERSION,
     }
+}
+
+/// Cancels the job that waits for a confirmation of what `new`, the job `id`, does anew; says whether there was one.
+async fn supersede(tx: &impl ConnectionTrait, id: Uuid, new: &NewJob) -> Result<bool> {
+    const SUPERSEDE: &str = "
+        WITH superseded AS (
+          UPDATE jobs SET state = 'cancelled', finished_at = now(), error = $4
+          WHERE customer_id IS NOT DISTINCT FROM $1 AND kind = $2 AND dedupe_key = $3 AND state = 'needs_confirmation'
+          RETURNING id, customer_id)
+        INSERT INTO job_events (customer_id, job_id, kind, data)
+        SELECT customer_id, id, 'cancelled', jsonb_build_object('reason', $4::jsonb->'message', 'superseded_by', $5::uuid) FROM superseded";
+    let error = JobError::new("superseded", "a new request took its place");
+    let values = [
+        new.customer.into(),
+        new.payload.kind().as_str().into(),
+        new.dedupe_key.clone().into(),
+        error.told(0).into(),
+        id.into(),
+    ];
+    Ok(tx.execute_raw(sql(SUPERSEDE, values)).await?.rows_affected() > 0)
 }
 
 /// The live job that kept `new` from being made.

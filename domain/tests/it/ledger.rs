@@ -281,6 +281,9 @@ async fn a_cancelled_job_never_runs_again_however_its_run_ends() {
         Outcome::HandBack,
         Outcome::Retry(error(), None),
         Outcome::Fault(error()),
+        Outcome::Hold(json!({})),
+        Outcome::Later(Duration::ZERO),
+        Outcome::Later(Duration::from_mins(1)),
     ] {
         let worker = worker(&kit).await;
         let job = submit(&kit, &customer, None).await.id;
@@ -647,4 +650,230 @@ async fn the_events_of_a_job_go_with_it_and_with_its_customer() {
     execute(&kit, &format!("DELETE FROM customer_configs WHERE id = '{}'", a.id)).await;
     assert_eq!(kit.count("SELECT count(*) FROM jobs").await, 1);
     assert_eq!(kit.count("SELECT count(*) FROM job_events").await, 1);
+}
+
+/// A job of `customer` that waits for a person's word.
+async fn held(kit: &Kit, customer: &Customer, key: Option<&str>) -> Uuid {
+    let worker = worker(kit).await;
+    let job = submit(kit, customer, key).await.id;
+    let lease = claim(kit, &worker, job).await.lease;
+    jobs::settle(&kit.db, lease, &Outcome::Hold(json!({ "gone": 40 })))
+        .await
+        .unwrap();
+    job
+}
+
+async fn confirm(kit: &Kit, customer: &Customer, job: Uuid) -> domain::Result<entity::job::Model> {
+    let tx = kit.db.tenant(customer).await.unwrap();
+    let by = jobs::Operator {
+        actor: "key:1",
+        ip: None,
+    };
+    let confirmed = jobs::confirm(&tx, job, by).await?;
+    tx.commit().await.unwrap();
+    Ok(confirmed)
+}
+
+/// The kinds and details of a job's events in order.
+async fn told(kit: &Kit, job: Uuid) -> Vec<(String, serde_json::Value)> {
+    let tx = kit.db.system().await.unwrap();
+    let find = format!("SELECT kind, data FROM job_events WHERE job_id = '{job}' ORDER BY id");
+    let rows = tx
+        .query_all_raw(Statement::from_string(DbBackend::Postgres, find))
+        .await
+        .unwrap();
+    rows.iter()
+        .map(|row| (row.try_get("", "kind").unwrap(), row.try_get("", "data").unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_held_job_has_no_worker_and_goes_on_when_a_person_says_so() {
+    let kit = Kit::start().await;
+    let (customer, other) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let job = held(&kit, &customer, None).await;
+    let row = state_of(&kit, &customer, job).await;
+    assert_eq!(
+        (
+            row.state.as_str(),
+            row.result,
+            row.lease_token,
+            row.worker_id,
+            row.starts
+        ),
+        (state::NEEDS_CONFIRMATION, Some(json!({ "gone": 40 })), None, None, 0)
+    );
+    let worker = worker(&kit).await;
+    assert!(matches!(ask(&kit, &worker, job, true).await, Claim::Stale));
+    silence(&kit).await;
+    assert_eq!(kit.dispatcher.reconcile().await.unwrap(), jobs::Mended::default());
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(
+        length(&kit, SCRAPE).await,
+        0,
+        "nothing is dispatched that waits for a person"
+    );
+    assert_eq!(confirm(&kit, &other, job).await.unwrap_err().code(), "not_found");
+
+    let confirmed = confirm(&kit, &customer, job).await.unwrap();
+    assert_eq!(confirmed.state, state::QUEUED);
+    let again = confirm(&kit, &customer, job).await.unwrap();
+    assert_eq!(again.confirmed_at, confirmed.confirmed_at, "a twin changes nothing");
+    let events = told(&kit, job).await;
+    assert_eq!(
+        events[2..],
+        [
+            ("needs_confirmation".into(), json!({ "result": { "gone": 40 } })),
+            ("queued".into(), json!({ "reason": "confirmed" }))
+        ]
+    );
+    let audited = "SELECT count(*) FROM audit_logs WHERE action = 'job.confirmed' AND actor = 'key:1'";
+    assert_eq!(kit.count(audited).await, 1);
+
+    jobs::beat(&kit.db, &worker, LEASE, false).await.unwrap();
+    let claimed = claim(&kit, &worker, job).await;
+    assert!(claimed.job.confirmed_at.is_some());
+    assert_eq!(claimed.job.result, Some(json!({ "gone": 40 })), "what was confirmed");
+    let retry = Outcome::Retry(JobError::new("http_503", "busy"), Some(Duration::ZERO));
+    jobs::settle(&kit.db, claimed.lease, &retry).await.unwrap();
+    kit.dispatcher.tick().await.unwrap();
+    let claimed = claim(&kit, &worker, job).await;
+    assert!(
+        claimed.job.confirmed_at.is_some() && claimed.job.result.is_some(),
+        "a retry asks nobody again"
+    );
+    // Something else has come up since: that was not confirmed.
+    jobs::settle(&kit.db, claimed.lease, &Outcome::Hold(json!({ "gone": 90 })))
+        .await
+        .unwrap();
+    let row = state_of(&kit, &customer, job).await;
+    assert_eq!((row.confirmed_at, row.result), (None, Some(json!({ "gone": 90 }))));
+}
+
+#[tokio::test]
+async fn only_what_is_held_is_confirmed() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let refused = async |job| confirm(&kit, &customer, job).await.unwrap_err().code() == "job_not_held";
+    let job = submit(&kit, &customer, None).await.id;
+    assert!(refused(job).await, "queued");
+    let lease = claim(&kit, &worker, job).await.lease;
+    assert!(refused(job).await, "running");
+    jobs::settle(&kit.db, lease, &Outcome::Done(json!({}))).await.unwrap();
+    assert!(refused(job).await, "done");
+
+    let job = held(&kit, &customer, None).await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    assert_eq!(jobs::cancel(&tx, job).await.unwrap().state, state::CANCELLED);
+    tx.commit().await.unwrap();
+    assert!(refused(job).await, "cancelled");
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    jobs::retry(&tx, job).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(refused(job).await, "started again from the beginning");
+
+    let job = held(&kit, &customer, None).await;
+    confirm(&kit, &customer, job).await.unwrap();
+    let lease = claim(&kit, &worker, job).await.lease;
+    jobs::settle(&kit.db, lease, &Outcome::Done(json!({}))).await.unwrap();
+    assert_eq!(
+        confirm(&kit, &customer, job).await.unwrap().state,
+        state::DONE,
+        "a late twin of the confirmation"
+    );
+}
+
+#[tokio::test]
+async fn two_confirmations_at_once_are_one() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let job = held(&kit, &customer, None).await;
+    let all = futures::future::join_all((0..8).map(|_| confirm(&kit, &customer, job))).await;
+    assert!(all.iter().all(Result::is_ok));
+    let queued = told(&kit, job).await;
+    let queued = queued.iter().filter(|(_, data)| data["reason"] == "confirmed");
+    assert_eq!(queued.count(), 1);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM audit_logs WHERE action = 'job.confirmed'")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_new_request_takes_the_place_of_a_held_job() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let key = Some("https://a.example/");
+    let (waiting, foreign) = (held(&kit, &a, key).await, held(&kit, &b, key).await);
+    let made = submit(&kit, &a, key).await;
+    assert!(made.fresh && made.id != waiting);
+    let row = state_of(&kit, &a, waiting).await;
+    assert_eq!(
+        (row.state.as_str(), row.error.unwrap()["code"].as_str()),
+        (state::CANCELLED, Some("superseded"))
+    );
+    let reason = json!({ "reason": "a new request took its place", "superseded_by": made.id });
+    assert_eq!(told(&kit, waiting).await.last().unwrap(), &("cancelled".into(), reason));
+    assert_eq!(state_of(&kit, &b, foreign).await.state, state::NEEDS_CONFIRMATION);
+    // Confirmed, it is a twin like any other.
+    confirm(&kit, &b, foreign).await.unwrap();
+    let twin = submit(&kit, &b, key).await;
+    assert!(!twin.fresh && twin.id == foreign);
+}
+
+#[tokio::test]
+async fn of_two_requests_that_supersede_one_held_job_one_is_made() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let job = held(&kit, &customer, Some("key")).await;
+    let all = futures::future::join_all((0..8).map(|_| submit(&kit, &customer, Some("key")))).await;
+    assert_eq!(all.iter().filter(|made| made.fresh).count(), 1);
+    assert!(all.iter().all(|made| made.id == all[0].id && made.id != job));
+}
+
+#[tokio::test]
+async fn a_job_that_gives_way_keeps_its_progress_and_waits_behind_the_others() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let (job, behind) = (
+        submit(&kit, &customer, None).await.id,
+        submit(&kit, &customer, None).await.id,
+    );
+    for _ in 0..2 * jobs::MAX_STARTS {
+        let lease = claim(&kit, &worker, job).await.lease;
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        jobs::save_progress(&*tx, lease, &json!({ "done": 3 })).await.unwrap();
+        tx.commit().await.unwrap();
+        jobs::settle(&kit.db, lease, &Outcome::Later(Duration::ZERO))
+            .await
+            .unwrap();
+    }
+    let row = state_of(&kit, &customer, job).await;
+    assert_eq!(
+        (row.state.as_str(), row.attempts, row.starts, row.progress),
+        (state::QUEUED, 0, 0, json!({ "done": 3 }))
+    );
+    let last = told(&kit, job).await.pop().unwrap();
+    assert_eq!(last, ("queued".into(), json!({ "reason": "it gave way" })));
+    kit.dispatcher.tick().await.unwrap();
+    let order: Vec<Uuid> = on_stream(&kit).await.into_iter().map(|(job, _)| job).collect();
+    assert_eq!(order, [behind, job]);
+
+    let lease = claim(&kit, &worker, job).await.lease;
+    let later = Outcome::Later(Duration::from_mins(10));
+    jobs::settle(&kit.db, lease, &later).await.unwrap();
+    let row = state_of(&kit, &customer, job).await;
+    assert_eq!((row.state.as_str(), row.attempts, row.starts), (state::SCHEDULED, 0, 0));
+    let due = format!(
+        "SELECT count(*) FROM jobs WHERE id = '{job}' AND run_at BETWEEN now() + interval '590 seconds' AND now() + interval '600 seconds'"
+    );
+    assert_eq!(kit.count(&due).await, 1);
+    let last = told(&kit, job).await.pop().unwrap();
+    assert_eq!(
+        last,
+        ("scheduled".into(), json!({ "reason": "it gave way", "in_ms": 600_000 }))
+    );
 }

@@ -15,7 +15,7 @@ use domain::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     fs::File,
     io::Write as _,
@@ -54,6 +54,10 @@ enum Order {
     Retry { times: i32 },
     /// Ends when it is cancelled.
     Wait,
+    /// Waits for a person, and then has its effect.
+    Hold,
+    /// Gives way for `ms` until its progress says that it did so many times, and then has its effect.
+    GiveWay { times: u32, ms: u64 },
 }
 
 fn one() -> u32 {
@@ -83,7 +87,7 @@ impl Handlers for Drill {
         if let Err(error) = &done {
             self.journal.write(error.code(), job);
         }
-        done.map(Ending::Done)
+        done
     }
 }
 
@@ -101,7 +105,7 @@ impl<'a> Run<'a> {
         Self { journal, job, progress }
     }
 
-    async fn carry_out(mut self, order: Order) -> Result<Value> {
+    async fn carry_out(mut self, order: Order) -> Result<Ending> {
         match order {
             Order::Work { ms, steps } => self.work(Duration::from_millis(ms) / steps, steps).await?,
             Order::WorkDeaf { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -128,13 +132,19 @@ impl<'a> Run<'a> {
                     "told",
                 ));
             }
-            Order::Retry { .. } => {}
             Order::Wait => self.job.signal.until(std::future::pending()).await?,
+            Order::Hold if self.job.row.confirmed_at.is_none() => return Ok(Ending::Hold(json!({ "effect": false }))),
+            Order::GiveWay { times, ms } if self.progress.steps < times => {
+                self.progress.steps += 1;
+                self.job.progress(&self.progress).await?;
+                return Ok(Ending::Later(Duration::from_millis(ms)));
+            }
+            Order::Retry { .. } | Order::Hold | Order::GiveWay { .. } => {}
         }
         if !self.progress.effect {
             self.take_effect().await?;
         }
-        Ok(json!({ "effect": true }))
+        Ok(Ending::Done(json!({ "effect": true })))
     }
 
     async fn work(&mut self, each: Duration, steps: u32) -> Result<()> {

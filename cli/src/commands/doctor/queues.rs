@@ -16,6 +16,7 @@ pub async fn check(db: &Db) -> Vec<Finding> {
         Ok((queues, fleet)) => vec![
             workers(&queues, &fleet),
             waiting(&queues),
+            held(&queues),
             dead(&queues),
             paused(&queues),
         ],
@@ -75,6 +76,17 @@ fn waiting(queues: &[QueueStats]) -> Finding {
     }
     let advice = "add workers, raise WORKER_CONCURRENCY, or look for a limit (`omniops queue stats`)";
     Finding::note(WHAT, format!("{}; {advice}", told.join(", ")))
+}
+
+fn held(queues: &[QueueStats]) -> Finding {
+    const WHAT: &str = "jobs to confirm";
+    match queues.iter().map(|queue| queue.needs_confirmation).sum::<i64>() {
+        0 => Finding::good(WHAT),
+        n => Finding::note(
+            WHAT,
+            format!("{n}; their results say why, `POST /api/jobs/{{id}}/confirm` lets one go on, `…/cancel` ends it"),
+        ),
+    }
 }
 
 fn dead(queues: &[QueueStats]) -> Finding {

@@ -2,6 +2,7 @@
 //! hands at the same time; a fleet of real processes works meanwhile (`fleet`).
 mod clocks;
 mod delivery;
+mod endings;
 mod fairness;
 mod poison;
 mod postgres;
