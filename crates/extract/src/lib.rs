@@ -8,6 +8,8 @@
 pub mod chunk;
 pub mod link_header;
 pub mod page;
+#[doc(hidden)]
+pub mod probe;
 pub mod robots;
 pub mod sitemap;
 pub mod url;

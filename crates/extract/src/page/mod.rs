@@ -28,6 +28,8 @@ pub use {
 
 /// Largest body that is parsed, in bytes.
 pub const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+/// Most bytes of JSON that a page's structured data has.
+pub const MAX_STRUCTURED_BYTES: usize = 256 * 1024;
 /// Stack of the thread that [`extract_guarded`] works on, in bytes: four times what the deepest accepted page needs
 /// in a build without optimisation.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
@@ -109,7 +111,8 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
     if let Some(content_type) = input.content_type.filter(|value| !is_html(value)) {
         return Err(Error::NotHtml(content_type.to_owned()));
     }
-    let html = decode(input.body, input.content_type);
+    let tld = input.url.host_str().and_then(|host| host.rsplit('.').next());
+    let html = decode(input.body, input.content_type, tld);
     let dom = dom::Dom::parse(&guard::bounded(&html));
     let base = links::base(&dom, input.url);
     let json_ld = structured::json_ld(&dom);
