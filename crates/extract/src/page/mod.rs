@@ -62,9 +62,23 @@ pub struct Input<'a> {
     pub content_type: Option<&'a str>,
 }
 
+/// What a page is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageKind {
+    /// It says something.
+    #[default]
+    Content,
+    /// It only leads to other pages: an index, a table of contents, a site map. Its text answers nobody, its links are
+    /// worth following.
+    Navigation,
+}
+
 /// What a page says.
 #[derive(Debug, Clone, Serialize)]
 pub struct Page {
+    /// What it is for; [`PageKind::Navigation`] is better left out of an index.
+    pub kind: PageKind,
     /// The page's own title without the site's name where that can be told apart; may be empty.
     pub title: String,
     /// ISO 639-1 code (639-3 where there is none): the `lang` attribute, else detected when the detection is reliable.
@@ -117,11 +131,17 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
     let base = links::base(&dom, input.url);
     let json_ld = structured::json_ld(&dom);
     let title = meta::title(&dom);
-    let markdown = markdown::render(&dom, &content::main(&dom, input.url));
+    let content = content::main(&dom, input.url);
+    let markdown = markdown::render(&dom, &content);
     let language = meta::language(&dom, &markdown);
     let (robots, named_robots) = directives::find(&dom);
     let (published, modified) = dates::find(&dom, &json_ld);
     Ok(Page {
+        kind: if content.navigational {
+            PageKind::Navigation
+        } else {
+            PageKind::Content
+        },
         language,
         canonical: links::canonical(&dom, &base),
         text_words: words(&markdown),

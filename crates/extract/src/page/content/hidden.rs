@@ -1,0 +1,133 @@
+//! Text that no reader of the page sees: hidden by attributes, by inline styles, or by the plain rules of the page's own
+//! `<style>` elements. What a search engine would call cloaking and an attacker uses to speak to the model alone.
+//!
+//! Neighbours: [`super::style`] reads declarations and rules. External style sheets are not fetched, so white text on a
+//! dark picture and invisible text look the same without a background of their own: colours are only compared where
+//! both are known. Panels that a visible control of the page opens (tabs, accordions) are not hidden text.
+
+use std::collections::HashSet;
+
+use super::{
+    super::{
+        dom::{Data, Dom, Id},
+        patterns::{self, PANEL},
+    },
+    style::{Colour, Look, Sheet},
+};
+
+/// Elements hidden with all that is in them, by id.
+pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
+    let sheet = Sheet::of(dom);
+    let opened = opened(dom);
+    let bare = !dom.elements(0, "link").any(|id| {
+        dom.attribute(id, "rel")
+            .is_some_and(|rel| rel.to_ascii_lowercase().contains("stylesheet"))
+    });
+    let mut out = vec![false; dom.nodes.len()];
+    // Background and colour as far as they are known, by depth of the open elements.
+    let mut open: Vec<(Id, Painted)> = vec![(0, Painted { back: bare.then_some(Colour::WHITE), text: None })];
+    let mut id = body;
+    while id < dom.nodes[body].end {
+        while open.len() > 1 && open.last().is_some_and(|(up, _)| dom.nodes[*up].end <= id) {
+            open.pop();
+        }
+        let Data::Element { name, .. } = &dom.nodes[id].data else {
+            id += 1;
+            continue;
+        };
+        let look = sheet.look(dom, id);
+        let around = open.last().map_or(Painted::default(), |(_, painted)| *painted);
+        let painted = Painted {
+            back: if look.pictured { None } else { look.back.or(around.back) },
+            text: look.text.or(around.text),
+        };
+        // The colour has to be the element's own or meet a background of its own: what is inherited was judged above.
+        let own = look.text.is_some() || look.back.is_some();
+        let blank = own && painted.is_blank() && !matches!(name.as_str(), "body" | "html");
+        if id != body && (is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, &sheet)) {
+            out[id] = true;
+            id = dom.nodes[id].end;
+            continue;
+        }
+        open.push((id, painted));
+        id += 1;
+    }
+    out
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Painted {
+    back: Option<Colour>,
+    text: Option<Colour>,
+}
+
+impl Painted {
+    fn is_blank(self) -> bool {
+        self.text.is_some_and(|text| text.is_clear() || self.back.is_some_and(|back| back.is_close(text)))
+    }
+}
+
+/// Whether something inside has a colour of its own, so that not all of it is blank.
+fn repaints(dom: &Dom, id: Id, sheet: &Sheet) -> bool {
+    dom.descendants(id).any(|it| {
+        let look = sheet.look(dom, it);
+        look.pictured || look.back.is_some() || look.text.is_some()
+    })
+}
+
+fn is_hidden(dom: &Dom, id: Id, look: &Look, opened: &HashSet<&str>) -> bool {
+    if look.vanished {
+        return true;
+    }
+    let attribute = dom.attribute(id, "hidden").is_some_and(|value| value != "until-found");
+    let aria = dom.attribute(id, "aria-hidden") == Some("true");
+    (look.closed == Some(true) || attribute || aria) && !is_panel(dom, id, opened)
+}
+
+/// Ids that a control of the page opens.
+fn opened(dom: &Dom) -> HashSet<&str> {
+    let mut out = HashSet::new();
+    for id in 0..dom.nodes.len() {
+        let control = matches!(dom.name(id), "a" | "button" | "summary")
+            || matches!(dom.attribute(id, "role"), Some("button" | "tab"));
+        if !control {
+            continue;
+        }
+        for key in ["aria-controls", "data-target", "data-bs-target", "href"] {
+            let value = dom.attribute(id, key).unwrap_or_default();
+            let target = if key == "aria-controls" { Some(value) } else { value.strip_prefix('#') };
+            out.extend(target.filter(|target| !target.is_empty()));
+        }
+    }
+    out
+}
+
+/// A tab or an answer that a control opens: by its role, by an id that a control names, by its class, or because it
+/// stands right behind a control that says so.
+fn is_panel(dom: &Dom, id: Id, opened: &HashSet<&str>) -> bool {
+    let role = dom.attribute(id, "role");
+    if matches!(role, Some("dialog" | "alertdialog" | "menu" | "listbox")) {
+        return false;
+    }
+    role == Some("tabpanel")
+        || dom.attribute(id, "id").is_some_and(|own| opened.contains(own))
+        || patterns::matches(&PANEL, dom.attribute(id, "class").unwrap_or_default())
+        || follows_control(dom, id)
+}
+
+/// Whether what stands right before is a control that unfolds something, and this is a text.
+fn follows_control(dom: &Dom, id: Id) -> bool {
+    const NEAR: usize = 40;
+    const SENTENCE: usize = 60;
+    let mut before = None;
+    for sibling in dom.children(dom.nodes[id].parent).take_while(|sibling| *sibling != id) {
+        before = (!dom.name(sibling).is_empty()).then_some(sibling).or(before);
+    }
+    before.is_some_and(|before| {
+        (before..dom.nodes[before].end)
+            .take(NEAR)
+            .any(|it| dom.attribute(it, "aria-expanded").is_some())
+    }) && dom
+        .descendants(id)
+        .any(|it| dom.text_of(it).is_some_and(|text| text.trim().len() > SENTENCE))
+}

@@ -1,0 +1,57 @@
+//! Single lines among the content that are controls ("Add to cart", "Read more") or notices (cookies, scripts, consent)
+//! and carry no name that says so.
+
+use super::{
+    super::{
+        dom::{Dom, Id},
+        patterns::{self, CONTROL_LINE, NOTICE},
+    },
+    heading_level,
+    stats::{Stat, stats},
+};
+
+/// Longest control and longest notice, in bytes of words.
+const MAX_CONTROL: usize = 60;
+const MAX_NOTICE: usize = 600;
+/// Shortest notice.
+const MIN_NOTICE: usize = 13;
+
+/// Elements whose text is left alone: in them the same words may be the subject.
+fn is_exempt(name: &str) -> bool {
+    heading_level(name).is_some()
+        || matches!(name, "pre" | "code" | "table" | "dt" | "figcaption" | "summary" | "blockquote")
+}
+
+/// Marks the lines as dead. `policy` says that the page is about cookies and consent, which are then no notices.
+pub(super) fn drop_lines(dom: &Dom, body: Id, dead: &mut [bool], policy: bool) {
+    let stats = stats(dom, dead);
+    let mut id = body + 1;
+    while id < dom.nodes[body].end {
+        let name = dom.name(id);
+        let line = !dead[id] && !is_exempt(name) && is_line(dom, id, &stats);
+        dead[id] |= line && {
+            let text = dom.text(id);
+            stats[id].text <= MAX_CONTROL && patterns::matches(&CONTROL_LINE, &text)
+                || !policy && stats[id].text >= MIN_NOTICE && patterns::matches(&NOTICE, &text)
+        };
+        id = if dead[id] || is_exempt(name) { dom.nodes[id].end } else { id + 1 };
+    }
+}
+
+/// Whether an element is a line of its own rather than a phrase in a sentence or a part of the page.
+fn is_line(dom: &Dom, id: Id, stats: &[Stat]) -> bool {
+    let boxed = matches!(dom.name(id), "p" | "div" | "li" | "section" | "ul" | "form" | "dd");
+    let inline = matches!(
+        dom.name(id),
+        "span" | "a" | "button" | "label" | "small" | "strong" | "em" | "b" | "i" | "legend" | "cite"
+    );
+    if !(boxed || inline) || !(1..=MAX_NOTICE).contains(&stats[id].text) {
+        return false;
+    }
+    let parent = dom.nodes[id].parent;
+    let beside = |child: Id| child != id && dom.text_of(child).is_some_and(|text| !text.trim().is_empty());
+    let alone = dom.name(parent) != "p" || stats[parent].text == stats[id].text;
+    let own = boxed || alone && !dom.children(parent).any(beside);
+    let is_part = |it: Id| stats[it].text > 0 && (is_exempt(dom.name(it)) && dom.name(it) != "code" || dom.name(it) == "article");
+    own && !dom.descendants(id).any(is_part)
+}

@@ -1,0 +1,127 @@
+//! Finds the main content: marks what is hidden or furniture as dead, then chooses the subtree that holds the rest.
+//!
+//! The order: [`hidden`] takes what no reader sees; [`furniture`] what names itself; [`sections`] what stands under a
+//! heading that leads elsewhere; [`lines`] single controls and notices. Each works on what the one before has left.
+//! Measured against a labelled set of pages (`omniops eval extraction` writes predictions for the scorer); each rule is
+//! general, and thresholds are shares of the page's own text.
+
+mod furniture;
+mod hidden;
+mod lines;
+mod sections;
+mod stats;
+mod style;
+
+use ::url::Url;
+
+use super::{
+    dom::{Dom, Id},
+    patterns::{self, FORUM, Naming},
+};
+use stats::{Stat, stats};
+
+/// The main content of a page.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The subtree that holds the content.
+    pub root: Id,
+    /// Nodes that do not belong to it, by id; descendants of a dead node are dead whatever their own entry says.
+    pub dead: Vec<bool>,
+    /// Hardly anything but links.
+    pub navigational: bool,
+}
+
+/// Chooses the main content of a page.
+pub(super) fn main(dom: &Dom, url: &Url) -> Content {
+    let body = dom.elements(0, "body").next().unwrap_or(0);
+    let mut dead = unseen(dom, body);
+    let shown = stats(dom, &dead);
+    let forum = is_forum(dom, url);
+    let mut judge = furniture::Judge {
+        dom,
+        body,
+        stats: &shown,
+        forum,
+        naming: Naming::default(),
+    };
+    let mut id = body + 1;
+    while id < dom.nodes[body].end {
+        dead[id] = dead[id] || judge.is_furniture(id);
+        id = if dead[id] { dom.nodes[id].end } else { id + 1 };
+    }
+    sections::drop_elsewhere(dom, body, &mut dead, forum);
+    lines::drop_lines(dom, body, &mut dead, is_policy(url));
+    let left = stats(dom, &dead);
+    let root = root(dom, body, &left);
+    Content {
+        root,
+        dead,
+        navigational: is_navigational(left[root]),
+    }
+}
+
+/// What is hidden, but for what a script is to show: an element that carries most of the page's text.
+fn unseen(dom: &Dom, body: Id) -> Vec<bool> {
+    let mut hidden = hidden::hidden(dom, body);
+    let all = stats(dom, &vec![false; dom.nodes.len()]);
+    for id in dom.descendants(body) {
+        hidden[id] &= all[id].text * 10 < all[body].text * 4;
+    }
+    hidden
+}
+
+/// Whether nearly all of the text is in links and next to none in sentences: an index, a table of contents, a site map.
+fn is_navigational(stat: Stat) -> bool {
+    const MIN_TEXT: usize = 200;
+    stat.text >= MIN_TEXT && stat.link * 10 >= stat.text * 7 && stat.prose * 10 <= stat.text
+}
+
+fn is_forum(dom: &Dom, url: &Url) -> bool {
+    patterns::matches(&FORUM, url.as_str())
+        || dom.elements(0, "script").any(|id| {
+            let text = dom
+                .children(id)
+                .find_map(|child| dom.text_of(child))
+                .unwrap_or_default();
+            text.contains("\"DiscussionForumPosting\"") || text.contains("\"QAPage\"")
+        })
+}
+
+/// A page about cookies, consent and the like, by its address.
+fn is_policy(url: &Url) -> bool {
+    let address = url.as_str().to_ascii_lowercase();
+    ["cookie", "privacy", "gdpr", "legal", "terms"]
+        .iter()
+        .any(|word| address.contains(word))
+}
+
+/// The largest `main` (or what is labelled as such) if it holds most of the text; else the body.
+fn root(dom: &Dom, body: Id, stats: &[Stat]) -> Id {
+    let labelled = |id: Id| matches!(dom.attribute(id, "id"), Some("main" | "content" | "main-content"));
+    let kinds: [&dyn Fn(Id) -> bool; 3] = [
+        &|id| dom.name(id) == "main",
+        &|id| dom.attribute(id, "role") == Some("main"),
+        &labelled,
+    ];
+    for kind in kinds {
+        let largest = dom
+            .descendants(body)
+            .filter(|id| kind(*id))
+            .max_by_key(|id| stats[*id].text);
+        let holds = |id: &Id| {
+            stats[*id].text * 100 > stats[body].text * 35 && stats[*id].prose * 2 >= stats[body].prose
+        };
+        if let Some(id) = largest.filter(holds) {
+            return id;
+        }
+    }
+    body
+}
+
+/// Level of a heading element.
+fn heading_level(name: &str) -> Option<u8> {
+    match name.as_bytes() {
+        [b'h', digit @ b'1'..=b'6'] => Some(digit - b'0'),
+        _ => None,
+    }
+}

@@ -1,0 +1,80 @@
+//! Sections whose heading says that they lead away from the content.
+
+use super::{
+    super::{
+        dom::{Dom, Id},
+        patterns::{self, ELSEWHERE, OPINIONS, SUBJECTS},
+    },
+    heading_level,
+    stats::{Stat, stats},
+};
+
+/// Longest heading that is one of the known phrases, in bytes.
+const MAX_PHRASE: usize = 80;
+
+/// Marks what stands under a heading that leads elsewhere as dead, with its heading.
+pub(super) fn drop_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool) {
+    let stats = stats(dom, dead);
+    let mut id = body + 1;
+    while id < dom.nodes[body].end {
+        if dead[id] {
+            id = dom.nodes[id].end;
+            continue;
+        }
+        if let Some(level) = heading_level(dom.name(id)).filter(|level| *level > 1 && stats[id].text < MAX_PHRASE + 20) {
+            let text = dom.text(id);
+            let elsewhere = text.len() < MAX_PHRASE
+                && (patterns::matches(&ELSEWHERE, &text) || !forum && patterns::matches(&OPINIONS, &text));
+            if elsewhere {
+                let section = section(dom, id, level, body, &stats);
+                if !(patterns::matches(&SUBJECTS, &text) && is_prose(&section, &stats)) {
+                    section.into_iter().for_each(|part| dead[part] = true);
+                }
+            }
+        }
+        id += 1;
+    }
+}
+
+/// Mostly sentences outside of links: the heading names the subject ("Log in", "Discussion") rather than a box of the page.
+fn is_prose(section: &[Id], stats: &[Stat]) -> bool {
+    let sum = |of: fn(&Stat) -> usize| section.iter().map(|id| of(&stats[*id])).sum::<usize>();
+    let (text, prose, link) = (sum(|stat| stat.text), sum(|stat| stat.prose), sum(|stat| stat.link));
+    prose * 2 > text && link * 4 < text
+}
+
+/// The section of a heading: the largest block that begins with it and holds no other heading of its rank, or, in a flat
+/// document, what follows up to the next such heading; never more than half of the page.
+fn section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat]) -> Vec<Id> {
+    let total = stats[body].text;
+    let ranks = |id: Id| heading_level(dom.name(id)).is_some_and(|other| other <= level);
+    let mut top = heading;
+    for up in dom.ancestors(heading) {
+        let before =
+            (up + 1..top).any(|id| dom.text_of(id).is_some_and(|text| !text.trim().is_empty()) && stats[id].text > 0);
+        let alone = dom
+            .descendants(up)
+            .all(|id| id == heading || !ranks(id) || stats[id].text == 0);
+        if up == body || before || !alone || stats[up].h1 || stats[up].main || stats[up].text * 2 > total {
+            break;
+        }
+        top = up;
+    }
+    let mut parts = vec![top];
+    if stats[top].text > stats[heading].text {
+        return parts;
+    }
+    let mut next = dom.nodes[top].end;
+    let parent_end = dom.nodes[dom.nodes[top].parent].end;
+    let mut size = 0;
+    while next < parent_end {
+        let has_rank = ranks(next) || dom.descendants(next).any(|id| ranks(id) && stats[id].text > 0);
+        size += stats[next].text;
+        if has_rank || size * 2 > total {
+            break;
+        }
+        parts.push(next);
+        next = dom.nodes[next].end;
+    }
+    parts
+}

@@ -1,0 +1,53 @@
+//! What is below each node, counted once for the whole page.
+
+use super::super::dom::{Data, Dom};
+
+/// What is below a node.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stat {
+    /// Length of the words, in bytes plus one a word.
+    pub text: usize,
+    /// The part of it inside links.
+    pub link: usize,
+    /// The part of it in text nodes long enough to be a sentence.
+    pub prose: usize,
+    pub h1: bool,
+    pub main: bool,
+}
+
+/// Shortest text node, in bytes, that counts as prose.
+const PROSE: usize = 100;
+
+/// Counts what is not dead.
+pub(super) fn stats(dom: &Dom, dead: &[bool]) -> Vec<Stat> {
+    let mut out = vec![Stat::default(); dom.nodes.len()];
+    for id in (0..dom.nodes.len()).rev() {
+        let mut own = out[id];
+        match &dom.nodes[id].data {
+            Data::Text(text) => {
+                own.text = text.split_whitespace().map(|word| word.len() + 1).sum();
+                own.prose = if own.text > PROSE { own.text } else { 0 };
+            }
+            Data::Element { name, .. } => match name.as_str() {
+                "script" | "style" | "template" => own = Stat::default(),
+                "a" => own.link = own.text,
+                "h1" => own.h1 = true,
+                "main" => own.main = true,
+                _ => {}
+            },
+        }
+        if dead[id] {
+            own = Stat::default();
+        }
+        out[id] = own;
+        if id > 0 {
+            let up = &mut out[dom.nodes[id].parent];
+            up.text += own.text;
+            up.link += own.link;
+            up.prose += own.prose;
+            up.h1 |= own.h1;
+            up.main |= own.main;
+        }
+    }
+    out
+}
