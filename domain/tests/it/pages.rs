@@ -1,7 +1,8 @@
 //! The page store and the index: versions, chunks that keep their vectors, and searches that find them.
 use domain::{
     pages::{
-        frontier, index,
+        frontier::{self, Counts, Lead, Next},
+        index,
         request::{self, ScrapeRequest},
         store::{self, Change, FetchedPage},
     },
@@ -186,38 +187,44 @@ async fn a_crawl_s_worklist_admits_each_url_once_and_gives_up_what_kills_its_wor
         .await
         .unwrap()
         .id;
-    let urls = |names: &[&str]| {
+    let leads = |names: &[&str]| {
         names
             .iter()
-            .map(|n| format!("https://a.example/{n}"))
+            .map(|n| Lead::new(format!("https://a.example/{n}"), 1))
             .collect::<Vec<_>>()
     };
-    let admitted = frontier::admit(&*tx, customer.id, job, &urls(&["a", "A", "b", "a"]), 0, None, 3)
-        .await
-        .unwrap();
-    assert_eq!(admitted.len(), 3, "paths differ by case, and a double is one");
-    assert!(
-        frontier::admit(&*tx, customer.id, job, &urls(&["b", "c"]), 1, None, 3)
+    let admit = async |names: &[&str], room| {
+        frontier::admit(&*tx, customer.id, job, &leads(names), room)
             .await
             .unwrap()
-            .is_empty(),
-        "over budget"
-    );
+            .len()
+    };
+    assert_eq!(admit(&["a", "A", "b", "a"], 9).await, 3, "paths differ by case, and a double is one");
+    assert_eq!(admit(&["b", "a"], 9).await, 0, "known");
+    assert_eq!(admit(&["b", "c", "d"], 1).await, 1, "known ones take no room");
+    assert_eq!(admit(&["e"], 0).await, 0);
+    let take = async |limit| frontier::take(&*tx, job, limit).await.unwrap();
     for attempt in 1..=3 {
+        let taken = take(1).await;
         assert_eq!(
-            frontier::take(&*tx, job, 1).await.unwrap()[0].url,
-            "https://a.example/a",
-            "attempt {attempt}"
+            (taken[0].open.url.as_str(), taken[0].open.attempts),
+            ("https://a.example/a", attempt)
         );
         let given_up = frontier::reopen(&*tx, job).await.unwrap();
         assert_eq!(given_up.len(), usize::from(attempt == 3));
     }
-    assert_eq!(frontier::take(&*tx, job, 10).await.unwrap().len(), 2);
-    frontier::finish(&*tx, job, "https://a.example/b").await.unwrap();
-    assert_eq!(
-        frontier::counts(&*tx, job).await.unwrap(),
-        frontier::Counts { total: 3, done: 2 }
-    );
+    let b = "https://a.example/b";
+    let named = [b.to_owned(), b.to_owned(), "https://a.example/x".to_owned()];
+    assert_eq!(frontier::take_named(&*tx, job, &named).await.unwrap().len(), 1);
+    assert_eq!(take(10).await.len(), 2);
+    let visited = [(b, &Next::Done), ("https://a.example/c", &Next::Later)];
+    frontier::finish(&*tx, job, &visited).await.unwrap();
+    let counts = async || frontier::counts(&*tx, job).await.unwrap();
+    assert_eq!(counts().await, Counts { total: 4, done: 2 });
+    frontier::release(&*tx, job).await.unwrap();
+    assert_eq!(frontier::open(&*tx, job).await.unwrap(), ["https://a.example/A"]);
+    assert_eq!(frontier::abandon(&*tx, job, "budget: minutes").await.unwrap(), 2);
+    assert_eq!(counts().await, Counts { total: 4, done: 4 });
 }
 
 #[tokio::test]

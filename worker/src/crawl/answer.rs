@@ -1,10 +1,12 @@
 //! What an answer to a GET means for the crawl. Pure, and slow for pages (parsing): call it off the async threads.
 use domain::pages::store::FetchedPage;
-use extract::{page, url::normalize};
+use extract::{link_header, page, url::normalize};
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
+
+use super::wall;
 
 /// What was learned of one URL.
 #[derive(Debug)]
@@ -17,8 +19,6 @@ pub(crate) enum Meaning {
     Moved {
         /// Where.
         to: Url,
-        /// For good, so that what is stored under the old URL goes.
-        permanent: bool,
     },
     /// Its author says that another URL is the page.
     Duplicate(Url),
@@ -124,10 +124,7 @@ fn moved(url: &Url, response: &egress::Response) -> Meaning {
     let location = response.headers.get(header::LOCATION);
     let to = location.and_then(|value| url.join(&String::from_utf8_lossy(value.as_bytes())).ok());
     match to {
-        Some(to) => Meaning::Moved {
-            to: normalize(&to),
-            permanent: matches!(response.status.as_u16(), 301 | 308),
-        },
+        Some(to) => Meaning::Moved { to: normalize(&to) },
         None => Meaning::Failed {
             code: "bad_redirect",
             message: "the server redirects to no URL".to_owned(),
@@ -143,13 +140,13 @@ fn page_of(
     agent: &str,
     may_visit: &dyn Fn(&Url) -> bool,
 ) -> (Meaning, Vec<Url>) {
-    let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     let input = page::Input {
         url,
         body: &response.body,
-        content_type: header(header::CONTENT_TYPE),
+        content_type: header("content-type"),
     };
-    let page = match page::extract_guarded(&input) {
+    let mut page = match page::extract_guarded(&input) {
         Ok(page) => page,
         Err(page::Error::NotHtml(_)) => return (Meaning::Skipped("not_html"), Vec::new()),
         Err(error) => {
@@ -162,6 +159,18 @@ fn page_of(
             return (meaning, Vec::new());
         }
     };
+    if let Some(sign) = wall::sign(&response.headers, &page.title, page.text_words, &response.body) {
+        let meaning = Meaning::Failed {
+            code: "bot_wall",
+            message: format!("the site answered with a challenge to bots ({sign})"),
+            again: false,
+            wait: None,
+        };
+        return (meaning, Vec::new());
+    }
+    if page.canonical.is_none() {
+        page.canonical = header("link").and_then(|value| link_header::canonical(value, url));
+    }
     let told = directives(&response.headers, agent);
     let follow = !(page.robots.nofollow || told.nofollow);
     let followed = page.links.iter().filter(|link| follow && !link.nofollow);
@@ -211,6 +220,7 @@ fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPa
         status: response.status.as_u16().into(),
         etag: header(header::ETAG),
         last_modified: header(header::LAST_MODIFIED),
+        navigational: false,
         structured: structured.collect(),
     }
 }
@@ -275,7 +285,7 @@ mod tests {
             Meaning::Failed { again: true, .. }
         ));
         let moved = read(301, &[("location", "/b?utm_source=x#y")], "").meaning;
-        assert!(matches!(moved, Meaning::Moved { to, permanent: true } if to.as_str() == "http://shop.test/b"));
+        assert!(matches!(moved, Meaning::Moved { to } if to.as_str() == "http://shop.test/b"));
         assert!(matches!(
             read(302, &[], "").meaning,
             Meaning::Failed {

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{
     answer::Answer,
-    politeness::Host,
+    politeness::Visitor,
     scope::{Judgement, Scope},
 };
 
@@ -23,15 +23,16 @@ pub(super) struct Ask {
     pub agent: String,
     /// What may be visited: canonical URLs and redirects elsewhere mean less.
     pub scope: Arc<Scope>,
-    /// The host's share of this process.
-    pub host: Arc<Host>,
+    /// The crawl at its host.
+    pub host: Arc<Visitor>,
     /// The pause between two requests.
     pub delay: Duration,
 }
 
 impl Ask {
-    /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13).
-    pub async fn page(&self, url: Url, known: Option<&Known>) -> Result<Answer> {
+    /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13). An `own`
+    /// page is one, whatever it names as its canonical one.
+    pub async fn page(&self, url: Url, known: Option<&Known>, own: bool) -> Result<Answer> {
         let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
             header::ACCEPT,
             HeaderValue::from_static("text/html, application/xhtml+xml"),
@@ -46,22 +47,35 @@ impl Ask {
         let turn = self.host.turn(self.delay).await;
         let started = Instant::now();
         let response = self.http.fetch(request).await;
+        turn.hear(&response);
+        let wait_ms = turn.waited.as_millis() as i32;
         drop(turn);
         let response = match response {
             Ok(response) => response,
-            Err(error) => return Ok(Answer::none(&error, started.elapsed().as_millis() as i32)),
+            Err(error) => {
+                let ms = started.elapsed().as_millis() as i32;
+                return Ok(Answer {
+                    wait_ms,
+                    ..Answer::none(&error, ms)
+                });
+            }
         };
         let (agent, scope) = (self.agent.clone(), self.scope.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            let may_visit = |url: &Url| scope.judge(url) == Judgement::Admit;
-            Answer::read(&url, &response, &agent, &may_visit)
+            let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
+            Answer {
+                wait_ms,
+                ..Answer::read(&url, &response, &agent, &may_visit)
+            }
         });
         reading.await.map_err(|e| Error::internal("reading a page", e))
     }
 
     /// Fetches a file beside the pages, such as a sitemap, in its turn.
     pub async fn file(&self, url: Url, max_bytes: usize) -> std::result::Result<egress::Response, egress::Error> {
-        let _turn = self.host.turn(self.delay).await;
-        self.http.fetch(Request::get(url).max_body_bytes(max_bytes)).await
+        let turn = self.host.turn(self.delay).await;
+        let response = self.http.fetch(Request::get(url).max_body_bytes(max_bytes)).await;
+        turn.hear(&response);
+        response
     }
 }

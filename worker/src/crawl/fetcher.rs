@@ -1,22 +1,20 @@
-//! One visit: what is known of a URL, what the site says to it (`ask`), and one transaction that records it.
+//! One crawl of a site: its job, its bounds, what it remembers, and how a URL is looked at. Neighbours: `ask` speaks with the
+//! site, the clerk hands out URLs and has findings recorded.
 use domain::{
     Error, Result,
     pages::{
-        frontier::Open,
-        store::{self, Known},
+        frontier::{Open, Taken},
+        store::Known,
     },
 };
 use entity::scrape_job;
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 use url::Url;
 
-use super::{answer::Answer, ask::Ask, record, scope::Scope, seeds::Site};
+use super::{answer::Answer, ask::Ask, budget::Budget, leads::Leads, scope::Scope, seeds::Site};
 use crate::job::Job;
 
 /// Visits the URLs of one crawl.
@@ -24,8 +22,10 @@ pub(crate) struct Fetcher {
     pub(super) job: Job,
     pub(super) settings: scrape_job::Model,
     pub(super) scope: Arc<Scope>,
-    /// Refused URLs that have their decision rows.
-    pub(super) refused: Mutex<HashSet<String>>,
+    /// Host and port, by which earlier crawls of the site are known.
+    pub(super) site: String,
+    leads: Mutex<Leads>,
+    pub(super) budget: Budget,
     /// Counts recorded visits, so that others see whether there is news.
     pub(super) recorded: AtomicU64,
     pub(super) ask: Ask,
@@ -56,7 +56,10 @@ impl Fetcher {
             .next()
             .unwrap_or_default()
             .to_owned();
+        let year = u16::try_from(job.ctx.clock.now().year()).unwrap_or_default();
         Ok(Self {
+            site: scope.start().authority().to_owned(),
+            budget: Budget::new(&settings),
             ask: Ask {
                 http: job.ctx.http.clone(),
                 agent,
@@ -67,7 +70,7 @@ impl Fetcher {
             job,
             settings,
             scope,
-            refused: Mutex::default(),
+            leads: Mutex::new(Leads::new(year)),
             recorded: AtomicU64::new(0),
         })
     }
@@ -75,6 +78,11 @@ impl Fetcher {
     /// The job.
     pub fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// What the crawl knows of its URLs. Held for moments only.
+    pub(super) fn leads(&self) -> MutexGuard<'_, Leads> {
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Visits at once.
@@ -87,24 +95,12 @@ impl Fetcher {
         self.recorded.load(Relaxed)
     }
 
-    /// Visits a URL that was taken off the frontier; returns the URLs that it made known.
-    pub async fn visit(&self, open: Open, via: &'static str) -> Result<Vec<String>> {
-        let finding = self.look(open, via).await?;
-        let tx = self.job.write().await?;
-        let admitted = record::record(self, &tx, &finding).await?;
-        tx.commit().await?;
-        self.recorded.fetch_add(1, Relaxed);
-        Ok(admitted)
-    }
-
     /// Asks for a URL and reads the answer, without writing anything.
-    pub async fn look(&self, open: Open, via: &'static str) -> Result<Finding> {
+    pub async fn look(&self, taken: Taken, via: &'static str) -> Result<Finding> {
+        let Taken { open, known } = taken;
         let url = Url::parse(&open.url).map_err(|e| Error::internal("a URL of the frontier", e))?;
-        let tx = self.job.read().await?;
-        let known = store::known(&tx, &open.url).await?;
-        tx.commit().await?;
         let asked = known.as_ref().filter(|_| !self.settings.refetch);
-        let answer = self.ask.page(url, asked).await?;
+        let answer = self.ask.page(url, asked, open.own).await?;
         Ok(Finding {
             open,
             known,

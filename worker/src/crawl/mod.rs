@@ -2,7 +2,13 @@
 //! when; `fetcher` decides everything else, so that the crawlers differ in speed only.
 mod answer;
 mod ask;
+mod browser;
+mod budget;
+mod clerk;
+mod dates;
 mod fetcher;
+mod leads;
+mod need;
 mod pass;
 mod plain;
 mod politeness;
@@ -11,8 +17,11 @@ mod record;
 mod scope;
 mod seeds;
 mod spider;
+mod wall;
 
+pub(crate) use browser::browsers;
 pub(crate) use fetcher::Fetcher;
 pub(crate) use pass::passes;
-pub(crate) use politeness::Politeness;
+pub(crate) use politeness::{Pace, Politeness, Visitor};
+pub(crate) use scope::start_of;
 pub(crate) use seeds::{Site, seed};

@@ -1,31 +1,170 @@
-//! What a visit changes, in the caller's transaction: the page, its decision, its links, the frontier.
+//! What visits change, in the caller's transaction and in sets: pages, decisions, links, the frontier. Neighbours: the clerk and the
+//! seeds bring the findings and commit; `leads` says which links count.
 use domain::{
     Result,
     pages::{
-        frontier, index,
-        store::{self, Change, Decision},
+        frontier::{self, Lead, Next},
+        lastmod::{self, Lesson},
+        record::{self, NewPage},
+        store::{Change, Decision},
     },
 };
-use std::sync::PoisonError;
+use std::collections::{HashMap, HashSet};
 use url::Url;
 
-use super::{Fetcher, answer::Meaning, fetcher::Finding, scope::Judgement};
+use super::{Fetcher, answer::Meaning, fetcher::Finding, leads::Batch};
 use crate::job::Fenced;
 
-/// Decision rows of refused URLs that one run writes: a trap has endlessly many.
-const MAX_REFUSED: usize = 10_000;
+/// A fetch that failed for a passing reason is tried this often in all.
+const TRIES: i32 = 2;
 
-/// Records a finding and returns the URLs that it made known.
-pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, finding: &Finding) -> Result<Vec<String>> {
-    let (job, url) = (fetcher.job.id(), &finding.open.url);
-    let again = matches!(finding.answer.meaning, Meaning::Failed { again: true, .. });
-    if again && frontier::postpone(&***tx, job, url).await? {
-        return Ok(Vec::new());
+/// What was recorded. Takes effect with [`Recorded::keep`], after the commit.
+pub(super) struct Recorded {
+    /// The URLs that each finding made known.
+    pub admitted: Vec<Vec<String>>,
+    batch: Batch,
+    new: usize,
+    /// URLs of pages, and hashes of their contents.
+    contents: Vec<(String, u64)>,
+    bytes: i64,
+}
+
+impl Recorded {
+    /// Tells the crawl's memory; called when the transaction has been committed.
+    pub fn keep(&self, fetcher: &Fetcher) {
+        let mut leads = fetcher.leads();
+        leads.keep(&self.batch, self.new);
+        for (url, content) in &self.contents {
+            leads.saw(url, *content);
+        }
+        fetcher.budget.spend(self.bytes);
     }
-    let (decision, reason) = apply(tx, finding).await?;
-    let row = Decision {
-        url: url.clone(),
-        decision,
+}
+
+/// Records findings, each of another URL.
+pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, findings: &[Finding]) -> Result<Recorded> {
+    let job = fetcher.job.id();
+    let nexts: Vec<Next> = findings.iter().map(next).collect();
+    let decided = || findings.iter().zip(&nexts).filter(|(_, next)| **next != Next::Later);
+    let changes = store_pages(tx, findings).await?;
+    let mut decisions: Vec<Decision> = decided()
+        .map(|(finding, _)| decision(finding, changes.get(finding.open.url.as_str()).copied()))
+        .collect();
+    for decision in &decisions {
+        metrics::counter!("omniops_crawl_pages_total", "decision" => decision.decision).increment(1);
+    }
+    let mut batch = Batch::default();
+    for (of, finding) in findings.iter().enumerate().filter(|(of, _)| nexts[*of] != Next::Later) {
+        sift(fetcher, &mut batch, of, finding);
+    }
+    let (admitted, new) = admit(fetcher, tx, &mut batch, findings.len(), via(findings)).await?;
+    decisions.extend(batch.refused.iter().cloned());
+    record::decide_all(tx, job, &decisions).await?;
+    let visited: Vec<(&str, &Next)> = findings.iter().map(|f| f.open.url.as_str()).zip(&nexts).collect();
+    frontier::finish(&***tx, job, &visited).await?;
+    lastmod::learn(tx, &fetcher.site, lesson(findings, &changes)).await?;
+    Ok(Recorded {
+        admitted,
+        batch,
+        new,
+        contents: findings.iter().filter_map(content).collect(),
+        bytes: decided().map(|(finding, _)| finding.answer.bytes).sum(),
+    })
+}
+
+/// Gives the start page and where it redirects their places, whatever rules and budgets say; effective like [`record`].
+pub(super) async fn begin(fetcher: &Fetcher, tx: &Fenced, leads: &[Lead]) -> Result<Recorded> {
+    let new = frontier::admit(&***tx, tx.customer(), fetcher.job.id(), leads, leads.len() as i64).await?;
+    let batch = Batch::of(leads);
+    Ok(Recorded {
+        admitted: Vec::new(),
+        batch,
+        new: new.len(),
+        contents: Vec::new(),
+        bytes: 0,
+    })
+}
+
+/// Admits leads that no visit brought, such as a sitemap's; effective like [`record`].
+pub(super) async fn admit_leads(fetcher: &Fetcher, tx: &Fenced, leads: &[Lead], via: &'static str) -> Result<Recorded> {
+    let mut batch = Batch::default();
+    {
+        let mut memory = fetcher.leads();
+        for lead in leads {
+            memory.sift(
+                &fetcher.scope,
+                fetcher.settings.max_depth,
+                &mut batch,
+                0,
+                lead.clone(),
+                via,
+            );
+        }
+    }
+    let (admitted, new) = admit(fetcher, tx, &mut batch, 1, via).await?;
+    record::decide_all(tx, fetcher.job.id(), &batch.refused).await?;
+    Ok(Recorded {
+        admitted,
+        batch,
+        new,
+        contents: Vec::new(),
+        bytes: 0,
+    })
+}
+
+fn via(findings: &[Finding]) -> &'static str {
+    findings.first().map_or("loop", |finding| finding.via)
+}
+
+fn next(finding: &Finding) -> Next {
+    match &finding.answer.meaning {
+        Meaning::Failed { again: true, .. } if finding.open.attempts < TRIES => Next::Later,
+        Meaning::Duplicate(to) => Next::Waits(to.to_string()),
+        _ => Next::Done,
+    }
+}
+
+/// Changes the page store; returns what became of each fetched page.
+async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding]) -> Result<HashMap<&'a str, Change>> {
+    let (mut pages, mut same) = (Vec::new(), Vec::new());
+    for finding in findings {
+        let lastmod = finding.open.lastmod;
+        match (&finding.answer.meaning, &finding.known) {
+            (Meaning::Page(page), _) => pages.push(NewPage { page, lastmod }),
+            (Meaning::NotModified, Some(known)) => same.push((known.id, lastmod)),
+            _ => {}
+        }
+    }
+    record::confirm_all(tx, &same).await?;
+    let stored = record::save_all(tx, &pages).await?;
+    Ok(pages
+        .iter()
+        .zip(stored)
+        .map(|(new, stored)| (new.page.url.as_str(), stored.change))
+        .collect())
+}
+
+fn decision(finding: &Finding, change: Option<Change>) -> Decision {
+    let (word, reason) = match &finding.answer.meaning {
+        Meaning::Page(_) => match change {
+            Some(Change::New) => ("new", None),
+            Some(Change::Changed) => ("changed", None),
+            Some(Change::Same) => ("same_hash", None),
+            Some(Change::KeptOut) | None => ("skipped", Some("deleted by the customer".to_owned())),
+        },
+        Meaning::NotModified if finding.known.is_some() => ("not_modified", None),
+        Meaning::NotModified => ("failed", Some("not modified, and not known".to_owned())),
+        // Pages are retired at the end of the run, by its decisions: see `domain::pages::losses`.
+        Meaning::Moved { to } => ("redirected", Some(to.to_string())),
+        Meaning::Duplicate(to) => ("duplicate", Some(to.to_string())),
+        Meaning::NoIndex => ("blocked", Some("noindex".to_owned())),
+        Meaning::Gone => ("gone", None),
+        Meaning::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
+        Meaning::Failed { code, message, .. } => ("failed", Some(format!("{code}: {message}"))),
+    };
+    Decision {
+        url: finding.open.url.clone(),
+        decision: word,
         reason,
         status: finding.answer.status,
         ms: Some(finding.answer.ms),
@@ -34,115 +173,89 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, finding: &Finding) ->
         via: finding.via,
         wait_ms: Some(finding.answer.wait_ms),
         found_from: None,
+    }
+}
+
+/// Judges what a visit leads to: its links, and where it points instead of being a page.
+fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding) {
+    let mut memory = fetcher.leads();
+    let open = &finding.open;
+    let lead = |url: &Url, depth, hops| Lead {
+        url: url.to_string(),
+        depth,
+        hops,
+        from: Some(open.url.clone()),
+        lastmod: None,
     };
-    store::decide(tx, job, &row).await?;
-    metrics::counter!("omniops_crawl_pages_total", "decision" => decision).increment(1);
-    let (links, depth) = (&finding.answer.links, finding.open.depth);
-    let mut admitted = admit(fetcher, tx, links, depth + 1, Some(url), finding.via).await?;
-    if let Meaning::Moved { to, .. } | Meaning::Duplicate(to) = &finding.answer.meaning {
-        let to = std::slice::from_ref(to);
-        admitted.extend(admit(fetcher, tx, to, depth, Some(url), finding.via).await?);
+    let max_depth = fetcher.settings.max_depth;
+    for link in &finding.answer.links {
+        memory.sift(
+            &fetcher.scope,
+            max_depth,
+            batch,
+            of,
+            lead(link, open.depth + 1, 0),
+            finding.via,
+        );
     }
-    frontier::finish(&***tx, job, url).await?;
-    Ok(admitted)
+    let other = match &finding.answer.meaning {
+        Meaning::Moved { to } => lead(to, open.depth, open.hops + 1),
+        Meaning::Duplicate(to) => lead(to, open.depth, open.hops),
+        _ => return,
+    };
+    memory.sift(&fetcher.scope, max_depth, batch, of, other, finding.via);
 }
 
-/// Changes the page store; returns the decision and its reason.
-async fn apply(tx: &Fenced, finding: &Finding) -> Result<(&'static str, Option<String>)> {
-    let known = finding.known.as_ref();
-    Ok(match &finding.answer.meaning {
-        Meaning::Page(page) => match store::save(tx, page).await?.change {
-            Change::New => ("new", None),
-            Change::Changed => ("changed", None),
-            Change::Same => ("same_hash", None),
-        },
-        Meaning::NotModified => match known {
-            Some(known) => {
-                store::touch(tx, known.id).await?;
-                ("not_modified", None)
-            }
-            None => ("failed", Some("not modified, and not known".to_owned())),
-        },
-        Meaning::Moved { to, permanent } => {
-            if *permanent {
-                retire(tx, finding).await?;
-            }
-            ("redirected", Some(to.to_string()))
-        }
-        Meaning::Duplicate(to) => {
-            retire(tx, finding).await?;
-            ("duplicate", Some(to.to_string()))
-        }
-        Meaning::NoIndex => {
-            retire(tx, finding).await?;
-            ("blocked", Some("noindex".to_owned()))
-        }
-        Meaning::Gone => {
-            let status = finding.answer.status.unwrap_or_default();
-            if store::note_gone(tx, &finding.open.url, status).await? {
-                index::bump_version(tx).await?;
-            }
-            ("gone", None)
-        }
-        Meaning::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
-        Meaning::Failed { code, message, .. } => ("failed", Some(format!("{code}: {message}"))),
-    })
-}
-
-/// Takes a stored page out of answers: its author says that it is no page of its own any more.
-async fn retire(tx: &Fenced, finding: &Finding) -> Result<()> {
-    if let Some(known) = &finding.known {
-        store::set_tombstone(tx, known.id, true).await?;
-    }
-    Ok(())
-}
-
-/// Admits those of `urls` that are in bounds; what a rule refuses gets its decision row. Returns what is new.
-pub(super) async fn admit(
+/// Admits what the batch wants, as far as the budget has room; says by visit what was new, and how much that is.
+async fn admit(
     fetcher: &Fetcher,
     tx: &Fenced,
-    urls: &[Url],
-    depth: i32,
-    from: Option<&str>,
+    batch: &mut Batch,
+    visits: usize,
     via: &'static str,
-) -> Result<Vec<String>> {
-    let mut wanted = Vec::new();
-    for url in urls {
-        match fetcher.scope.judge(url) {
-            Judgement::Admit => wanted.push(url.to_string()),
-            Judgement::Elsewhere => {}
-            Judgement::Refused { decision, reason } => {
-                let row = Decision {
-                    url: url.to_string(),
-                    decision,
-                    reason: Some(reason),
-                    status: None,
-                    ms: None,
-                    bytes: None,
-                    depth,
-                    via,
-                    wait_ms: None,
-                    found_from: from.map(str::to_owned),
-                };
-                refuse(fetcher, tx, &row).await?;
-            }
-        }
+) -> Result<(Vec<Vec<String>>, usize)> {
+    let room = fetcher.leads().room(&fetcher.settings);
+    let leads: Vec<Lead> = batch.wanted.iter().map(|(_, lead)| lead.clone()).collect();
+    let admitted = frontier::admit(&***tx, tx.customer(), fetcher.job.id(), &leads, room).await?;
+    let new: HashSet<&str> = admitted.iter().map(String::as_str).collect();
+    let mut by_visit = vec![Vec::new(); visits];
+    for (of, lead) in batch.wanted.iter().filter(|(_, lead)| new.contains(lead.url.as_str())) {
+        by_visit[*of].push(lead.url.clone());
     }
-    if depth > fetcher.settings.max_depth {
-        return Ok(Vec::new());
+    if admitted.len() as i64 >= room {
+        fetcher.leads().cut(batch, &new, via);
     }
-    let (job, customer) = (fetcher.job.id(), tx.customer());
-    frontier::admit(&***tx, customer, job, &wanted, depth, from, fetcher.settings.max_pages).await
+    Ok((by_visit, admitted.len()))
 }
 
-/// Notes a URL that a rule refuses, once in this run.
-async fn refuse(fetcher: &Fetcher, tx: &Fenced, row: &Decision) -> Result<()> {
-    let fresh = {
-        let mut refused = fetcher.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.len() < MAX_REFUSED && refused.insert(row.url.clone())
+/// What a page held, unless it may be a copy of another.
+fn content(finding: &Finding) -> Option<(String, u64)> {
+    let Meaning::Page(page) = &finding.answer.meaning else {
+        return None;
     };
-    if fresh {
-        store::decide(tx, fetcher.job.id(), row).await?;
+    let own = page.canonical.as_ref().is_none_or(|canonical| *canonical == page.url);
+    let hash = record::content_hash(page);
+    let head = hash.first_chunk().copied().filter(|_| own)?;
+    Some((page.url.clone(), u64::from_be_bytes(head)))
+}
+
+/// What the findings teach about the dates of the site's sitemap.
+fn lesson(findings: &[Finding], changes: &HashMap<&str, Change>) -> Lesson {
+    let mut lesson = Lesson::default();
+    for finding in findings {
+        let Some(known) = &finding.known else { continue };
+        let unmoved = finding
+            .open
+            .lastmod
+            .is_some_and(|lastmod| known.sitemap_lastmod == Some(lastmod) && known.fetched_at > lastmod);
+        if !unmoved {
+            continue;
+        }
+        match (&finding.answer.meaning, changes.get(finding.open.url.as_str())) {
+            (Meaning::NotModified, _) | (_, Some(Change::Same)) => lesson.right += 1,
+            (_, Some(Change::Changed)) => lesson.wrong += 1,
+            _ => {}
+        }
     }
-    Ok(())
+    lesson
 }

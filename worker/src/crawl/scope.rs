@@ -80,6 +80,28 @@ impl Scope {
     }
 }
 
+#[cfg(test)]
+impl Scope {
+    /// The settings of a crawl for unit tests.
+    pub fn settings() -> scrape_job::Model {
+        scrape_job::Model {
+            job_id: uuid::Uuid::nil(),
+            customer_id: uuid::Uuid::nil(),
+            start_url: "http://shop.test/".into(),
+            mode: "auto".into(),
+            max_pages: 10,
+            max_depth: 3,
+            include: vec![],
+            exclude: vec![],
+            refetch: false,
+            max_bytes: None,
+            max_minutes: None,
+            spent_ms: 0,
+            off_peak: None,
+        }
+    }
+}
+
 /// The start page as the frontier spells it.
 pub(crate) fn start_of(settings: &scrape_job::Model) -> Result<Url> {
     let url = Url::parse(&settings.start_url).map_err(|e| Error::invalid("url", e.to_string()))?;
@@ -110,19 +132,10 @@ mod tests {
     fn scope(include: &[&str], exclude: &[&str], robots: &str) -> Scope {
         let owned = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect();
         let settings = scrape_job::Model {
-            job_id: uuid::Uuid::nil(),
-            customer_id: uuid::Uuid::nil(),
             start_url: "http://shop.test:8080/start?utm_source=mail#top".into(),
-            mode: "auto".into(),
-            max_pages: 10,
-            max_depth: 3,
             include: owned(include),
             exclude: owned(exclude),
-            refetch: false,
-            max_bytes: None,
-            max_minutes: None,
-            spent_ms: 0,
-            off_peak: None,
+            ..Scope::settings()
         };
         let robots = Robots::from_response(Some(200), robots.as_bytes(), "OmniopsBot");
         Scope::new(&settings, robots).unwrap()

@@ -4,13 +4,17 @@
 use domain::{
     Error, Result,
     error::Kind,
-    pages::{frontier, frontier::Open, store},
+    pages::{
+        earlier::earlier,
+        frontier::{self, Lead, Open, Taken},
+        lastmod, store,
+    },
 };
 use egress::{HostPort, Request};
 use entity::scrape_job;
 use extract::{robots::Robots, sitemap, url::normalize};
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -19,8 +23,10 @@ use url::Url;
 use super::{
     Fetcher,
     answer::Meaning,
+    dates,
     fetcher::Finding,
-    politeness::{Host, delay},
+    pass,
+    politeness::{Visitor, delay},
     record,
     scope::{Judgement, start_of},
 };
@@ -32,6 +38,8 @@ const MAX_HOPS: usize = 5;
 const MAX_SITEMAPS: usize = 50;
 /// Sitemap entries taken of one site.
 const MAX_ENTRIES: usize = 50_000;
+/// Leads admitted in one transaction.
+const LEADS: usize = 5_000;
 /// The start page's and the sitemaps' word in decision rows of what they lead to.
 const START: &str = "start";
 const SITEMAP: &str = "sitemap";
@@ -40,8 +48,8 @@ const SITEMAP: &str = "sitemap";
 pub(crate) struct Site {
     /// Its rules.
     pub robots: Robots,
-    /// Its share of this process.
-    pub host: Arc<Host>,
+    /// The crawl at its host.
+    pub host: Arc<Visitor>,
     /// The pause between two requests.
     pub delay: Duration,
 }
@@ -52,18 +60,26 @@ impl Site {
         let start = start_of(settings)?;
         let config = &job.ctx.config.crawl;
         let name = HostPort::of(&start).ok_or_else(|| Error::invalid("url", "has no host"))?;
-        let host = job.ctx.politeness.host(&name);
+        let host = job.ctx.politeness.visitor(&name, job.id());
         let rules = start
             .join("/robots.txt")
             .map_err(|e| Error::invalid("url", e.to_string()))?;
         let turn = host.turn(delay(config, &name, None)).await;
-        let response = job
-            .ctx
-            .http
-            .fetch(Request::get(rules))
-            .await
-            .map_err(|e| unreachable(&e))?;
+        let response = job.ctx.http.fetch(Request::get(rules)).await;
+        turn.hear(&response);
         drop(turn);
+        let response = match response {
+            Ok(response) => response,
+            // More than five redirects count as no file (RFC 9309 section 2.3.1.2).
+            Err(error) if error.code() == "too_many_redirects" => {
+                return Ok(Self {
+                    robots: Robots::from_response(Some(302), b"", &config.user_agent),
+                    host,
+                    delay: delay(config, &name, None),
+                });
+            }
+            Err(error) => return Err(unreachable(&error)),
+        };
         let status = response.status.as_u16();
         if status >= 500 {
             let message = format!("robots.txt answers {status}, which forbids to crawl the site until it is mended");
@@ -80,6 +96,7 @@ impl Site {
 
 /// Fills the frontier of a new crawl. Repeating it after a crash does no harm.
 pub(crate) async fn seed(fetcher: &Fetcher) -> Result<()> {
+    pass::catch_up(fetcher).await?;
     let tx = fetcher.job.read().await?;
     let begun = frontier::counts(&*tx, fetcher.job.id()).await?.total > 0;
     tx.commit().await?;
@@ -87,7 +104,8 @@ pub(crate) async fn seed(fetcher: &Fetcher) -> Result<()> {
         start_page(fetcher).await?;
     }
     earlier_pages(fetcher).await?;
-    sitemaps(fetcher).await
+    sitemaps(fetcher).await?;
+    unchanged_by_date(fetcher).await
 }
 
 /// Fetches the start page, along its redirects, and writes all of it at once, or nothing.
@@ -101,11 +119,7 @@ async fn start_page(fetcher: &Fetcher) -> Result<()> {
                 format!("the site's robots.txt forbids to fetch {url}"),
             ));
         }
-        let open = Open {
-            url: url.to_string(),
-            depth: 0,
-        };
-        let finding = fetcher.look(open, START).await?;
+        let finding = fetcher.look(first(fetcher, &url).await?, START).await?;
         let next = next_hop(fetcher, &url, &finding)?;
         findings.push(finding);
         match next {
@@ -117,20 +131,35 @@ async fn start_page(fetcher: &Fetcher) -> Result<()> {
         }
     }
     let tx = fetcher.job.write().await?;
-    let urls: Vec<String> = findings.iter().map(|f| f.open.url.clone()).collect();
-    let budget = fetcher.settings.max_pages.max(urls.len() as i32);
-    frontier::admit(&**tx, tx.customer(), fetcher.job.id(), &urls, 0, None, budget).await?;
-    for finding in &findings {
-        record::record(fetcher, &tx, finding).await?;
-    }
-    tx.commit().await
+    let leads: Vec<Lead> = findings.iter().map(|f| Lead::new(&f.open.url, 0)).collect();
+    let recorded = (
+        record::begin(fetcher, &tx, &leads).await?,
+        record::record(fetcher, &tx, &findings).await?,
+    );
+    tx.commit().await?;
+    recorded.0.keep(fetcher);
+    recorded.1.keep(fetcher);
+    Ok(())
+}
+
+/// The start page, before it is in the frontier. It has one try.
+async fn first(fetcher: &Fetcher, url: &Url) -> Result<Taken> {
+    let tx = fetcher.job.read().await?;
+    let known = store::known(&tx, url.as_str()).await?;
+    tx.commit().await?;
+    let open = Open {
+        url: url.to_string(),
+        attempts: i32::MAX,
+        ..Open::default()
+    };
+    Ok(Taken { open, known })
 }
 
 /// Where the start page leads, or why there is no crawl.
 fn next_hop(fetcher: &Fetcher, url: &Url, finding: &Finding) -> Result<Option<Url>> {
     match &finding.answer.meaning {
-        Meaning::Moved { to, .. } if fetcher.scope.is_ours(to) => Ok(Some(to.clone())),
-        Meaning::Moved { to, .. } => {
+        Meaning::Moved { to } if fetcher.scope.is_ours(to) => Ok(Some(to.clone())),
+        Meaning::Moved { to } => {
             let message = format!("{url} redirects to another site: start at {to}, if it is the customer's");
             Err(refused("start_redirects", message))
         }
@@ -174,23 +203,39 @@ fn unreachable(error: &egress::Error) -> Error {
     Error::new(Kind::Conflict, code, error.to_string())
 }
 
-/// Pages that an earlier crawl stored: see [`store::earlier`].
+/// What an earlier crawl knew: see [`domain::pages::earlier`].
 async fn earlier_pages(fetcher: &Fetcher) -> Result<()> {
-    let start = fetcher.scope.start();
-    let site = start.authority();
+    let site = fetcher.scope.start().authority();
     let origins = [format!("http://{site}/"), format!("https://{site}/")];
-    let tx = fetcher.job.write().await?;
     let limit = i64::from(fetcher.settings.max_pages);
-    let mut by_depth: BTreeMap<i32, Vec<Url>> = BTreeMap::new();
-    for page in store::earlier(&tx, &fetcher.settings.start_url, &origins, limit).await? {
-        if let Ok(url) = Url::parse(&page.url) {
-            by_depth.entry(page.depth).or_default().push(url);
-        }
+    let tx = fetcher.job.read().await?;
+    let known = earlier(&tx, &fetcher.settings.start_url, &origins, limit).await?;
+    tx.commit().await?;
+    let leads: Vec<Lead> = known.iter().map(|page| Lead::new(&page.url, page.depth)).collect();
+    admit(fetcher, &leads, START).await
+}
+
+async fn admit(fetcher: &Fetcher, leads: &[Lead], via: &'static str) -> Result<()> {
+    for leads in leads.chunks(LEADS) {
+        let tx = fetcher.job.write().await?;
+        let recorded = record::admit_leads(fetcher, &tx, leads, via).await?;
+        frontier::date(&**tx, fetcher.job.id(), leads).await?;
+        tx.commit().await?;
+        recorded.keep(fetcher);
     }
-    for (depth, urls) in by_depth {
-        record::admit(fetcher, &tx, &urls, depth, None, START).await?;
+    Ok(())
+}
+
+/// Leaves alone what the sitemap says is unchanged, if the site's dates have proved right: see [`lastmod`].
+async fn unchanged_by_date(fetcher: &Fetcher) -> Result<()> {
+    if fetcher.settings.refetch {
+        return Ok(());
     }
-    tx.commit().await
+    let tx = fetcher.job.write().await?;
+    let left = lastmod::skip_unchanged(&tx, fetcher.job.id(), &fetcher.site).await?;
+    tx.commit().await?;
+    metrics::counter!("omniops_crawl_pages_total", "decision" => "not_modified").increment(left);
+    Ok(())
 }
 
 /// The sitemaps that robots.txt names, else `/sitemap.xml`, as far as they lie on the site. Their pages count as linked from
@@ -214,12 +259,18 @@ async fn sitemaps(fetcher: &Fetcher) -> Result<()> {
             continue;
         };
         queue.extend(found.sitemaps.iter().filter_map(|entry| Url::parse(&entry.loc).ok()));
-        let pages = found.urls.iter().filter_map(|entry| Url::parse(&entry.loc).ok());
-        let pages: Vec<Url> = pages.take(MAX_ENTRIES - entries).map(|url| normalize(&url)).collect();
-        entries += pages.len();
-        let tx = fetcher.job.write().await?;
-        record::admit(fetcher, &tx, &pages, 1, Some(url.as_str()), SITEMAP).await?;
-        tx.commit().await?;
+        let pages = found.urls.iter().filter_map(|entry| {
+            Some(Lead {
+                url: normalize(&Url::parse(&entry.loc).ok()?).into(),
+                depth: 1,
+                from: Some(url.to_string()),
+                lastmod: entry.lastmod.as_deref().and_then(dates::last_moment),
+                ..Lead::default()
+            })
+        });
+        let leads: Vec<Lead> = pages.take(MAX_ENTRIES - entries).collect();
+        entries += leads.len();
+        admit(fetcher, &leads, SITEMAP).await?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Fetcher, port::Crawler};
+use super::{Fetcher, clerk::Counter, port::Crawler};
 
 /// The path of the made-up start page; no request for it ever leaves the process.
 const LIST: &str = "/.well-known/omniops-open-urls";
@@ -32,10 +32,11 @@ impl Crawler for Spider {
         "spider"
     }
 
-    async fn pass(&self, fetcher: &Arc<Fetcher>) -> Result<()> {
+    async fn pass(&self, fetcher: &Arc<Fetcher>, counter: &Counter) -> Result<()> {
         let list = format!("{}{LIST}", fetcher.scope.start().origin().ascii_serialization());
         let hook = Hook {
             fetcher: fetcher.clone(),
+            counter: counter.clone(),
             list: list.clone(),
             trouble: Arc::default(),
         };
@@ -77,24 +78,26 @@ impl Trouble {
 
 struct Hook {
     fetcher: Arc<Fetcher>,
+    counter: Counter,
     list: String,
     trouble: Arc<Trouble>,
 }
 
 impl Hook {
     async fn links(&self, url: &str) -> Result<Vec<String>> {
-        let job = self.fetcher.job();
         if url == self.list {
+            let job = self.fetcher.job();
             let tx = job.read().await?;
             let open = frontier::open(&*tx, job.id()).await?;
             tx.commit().await?;
-            return Ok(open.into_iter().map(|open| open.url).collect());
+            return Ok(open);
         }
-        let tx = job.write().await?;
-        let taken = frontier::take_one(&**tx, job.id(), url).await?;
-        tx.commit().await?;
-        match taken {
-            Some(open) => self.fetcher.visit(open, Spider.name()).await,
+        match self.counter.take(url).await? {
+            Some(taken) => {
+                self.counter
+                    .record(self.fetcher.look(taken, Spider.name()).await?)
+                    .await
+            }
             None => Ok(Vec::new()),
         }
     }

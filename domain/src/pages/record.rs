@@ -1,0 +1,284 @@
+//! What the visits of a crawl change, in sets: a group of visits costs as many statements as one does. Neighbours: `store` keeps
+//! single pages, `frontier` the worklist; the worker's clerk calls all of them in one transaction.
+//!
+//! Rows are written in the order of their URLs' hashes, so that two crawls of one customer wait for each other instead of ending in a
+//! deadlock.
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::store::{Change, Decision, FetchedPage, Stored};
+use crate::{
+    Error, Result, ids, secrets,
+    tenancy::{TenantTx, sql},
+};
+
+/// Longest reason that a decision row keeps, in characters.
+const MAX_REASON: usize = 500;
+
+/// A page to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPage<'a> {
+    /// What was fetched.
+    pub page: &'a FetchedPage,
+    /// What the sitemap says about its last change, if it is in one.
+    pub lastmod: Option<OffsetDateTime>,
+}
+
+/// Identifies a page's content: its title and its text, whatever the white space between words, and whatever is invisible.
+pub fn content_hash(page: &FetchedPage) -> Vec<u8> {
+    let mut text = String::with_capacity(page.title.len() + page.markdown.len() + 1);
+    for part in [&page.title, &page.markdown] {
+        for word in part.split(|c: char| c.is_whitespace() || is_invisible(c)) {
+            if !word.is_empty() {
+                text.push_str(word);
+                text.push(' ');
+            }
+        }
+        text.push('\n');
+    }
+    secrets::sha256(text.as_bytes())
+}
+
+/// Characters that some servers sprinkle over texts anew in each answer, and that nobody sees.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+fn structured_hash(page: &FetchedPage) -> Vec<u8> {
+    secrets::sha256(json!(page.structured).to_string().as_bytes())
+}
+
+/// Stores fetched pages, each URL once; a page's version grows when its content changed. What a crawl retired comes back; what the
+/// customer deleted does not. Returns what became of each, in the order of `pages`.
+pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored>> {
+    // The stored text stays where it is when it is the same: Postgres then copies nothing.
+    const UPSERT: &str = "
+        WITH input AS MATERIALIZED (
+          SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[])
+            AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational)),
+        before AS MATERIALIZED (
+          SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
+          FROM input i JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = i.url_hash),
+        saved AS (
+          INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
+            etag, last_modified, status, sitemap_lastmod, navigational, fetched_at)
+          SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
+            nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, now() FROM input ORDER BY url_hash
+          ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
+            language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
+            markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
+            last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
+            fetched_at = now(), gone_count = 0,
+            version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
+            duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
+            reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
+            tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
+          WHERE p.tombstone IS DISTINCT FROM 'customer'
+          RETURNING p.id, p.url_hash)
+        SELECT i.url, coalesce(s.id, b.id, i.id) AS id, b.tombstone IS NOT DISTINCT FROM 'customer' AS kept_out,
+          b.content_hash = i.hash AND b.tombstoned_at IS NULL AS same, b.structured_hash IS DISTINCT FROM i.structured AS restructured
+        FROM input i LEFT JOIN saved s ON s.url_hash = i.url_hash LEFT JOIN before b ON b.url_hash = i.url_hash";
+    if pages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let column = |f: &dyn Fn(&FetchedPage) -> String| pages.iter().map(|new| f(new.page)).collect::<Vec<_>>();
+    let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+    // An array can hold no NULL, so an absent text travels as an empty one.
+    let values = [
+        tx.customer().into(),
+        pages.iter().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
+        column(&|p| p.url.clone()).into(),
+        column(&|p| optional(&p.canonical)).into(),
+        column(&|p| p.title.clone()).into(),
+        column(&|p| optional(&p.language)).into(),
+        column(&|p| p.markdown.clone()).into(),
+        pages.iter().map(|p| content_hash(p.page)).collect::<Vec<_>>().into(),
+        pages.iter().map(|p| structured_hash(p.page)).collect::<Vec<_>>().into(),
+        column(&|p| optional(&p.etag)).into(),
+        column(&|p| optional(&p.last_modified)).into(),
+        pages.iter().map(|p| p.page.status).collect::<Vec<_>>().into(),
+        pages.iter().map(|p| instant(p.lastmod)).collect::<Vec<_>>().into(),
+        pages.iter().map(|p| p.page.navigational).collect::<Vec<_>>().into(),
+    ];
+    let mut found = HashMap::new();
+    for row in tx.query_all_raw(sql(UPSERT, values)).await? {
+        let same: Option<bool> = row.try_get("", "same")?;
+        let change = match (row.try_get("", "kept_out")?, same) {
+            (true, _) => Change::KeptOut,
+            (false, None) => Change::New,
+            (false, Some(false)) => Change::Changed,
+            (false, Some(true)) => Change::Same,
+        };
+        let id: Uuid = row.try_get("", "id")?;
+        let url: String = row.try_get("", "url")?;
+        found.insert(url, (Stored { id, change }, row.try_get::<bool>("", "restructured")?));
+    }
+    let lost = || Error::internal("storing a page", "no row");
+    let mut stored = Vec::with_capacity(pages.len());
+    let mut restructured = Vec::new();
+    for new in pages {
+        let (page, differs) = *found.get(&new.page.url).ok_or_else(lost)?;
+        if differs && page.change != Change::KeptOut {
+            restructured.push((page.id, new.page));
+        }
+        stored.push(page);
+    }
+    replace_extractions(tx, &restructured).await?;
+    Ok(stored)
+}
+
+async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> Result<()> {
+    const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data)
+        SELECT i.id, $1, i.page, i.kind, i.source, i.data::jsonb
+        FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS i (id, page, kind, source, data)";
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = pages.iter().map(|(id, _)| *id).collect();
+    let old = "DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2)";
+    tx.execute_raw(sql(old, [tx.customer().into(), ids.into()])).await?;
+    let found = || {
+        pages
+            .iter()
+            .flat_map(|(id, page)| page.structured.iter().map(move |found| (*id, found)))
+    };
+    if found().next().is_none() {
+        return Ok(());
+    }
+    let values = [
+        tx.customer().into(),
+        found().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
+        found().map(|(page, _)| page).collect::<Vec<_>>().into(),
+        found().map(|(_, (kind, ..))| kind.clone()).collect::<Vec<_>>().into(),
+        found()
+            .map(|(_, (_, source, _))| source.clone())
+            .collect::<Vec<_>>()
+            .into(),
+        found()
+            .map(|(_, (_, _, data))| storable(data).to_string())
+            .collect::<Vec<_>>()
+            .into(),
+    ];
+    tx.execute_raw(sql(INSERT, values)).await?;
+    Ok(())
+}
+
+/// Notes that pages were confirmed unchanged, with what the sitemap says of them now.
+pub async fn confirm_all(tx: &TenantTx, pages: &[(Uuid, Option<OffsetDateTime>)]) -> Result<()> {
+    const CONFIRM: &str = "
+        WITH input AS (SELECT i.id, nullif(i.lastmod, '')::timestamptz AS lastmod, p.url_hash FROM unnest($2::uuid[], $3::text[])
+            AS i (id, lastmod) JOIN scraped_pages p ON p.id = i.id WHERE p.customer_id = $1 ORDER BY p.url_hash FOR UPDATE OF p)
+        UPDATE scraped_pages p SET fetched_at = now(), gone_count = 0, sitemap_lastmod = i.lastmod FROM input i
+        WHERE p.id = i.id";
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let values = [
+        tx.customer().into(),
+        pages.iter().map(|(id, _)| *id).collect::<Vec<_>>().into(),
+        pages
+            .iter()
+            .map(|(_, lastmod)| instant(*lastmod))
+            .collect::<Vec<_>>()
+            .into(),
+    ];
+    tx.execute_raw(sql(CONFIRM, values)).await?;
+    Ok(())
+}
+
+/// Writes decisions; of several about one URL the first counts. The first decision about a URL stands, unless it was only that a budget was used up.
+pub async fn decide_all(tx: &TenantTx, job: Uuid, decisions: &[Decision]) -> Result<()> {
+    const INSERT: &str = "
+        INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via, wait_ms, found_from)
+        SELECT $1, $2, d.url, d.decision, d.reason, d.status, d.ms, d.bytes, d.depth, d.via, d.wait_ms,
+          coalesce(d.found_from, (SELECT f.found_from FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url(d.url)))
+        FROM ROWS FROM (jsonb_to_recordset($3) AS (url text, decision text, reason text, status int, ms int, bytes bigint, depth int,
+          via text, wait_ms int, found_from text)) WITH ORDINALITY AS d (url, decision, reason, status, ms, bytes, depth, via, wait_ms,
+          found_from, position) ORDER BY position
+        ON CONFLICT (job_id, url_hash) DO UPDATE SET decision = excluded.decision, reason = excluded.reason, status = excluded.status,
+          ms = excluded.ms, bytes = excluded.bytes, depth = excluded.depth, via = excluded.via, wait_ms = excluded.wait_ms,
+          found_from = excluded.found_from, at = excluded.at
+        WHERE job_urls.decision = 'skipped' AND starts_with(job_urls.reason, 'budget: ')";
+    if decisions.is_empty() {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    let rows = decisions.iter().filter(|d| seen.insert(&d.url)).map(|d| {
+        let reason = d.reason.as_deref();
+        let reason = reason.map(|reason| without_nul(reason.chars().take(MAX_REASON).collect()));
+        json!({"url": d.url, "decision": d.decision, "reason": reason, "status": d.status, "ms": d.ms, "bytes": d.bytes,
+            "depth": d.depth, "via": d.via, "wait_ms": d.wait_ms, "found_from": d.found_from})
+    });
+    let rows: Value = rows.collect();
+    tx.execute_raw(sql(INSERT, [job.into(), tx.customer().into(), rows.into()]))
+        .await?;
+    Ok(())
+}
+
+/// The value without what `jsonb` refuses.
+fn storable(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_nul(text.clone())),
+        Value::Array(items) => items.iter().map(storable).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (without_nul(name.clone()), storable(field)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Postgres has no NUL in texts.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+/// An instant as Postgres reads it; none is the empty text.
+pub(super) fn instant(at: Option<OffsetDateTime>) -> String {
+    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(title: &str, markdown: &str) -> FetchedPage {
+        FetchedPage {
+            url: "https://a.example/".into(),
+            canonical: None,
+            title: title.into(),
+            language: None,
+            markdown: markdown.into(),
+            status: 200,
+            etag: None,
+            last_modified: None,
+            structured: vec![],
+            navigational: false,
+        }
+    }
+
+    #[test]
+    fn what_is_stored_as_json_has_no_nul() {
+        let told = storable(&json!({"a\0": ["x\0y", 1, "\\u0000"]}));
+        assert_eq!(told, json!({"a": ["xy", 1, "\\u0000"]}));
+    }
+
+    #[test]
+    fn a_content_is_its_words_and_not_their_spacing() {
+        let hash = |title, text| content_hash(&page(title, text));
+        assert_eq!(
+            hash("A b", "one two\n\nthree"),
+            hash("A  b ", " one\u{a0}two\nthree\u{200b}")
+        );
+        assert_ne!(hash("A", "one two"), hash("A", "one twO"));
+        assert_ne!(hash("A b", "c"), hash("A", "b c"), "the title ends where it ends");
+    }
+}
