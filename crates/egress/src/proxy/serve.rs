@@ -96,7 +96,12 @@ async fn answer(shared: &Shared, open: &mpsc::Sender<Tunnel>, request: Request<I
         forward(shared, request).await
     };
     answered.unwrap_or_else(|error| {
-        let answer = refusal::answer(&error).map(Either::Left);
+        let mut answer = refusal::answer(&error).map(Either::Left);
+        if method == Method::CONNECT {
+            // What follows may have been meant for the tunnel, and must not be read as a request.
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
         shared.record.add(Refusal::new(&method, &target, error));
         answer
     })

@@ -501,3 +501,16 @@ async fn dripping_on_either_side_ends_with_its_clock() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_meant_for_a_refused_tunnel_is_no_request() {
+    let server = Server::answering(ok("", b"hello"));
+    let proxy = proxy(&[&server]).await;
+    let refused = "CONNECT 10.0.0.5:443 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = say(proxy.addr(), format!("{refused}{}", asking(server.url("/").as_str()))).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403 ") && answer.matches("HTTP/1.1").count() == 1,
+        "{answer}"
+    );
+    assert!(server.heads().is_empty());
+}
