@@ -1,7 +1,7 @@
 //! What a crawl remembers of pages that a browser rendered, and pictures of pages that it could make nothing of.
 //!
 //! A row of `page_renders` says that a page needed a browser, and by which static body: while the site serves the same one, the
-//! page is not rendered again. Pictures belong to a crawl's decision about a URL and go with it.
+//! page is not rendered again, and what became of it then becomes of it now. Pictures belong to a crawl's decision about a URL and go with it.
 use crate::tables::{drop_all, protect, run};
 use sea_orm_migration::prelude::*;
 
@@ -14,6 +14,8 @@ CREATE TABLE page_renders (
   url text NOT NULL,
   url_hash bytea GENERATED ALWAYS AS (hash_url(url)) STORED,
   static_hash bytea NOT NULL,
+  outcome text NOT NULL CHECK (outcome IN ('page', 'empty', 'noindex', 'moved', 'duplicate')),
+  target text,
   rendered_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (customer_id, url_hash)
 );

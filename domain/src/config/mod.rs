@@ -1,10 +1,12 @@
 //! Configuration: the only reader of the environment. Every variable is read in one place, by the concern that it
 //! belongs to, and all errors of all concerns are told at once.
+mod browser;
 mod concerns;
 mod reader;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+pub use browser::BrowserConfig;
 pub use concerns::{
     CrawlConfig, DatabaseConfig, HttpConfig, LogConfig, LogFormat, ModelConfig, RedisConfig, SecurityConfig,
     WorkerConfig,
@@ -26,6 +28,8 @@ pub struct Config {
     pub model: ModelConfig,
     /// The crawler.
     pub crawl: CrawlConfig,
+    /// The browser.
+    pub browser: BrowserConfig,
     /// Worker processes.
     pub worker: WorkerConfig,
     /// Logs.
@@ -66,6 +70,7 @@ impl Config {
             security: SecurityConfig::read(&mut reader),
             model: ModelConfig::read(&mut reader),
             crawl: CrawlConfig::read(&mut reader),
+            browser: BrowserConfig::read(&mut reader),
             worker: WorkerConfig::read(&mut reader),
             log: LogConfig::read(&mut reader),
             cache_dir: cache_dir(variables),

@@ -53,6 +53,8 @@ pub struct Swept {
     pub events: u64,
     /// Decisions about URLs, of jobs that stay.
     pub urls: u64,
+    /// Pictures that belong to such decisions.
+    pub screenshots: u64,
     /// Idempotency keys.
     pub idempotency_keys: u64,
 }
@@ -66,6 +68,7 @@ pub async fn sweep(db: &Db, keep: &Retention) -> Result<Swept> {
     Ok(Swept {
         events: by_job(db, "job_events", "id", keep.events).await?,
         urls: by_job(db, "job_urls", "seq", keep.urls).await?,
+        screenshots: by_job(db, "job_screenshots", "seq", keep.urls).await?,
         jobs: jobs(db, "'done', 'failed', 'cancelled'", keep.ended).await? + jobs(db, "'dead'", keep.dead).await?,
         idempotency_keys: idempotency_keys(db, keep.idempotency_keys).await?,
     })

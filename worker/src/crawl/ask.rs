@@ -1,5 +1,5 @@
 //! How a URL is asked for: the host's turn, the request with what validates the stored copy, and the reading of the answer off
-//! the async threads. Knows nothing of rows; `fetcher` says what is known, `record` what becomes of the answer.
+//! the async threads, and a browser for what can't be read without (`render`). Knows nothing of rows; `fetcher` says what is known, `record` what becomes of the answer.
 use domain::{Error, Result, pages::store::Known};
 use egress::{Redirects, Request};
 use http::{HeaderValue, header};
@@ -10,8 +10,9 @@ use std::{
 use url::Url;
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Meaning},
     politeness::Visitor,
+    render::Renderer,
     scope::{Judgement, Scope},
 };
 
@@ -27,12 +28,16 @@ pub(super) struct Ask {
     pub host: Arc<Visitor>,
     /// The pause between two requests.
     pub delay: Duration,
+    /// For pages that need a browser.
+    pub renderer: Arc<Renderer>,
 }
 
 impl Ask {
     /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13). An `own`
     /// page is one, whatever it names as its canonical one.
     pub async fn page(&self, url: Url, known: Option<&Known>, own: bool) -> Result<Answer> {
+        let is_known = known.is_some();
+        let known = known.filter(|_| self.renderer.may_validate(&url));
         let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
             header::ACCEPT,
             HeaderValue::from_static("text/html, application/xhtml+xml"),
@@ -60,13 +65,44 @@ impl Ask {
                 });
             }
         };
-        let (agent, scope) = (self.agent.clone(), self.scope.clone());
+        let (mut answer, response, reason) = self.read(url.clone(), response, own).await?;
+        answer.wait_ms = wait_ms;
+        let Some(reason) = reason else {
+            if !matches!(answer.meaning, Meaning::NotModified) {
+                answer.rendering = self.renderer.static_is_enough(&url);
+            }
+            return Ok(answer);
+        };
+        if let Some(meaning) = self.renderer.remembered(&url, &response, is_known) {
+            return Ok(Answer {
+                meaning,
+                links: Vec::new(),
+                rendering: Some(Renderer::unchanged()),
+                ..answer
+            });
+        }
+        // A page in the browser is a visitor like any other.
+        let turn = self.host.turn(self.delay).await;
+        let wait_ms = wait_ms + turn.waited.as_millis() as i32;
+        let read = async |page| Ok(self.read(url.clone(), page, own).await?.0);
+        let answer = self.renderer.render(&url, answer, &response, reason, read).await?;
+        drop(turn);
+        Ok(Answer { wait_ms, ..answer })
+    }
+
+    /// Reads a response off the async threads, and whether it takes a browser to read it.
+    async fn read(
+        &self,
+        url: Url,
+        response: egress::Response,
+        own: bool,
+    ) -> Result<(Answer, egress::Response, Option<&'static str>)> {
+        let (agent, scope, renderer) = (self.agent.clone(), self.scope.clone(), self.renderer.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
-            Answer {
-                wait_ms,
-                ..Answer::read(&url, &response, &agent, &may_visit)
-            }
+            let answer = Answer::read(&url, &response, &agent, &may_visit);
+            let reason = renderer.reason(&answer, &response);
+            (answer, response, reason)
         });
         reading.await.map_err(|e| Error::internal("reading a page", e))
     }

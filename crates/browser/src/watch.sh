@@ -1,0 +1,36 @@
+# Runs a chromedriver until its owner has gone, and leaves nothing of it. Standard input is a pipe whose only write end is the
+# owner's: its end is the one sign to stop, whether the owner is done or was killed.
+# usage: sh -c SCRIPT sh FOLDER CHROMEDRIVER ARGUMENT...
+
+trap '' HUP INT TERM
+dir=$1
+shift
+mkdir -m 700 -- "$dir" || exit 1
+
+TMPDIR=$dir HOME=$dir "$@" >"$dir/log" 2>&1 </dev/null &
+while read -r _; do :; done
+
+# Whatever has the folder as its own: the driver, Chromium, its crash handlers. Their groups hold the processes that
+# have overwritten their environment.
+ours() {
+    grep -lszxF "TMPDIR=$dir" /proc/[0-9]*/environ 2>/dev/null
+}
+rounds=0
+while [ "$rounds" -lt 100 ]; do
+    left=
+    for file in $(ours); do
+        pid=${file#/proc/}
+        pid=${pid%/environ}
+        # The name in brackets may hold anything; the group is the third field after it.
+        group=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 3)
+        if [ -n "$group" ] && [ "$group" != "$$" ]; then
+            kill -s KILL -- "-$group" 2>/dev/null
+        fi
+        kill -s KILL "$pid" 2>/dev/null
+        left=yes
+    done
+    [ -z "$left" ] && rm -rf -- "$dir" && exit 0
+    rounds=$((rounds + 1))
+    sleep 0.05
+done
+rm -rf -- "$dir"

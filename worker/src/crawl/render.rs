@@ -1,0 +1,325 @@
+//! When a page goes to the browser, and what its answer means then. Neighbours: `ask` brings the static answer, `need` judges
+//! it, the `browser` crate renders, `record` keeps what is remembered.
+//!
+//! Static comes first, with the validators of the stored copy: a page whose server says nothing new starts no browser, in no
+//! mode. A page that is known to need a browser, and whose static body is the one that it was rendered from, is what it was.
+use browser::{Browsers, Failure, Picture, Rendered};
+use domain::{
+    Result,
+    pages::{
+        renders::{self, Render},
+        request::FetchMode,
+        screenshots::{self, Screenshot},
+    },
+    secrets,
+};
+use entity::scrape_job;
+use extract::url::normalize;
+use http::{HeaderValue, header};
+use regex::bytes::Regex;
+use std::{collections::HashMap, sync::LazyLock};
+use time::OffsetDateTime;
+use url::Url;
+
+use super::{
+    answer::{Answer, Meaning},
+    need,
+    scope::start_of,
+};
+use crate::job::{Fenced, Job};
+
+/// The browser's word in decision rows.
+pub(super) const VIA: &str = "browser";
+
+/// What a crawl has for pages that need a browser.
+pub(crate) struct Renderer {
+    /// The worker's browsers.
+    pub browsers: Browsers,
+    /// Whose pages they are.
+    pub tenant: String,
+    /// How pages are fetched.
+    pub mode: FetchMode,
+    /// What earlier crawls rendered, by URL. Empty when everything is fetched anew.
+    pub renders: HashMap<String, Render>,
+    /// When this crawl began.
+    pub now: OffsetDateTime,
+}
+
+/// What the browser had to do with an answer.
+#[derive(Debug)]
+pub(crate) struct Rendering {
+    /// What is remembered of it.
+    memory: Memory,
+    /// What the page showed, if it can't be read.
+    picture: Option<Picture>,
+    /// For the decision row.
+    pub note: Option<String>,
+    /// Whether the answer is the browser's.
+    pub rendered: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Memory {
+    Keep,
+    Note(Vec<u8>),
+    Forget,
+}
+
+impl Rendering {
+    fn new(memory: Memory, note: Option<String>) -> Self {
+        Self {
+            memory,
+            picture: None,
+            note,
+            rendered: false,
+        }
+    }
+
+    /// Writes what is remembered: whether the page needs a browser, and its picture.
+    pub async fn record(&self, tx: &Fenced, job: uuid::Uuid, url: &str, meaning: &Meaning) -> Result<()> {
+        match (&self.memory, outcome(meaning)) {
+            (Memory::Note(hash), Some((word, target))) => {
+                renders::note(tx, url, hash, word, target.map(Url::as_str)).await?;
+            }
+            (Memory::Forget, _) => renders::forget(tx, url).await?,
+            _ => {}
+        }
+        if let Some(picture) = &self.picture {
+            let media_type = "image/jpeg".to_owned();
+            let image = picture.0.clone();
+            screenshots::keep(tx, job, url, &Screenshot { media_type, image }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The words of [`Render::outcome`], for meanings that stay true while the static page does.
+fn outcome(meaning: &Meaning) -> Option<(&'static str, Option<&Url>)> {
+    match meaning {
+        Meaning::Page(_) => Some(("page", None)),
+        Meaning::Skipped("empty") => Some(("empty", None)),
+        Meaning::NoIndex => Some(("noindex", None)),
+        Meaning::Moved { to } => Some(("moved", Some(to))),
+        Meaning::Duplicate(to) => Some(("duplicate", Some(to))),
+        _ => None,
+    }
+}
+
+impl Renderer {
+    /// For a crawl with these settings. A crawl that fetches everything anew remembers nothing.
+    pub async fn open(job: &Job, settings: &scrape_job::Model) -> Result<Self> {
+        let start = start_of(settings)?;
+        let origin = format!("{}/", start.origin().ascii_serialization());
+        let tx = job.read().await?;
+        let renders = match settings.refetch {
+            true => HashMap::new(),
+            false => renders::of_site(&tx, &origin).await?,
+        };
+        let tenant = tx.customer().to_string();
+        tx.commit().await?;
+        Ok(Self {
+            browsers: job.ctx.browsers.clone(),
+            tenant,
+            mode: settings.mode.parse()?,
+            renders,
+            now: job.ctx.clock.now(),
+        })
+    }
+
+    /// Whether the stored copy may be asked about: not when what a browser made of the page is too old to be believed.
+    pub fn may_validate(&self, url: &Url) -> bool {
+        self.renders.get(url.as_str()).is_none_or(|render| render.is_fresh(self.now))
+    }
+
+    /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text.
+    pub fn reason(&self, answer: &Answer, response: &egress::Response) -> Option<&'static str> {
+        let markdown = match &answer.meaning {
+            Meaning::Page(page) => page.markdown.as_str(),
+            Meaning::Skipped("empty") => "",
+            _ => return None,
+        };
+        match self.mode {
+            FetchMode::Static => None,
+            FetchMode::Browser => Some("as asked"),
+            FetchMode::Auto if need::words(markdown) >= need::ENOUGH => None,
+            FetchMode::Auto => need::reason(&String::from_utf8_lossy(&response.body), markdown),
+        }
+    }
+
+    /// What is remembered, if the static body is the one that it was made from. `is_known`: the page is stored.
+    pub fn remembered(&self, url: &Url, response: &egress::Response, is_known: bool) -> Option<Meaning> {
+        let render = self.renders.get(url.as_str())?;
+        if !render.is_fresh(self.now) || render.static_hash != fingerprint(&response.body) {
+            return None;
+        }
+        let target = || render.target.as_deref().and_then(|to| Url::parse(to).ok());
+        match render.outcome.as_str() {
+            "page" if is_known => Some(Meaning::NotModified),
+            "empty" => Some(Meaning::Skipped("empty")),
+            "noindex" => Some(Meaning::NoIndex),
+            "moved" => target().map(|to| Meaning::Moved { to }),
+            "duplicate" => target().map(Meaning::Duplicate),
+            _ => None,
+        }
+    }
+
+    /// What stays of a static answer that needs no browser (any more).
+    pub fn static_is_enough(&self, url: &Url) -> Option<Box<Rendering>> {
+        let was = self.renders.contains_key(url.as_str());
+        was.then(|| Box::new(Rendering::new(Memory::Forget, None)))
+    }
+
+    /// What stays of an answer that is what it was.
+    pub fn unchanged() -> Box<Rendering> {
+        let note = "its static page is the one that was rendered before".to_owned();
+        Box::new(Rendering::new(Memory::Keep, Some(note)))
+    }
+
+    /// Renders the page. `read` reads a response as `ask` does.
+    pub async fn render<F>(
+        &self,
+        url: &Url,
+        fixed: Answer,
+        response: &egress::Response,
+        reason: &str,
+        read: impl FnOnce(egress::Response) -> F,
+    ) -> Result<Answer>
+    where
+        F: Future<Output = Result<Answer>>,
+    {
+        let outcome = self.browsers.render(&self.tenant, url).await;
+        let word = outcome.as_ref().map_or_else(|failed| failed.why.code(), |_| "rendered");
+        metrics::counter!("omniops_browser_renders_total", "outcome" => word).increment(1);
+        match outcome {
+            Ok(rendered) => self.rendered(url, fixed, response, reason, rendered, read).await,
+            Err(failed) => Ok(self.failed(fixed, reason, failed.why, failed.screenshot)),
+        }
+    }
+
+    async fn rendered<F>(
+        &self,
+        url: &Url,
+        fixed: Answer,
+        response: &egress::Response,
+        reason: &str,
+        mut rendered: Rendered,
+        read: impl FnOnce(egress::Response) -> F,
+    ) -> Result<Answer>
+    where
+        F: Future<Output = Result<Answer>>,
+    {
+        let (status, ms, picture) = (rendered.status, rendered.ms, rendered.screenshot.take());
+        let mut answer = Answer {
+            status: Some(status.into()),
+            links: Vec::new(),
+            bytes: rendered.html.len() as i64,
+            ..fixed
+        };
+        let to = normalize(&rendered.url);
+        if to != *url {
+            answer.meaning = Meaning::Moved { to };
+        } else if !(200..300).contains(&status) {
+            // Never "gone": the plain request was answered, and what a browser is told may be meant for robots.
+            answer.meaning = failure("http_status", format!("the browser was answered {status}"), status >= 500);
+        } else if !matches!(rendered.content_type.as_str(), "text/html" | "application/xhtml+xml") {
+            answer.meaning = Meaning::Skipped("not_html");
+        } else {
+            let read = read(as_response(response, rendered)).await?;
+            let is_worse = self.mode == FetchMode::Auto && words_of(&read.meaning) < words_of(&answer.meaning);
+            if !is_worse {
+                (answer.meaning, answer.links) = (read.meaning, read.links);
+            }
+        }
+        answer.ms += ms;
+        let is_page = matches!(answer.meaning, Meaning::Page(_));
+        answer.rendering = Some(Box::new(Rendering {
+            memory: Memory::Note(fingerprint(&response.body)),
+            picture: picture.filter(|_| !is_page),
+            note: is_page.then(|| reason.to_owned()),
+            rendered: true,
+        }));
+        Ok(answer)
+    }
+
+    /// Without a rendering, what can be read of the static page stands; a page without any text has failed.
+    fn failed(&self, mut answer: Answer, reason: &str, why: Failure, picture: Option<Picture>) -> Answer {
+        let told = match why {
+            Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
+            ref other => other.to_string(),
+        };
+        let is_absent = matches!(why, Failure::Missing | Failure::Unusable(_));
+        let stands = self.mode == FetchMode::Auto && (is_absent || matches!(answer.meaning, Meaning::Page(_)));
+        let note = if stands {
+            format!("a browser would be needed ({reason}): {told}")
+        } else {
+            answer.meaning = failure(why.code(), told, why.is_retryable());
+            answer.links.clear();
+            reason.to_owned()
+        };
+        let mut rendering = Rendering::new(Memory::Keep, Some(note));
+        rendering.picture = picture;
+        rendering.rendered = !is_absent && !stands;
+        answer.rendering = Some(Box::new(rendering));
+        answer
+    }
+}
+
+fn failure(code: &'static str, message: String, again: bool) -> Meaning {
+    Meaning::Failed {
+        code,
+        message,
+        again,
+        wait: None,
+    }
+}
+
+fn words_of(meaning: &Meaning) -> usize {
+    match meaning {
+        Meaning::Page(page) => need::words(&page.markdown),
+        // What its author says of the page counts, however much of it there is to read.
+        Meaning::NoIndex | Meaning::Duplicate(_) => usize::MAX,
+        _ => 0,
+    }
+}
+
+/// The rendered page as if the server had sent it, with what the server said of the static one.
+fn as_response(response: &egress::Response, rendered: Rendered) -> egress::Response {
+    let mut headers = response.headers.clone();
+    headers.remove(header::CONTENT_ENCODING);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    egress::Response {
+        headers,
+        body: rendered.html.into(),
+        ..response.clone()
+    }
+}
+
+/// SHA-256 of a static body without what servers make up anew for every answer.
+fn fingerprint(body: &[u8]) -> Vec<u8> {
+    static FLEETING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i-u)\bnonce\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>"']+)|<(?:meta|input)\b[^>]*(?:csrf|xsrf|authenticity_token|requestverificationtoken)[^>]*>"#).ok()
+    });
+    match FLEETING.as_ref() {
+        Some(fleeting) => secrets::sha256(&fleeting.replace_all(body, &b""[..])),
+        None => secrets::sha256(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_sees_through_what_is_made_up_for_every_answer() {
+        let page = |nonce: &str, token: &str, script: &str| {
+            let html = format!(
+                "<meta name=\"csrf-token\" content=\"{token}\"><input type=hidden name=authenticity_token value={token}>
+                 <script nonce='{nonce}' src=\"{script}\"></script><div id=root></div>"
+            );
+            fingerprint(html.as_bytes())
+        };
+        assert_eq!(page("a1", "x", "/app.1.js"), page("b2", "y", "/app.1.js"));
+        assert_ne!(page("a1", "x", "/app.1.js"), page("a1", "x", "/app.2.js"));
+    }
+}
