@@ -1,5 +1,12 @@
 //! Crawled pages.
-use domain::pages::store::{get, list, set_tombstone};
+use domain::{
+    audit,
+    pages::{
+        removal, request,
+        store::{get, list},
+    },
+    tenancy::TenantTx,
+};
 use entity::page;
 use poem::web::Data;
 use poem_openapi::{
@@ -7,6 +14,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -37,6 +45,14 @@ struct Page {
     /// Since when it is kept out of answers.
     #[oai(nullable)]
     tombstoned_at: Option<OffsetDateTime>,
+    /// Why: `customer`, `gone`, `moved`, `duplicate` or `noindex`.
+    #[oai(nullable)]
+    tombstone: Option<String>,
+    /// The page that is indexed for this one, since it says the same.
+    #[oai(nullable)]
+    duplicate_of: Option<Uuid>,
+    /// It leads to other pages and says nothing itself, so it is not indexed.
+    navigational: bool,
 }
 
 /// A page with its content.
@@ -53,6 +69,12 @@ struct FullPage {
     indexed_version: i64,
     #[oai(nullable)]
     tombstoned_at: Option<OffsetDateTime>,
+    /// Why it is kept out of answers.
+    #[oai(nullable)]
+    tombstone: Option<String>,
+    #[oai(nullable)]
+    duplicate_of: Option<Uuid>,
+    navigational: bool,
     /// The main content.
     markdown: String,
 }
@@ -70,6 +92,9 @@ impl From<page::Model> for Page {
             version: row.version,
             indexed_version: row.indexed_version,
             tombstoned_at: row.tombstoned_at,
+            tombstone: row.tombstone,
+            duplicate_of: row.duplicate_of,
+            navigational: row.navigational,
         }
     }
 }
@@ -86,6 +111,9 @@ impl From<page::Model> for FullPage {
             version: row.version,
             indexed_version: row.indexed_version,
             tombstoned_at: row.tombstoned_at,
+            tombstone: row.tombstone,
+            duplicate_of: row.duplicate_of,
+            navigational: row.navigational,
             markdown: row.markdown,
         }
     }
@@ -137,6 +165,8 @@ impl Api {
     }
 
     /// Keep a page out of every answer
+    ///
+    /// Crawls leave it alone from now on, and pages with the same content go with it.
     #[oai(
         path = "/api/pages/:id",
         method = "delete",
@@ -149,10 +179,16 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Searches>,
         id: Path<Uuid>,
     ) -> Answer<Json<Page>> {
-        Ok(Json(tombstone(&context, &caller, id.0, true).await?))
+        let tx = context.db.tenant(&caller.customer).await?;
+        let page = removal::delete(&tx, id.0).await?;
+        record(&tx, &caller, "page.deleted", &page).await?;
+        tx.commit().await?;
+        Ok(Json(page.into()))
     }
 
     /// Let a page answer again
+    ///
+    /// Its chunks are searchable with the answer to this call; only if its content was purged does it wait for a crawl.
     #[oai(
         path = "/api/pages/:id/restore",
         method = "post",
@@ -165,13 +201,27 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Searches>,
         id: Path<Uuid>,
     ) -> Answer<Json<Page>> {
-        Ok(Json(tombstone(&context, &caller, id.0, false).await?))
+        let tx = context.db.tenant(&caller.customer).await?;
+        let (page, waiting) = removal::restore(&tx, id.0).await?;
+        let made = match waiting.as_slice() {
+            [] => vec![],
+            waiting => request::request_embed(&tx, Some(waiting), None, false).await?,
+        };
+        record(&tx, &caller, "page.restored", &page).await?;
+        tx.commit().await?;
+        context.dispatcher.dispatch(&made).await;
+        Ok(Json(page.into()))
     }
 }
 
-async fn tombstone(context: &Context, caller: &Caller<Searches>, id: Uuid, gone: bool) -> Answer<Page> {
-    let tx = context.db.tenant(&caller.customer).await?;
-    let page = set_tombstone(&tx, id, gone).await?;
-    tx.commit().await?;
-    Ok(page.into())
+async fn record(tx: &TenantTx, caller: &Caller<Searches>, action: &str, page: &page::Model) -> Answer<()> {
+    let entry = audit::Entry {
+        customer: Some(caller.customer.id),
+        actor: &caller.principal.actor(),
+        action,
+        resource: &page.id.to_string(),
+        metadata: json!({ "url": page.url }),
+        ip: caller.ip.as_deref(),
+    };
+    Ok(audit::record(&**tx, entry).await?)
 }

@@ -75,6 +75,7 @@ impl App {
             status: 200,
             etag: None,
             last_modified: None,
+            navigational: false,
             structured: vec![],
         };
         let stored = store::save(&tx, &page).await.unwrap();

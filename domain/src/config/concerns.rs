@@ -227,6 +227,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// Running jobs get this long to finish at shutdown.
     pub shutdown: Duration,
+    /// Pages that have been out of answers for so long are purged.
+    pub page_retention: Duration,
     /// Where `/livez`, `/readyz` and `/metrics` answer.
     pub health: SocketAddr,
 }
@@ -238,6 +240,7 @@ impl WorkerConfig {
             concurrency: r.number("WORKER_CONCURRENCY", cores * 4, 1..=1024, "8"),
             lease: Duration::from_secs(r.number("WORKER_LEASE_SECONDS", 30, 2..=3600, "30")),
             shutdown: Duration::from_secs(r.number("WORKER_SHUTDOWN_SECONDS", 20, 1..=3600, "20")),
+            page_retention: Duration::from_hours(24 * r.number("PAGE_RETENTION_DAYS", 30, 1..=3650, "30")),
             health: r.parsed("WORKER_HEALTH", ([127, 0, 0, 1], 3001).into(), "127.0.0.1:3001"),
         }
     }

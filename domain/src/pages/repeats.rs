@@ -92,7 +92,7 @@ pub async fn count(tx: &TenantTx, job: Uuid, when: When) -> Result<u64> {
 
 /// A page's Markdown without the blocks that its site repeats, and without the headings that stood above nothing else.
 ///
-/// A repeated block stays on the page that is about it: the rest of the page has fewer words than the block, and the page's title
+/// A repeated block stays on the page that is about it: the rest of the page has less than half of the block's words, and the page's title
 /// or its first heading shares a word with it. Headings are not left out by themselves.
 pub fn without(markdown: &str, title: &str, repeated: &HashSet<String>) -> String {
     if repeated.is_empty() {
@@ -115,7 +115,7 @@ pub fn without(markdown: &str, title: &str, repeated: &HashSet<String>) -> Strin
         )
         .collect();
     let stays = |block: &str| {
-        !is_repeated(block) || words(block).count() > own && words(block).any(|word| subject.contains(&word))
+        !is_repeated(block) || words(block).count() > 2 * own && words(block).any(|word| subject.contains(&word))
     };
     // A heading is kept with what follows it, down to the next heading of its rank; one that had nothing before stays.
     let mut kept: Vec<&str> = Vec::with_capacity(blocks.len());

@@ -1,6 +1,6 @@
 //! Fusion: `cosine + w · (rank / best rank of the question)²`, pure.
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 use super::Candidate;
@@ -11,6 +11,8 @@ pub const LEXICAL_WEIGHT: f64 = 0.08;
 
 /// Added where the section's heading is the question: more than any two cosines of good passages differ.
 const HEADING_BONUS: f64 = 0.3;
+/// A text of fewer bytes needs its heading to be understood.
+const SHORT: usize = 80;
 /// Shorter questions are names of subjects, which many sections have.
 const HEADING_WORDS: usize = 3;
 
@@ -53,14 +55,30 @@ pub fn known(candidates: &[Candidate]) -> f64 {
     }
 }
 
-/// Orders candidates, best first.
+/// Orders candidates, best first. A text that stands on several pages comes once, from where it fits best; among equals, from
+/// the page with the shorter URL.
 pub fn fuse(question: &str, candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
     let best = candidates.iter().filter_map(|c| c.rank).fold(0.0, f64::max);
     let asked = words(question);
     let mut passages: Vec<Passage> = candidates.into_iter().map(|c| passage(c, best, &asked)).collect();
-    passages.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk.cmp(&b.chunk)));
+    passages.sort_by(|a, b| {
+        let urls = || a.url.len().cmp(&b.url.len());
+        b.score.total_cmp(&a.score).then_with(urls).then(a.chunk.cmp(&b.chunk))
+    });
+    let mut seen = HashSet::new();
+    passages.retain(|passage| seen.insert(said(passage)));
     passages.truncate(limit);
     passages
+}
+
+/// What a passage says: a short text, such as "Yes.", says something only under its heading.
+fn said(passage: &Passage) -> (String, String) {
+    let heading = if passage.text.len() < SHORT {
+        passage.heading_path.clone()
+    } else {
+        String::new()
+    };
+    (heading, passage.text.clone())
 }
 
 /// Lower-case words, without punctuation.
@@ -150,6 +168,26 @@ mod tests {
         ];
         let found = fuse("how do I convert a string to a number", candidates, 2);
         assert_eq!(found[0].chunk, Uuid::from_u128(2));
+    }
+
+    #[test]
+    fn a_text_on_several_pages_comes_once_and_short_ones_go_by_their_headings() {
+        let said = |n, cosine, url: &str, heading: &str, text: &str| Candidate {
+            url: url.into(),
+            heading_path: heading.into(),
+            text: text.into(),
+            ..candidate(n, Some(cosine), None)
+        };
+        let long = "Send goods back within sixty days and get all of your money refunded, whatever the reason is.";
+        let candidates = vec![
+            said(1, 0.9, "/returns/print", "Returns", long),
+            said(2, 0.9, "/returns", "Returns", long),
+            said(3, 0.8, "/faq", "FAQ > Is it safe?", "Yes."),
+            said(4, 0.7, "/faq", "FAQ > Is it free?", "Yes."),
+            said(5, 0.6, "/other", "FAQ > Is it free?", "Yes."),
+        ];
+        let found: Vec<u128> = fuse("", candidates, 9).iter().map(|p| p.chunk.as_u128()).collect();
+        assert_eq!(found, [2, 3, 4]);
     }
 
     #[test]

@@ -48,6 +48,7 @@ async fn installation(extra: &[(&str, &str)]) -> (Kit, Customer, Answerer) {
             status: 200,
             etag: None,
             last_modified: None,
+            navigational: false,
             structured: vec![],
         };
         let stored = store::save(&tx, &page).await.unwrap();

@@ -18,6 +18,7 @@ fn page(url: &str) -> FetchedPage {
         status: 200,
         etag: None,
         last_modified: None,
+        navigational: false,
         structured: vec![],
     }
 }

@@ -4,19 +4,27 @@
 //! are found by their words. The job can be interrupted between groups of pages; what is published is not done again.
 use domain::{
     Error, Result, error,
-    pages::index::{self, NewChunk, Pending},
+    pages::{
+        index::{self, Edition, NewChunk, Pending},
+        repeats,
+    },
 };
 use embedding::{Embedder, Kind};
 use extract::chunk::{self, Limit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 use crate::job::Job;
 
 /// Texts embedded together: enough to put texts of like length into the model's batches.
 const TOGETHER: usize = 64;
+/// Pages published together at most.
+const PAGES: usize = 16;
 /// Tokens kept free for the model's marks and for counting that is not exactly additive.
 const MARGIN: usize = 8;
 /// Longest input, whatever more a model takes: longer chunks are found worse and cited worse.
@@ -29,7 +37,7 @@ const MERGE_TOKENS: usize = 50;
 type Model = (Arc<dyn Embedder>, Uuid);
 
 /// The job's progress, and at the end its result.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Tally {
     done: usize,
@@ -42,65 +50,84 @@ struct Tally {
 
 /// A page with its chunks.
 struct Draft {
-    page: Pending,
-    chunks: Vec<NewChunk>,
-    /// Inputs of the chunks without a stored vector, by position.
-    missing: Vec<(usize, String)>,
+    edition: Edition,
+    /// What the vectors are computed from, chunk by chunk.
+    inputs: Vec<String>,
+    /// Chunks without a stored vector, by position.
+    missing: Vec<usize>,
     tokens_saved: i64,
 }
 
 /// Indexes `pages`; with `force`, unchanged ones and unchanged chunks as well.
+///
+/// While one group of pages is being embedded, the next one is cut.
 pub(super) async fn run(job: &Job, pages: &[Uuid], force: bool) -> Result<Value> {
     let model: Option<Model> = job.ctx.searcher.model().map(|(embedder, id)| (embedder.clone(), id));
     let mut tally: Tally = serde_json::from_value(job.row.progress.clone()).unwrap_or_default();
     tally.total = pages.len();
-    let mut rest = pages.get(tally.done..).unwrap_or_default().iter();
-    while rest.len() > 0 {
-        let mut group = job.signal.until(gather(job, &mut rest, model.as_ref(), force)).await?;
-        if let Some((embedder, _)) = &model {
-            job.signal.until(embed(embedder, &mut group)).await?;
-        }
-        for draft in group {
-            publish(job, model.as_ref(), draft, force, &mut tally).await?;
-        }
-        tally.done = pages.len() - rest.len();
-        job.progress(&tally).await?;
+    let rest = pages.get(tally.done..).unwrap_or_default();
+    let mut next = job.signal.until(gather(job, rest, model.as_ref(), force)).await?;
+    while let Some(mut group) = next {
+        let rest = pages.get(tally.done + group.taken..).unwrap_or_default();
+        let (embedded, following) = tokio::join!(
+            job.signal.until(embed(model.as_ref(), &mut group.drafts)),
+            job.signal.until(gather(job, rest, model.as_ref(), force)),
+        );
+        embedded?;
+        tally.done += group.taken;
+        publish(job, model.as_ref(), group.drafts, force, &mut tally).await?;
+        next = following?;
     }
     Ok(json!({
         "pages": tally.pages, "chunks": tally.chunks, "chunks_embedded": tally.chunks_embedded, "tokens_saved": tally.tokens_saved,
     }))
 }
 
-/// Takes pages until there is enough to embed together.
-async fn gather(
-    job: &Job,
-    rest: &mut std::slice::Iter<'_, Uuid>,
-    model: Option<&Model>,
-    force: bool,
-) -> Result<Vec<Draft>> {
-    let (mut group, mut texts) = (Vec::new(), 0);
-    while texts < TOGETHER
-        && let Some(id) = rest.next()
-    {
-        let tx = job.read().await?;
-        let page = index::pending(&tx, *id, force).await?;
-        let stored = match model {
-            Some((_, model)) if !force => index::embedded(&tx, *id, *model).await?,
-            _ => HashSet::new(),
-        };
-        tx.commit().await?;
-        let Some(page) = page else { continue };
-        let embedder = model.map(|(embedder, _)| embedder.clone());
-        let drafting = tokio::task::spawn_blocking(move || draft(page, embedder.as_deref(), &stored));
-        let draft = drafting.await.map_err(|e| Error::internal("chunking", e))?;
-        texts += draft.missing.len();
-        group.push(draft);
-    }
-    Ok(group)
+/// Pages that are embedded and published together.
+struct Group {
+    drafts: Vec<Draft>,
+    /// How many pages were looked at; some had nothing to do.
+    taken: usize,
 }
 
-/// Cuts a page into chunks and finds out which of them have no vector yet.
-fn draft(page: Pending, embedder: Option<&dyn Embedder>, stored: &HashSet<Vec<u8>>) -> Draft {
+/// Takes pages until there is enough to embed together; none when there are no more.
+async fn gather(job: &Job, rest: &[Uuid], model: Option<&Model>, force: bool) -> Result<Option<Group>> {
+    let (mut drafts, mut taken, mut texts) = (Vec::new(), 0, 0);
+    while texts < TOGETHER && drafts.len() < PAGES && taken < rest.len() {
+        if let Some(draft) = look(job, rest[taken], model, force).await? {
+            texts += draft.missing.len();
+            drafts.push(draft);
+        }
+        taken += 1;
+    }
+    Ok((taken > 0).then_some(Group { drafts, taken }))
+}
+
+/// A page's chunks, if it waits for them.
+async fn look(job: &Job, page: Uuid, model: Option<&Model>, force: bool) -> Result<Option<Draft>> {
+    let tx = job.read().await?;
+    let Some(page) = index::pending(&tx, page, force).await? else {
+        return Ok(None);
+    };
+    tx.commit().await?;
+    let embedder = model.map(|(embedder, _)| embedder.clone());
+    let cutting = tokio::task::spawn_blocking(move || cut(page, embedder.as_deref()));
+    let (edition, inputs) = cutting.await.map_err(|e| Error::internal("chunking", e))?;
+    let stored = match model {
+        Some((_, model)) if !force && !inputs.is_empty() => {
+            let hashes: Vec<Vec<u8>> = edition.chunks.iter().map(|chunk| chunk.hash.clone()).collect();
+            let tx = job.read().await?;
+            let stored = index::embedded(&tx, &hashes, *model).await?;
+            tx.commit().await?;
+            stored
+        }
+        _ => HashSet::new(),
+    };
+    Ok(Some(draft(edition, inputs, &stored)))
+}
+
+/// Cuts a page into chunks, with the inputs of their vectors. What the site repeats, and pages that say nothing, have none.
+fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>) {
     let marks = embedder.map_or(0, |e| e.count_tokens(""));
     let count = |text: &str| match embedder {
         Some(embedder) => embedder.count_tokens(text).saturating_sub(marks),
@@ -112,29 +139,38 @@ fn draft(page: Pending, embedder: Option<&dyn Embedder>, stored: &HashSet<Vec<u8
         target_tokens: TARGET_TOKENS,
         merge_tokens: MERGE_TOKENS,
     };
-    let mut draft = Draft {
-        chunks: Vec::new(),
-        missing: Vec::new(),
-        tokens_saved: 0,
-        page,
+    let text = match page.navigational {
+        true => String::new(),
+        false => repeats::without(&page.markdown, &page.title, &page.repeated.iter().cloned().collect()),
     };
-    for piece in chunk::chunks(&draft.page.markdown, &draft.page.title, limit, &count) {
-        let input = piece.embedding_input();
-        let hash = index::input_hash(&input);
-        if stored.contains(&hash) {
-            draft.tokens_saved += piece.tokens as i64;
-        } else {
-            draft.missing.push((draft.chunks.len(), input));
-        }
-        draft.chunks.push(NewChunk {
-            heading_path: piece.heading_path,
-            text: piece.text,
-            tokens: piece.tokens as i32,
-            hash,
-            embedding: None,
-        });
+    let pieces = match text.trim().is_empty() {
+        true => Vec::new(),
+        false => chunk::chunks(&text, &page.title, limit, &count),
+    };
+    let inputs: Vec<String> = pieces.iter().map(chunk::Chunk::embedding_input).collect();
+    let chunks = pieces.into_iter().zip(&inputs).map(|(piece, input)| NewChunk {
+        heading_path: piece.heading_path,
+        text: piece.text,
+        tokens: piece.tokens as i32,
+        hash: index::input_hash(input),
+        embedding: None,
+    });
+    let chunks = chunks.collect();
+    (Edition { page, chunks }, inputs)
+}
+
+/// Finds out which chunks have no vector yet.
+fn draft(edition: Edition, inputs: Vec<String>, stored: &HashSet<Vec<u8>>) -> Draft {
+    let has = |at: &usize| stored.contains(&edition.chunks[*at].hash);
+    let tokens_saved = (0..inputs.len())
+        .filter(has)
+        .map(|at| i64::from(edition.chunks[at].tokens));
+    Draft {
+        tokens_saved: tokens_saved.sum(),
+        missing: (0..inputs.len()).filter(|at| !has(at)).collect(),
+        edition,
+        inputs,
     }
-    draft
 }
 
 /// Tokens where no model counts them: four letters each, as English text has on average.
@@ -142,22 +178,29 @@ fn rough_tokens(text: &str) -> usize {
     text.chars().count().div_ceil(4)
 }
 
-/// Fills in the missing vectors, many texts at a time.
-async fn embed(embedder: &Arc<dyn Embedder>, group: &mut [Draft]) -> Result<()> {
-    let places = group.iter().enumerate();
-    let places: Vec<(usize, usize, String)> = places
-        .flat_map(|(at, draft)| {
-            draft
-                .missing
-                .iter()
-                .map(move |(chunk, text)| (at, *chunk, text.clone()))
-        })
-        .collect();
-    for slice in places.chunks(TOGETHER) {
-        let texts: Vec<String> = slice.iter().map(|(_, _, text)| text.clone()).collect();
-        let vectors = embedder.embed(Kind::Passage, &texts).await.map_err(failure)?;
-        for ((at, chunk, _), vector) in slice.iter().zip(vectors) {
-            group[*at].chunks[*chunk].embedding = Some(vector);
+/// Fills in the missing vectors. The same text on several pages is embedded once: the first place counts, the others have it saved.
+async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<()> {
+    let Some((embedder, _)) = model else { return Ok(()) };
+    let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        for chunk in &draft.missing {
+            places
+                .entry(draft.inputs[*chunk].clone())
+                .or_default()
+                .push((at, *chunk));
+        }
+    }
+    let (texts, places): (Vec<String>, Vec<Vec<_>>) = places.into_iter().unzip();
+    let vectors = embedder.embed(Kind::Passage, &texts).await.map_err(failure)?;
+    for (places, vector) in places.into_iter().zip(vectors) {
+        for (nth, (at, chunk)) in places.into_iter().enumerate() {
+            let draft = &mut drafts[at];
+            let new = &mut draft.edition.chunks[chunk];
+            new.embedding = Some(vector.clone());
+            if nth > 0 {
+                draft.missing.retain(|missing| *missing != chunk);
+                draft.tokens_saved += i64::from(new.tokens);
+            }
         }
     }
     Ok(())
@@ -178,29 +221,51 @@ fn failure(error: embedding::Error) -> Error {
     }
 }
 
-/// Shows a page's new chunks, unless the page has changed again or gone meanwhile.
-async fn publish(job: &Job, model: Option<&Model>, draft: Draft, force: bool, tally: &mut Tally) -> Result<()> {
-    let embedded = if model.is_some() { draft.missing.len() } else { 0 };
-    let tx = job.write().await?;
-    let now = index::pending(&tx, draft.page.id, force).await?;
-    if now.is_none_or(|now| now.version != draft.page.version) {
+/// Shows the new chunks of pages, but for those that have changed again or gone meanwhile.
+async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bool, tally: &mut Tally) -> Result<()> {
+    let id = model.map(|(_, id)| *id);
+    let mut drafts = drafts;
+    if drafts.is_empty() {
+        return job.progress(tally).await;
+    }
+    loop {
+        let tx = job.write().await?;
+        let pages: Vec<&Pending> = drafts.iter().map(|draft| &draft.edition.page).collect();
+        let waiting = index::lock(&tx, &pages, force).await?;
+        drafts.retain(|draft| waiting.contains(&draft.edition.page.id));
+        let editions: Vec<&Edition> = drafts.iter().map(|draft| &draft.edition).collect();
+        if index::publish_all(&tx, id, &editions).await? > 0 {
+            // Stored vectors that were counted on have gone since. Then they are computed.
+            drop(tx);
+            for draft in &mut drafts {
+                draft.tokens_saved = 0;
+                draft.missing = (0..draft.inputs.len()).collect();
+            }
+            job.signal.until(embed(model, &mut drafts)).await?;
+            continue;
+        }
+        let mut now = tally.clone();
+        let mut embedded = 0;
+        for draft in &drafts {
+            let missing = if model.is_some() { draft.missing.len() } else { 0 };
+            now.pages += 1;
+            now.chunks += draft.edition.chunks.len();
+            now.tokens_saved += draft.tokens_saved;
+            embedded += missing;
+        }
+        now.chunks_embedded += embedded;
+        index::bump_version(&tx).await?;
+        index::count_usage(&tx, drafts.len() as i64, embedded as i64).await?;
+        // Progress and pages are there together or not at all.
+        job.progress_within(&tx, &now).await?;
+        tx.commit().await?;
+        *tally = now;
+        if let Some((embedder, _)) = model {
+            let name = embedder.model().name.clone();
+            metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
+        }
         return Ok(());
     }
-    index::publish(&tx, &draft.page, model.map(|(_, id)| *id), &draft.chunks).await?;
-    index::bump_version(&tx).await?;
-    index::count_usage(&tx, 1, embedded as i64).await?;
-    tally.pages += 1;
-    tally.chunks += draft.chunks.len();
-    tally.chunks_embedded += embedded;
-    tally.tokens_saved += draft.tokens_saved;
-    // `done` stays at the group's beginning: what a killed worker has published of it is passed over, not counted again.
-    job.progress_within(&tx, tally).await?;
-    tx.commit().await?;
-    if let Some((embedder, _)) = model {
-        let name = embedder.model().name.clone();
-        metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -214,17 +279,63 @@ mod tests {
             language: None,
             markdown: markdown.into(),
             version: 1,
+            navigational: false,
+            repeats: vec![],
+            repeated: vec![],
         }
+    }
+
+    fn texts(page: Pending) -> Vec<String> {
+        cut(page, None).0.chunks.into_iter().map(|chunk| chunk.text).collect()
     }
 
     #[test]
     fn a_chunk_with_a_stored_vector_is_not_embedded_again() {
         let markdown = "# Title\n\n## What is A?\n\nOne answer.\n\n## What is B?\n\nAnother answer.";
-        let all = draft(page(markdown), None, &HashSet::new());
-        assert_eq!((all.chunks.len(), all.missing.len(), all.tokens_saved), (2, 2, 0));
-        let stored = HashSet::from([all.chunks[0].hash.clone()]);
-        let rest = draft(page(markdown), None, &stored);
-        assert_eq!(rest.missing.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [1]);
-        assert_eq!(rest.tokens_saved, i64::from(all.chunks[0].tokens));
+        let (edition, inputs) = cut(page(markdown), None);
+        let all = draft(edition.clone(), inputs.clone(), &HashSet::new());
+        assert_eq!(
+            (all.edition.chunks.len(), all.missing.len(), all.tokens_saved),
+            (2, 2, 0)
+        );
+        let stored = HashSet::from([edition.chunks[0].hash.clone()]);
+        let rest = draft(edition, inputs, &stored);
+        assert_eq!(rest.missing, [1]);
+        assert_eq!(rest.tokens_saved, i64::from(rest.edition.chunks[0].tokens));
+    }
+
+    #[test]
+    fn a_moved_section_is_the_same_and_one_under_another_title_is_not() {
+        let hashes = |title: &str, markdown: &str| {
+            let page = Pending {
+                title: title.into(),
+                ..page(markdown)
+            };
+            let (edition, _) = cut(page, None);
+            edition
+                .chunks
+                .into_iter()
+                .map(|chunk| chunk.hash)
+                .collect::<HashSet<_>>()
+        };
+        let (a, b) = ("## Why?\n\nBecause of A.", "## How?\n\nWith the help of B.");
+        let forth = hashes("T", &format!("{a}\n\n{b}"));
+        assert_eq!(forth, hashes("T", &format!("{b}\n\n{a}")));
+        assert!(forth.is_disjoint(&hashes("Other", &format!("{a}\n\n{b}"))));
+    }
+
+    #[test]
+    fn what_the_site_repeats_and_pages_that_say_nothing_have_no_chunks() {
+        let markdown = "The mug holds half a litre.\n\nWe use cookies.";
+        let repeating = Pending {
+            repeated: vec!["We use cookies.".into()],
+            ..page(markdown)
+        };
+        assert_eq!(texts(repeating), ["The mug holds half a litre."]);
+        let index = Pending {
+            navigational: true,
+            ..page(markdown)
+        };
+        assert!(texts(index).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use domain::{
         MaintenanceTask,
         retention::{Retention, sweep},
     },
+    pages::removal,
 };
 use serde_json::{Value, json};
 
@@ -15,8 +16,12 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Value> {
     match task {
         MaintenanceTask::Retention => {
             let swept = job.signal.until(sweep(&job.ctx.db, &Retention::default())).await?;
-            tracing::info!(job.id = %job.id(), event = "retention", jobs = swept.jobs, events = swept.events, urls = swept.urls);
-            Ok(json!(swept))
+            let keep = job.ctx.config.worker.page_retention;
+            let pages = job.signal.until(removal::purge(&job.ctx.db, keep)).await?;
+            tracing::info!(job.id = %job.id(), event = "retention", jobs = swept.jobs, events = swept.events, urls = swept.urls, pages);
+            let mut done = json!(swept);
+            done["pages"] = pages.into();
+            Ok(done)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The handlers, one file for each kind of job.
 mod embed;
+mod indexing;
 mod maintenance;
 mod scrape;
 

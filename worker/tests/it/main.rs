@@ -7,6 +7,7 @@
 mod crawling;
 mod failures;
 mod fleet;
+mod hygiene;
 mod indexing;
 mod journal;
 mod refusals;

@@ -199,6 +199,7 @@ fn page(unit: &str, texts: &[&str]) -> FetchedPage {
         status: 200,
         etag: None,
         last_modified: None,
+        navigational: false,
         structured: Vec::new(),
     }
 }
