@@ -60,8 +60,10 @@ impl Worker {
             () = life.stopping().cancelled_owned() => {}
         }
         let scheduler = life.spawn(scheduler::run(ctx.clone(), life.clone(), vitals.clone()));
+        let browsers = life.spawn(ctx.browsers.clone().tend(over.clone()));
         let worked = runtime::run(&ctx, &life, &vitals).await;
         over.cancel();
+        let _ = browsers.await;
         let _ = scheduler.await;
         let _ = heart.await;
         worked

@@ -6,6 +6,8 @@ use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
 
+use super::render::Rendering;
+
 use super::wall;
 
 /// What was learned of one URL.
@@ -56,6 +58,8 @@ pub(crate) struct Answer {
     pub wait_ms: i32,
     /// Bytes of the decompressed body.
     pub bytes: i64,
+    /// What the browser had to do with it, if anything.
+    pub rendering: Option<Box<Rendering>>,
 }
 
 impl Answer {
@@ -74,6 +78,7 @@ impl Answer {
             ms,
             wait_ms: 0,
             bytes: 0,
+            rendering: None,
         }
     }
 
@@ -87,6 +92,7 @@ impl Answer {
             ms: response.elapsed.as_millis() as i32,
             wait_ms: 0,
             bytes: response.body.len() as i64,
+            rendering: None,
         };
         match response.status {
             StatusCode::NOT_MODIFIED => {}
@@ -220,7 +226,7 @@ fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPa
         status: response.status.as_u16().into(),
         etag: header(header::ETAG),
         last_modified: header(header::LAST_MODIFIED),
-        navigational: false,
+        navigational: page.kind == page::PageKind::Navigation,
         structured: structured.collect(),
     }
 }

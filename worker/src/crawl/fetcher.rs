@@ -14,7 +14,7 @@ use std::sync::{
 };
 use url::Url;
 
-use super::{answer::Answer, ask::Ask, budget::Budget, leads::Leads, scope::Scope, seeds::Site};
+use super::{answer::Answer, ask::Ask, budget::Budget, leads::Leads, render::Renderer, scope::Scope, seeds::Site};
 use crate::job::Job;
 
 /// Visits the URLs of one crawl.
@@ -45,7 +45,7 @@ pub(crate) struct Finding {
 
 impl Fetcher {
     /// For a site whose rules have been read.
-    pub fn new(job: Job, settings: scrape_job::Model, site: Site) -> Result<Self> {
+    pub fn new(job: Job, settings: scrape_job::Model, site: Site, renderer: Renderer) -> Result<Self> {
         let scope = Arc::new(Scope::new(&settings, site.robots)?);
         let agent = job
             .ctx
@@ -66,6 +66,7 @@ impl Fetcher {
                 scope: scope.clone(),
                 host: site.host,
                 delay: site.delay,
+                renderer: Arc::new(renderer),
             },
             job,
             settings,

@@ -12,7 +12,7 @@ use domain::{
 use std::collections::{HashMap, HashSet};
 use url::Url;
 
-use super::{Fetcher, answer::Meaning, fetcher::Finding, leads::Batch};
+use super::{Fetcher, answer::Meaning, fetcher::Finding, leads::Batch, render};
 use crate::job::Fenced;
 
 /// A fetch that failed for a passing reason is tried this often in all.
@@ -60,6 +60,12 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, findings: &[Finding])
     let (admitted, new) = admit(fetcher, tx, &mut batch, findings.len(), via(findings)).await?;
     decisions.extend(batch.refused.iter().cloned());
     record::decide_all(tx, job, &decisions).await?;
+    for (finding, _) in decided() {
+        if let Some(rendering) = &finding.answer.rendering {
+            let url = &finding.open.url;
+            rendering.record(tx, job, url, &finding.answer.meaning).await?;
+        }
+    }
     let visited: Vec<(&str, &Next)> = findings.iter().map(|f| f.open.url.as_str()).zip(&nexts).collect();
     frontier::finish(&***tx, job, &visited).await?;
     lastmod::learn(tx, &fetcher.site, lesson(findings, &changes)).await?;
@@ -162,6 +168,13 @@ fn decision(finding: &Finding, change: Option<Change>) -> Decision {
         Meaning::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
         Meaning::Failed { code, message, .. } => ("failed", Some(format!("{code}: {message}"))),
     };
+    let rendering = finding.answer.rendering.as_deref();
+    let reason = match (reason, rendering.and_then(|rendering| rendering.note.clone())) {
+        (None, note) => note,
+        // Elsewhere the reason is a URL.
+        (Some(reason), Some(note)) if matches!(word, "skipped" | "failed") => Some(format!("{reason}; {note}")),
+        (reason, _) => reason,
+    };
     Decision {
         url: finding.open.url.clone(),
         decision: word,
@@ -170,7 +183,11 @@ fn decision(finding: &Finding, change: Option<Change>) -> Decision {
         ms: Some(finding.answer.ms),
         bytes: Some(finding.answer.bytes),
         depth: finding.open.depth,
-        via: finding.via,
+        via: if rendering.is_some_and(|rendering| rendering.rendered) {
+            render::VIA
+        } else {
+            finding.via
+        },
         wait_ms: Some(finding.answer.wait_ms),
         found_from: None,
     }

@@ -128,7 +128,9 @@ impl Renderer {
 
     /// Whether the stored copy may be asked about: not when what a browser made of the page is too old to be believed.
     pub fn may_validate(&self, url: &Url) -> bool {
-        self.renders.get(url.as_str()).is_none_or(|render| render.is_fresh(self.now))
+        self.renders
+            .get(url.as_str())
+            .is_none_or(|render| render.is_fresh(self.now))
     }
 
     /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text.
@@ -220,7 +222,11 @@ impl Renderer {
             answer.meaning = Meaning::Moved { to };
         } else if !(200..300).contains(&status) {
             // Never "gone": the plain request was answered, and what a browser is told may be meant for robots.
-            answer.meaning = failure("http_status", format!("the browser was answered {status}"), status >= 500);
+            answer.meaning = failure(
+                "http_status",
+                format!("the browser was answered {status}"),
+                status >= 500,
+            );
         } else if !matches!(rendered.content_type.as_str(), "text/html" | "application/xhtml+xml") {
             answer.meaning = Meaning::Skipped("not_html");
         } else {
@@ -287,7 +293,10 @@ fn as_response(response: &egress::Response, rendered: Rendered) -> egress::Respo
     let mut headers = response.headers.clone();
     headers.remove(header::CONTENT_ENCODING);
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     egress::Response {
         headers,
         body: rendered.html.into(),
