@@ -1,11 +1,19 @@
 //! What every job of a process shares.
 use domain::{Error, Result, clock::Clock, config::Config, jobs::Dispatcher, retrieval::Searcher, tenancy::Db};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crate::{Handlers, Product, crawl::Politeness, heart::Heart, run::Desk};
+use crate::{
+    Handlers, Product,
+    crawl::{Politeness, browsers},
+    heart::Heart,
+    run::Desk,
+};
 
 /// Renders the process's metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How long a crawl keeps its place while others wait for one.
+const TURN: Duration = Duration::from_mins(1);
 
 /// Which crawler visits the URLs of a site. Both visit them through the same fetcher, with the same results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -34,10 +42,14 @@ pub struct Context {
     pub clock: Clock,
     /// Who visits the URLs of a site.
     pub crawler: CrawlerKind,
+    /// How long a crawl keeps its place while others wait for one.
+    pub crawl_turn: Duration,
     /// What `/metrics` answers, if the process records metrics.
     pub metrics: Option<MetricsText>,
     /// What is done for a job.
     pub handlers: Arc<dyn Handlers>,
+    /// For pages that need one.
+    pub browsers: browser::Browsers,
     pub(crate) politeness: Politeness,
     pub(crate) desk: Arc<Desk>,
     pub(crate) heart: Heart,
@@ -50,7 +62,8 @@ impl Context {
         policy.allow.clone_from(&config.crawl.egress_allow);
         let http = egress::Client::new(policy).map_err(|e| Error::internal("the crawler's HTTP client", e))?;
         Ok(Self {
-            politeness: Politeness::new(config.crawl.per_host),
+            browsers: browsers(&config),
+            politeness: Politeness::new(config.crawl.per_host, dispatcher.redis()),
             config,
             db,
             dispatcher,
@@ -58,6 +71,7 @@ impl Context {
             http,
             clock: Clock::system(),
             crawler: CrawlerKind::default(),
+            crawl_turn: TURN,
             metrics: None,
             handlers: Arc::new(Product),
             desk: Arc::default(),

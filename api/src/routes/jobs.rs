@@ -3,7 +3,7 @@ use domain::{
     Error,
     jobs::{self, EventReader, Filter, Operator},
 };
-use entity::{job, job_url};
+use entity::job;
 use futures::{Stream, StreamExt, stream};
 use poem::{
     Request,
@@ -92,42 +92,6 @@ impl From<job::Model> for Job {
             started_at: row.started_at,
             finished_at: row.finished_at,
             confirmed_at: row.confirmed_at,
-        }
-    }
-}
-
-/// What a crawl decided about one URL.
-#[derive(Debug, Object)]
-struct JobUrl {
-    url: String,
-    /// `new`, `changed`, `same_hash`, `not_modified`, `redirected`, `blocked`, `skipped`, `failed`, `gone` or `duplicate`.
-    decision: String,
-    /// Which rule, or where to.
-    #[oai(nullable)]
-    reason: Option<String>,
-    #[oai(nullable)]
-    status: Option<i32>,
-    #[oai(nullable)]
-    ms: Option<i32>,
-    #[oai(nullable)]
-    bytes: Option<i64>,
-    depth: i32,
-    via: String,
-    at: OffsetDateTime,
-}
-
-impl From<job_url::Model> for JobUrl {
-    fn from(row: job_url::Model) -> Self {
-        Self {
-            url: row.url,
-            decision: row.decision,
-            reason: row.reason,
-            status: row.status,
-            ms: row.ms,
-            bytes: row.bytes,
-            depth: row.depth,
-            via: row.via,
-            at: row.at,
         }
     }
 }
@@ -244,28 +208,6 @@ impl Api {
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))
-    }
-
-    /// What a crawl decided about each URL
-    #[oai(
-        path = "/api/jobs/:id/urls",
-        method = "get",
-        tag = "Tag::Jobs",
-        operation_id = "list_job_urls"
-    )]
-    async fn urls(
-        &self,
-        context: Data<&Context>,
-        #[oai(name = "customer_id")] caller: Caller<Jobs>,
-        id: Path<Uuid>,
-        decision: Query<Option<String>>,
-        #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
-        cursor: Query<Option<String>>,
-    ) -> Answer<Json<List<JobUrl>>> {
-        let paging = Paging::of(limit.0, cursor.0.as_deref())?;
-        let tx = context.db.tenant_read(&caller.customer).await?;
-        let rows = jobs::urls(&tx, id.0, decision.0.as_deref(), paging.after, paging.rows()).await?;
-        Ok(Json(paging.list(rows, |row| row.seq)))
     }
 
     /// Follow a job

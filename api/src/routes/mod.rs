@@ -8,6 +8,7 @@ mod domains;
 mod embed;
 pub mod files;
 mod health;
+mod job_urls;
 mod jobs;
 mod keys;
 mod pages;
@@ -15,6 +16,7 @@ pub mod pages_html;
 mod queue;
 mod schedules;
 mod scrape;
+mod screenshots;
 mod search;
 mod sse;
 mod widget;
@@ -32,6 +34,8 @@ pub type Apis = (
     schedules::Api,
     embed::Api,
     jobs::Api,
+    job_urls::Api,
+    screenshots::Api,
     queue::Api,
     dead::Api,
     customers::Api,
@@ -52,6 +56,8 @@ pub fn apis() -> Apis {
         schedules::Api,
         embed::Api,
         jobs::Api,
+        job_urls::Api,
+        screenshots::Api,
         queue::Api,
         dead::Api,
         customers::Api,

@@ -75,6 +75,10 @@ pub struct NewScrape {
     /// Minutes of crawling at most, pauses left out.
     #[oai(nullable, validator(minimum(value = "1"), maximum(value = "100000")))]
     max_minutes: Option<i32>,
+    /// The hours in which the site may be crawled, in UTC or at an offset: `22:00-06:00`, `22:00-06:00 +02:00`. Outside of them the
+    /// job is `scheduled`.
+    #[oai(nullable, validator(max_length = 30))]
+    off_peak: Option<String>,
 }
 
 impl From<NewScrape> for ScrapeRequest {
@@ -89,6 +93,7 @@ impl From<NewScrape> for ScrapeRequest {
             full: new.full.unwrap_or_default(),
             max_mb: new.max_mb,
             max_minutes: new.max_minutes,
+            off_peak: new.off_peak,
             ..usual
         }
     }
@@ -106,6 +111,8 @@ pub struct Crawl {
     full: bool,
     max_mb: Option<i32>,
     max_minutes: Option<i32>,
+    #[oai(nullable)]
+    off_peak: Option<String>,
 }
 
 impl From<ScrapeRequest> for Crawl {
@@ -120,6 +127,7 @@ impl From<ScrapeRequest> for Crawl {
             full: request.full,
             max_mb: request.max_mb,
             max_minutes: request.max_minutes,
+            off_peak: request.off_peak,
         }
     }
 }

@@ -26,6 +26,7 @@ mod settle;
 mod stats;
 mod stream;
 mod submit;
+mod waiting;
 mod workers;
 
 pub use claim::{Ask, Claim, Claimed, Lease, claim_all};
@@ -45,6 +46,7 @@ pub use settle::{JobError, Outcome, fence, save_progress, settle, settle_all};
 pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, overview, queue_stats};
 pub use stream::{GROUP, LANES, Lane};
 pub use submit::{NewJob, Submitted, child_results, live_children, submit, submit_all};
+pub use waiting::others_wait;
 pub use workers::{RunningJob, Worker, WorkerState, list_workers};
 
 /// The states of a job, as the ledger spells them.

@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr};
 use url::Url;
 use uuid::Uuid;
 
+use super::off_peak::OffPeak;
 use crate::{
     Error, Result,
     jobs::{self, NewJob, Payload, Submitted},
@@ -81,6 +82,9 @@ pub struct ScrapeRequest {
     /// Minutes that the crawl visits pages at most, pauses left out; none for no limit.
     #[serde(default)]
     pub max_minutes: Option<i32>,
+    /// The hours in which the site may be crawled, as [`OffPeak`] reads them; none for all.
+    #[serde(default)]
+    pub off_peak: Option<String>,
 }
 
 impl ScrapeRequest {
@@ -96,6 +100,7 @@ impl ScrapeRequest {
             full: false,
             max_mb: None,
             max_minutes: None,
+            off_peak: None,
         }
     }
 
@@ -118,6 +123,7 @@ impl ScrapeRequest {
                 return Err(Error::invalid(field, "must be between 1 and 100000"));
             }
         }
+        self.hours()?;
         for (field, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
             if patterns.len() > 100 || patterns.iter().any(|p| p.is_empty() || p.len() > 500) {
                 return Err(Error::invalid(
@@ -126,13 +132,13 @@ impl ScrapeRequest {
                 ));
             }
         }
-        if self.mode == FetchMode::Browser {
-            return Err(Error::invalid(
-                "mode",
-                "this build has no browser crawler; use auto or static",
-            ));
-        }
         Ok(url)
+    }
+}
+
+impl ScrapeRequest {
+    fn hours(&self) -> Result<Option<OffPeak>> {
+        self.off_peak.as_deref().map(str::parse).transpose()
     }
 }
 
@@ -144,8 +150,8 @@ pub async fn check_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<()> 
 /// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
 pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
     const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch,
-                              max_bytes, max_minutes)
-                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                              max_bytes, max_minutes, off_peak)
+                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let url = request.check()?;
     let verified = domain_of(tx, &url).await?;
     let max_pages = if verified {
@@ -169,6 +175,7 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
             request.full.into(),
             request.max_mb.map(|mb| i64::from(mb) * 1_000_000).into(),
             request.max_minutes.into(),
+            request.hours()?.map(|hours| hours.to_string()).into(),
         ];
         tx.execute_raw(sql(SETTINGS, values)).await?;
     }

@@ -40,11 +40,23 @@ fn moving(job: &entity::job::Model, site: &Url) -> String {
         .get("phase")
         .and_then(serde_json::Value::as_str)
         .unwrap_or(&job.state);
+    let (done, total) = (number("done"), number("total"));
     format!(
-        "crawl             {site} {phase}: {} of {} URLs",
-        number("done"),
-        number("total")
+        "crawl             {site} {phase}: {done} of {total} URLs{}",
+        outlook(job)
     )
+}
+
+/// How fast it goes and when it will be through, as far as that is known; or what it waits for.
+fn outlook(job: &entity::job::Model) -> String {
+    let told = |name: &str| job.progress.get(name).filter(|value| !value.is_null());
+    if let Some(waits) = told("waits").filter(|_| job.state != state::RUNNING) {
+        let text = |name: &str| waits[name].as_str().unwrap_or_default();
+        return format!(", waits until {} ({})", text("until"), text("reason"));
+    }
+    let pace = told("pages_per_second").map(|pace| format!(", {pace} a second"));
+    let left = told("eta_seconds").map(|seconds| format!(", about {seconds} s to go"));
+    format!("{}{}", pace.unwrap_or_default(), left.unwrap_or_default())
 }
 
 fn ending(job: &entity::job::Model, site: &Url) -> String {

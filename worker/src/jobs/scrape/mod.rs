@@ -1,0 +1,192 @@
+//! Crawls a site and has what is new indexed while it crawls.
+//!
+//! Everything that the crawl must remember is in rows, so any worker can go on with it: the phase in the job's progress, the
+//! worklist in the frontier, what was decided in `job_urls`. Which pages still need an embed job is derived from rows as
+//! well ([`super::indexing`]) instead of being noted: a page and its need for one are then the same row, and there is no moment
+//! in between at which a crash could lose it.
+//!
+//! A crawl keeps its place only while it may do something, and not for long while others wait for one ([`way`]).
+mod progress;
+mod result;
+mod way;
+
+use domain::{
+    Error, Result,
+    pages::{frontier, store},
+};
+use egress::HostPort;
+use entity::scrape_job;
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+use crate::{
+    crawl::{Fetcher, Renderer, Site, Visitor, passes, seed, start_of},
+    job::{Interrupt, Job},
+    jobs::{
+        Ending,
+        indexing::{self, Pace},
+    },
+};
+use progress::{Meter, Outlook, Phase, Progress, count, tell, tell_wait};
+use way::{Place, Reason, Wait};
+
+/// Progress is saved, and embed jobs are made, at most this often.
+const REPORT: Duration = Duration::from_secs(1);
+/// How often the embed jobs are looked at while the crawl waits for them.
+const LOOK: Duration = Duration::from_millis(300);
+/// A crawl that gave way while its pages are embedded looks again after this time.
+const EMBEDDING: Duration = Duration::from_secs(5);
+
+/// Runs or goes on with a crawl.
+pub(super) async fn run(job: &Job) -> Result<Ending> {
+    let before = Progress::of(job);
+    if before.phase != Phase::Indexing {
+        let crawled = crawl(job, before.phase).await;
+        if !matches!(crawled, Ok(None)) {
+            release(job).await;
+        }
+        if let Some(wait) = crawled? {
+            tell_wait(job, wait).await?;
+            tracing::info!(job.id = %job.id(), reason = ?wait.reason, ms = wait.time.as_millis() as u64, event = "crawl_gives_way");
+            return Ok(Ending::Later(wait.time));
+        }
+    }
+    let closed = job.signal.until(indexing::close(job)).await?;
+    let retired = closed.retired as i64;
+    if let Some(wait) = job.signal.until(index_all(job, closed.held.is_some(), retired)).await? {
+        return Ok(Ending::Later(wait.time));
+    }
+    let mut result = result::of(job).await?;
+    result["retired"] = retired.into();
+    let tx = job.write().await?;
+    frontier::clear(&**tx, job.id()).await?;
+    tx.commit().await?;
+    Ok(match closed.held {
+        Some(why) => {
+            result["held"] = why;
+            Ending::Hold(result)
+        }
+        None => Ending::Done(result),
+    })
+}
+
+/// Visits all there is to visit, or tells why that has to wait.
+async fn crawl(job: &Job, phase: Phase) -> Result<Option<Wait>> {
+    let tx = job.read().await?;
+    let settings = store::scrape_settings(&tx, job.id()).await?;
+    tx.commit().await?;
+    if let Some(wait) = way::closed(settings.off_peak.as_deref(), job.ctx.clock.now())? {
+        return Ok(Some(wait));
+    }
+    let host = HostPort::of(&start_of(&settings)?).ok_or_else(|| Error::invalid("url", "has no host"))?;
+    let visitor = job.ctx.politeness.visitor(&host, job.id());
+    let ended = tokio::select! {
+        ended = job.signal.until(stay(job, phase, settings, &visitor)) => ended,
+        never = visitor.keep() => match never {},
+    };
+    visitor.leave().await;
+    ended
+}
+
+/// Visits until there is nothing left or the crawl should give way; what is under way then is waited for.
+async fn stay(job: &Job, phase: Phase, settings: scrape_job::Model, visitor: &Visitor) -> Result<Option<Wait>> {
+    let (hours, fruitful) = (settings.off_peak.clone(), AtomicBool::default());
+    let mut visits = pin!(visit(job, phase, settings, visitor, &fruitful));
+    let wait = tokio::select! {
+        ended = &mut visits => return ended.map(|()| None),
+        wait = way::watch(job, hours.as_deref(), visitor, &fruitful) => wait?,
+    };
+    tokio::select! {
+        ended = &mut visits => ended.map(|()| None),
+        () = way::drained(visitor) => Ok(Some(wait)),
+    }
+}
+
+async fn visit(
+    job: &Job,
+    phase: Phase,
+    settings: scrape_job::Model,
+    visitor: &Visitor,
+    fruitful: &AtomicBool,
+) -> Result<()> {
+    let site = Site::open(job, &settings).await?;
+    let renderer = Renderer::open(job, &settings).await?;
+    let fetcher = Arc::new(Fetcher::new(job.clone(), settings, site, renderer)?);
+    if phase == Phase::Starting {
+        seed(&fetcher).await?;
+        let seeded = count(job, Phase::Crawling).await?;
+        tell(job, &seeded, Outlook::default(), Some(visitor)).await?;
+        fruitful.store(true, Relaxed);
+    }
+    tokio::select! {
+        ended = passes(&fetcher) => ended?,
+        failed = report(job, &fetcher, visitor, fruitful) => failed?,
+    }
+    let crawled = count(job, Phase::Indexing).await?;
+    tell(job, &crawled, Outlook::default(), None).await
+}
+
+/// Tells how the crawl goes on and hands out what can be indexed, until an error or for ever.
+async fn report(job: &Job, fetcher: &Fetcher, visitor: &Visitor, fruitful: &AtomicBool) -> Result<()> {
+    let (mut seen, mut pace, mut meter) = (0, Pace::default(), Meter::default());
+    loop {
+        tokio::time::sleep(REPORT).await;
+        let recorded = fetcher.recorded();
+        if recorded != seen {
+            seen = recorded;
+            fruitful.store(true, Relaxed);
+            indexing::hand_out(job, &mut pace).await?;
+            let progress = count(job, Phase::Crawling).await?;
+            meter.note(Instant::now(), progress.done, progress.total);
+            tell(job, &progress, meter.outlook(), Some(visitor)).await?;
+        }
+    }
+}
+
+/// Waits until all that the crawl found has been indexed, unless others have waited for its place for long.
+async fn index_all(job: &Job, held: bool, retired: i64) -> Result<Option<Wait>> {
+    indexing::hand_out_rest(job, held).await?;
+    let (place, mut told) = (Place::taken(job), Progress::of(job));
+    loop {
+        let now = Progress {
+            retired,
+            ..count(job, Phase::Indexing).await?
+        };
+        let through = now.embed_jobs == 0;
+        if now != told {
+            tell(job, &now, Outlook::default(), None).await?;
+            told = now;
+        }
+        // What changed while it was being indexed waits again.
+        if through && !indexing::hand_out_rest(job, held).await? {
+            return Ok(None);
+        }
+        if place.is_over(job, true).await? {
+            let (reason, time) = (Reason::Turn, EMBEDDING);
+            return Ok(Some(Wait { reason, time }));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Opens again what was under way; if that fails, the next run does it.
+async fn release(job: &Job) {
+    if matches!(job.signal.why(), None | Some(Interrupt::Lost)) {
+        return;
+    }
+    let released = async {
+        let tx = job.write().await?;
+        frontier::release(&**tx, job.id()).await?;
+        tx.commit().await
+    };
+    if let Err(error) = released.await {
+        tracing::warn!(job.id = %job.id(), error = error.story(), "what was under way is opened again later");
+    }
+}
