@@ -543,15 +543,19 @@ fn push_collapsed(out: &mut String, text: &str) {
         if !first {
             out.push(' ');
         }
-        out.extend(
-            word.chars()
-                .filter(|c| !matches!(c, '\u{ad}' | '\u{200b}' | '\u{feff}')),
-        );
+        out.extend(word.chars().filter(|c| !draws_nothing(*c)));
         first = false;
     }
     if !first && text.ends_with(char::is_whitespace) {
         out.push(' ');
     }
+}
+
+/// Characters without a glyph that carry no meaning between letters, among them those that smuggle text past a reader:
+/// the tag block of Unicode and overrides of direction. Joiners stay; scripts and emoji need them.
+fn draws_nothing(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Text that would read as Markdown structure at the start of a line.

@@ -171,7 +171,7 @@ pub(super) static CONTROL_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// closed topics, sign-up.
 pub(super) static NOTICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)^\W*(?:(?:this|our|the|we and our|we|by (?:continuing|using|browsing|clicking)|[\w.]+ uses)\b[^.]{0,80}\bcookies?\b|please (?:note that )?(?:enable|turn on|activate) javascript|.{0,60}javascript (?:is|has been|seems to be|must be) (?:turned off|disabled|required|enabled|not)|this field is (?:hidden|for validation)|.{0,40}(?:your (?:message|email) (?:has been|was) sent|something went wrong|unable to (?:load|fetch))|(?:create an account|sign in|log in|register|you (?:need|must|have) to (?:be|log|register|sign)).{0,60}(?:to (?:comment|reply|post|add|leave|view|save|set)|in order to|comment|member)|by (?:clicking|submitting|signing up|subscribing|providing|entering|checking|continuing)\b.{0,120}(?:agree|consent|accept|acknowledge|terms)|copyright (?:©|\(c\)|\d{4})|© ?\d{4}|.{0,60}all rights reserved|sign up (?:for|to)\b.{0,120}(?:newsletter|emails?|offers|updates|news)|subscribe to\b.{0,80}|enter your e-?mail|we(?:'|’)(?:ve|ll) (?:got|received|send|let you know)|this (?:topic|thread) (?:was|is|has been) (?:automatically )?(?:closed|locked|archived)|you are (?:viewing|using|browsing|already|not)|no results? (?:found|for)|(?:your )?(?:cart|bag|basket|wish ?list) is empty|(?:free|standard|fast) (?:\w+ )?(?:shipping|delivery|returns) (?:on|for|over|with)\b.{0,60}$|pay (?:later|with|in \d)\b.{0,100}$|or \d (?:interest-free )?payments|(?:did|was) this (?:help|page|article)|please (?:enter|select|choose|give) (?:a|an|your|feedback)|thank you for (?:subscribing|signing|your)",
+        r"(?i)^\W*(?:(?:this|our|the|we and our|we|by (?:continuing|using|browsing|clicking)|[\w.]+ uses)\b[^.]{0,80}\bcookies?\b|please (?:note that )?(?:enable|turn on|activate) javascript|.{0,60}javascript (?:is|has been|seems to be|must be) (?:turned off|disabled|required|enabled|not)|this field is (?:hidden|for validation)|.{0,40}(?:your (?:message|email) (?:has been|was) sent|something went wrong|unable to (?:load|fetch))|(?:create an account|sign in|log in|register|you (?:need|must|have) to (?:be|log|register|sign)).{0,60}(?:to (?:comment|reply|post|join the)|comment\b|(?:a|your) (?:reply|review))|by (?:clicking|submitting|signing up|subscribing|providing|entering|checking|continuing)\b.{0,120}(?:agree|consent|accept|acknowledge|terms)|copyright (?:©|\(c\)|\d{4})|© ?\d{4}|.{0,60}all rights reserved|sign up (?:for|to)\b.{0,120}(?:newsletter|emails?|offers|updates|news)|subscribe to\b.{0,60}(?:newsletter|e-?mails?|offers|updates|news)|enter your e-?mail|we(?:'|’)(?:ve|ll) (?:got|received|send|let you know)|this (?:topic|thread) (?:was|is|has been) (?:automatically )?(?:closed|locked|archived)|no results? (?:found|for)|(?:your )?(?:cart|bag|basket|wish ?list) is empty|or \d (?:interest-free )?payments|(?:did|was) this (?:help|page|article)|thank you for (?:subscribing|signing|your))",
     )
     .ok()
 });
@@ -198,7 +198,13 @@ mod tests {
     #[test]
     fn patterns_compile_and_match_whole_words() {
         assert!(NAMES.is_some() && OWN_FOOTER.is_some() && PANEL.is_some());
-        assert!(ELSEWHERE.is_some() && OPINIONS.is_some() && SUBJECTS.is_some() && CONTROL_LINE.is_some() && NOTICE.is_some());
+        assert!(
+            ELSEWHERE.is_some()
+                && OPINIONS.is_some()
+                && SUBJECTS.is_some()
+                && CONTROL_LINE.is_some()
+                && NOTICE.is_some()
+        );
         let says = |label: &str, name: Name| Naming::default().of(label).has(name);
         assert!(says("site-nav main", Name::Furniture) && !says("navigator", Name::Furniture));
         assert!(says("product_reviews", Name::Comment) && !says("commentary", Name::Comment));
@@ -207,6 +213,8 @@ mod tests {
         assert!(!says("card-footer", Name::Furniture));
         assert!(matches(&FORUM, "https://e.com/forum/x"));
         assert!(matches(&CONTROL_LINE, "Add to cart") && !matches(&CONTROL_LINE, "Add to cart twice"));
-        assert!(matches(&NOTICE, "This website uses cookies to improve") && !matches(&NOTICE, "A cookie is a small file"));
+        assert!(
+            matches(&NOTICE, "This website uses cookies to improve") && !matches(&NOTICE, "A cookie is a small file")
+        );
     }
 }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 
+mod faq;
+mod hidden;
 mod hostile;
 mod pages;
+mod structured;
 mod traps;

@@ -1,6 +1,6 @@
 //! Small whole pages and what becomes of them.
 
-use extract::page::{Input, Kind, Page, Source, extract};
+use extract::page::{Input, Kind, Page, PageKind, Source, extract};
 use url::Url;
 
 fn page(html: &str) -> Page {
@@ -78,7 +78,7 @@ fn metadata_and_structured_data() {
     assert_eq!(page.canonical.unwrap().as_str(), "https://e.com/shirt");
     assert_eq!(page.published.as_deref(), Some("2026-01-02T03:04:05Z"));
     let of = |kind: Kind| page.structured.iter().find(|item| item.kind == kind).unwrap();
-    assert_eq!(of(Kind::Product).data["offers"]["price"], "9.90");
+    assert_eq!(of(Kind::Product).data["price"], "9.90");
     assert_eq!(of(Kind::Faq).data["questions"][0]["answer"], "Yes & no");
     assert_eq!(
         (of(Kind::Organization).source, &of(Kind::Organization).data["name"]),
@@ -163,4 +163,82 @@ fn a_page_with_one_question_gets_its_chunk() {
     });
     assert_eq!(chunks[0].heading_path, "Design FAQ > Why are strings immutable?");
     assert_eq!(chunks[0].text, "There are several advantages.\n\nOne is performance.");
+}
+
+#[test]
+fn sections_that_are_about_what_boxes_are_called_stay() {
+    let prose =
+        "Press the button at the top of the page and follow the four steps that are shown there, one after another. "
+            .repeat(3);
+    let filler =
+        "The manual describes every part of the machine in the order in which they are put together. ".repeat(20);
+    let headings = [
+        "Log in",
+        "Discussion",
+        "Filters",
+        "Comments",
+        "Contents",
+        "Subscribe to a calendar",
+        "Q&A",
+    ];
+    let sections: String = headings
+        .iter()
+        .map(|heading| format!("<h2>{heading}</h2><p>{heading}: {prose}</p>"))
+        .collect();
+    let found = page(&format!("<main><h1>Manual</h1><p>{filler}</p>{sections}</main>")).markdown;
+    for heading in headings {
+        assert!(
+            found.contains(&format!("## {heading}\n\n{heading}: Press")),
+            "{heading} is lost\n{found}"
+        );
+    }
+}
+
+#[test]
+fn controls_and_notices_without_names_go_and_words_in_the_text_stay() {
+    let filler = "A good lamp lasts for ten years and needs no more than five watts in the evening hours. ".repeat(8);
+    let found = page(&format!(
+        "<main><h1>Lamp</h1><p>{filler}</p><div>Add to cart</div><p><a href=/x>Read more</a></p>\
+         <div><div>This website uses cookies to give you the best experience.</div></div>\
+         <p>Choose <b>Add to cart</b> to buy it.</p><h2>Reset</h2><p>Hold the key.</p><pre>reset</pre>\
+         <table><tr><td>reset<td>10 s</table></main>"
+    ))
+    .markdown;
+    assert!(!found.contains("cookies") && !found.contains("Read more"), "{found}");
+    assert!(found.contains("Choose Add to cart to buy it."), "{found}");
+    assert!(
+        found.contains("## Reset") && found.contains("```\nreset") && found.contains("| reset | 10 s |"),
+        "{found}"
+    );
+    assert_eq!(found.matches("Add to cart").count(), 1, "{found}");
+}
+
+#[test]
+fn headers_and_notes_in_the_text_stay() {
+    let filler = "The interpreter reads the program and runs it line by line, and stops at the first fault. ".repeat(8);
+    let found = page(&format!(
+        "<header>Site name</header><main><h1>Guide</h1><p>{filler}</p><article><header><h2>First steps</h2></header><p>Begin here.</p></article>\
+         <aside class=admonition><p>Be careful with the second step, because it cannot be undone once the machine has been started and is warm.</p></aside></main>"
+    ))
+    .markdown;
+    assert!(
+        found.contains("## First steps") && found.contains("cannot be undone") && !found.contains("Site name"),
+        "{found}"
+    );
+}
+
+#[test]
+fn an_index_is_told_from_a_text() {
+    let links: String = (0..60)
+        .map(|n| format!("<li><a href=/t{n}>term number {n}</a></li>"))
+        .collect();
+    let index = page(&format!(
+        "<title>Index</title><main><h1>Index</h1><ul>{links}</ul></main>"
+    ));
+    assert_eq!(index.kind, PageKind::Navigation);
+    assert_eq!(index.links.len(), 60);
+    let prose = "Some sentences follow the links and say what they are about, so that one may quote them. ".repeat(12);
+    let text = page(&format!("<main><h1>Index</h1><ul>{links}</ul><p>{prose}</p></main>"));
+    assert_eq!(text.kind, PageKind::Content);
+    assert_eq!(page("<main><p><a href=/>Home</a></p></main>").kind, PageKind::Content);
 }

@@ -73,7 +73,9 @@ impl Judge<'_> {
         let anchor = dom.attribute(id, "id").unwrap_or_default();
         let long = anchor.split(|c: char| !c.is_alphanumeric()).count() > MAX_ID_WORDS;
         let telling = !long && !(class.is_empty() && is_anchor_of_heading(dom, id, anchor));
-        let names = self.naming.of(&format!("{class} {}", if telling { anchor } else { "" }));
+        let names = self
+            .naming
+            .of(&format!("{class} {}", if telling { anchor } else { "" }));
         if names == super::super::patterns::Names::default() {
             return false;
         }
@@ -98,15 +100,18 @@ impl Judge<'_> {
                 && stat.prose == 0
                 && self.is_within(id, 5)
             || names.has(Name::Poster) && self.forum && stat.text < 400 && stat.prose == 0
-            || names.has(Name::Unseen) && self.is_within(id, 10)
+            || names.has(Name::Unseen) && self.is_within(id, 40)
     }
 
     /// Furniture by name, content by what it does or holds: the panel of a tab, a form in which a product is configured, a
     /// large share of the page's prose in a `place`.
     fn is_part_of_text(&self, id: Id, place: bool) -> bool {
         let stat = self.stats[id];
-        let configured =
-            self.dom.name(id) == "form" && self.dom.descendants(id).any(|it| matches!(self.dom.name(it), "table" | "select"));
+        let configured = self.dom.name(id) == "form"
+            && self
+                .dom
+                .descendants(id)
+                .any(|it| matches!(self.dom.name(it), "table" | "select"));
         let prose = place && stat.prose * 2 > stat.text && stat.prose * 5 > self.stats[self.body].prose;
         configured || prose || self.dom.attribute(id, "role") == Some("tabpanel")
     }
@@ -153,7 +158,12 @@ impl Judge<'_> {
         if !matches!(self.dom.name(id), "ul" | "div") || !(20..1500).contains(&self.stats[id].text) {
             return false;
         }
-        let texts: Vec<String> = self.dom.children(id).map(|child| self.dom.text(child)).filter(|text| !text.is_empty()).collect();
+        let texts: Vec<String> = self
+            .dom
+            .children(id)
+            .map(|child| self.dom.text(child))
+            .filter(|text| !text.is_empty())
+            .collect();
         let begins_with_code = |text: &&String| {
             let code: Vec<char> = text.chars().take(4).collect();
             text.len() < 60

@@ -25,7 +25,13 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
     });
     let mut out = vec![false; dom.nodes.len()];
     // Background and colour as far as they are known, by depth of the open elements.
-    let mut open: Vec<(Id, Painted)> = vec![(0, Painted { back: bare.then_some(Colour::WHITE), text: None })];
+    let mut open: Vec<(Id, Painted)> = vec![(
+        0,
+        Painted {
+            back: bare.then_some(Colour::WHITE),
+            text: None,
+        },
+    )];
     let mut id = body;
     while id < dom.nodes[body].end {
         while open.len() > 1 && open.last().is_some_and(|(up, _)| dom.nodes[*up].end <= id) {
@@ -63,7 +69,8 @@ struct Painted {
 
 impl Painted {
     fn is_blank(self) -> bool {
-        self.text.is_some_and(|text| text.is_clear() || self.back.is_some_and(|back| back.is_close(text)))
+        self.text
+            .is_some_and(|text| text.is_clear() || self.back.is_some_and(|back| back.is_close(text)))
     }
 }
 
@@ -95,7 +102,11 @@ fn opened(dom: &Dom) -> HashSet<&str> {
         }
         for key in ["aria-controls", "data-target", "data-bs-target", "href"] {
             let value = dom.attribute(id, key).unwrap_or_default();
-            let target = if key == "aria-controls" { Some(value) } else { value.strip_prefix('#') };
+            let target = if key == "aria-controls" {
+                Some(value)
+            } else {
+                value.strip_prefix('#')
+            };
             out.extend(target.filter(|target| !target.is_empty()));
         }
     }

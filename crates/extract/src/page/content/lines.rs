@@ -19,7 +19,10 @@ const MIN_NOTICE: usize = 13;
 /// Elements whose text is left alone: in them the same words may be the subject.
 fn is_exempt(name: &str) -> bool {
     heading_level(name).is_some()
-        || matches!(name, "pre" | "code" | "table" | "dt" | "figcaption" | "summary" | "blockquote")
+        || matches!(
+            name,
+            "pre" | "code" | "table" | "dt" | "figcaption" | "summary" | "blockquote"
+        )
 }
 
 /// Marks the lines as dead. `policy` says that the page is about cookies and consent, which are then no notices.
@@ -31,10 +34,17 @@ pub(super) fn drop_lines(dom: &Dom, body: Id, dead: &mut [bool], policy: bool) {
         let line = !dead[id] && !is_exempt(name) && is_line(dom, id, &stats);
         dead[id] |= line && {
             let text = dom.text(id);
-            stats[id].text <= MAX_CONTROL && patterns::matches(&CONTROL_LINE, &text)
+            // A single word is a control only where it can be pressed.
+            let pressed =
+                stats[id].link == stats[id].text || dom.elements(id, "button").next().is_some() || name == "button";
+            stats[id].text <= MAX_CONTROL && (pressed || text.contains(' ')) && patterns::matches(&CONTROL_LINE, &text)
                 || !policy && stats[id].text >= MIN_NOTICE && patterns::matches(&NOTICE, &text)
         };
-        id = if dead[id] || is_exempt(name) { dom.nodes[id].end } else { id + 1 };
+        id = if dead[id] || is_exempt(name) {
+            dom.nodes[id].end
+        } else {
+            id + 1
+        };
     }
 }
 
@@ -52,6 +62,7 @@ fn is_line(dom: &Dom, id: Id, stats: &[Stat]) -> bool {
     let beside = |child: Id| child != id && dom.text_of(child).is_some_and(|text| !text.trim().is_empty());
     let alone = dom.name(parent) != "p" || stats[parent].text == stats[id].text;
     let own = boxed || alone && !dom.children(parent).any(beside);
-    let is_part = |it: Id| stats[it].text > 0 && (is_exempt(dom.name(it)) && dom.name(it) != "code" || dom.name(it) == "article");
+    let is_part =
+        |it: Id| stats[it].text > 0 && (is_exempt(dom.name(it)) && dom.name(it) != "code" || dom.name(it) == "article");
     own && !dom.descendants(id).any(is_part)
 }

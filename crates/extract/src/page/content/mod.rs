@@ -108,9 +108,8 @@ fn root(dom: &Dom, body: Id, stats: &[Stat]) -> Id {
             .descendants(body)
             .filter(|id| kind(*id))
             .max_by_key(|id| stats[*id].text);
-        let holds = |id: &Id| {
-            stats[*id].text * 100 > stats[body].text * 35 && stats[*id].prose * 2 >= stats[body].prose
-        };
+        let holds =
+            |id: &Id| stats[*id].text * 100 > stats[body].text * 35 && stats[*id].prose * 2 >= stats[body].prose;
         if let Some(id) = largest.filter(holds) {
             return id;
         }

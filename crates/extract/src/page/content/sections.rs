@@ -21,7 +21,8 @@ pub(super) fn drop_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool
             id = dom.nodes[id].end;
             continue;
         }
-        if let Some(level) = heading_level(dom.name(id)).filter(|level| *level > 1 && stats[id].text < MAX_PHRASE + 20) {
+        if let Some(level) = heading_level(dom.name(id)).filter(|level| *level > 1 && stats[id].text < MAX_PHRASE + 20)
+        {
             let text = dom.text(id);
             let elsewhere = text.len() < MAX_PHRASE
                 && (patterns::matches(&ELSEWHERE, &text) || !forum && patterns::matches(&OPINIONS, &text));

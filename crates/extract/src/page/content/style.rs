@@ -46,8 +46,15 @@ impl Colour {
                 .split([',', ' ', '/'])
                 .filter(|part| !part.is_empty())
                 .collect();
-            let channel = |at: usize| parts.get(at).and_then(|part| part.parse::<f32>().ok()).map(|v| v.clamp(0.0, 255.0) as u8);
-            let clear = parts.get(3).is_some_and(|part| number(part).is_some_and(|(v, _)| v <= 0.05));
+            let channel = |at: usize| {
+                parts
+                    .get(at)
+                    .and_then(|part| part.parse::<f32>().ok())
+                    .map(|v| v.clamp(0.0, 255.0) as u8)
+            };
+            let clear = parts
+                .get(3)
+                .is_some_and(|part| number(part).is_some_and(|(v, _)| v <= 0.05));
             return Some(Self([channel(0)?, channel(1)?, channel(2)?], clear));
         }
         Some(match text {
@@ -85,7 +92,9 @@ fn look(declarations: &str) -> Look {
     let mut placed = false;
     let mut away = false;
     for declaration in declarations.split(';') {
-        let Some((name, value)) = declaration.split_once(':') else { continue };
+        let Some((name, value)) = declaration.split_once(':') else {
+            continue;
+        };
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
         let value = value.trim_end_matches("!important").trim();
         let zero = || number(value).is_some_and(|(v, _)| v == 0.0);
@@ -94,14 +103,32 @@ fn look(declarations: &str) -> Look {
             "display" => out.closed = Some(value == "none"),
             "visibility" => out.vanished |= matches!(value, "hidden" | "collapse"),
             "content-visibility" => out.vanished |= value == "hidden",
-            "opacity" => out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 }),
-            "font-size" => out.vanished |= number(value).is_some_and(|(v, unit)| v * if matches!(unit, "em" | "rem") { 16.0 } else if unit == "%" { 0.16 } else { 1.0 } <= 2.0),
+            "opacity" => {
+                out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 })
+            }
+            "font-size" => {
+                out.vanished |= number(value).is_some_and(|(v, unit)| {
+                    v * if matches!(unit, "em" | "rem") {
+                        16.0
+                    } else if unit == "%" {
+                        0.16
+                    } else {
+                        1.0
+                    } <= 2.0
+                })
+            }
             "zoom" | "scale" => out.vanished |= zero(),
             "position" => placed = matches!(value, "absolute" | "fixed"),
             "left" | "top" | "right" | "bottom" => away |= far(),
             "text-indent" | "margin-left" | "margin-top" | "margin-right" => out.vanished |= far(),
-            "clip" => out.vanished |= value.starts_with("rect(") && !value[5..].contains(|c: char| ('2'..='9').contains(&c)),
-            "clip-path" => out.vanished |= ["inset(50%", "inset(100%", "circle(0", "polygon(0 0)", "polygon(0px 0px"].iter().any(|it| value.starts_with(it)),
+            "clip" => {
+                out.vanished |= value.starts_with("rect(") && !value[5..].contains(|c: char| ('2'..='9').contains(&c))
+            }
+            "clip-path" => {
+                out.vanished |= ["inset(50%", "inset(100%", "circle(0", "polygon(0 0)", "polygon(0px 0px"]
+                    .iter()
+                    .any(|it| value.starts_with(it))
+            }
             "transform" => out.vanished |= hides_by_transform(value),
             "filter" => out.vanished |= value.replace(' ', "").contains("opacity(0"),
             "width" | "max-width" => tiny.0 |= is_tiny(value),
@@ -119,7 +146,11 @@ fn look(declarations: &str) -> Look {
     out.vanished |= placed && away;
     // A height of nothing alone is how accordions close.
     if tiny.2 && tiny.1 {
-        if tiny.0 { out.vanished = true } else { out.closed = Some(true) }
+        if tiny.0 {
+            out.vanished = true
+        } else {
+            out.closed = Some(true)
+        }
     }
     out
 }
@@ -129,9 +160,15 @@ fn hides_by_transform(value: &str) -> bool {
     let nothing = ["scale(", "scalex(", "scaley(", "scale3d("].iter().any(|name| {
         inside(name).is_some_and(|it| it.split(',').next().and_then(number).is_some_and(|(v, _)| v == 0.0))
     });
-    let away = ["translate(", "translatex(", "translatey(", "translate3d("].iter().any(|name| {
-        inside(name).is_some_and(|it| it.split(',').filter_map(number).any(|(v, unit)| unit != "%" && is_far(-v, unit)))
-    });
+    let away = ["translate(", "translatex(", "translatey(", "translate3d("]
+        .iter()
+        .any(|name| {
+            inside(name).is_some_and(|it| {
+                it.split(',')
+                    .filter_map(number)
+                    .any(|(v, unit)| unit != "%" && is_far(-v, unit))
+            })
+        });
     nothing || away
 }
 
@@ -150,7 +187,9 @@ fn is_far(distance: f32, unit: &str) -> bool {
 
 fn number(text: &str) -> Option<(f32, &str)> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+'))
+        .unwrap_or(text.len());
     Some((text[..end].parse().ok()?, text[end..].trim()))
 }
 
@@ -201,7 +240,8 @@ impl Sheet {
             let prelude = rest[..open].rsplit(['}', ';']).next().unwrap_or_default().trim();
             let body = &rest[open + 1..];
             if prelude.starts_with('@') {
-                let plain = matches!(prelude, "@media screen" | "@media all" | "@media only screen") || prelude.starts_with("@layer");
+                let plain = matches!(prelude, "@media screen" | "@media all" | "@media only screen")
+                    || prelude.starts_with("@layer");
                 // What is inside a plain block is read as if it stood alone.
                 rest = if plain { body } else { &body[block_end(body)..] };
                 continue;
@@ -213,13 +253,31 @@ impl Sheet {
     }
 
     fn rule(&mut self, prelude: &str, declarations: &str) {
-        const SIGNS: [&str; 13] = ["display", "visib", "opacity", "font-size", "indent", "left", "top", "clip", "color", "transform", "background", "height", "right"];
+        const SIGNS: [&str; 13] = [
+            "display",
+            "visib",
+            "opacity",
+            "font-size",
+            "indent",
+            "left",
+            "top",
+            "clip",
+            "color",
+            "transform",
+            "background",
+            "height",
+            "right",
+        ];
         if !SIGNS.iter().any(|sign| declarations.contains(sign)) {
             return;
         }
         let look = look(declarations);
         let hides = look.closed == Some(true) || look.vanished;
-        let shows = !hides && (look.closed.is_some() || ["opacity", "visib", "height"].iter().any(|sign| declarations.contains(sign)));
+        let shows = !hides
+            && (look.closed.is_some()
+                || ["opacity", "visib", "height"]
+                    .iter()
+                    .any(|sign| declarations.contains(sign)));
         for selector in prelude.split(',').map(str::trim) {
             let Some((tag, id, classes)) = compound(selector) else {
                 if shows {
@@ -229,20 +287,36 @@ impl Sheet {
                 }
                 continue;
             };
-            let key = if !id.is_empty() { format!("#{id}") } else if let Some(class) = classes.last() { format!(".{class}") } else { tag.clone() };
+            let key = if !id.is_empty() {
+                format!("#{id}")
+            } else if let Some(class) = classes.last() {
+                format!(".{class}")
+            } else {
+                tag.clone()
+            };
             let specificity = usize::from(!id.is_empty()) * 100 + classes.len() * 10 + usize::from(!tag.is_empty());
             let weight = (specificity, self.rules.len());
             if shows && classes.len() > 1 {
                 self.shown.extend(classes.iter().map(|class| format!(".{class}")));
             }
             self.by_key.entry(key).or_default().push(self.rules.len());
-            self.rules.push(Rule { tag, id, classes, look, weight });
+            self.rules.push(Rule {
+                tag,
+                id,
+                classes,
+                look,
+                weight,
+            });
         }
     }
 
     /// How an element looks.
     pub fn look(&self, dom: &Dom, id: Id) -> Look {
-        let mut out = if self.rules.is_empty() { Look::default() } else { self.ruled(dom, id) };
+        let mut out = if self.rules.is_empty() {
+            Look::default()
+        } else {
+            self.ruled(dom, id)
+        };
         if let Some(style) = dom.attribute(id, "style") {
             let own = look(style);
             out.closed = own.closed.or(out.closed);
@@ -272,7 +346,10 @@ impl Sheet {
                 let rule = &self.rules[*index];
                 let fits = (rule.tag.is_empty() || rule.tag == dom.name(id))
                     && (rule.id.is_empty() || rule.id == own)
-                    && rule.classes.iter().all(|class| classes.split_ascii_whitespace().any(|it| it == class));
+                    && rule
+                        .classes
+                        .iter()
+                        .all(|class| classes.split_ascii_whitespace().any(|it| it == class));
                 if fits {
                     matching.push(rule);
                 }
@@ -330,7 +407,10 @@ fn compound(selector: &str) -> Option<(String, String, Vec<String>)> {
 fn keys(compound: &str) -> impl Iterator<Item = String> + '_ {
     let starts: Vec<usize> = compound.match_indices(['.', '#']).map(|(at, _)| at).collect();
     let ends: Vec<usize> = starts.iter().skip(1).copied().chain([compound.len()]).collect();
-    starts.into_iter().zip(ends).map(|(from, to)| compound[from..to].to_owned())
+    starts
+        .into_iter()
+        .zip(ends)
+        .map(|(from, to)| compound[from..to].to_owned())
 }
 
 fn without_comments(css: &str) -> String {
