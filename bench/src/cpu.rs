@@ -1,4 +1,8 @@
-//! Processor time of processes, which tells more than the clock while others use the machine.
+//! Processor time of processes, which tells more than the clock while others use the machine; and their memory.
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
 use std::fs;
 
 /// Linux counts in hundredths of a second (`USER_HZ`).
@@ -10,6 +14,25 @@ struct Stat {
     own: f64,
     /// Of children that have ended and were waited for.
     ended: f64,
+}
+
+/// µs that this process has used, to the µs.
+pub fn precise() -> f64 {
+    let used = getrusage(UsageWho::RUSAGE_SELF).map(|usage| [usage.user_time(), usage.system_time()]);
+    used.map_or(0.0, |times| {
+        times.iter().map(|time| time.num_microseconds() as f64).sum()
+    })
+}
+
+/// MiB of memory that a process holds now, and the most that it ever held.
+pub fn memory(pid: u32) -> (f64, f64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    let mib = |name| field(name).unwrap_or_default() / 1024.0;
+    (mib("VmRSS"), mib("VmHWM"))
 }
 
 /// µs that a process has used.

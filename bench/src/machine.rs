@@ -27,6 +27,13 @@ pub async fn node() -> Result<String> {
     Ok(String::from_utf8_lossy(&out).trim().to_owned())
 }
 
+/// The versions of the Python peers, as they were asked for.
+pub fn pip_versions(peers: &Path) -> Result<String> {
+    let wanted = fs::read_to_string(peers.join("requirements.txt"))?;
+    let named: Vec<String> = wanted.lines().map(|line| line.replace("==", " ")).collect();
+    Ok(named.join(", "))
+}
+
 /// The load averages.
 pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();

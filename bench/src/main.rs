@@ -15,6 +15,8 @@
 )]
 mod contender;
 mod cpu;
+mod crawl_bench;
+mod extract_bench;
 mod machine;
 mod process;
 mod protocol;
@@ -38,6 +40,21 @@ struct Cli {
 enum What {
     /// Job queues: delivery alone, and whole jobs with their record
     Queue(QueueArgs),
+    /// Crawlers: a whole site, static and made by scripts
+    Crawl(CrawlArgs),
+    /// Main content and chunks of labelled pages
+    Extract(ExtractArgs),
+    /// A crawler, started by the driver
+    Crawler {
+        /// Which one
+        name: OwnCrawler,
+        /// The order, as JSON
+        order: String,
+    },
+    /// Our extraction of files named on standard input, started by the driver
+    Extractor,
+    /// Our chunks of files named on standard input, started by the driver
+    Chunker,
     /// A publisher or worker, started by the driver
     Contender {
         /// Which one
@@ -47,6 +64,59 @@ enum What {
         /// The order, as JSON
         order: String,
     },
+}
+
+/// A crawler of this executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OwnCrawler {
+    /// The product's worker.
+    Worker,
+    /// A loop over the same modules.
+    Plain,
+}
+
+#[derive(clap::Args)]
+struct CrawlArgs {
+    /// The installed peers
+    #[arg(long)]
+    peers: PathBuf,
+    /// Where servers keep their data while it runs
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// Rounds; in each, every crawler crawls once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// Static pages
+    #[arg(long, default_value_t = 5000)]
+    pages: usize,
+    /// Pages made by scripts
+    #[arg(long, default_value_t = 100)]
+    browser_pages: usize,
+    /// Only one kind of site
+    #[arg(long)]
+    only: Option<crawl_bench::Part>,
+    /// Only these crawlers
+    #[arg(long)]
+    crawler: Vec<crawl_bench::Crawler>,
+}
+
+#[derive(clap::Args)]
+struct ExtractArgs {
+    /// The installed peers
+    #[arg(long)]
+    peers: PathBuf,
+    /// Where pages are unpacked
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// The labelled pages: html/ID.html.gz and truth/ID.json
+    #[arg(long)]
+    data: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -78,6 +148,18 @@ struct QueueArgs {
 async fn run(what: What) -> Result<()> {
     match what {
         What::Queue(args) => queue_bench::run(args).await,
+        What::Crawl(args) => crawl_bench::run(args).await,
+        What::Extract(args) => extract_bench::run(&args),
+        What::Crawler { name, order } => {
+            let order = serde_json::from_str::<Order>(&order)?;
+            contender::end_with_stdin();
+            match name {
+                OwnCrawler::Worker => contender::crawler::work(&order).await,
+                OwnCrawler::Plain => contender::plain::work(&order).await,
+            }
+        }
+        What::Extractor => contender::pages::extract(),
+        What::Chunker => contender::pages::split(),
         What::Contender { name, role, order } => {
             contender::run(name, role, &serde_json::from_str::<Order>(&order)?).await
         }

@@ -86,6 +86,10 @@ pub struct Order {
     pub trace: bool,
     /// Worker: how long a job takes, in ms.
     pub hold_ms: u64,
+    /// Crawler: the start page.
+    pub site: String,
+    /// Crawler: `static` or `browser`.
+    pub mode: String,
 }
 
 /// An answer. Times are µs since 1970 by the machine's clock.
@@ -127,14 +131,50 @@ pub enum Line {
     },
 }
 
+/// What a crawler says when it is through; it then waits for the end of its standard input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crawled {
+    /// Pages with content.
+    pub pages: u64,
+    /// Words of their main content.
+    pub words: u64,
+    /// When, in µs since 1970.
+    pub at: f64,
+}
+
+/// What an extractor says of one page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extracted {
+    /// The page.
+    pub id: String,
+    /// Its main content.
+    pub text: String,
+    /// Processor time, in ms.
+    pub ms: f64,
+}
+
+/// What a chunker says of one text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// Chunks.
+    pub chunks: usize,
+    /// Processor time, in ms.
+    pub ms: f64,
+}
+
+/// Writes an answer to standard output, as a line.
+pub fn say(answer: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(answer) {
+        let mut out = std::io::stdout().lock();
+        // A driver that is gone needs no answer.
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+}
+
 impl Line {
     /// Writes it to standard output.
     pub fn emit(&self) {
-        if let Ok(text) = serde_json::to_string(self) {
-            let mut out = std::io::stdout().lock();
-            // A driver that is gone needs no answer.
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-        }
+        say(self);
     }
 }
 

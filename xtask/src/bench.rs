@@ -1,5 +1,6 @@
-//! `cargo xtask bench queue`: installs the peers from npm and runs the `bench` executable beside them.
+//! `cargo xtask bench queue|crawl|extract`: installs the peers from npm and `PyPI` and runs the `bench` executable beside them.
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,55 +10,99 @@ use std::{
 use crate::shell::{root, run as step, works};
 
 /// What the peers run on.
-const NODE: &str =
-    "the peers (bullmq, pg-boss) need Node.js 20 or later with npm, e.g. the packages nodejs and npm of your system";
+const NODE: &str = "the peers (bullmq, pg-boss, crawlee) need Node.js 20 or later with npm, e.g. the packages nodejs and npm of your system";
+const PYTHON: &str = "the peers (scrapy, trafilatura, crawl4ai) need Python 3.10 or later with venv, e.g. the package python3-venv of your system";
 
-/// Measures, with further arguments for the executable (`--rounds N`, `--quick`, `--only delivery`, `--verbose`).
-pub fn run(what: &str, rest: &[String]) -> Result<()> {
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// The queue and the job ledger
+    Queue,
+    /// Whole crawls
+    Crawl,
+    /// Main content of pages, and chunks
+    Extract,
+}
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Crawl => "crawl",
+            Self::Extract => "extract",
+        }
+    }
+}
+
+/// Measures, with further arguments for the executable.
+pub fn run(what: What, rest: &[String]) -> Result<()> {
     let folder = root().join("target/bench");
     let peers = folder.join("peers");
-    install(&peers)?;
+    copy(&peers)?;
+    if what != What::Extract {
+        install_npm(&peers)?;
+    }
+    if what != What::Queue {
+        install_pip(&peers)?;
+    }
     let path = |path: PathBuf| path.display().to_string();
+    let word = what.word();
     let places = [
         ("--peers", path(peers)),
         ("--state", path(folder.join("state"))),
         (
             "--report",
-            path(root().join("docs/benchmarks").join(what).with_extension("md")),
+            path(root().join("docs/benchmarks").join(word).with_extension("md")),
         ),
     ];
-    let mut args = vec!["run", "--release", "--quiet", "--package", "bench", "--", what];
+    let mut args = vec!["run", "--release", "--quiet", "--package", "bench", "--", word];
     args.extend(places.iter().flat_map(|(name, value)| [*name, value.as_str()]));
     args.extend(rest.iter().map(String::as_str));
     step("cargo", &args)
 }
 
-/// The peers' programs and their packages, in a folder outside of what is checked in. No lock file: it would name a registry;
-/// `package.json` has exact versions.
-fn install(peers: &Path) -> Result<()> {
-    ensure!(works("node", &["--version"]) && works("npm", &["--version"]), NODE);
+/// The peers' programs, in a folder outside of what is checked in.
+fn copy(peers: &Path) -> Result<()> {
     fs::create_dir_all(peers)?;
-    let kept = fs::read(peers.join("package.json")).unwrap_or_default();
     for entry in fs::read_dir(root().join("bench/peers"))? {
         let entry = entry?;
         fs::copy(entry.path(), peers.join(entry.file_name())).context("copying the peers' programs")?;
     }
-    let done = peers.join(".installed");
-    if done.is_file() && kept == fs::read(peers.join("package.json"))? {
+    Ok(())
+}
+
+/// Runs `install` unless it was run for the same list of packages; the mark is written last.
+fn once(peers: &Path, list: &str, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (wanted, mark) = (fs::read(peers.join(list))?, peers.join(format!(".installed-{list}")));
+    if fs::read(&mark).is_ok_and(|done| done == wanted) {
         return Ok(());
     }
-    println!("+ npm install (in {})", peers.display());
-    let status = Command::new("npm")
-        .args([
-            "install",
-            "--no-package-lock",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
-        .current_dir(peers)
-        .status()
-        .context("starting npm")?;
-    ensure!(status.success(), "npm could not install the peers ({status})");
-    fs::write(done, "").context("noting that the peers are installed")
+    install()?;
+    fs::write(mark, wanted).context("noting that the peers are installed")
+}
+
+/// No lock file: it would name a registry; `package.json` has exact versions.
+fn install_npm(peers: &Path) -> Result<()> {
+    ensure!(works("node", &["--version"]) && works("npm", &["--version"]), NODE);
+    once(peers, "package.json", || {
+        let quiet = ["--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"];
+        shown(Command::new("npm").arg("install").args(quiet).current_dir(peers))
+    })
+}
+
+fn install_pip(peers: &Path) -> Result<()> {
+    ensure!(works("python3", &["-c", "import venv, ensurepip"]), PYTHON);
+    once(peers, "requirements.txt", || {
+        shown(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(peers))?;
+        let wanted = ["-m", "pip", "install", "--quiet", "-r", "requirements.txt"];
+        shown(Command::new("venv/bin/python").args(wanted).current_dir(peers))
+    })
+}
+
+/// Runs a step in the peers' folder.
+fn shown(command: &mut Command) -> Result<()> {
+    println!("+ {command:?}");
+    let status = command.status().context("starting it")?;
+    ensure!(status.success(), "the peers could not be installed ({status})");
+    Ok(())
 }

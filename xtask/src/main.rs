@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | openapi [--check] | ci | bench queue`.
+//! The project's own chores: `cargo xtask test | openapi [--check] | ci | bench queue|crawl|extract`.
 //!
 //! A chore is a list of steps that a person could type as well; each step is printed before it runs.
 #![expect(
@@ -43,9 +43,9 @@ enum Chore {
     Ci,
     /// Measure beside peers, and write docs/benchmarks
     Bench {
-        /// What to measure: queue
-        what: String,
-        /// Handed on: --rounds N, --quick, --only delivery|whole, --verbose
+        /// What to measure
+        what: bench::What,
+        /// Handed on to the benchmark, whose --help lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
@@ -56,7 +56,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test { rest } => test::run(&rest),
         Chore::Openapi { check } => openapi::run(check),
         Chore::Ci => ci::run(),
-        Chore::Bench { what, rest } => bench::run(&what, &rest),
+        Chore::Bench { what, rest } => bench::run(what, &rest),
     }
 }
 

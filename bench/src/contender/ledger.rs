@@ -3,18 +3,17 @@
 use anyhow::Result;
 use async_trait::async_trait;
 use domain::{
-    config::Config,
     jobs::{Dispatcher, NewJob, Payload, submit_all},
     lifecycle::Lifecycle,
     retrieval::Searcher,
     tenancy::{self, Customer, Db, NewCustomer},
 };
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use uuid::Uuid;
 use worker::{Context, Ending, Handlers, Job, Worker};
 
-use super::{Publish, Tally};
+use super::{Publish, Tally, installation::connect};
 use crate::protocol::{Line, Order};
 
 /// Submits jobs of one customer.
@@ -28,7 +27,7 @@ pub struct Outlet {
 impl Outlet {
     /// Connects, and makes the customer.
     pub async fn new(order: &Order) -> Result<Self> {
-        let (_, db, dispatcher) = installation(order).await?;
+        let (_, db, dispatcher) = connect(order, &[]).await?;
         let new = NewCustomer {
             name: "Benchmark".to_owned(),
             domain: format!("bench-{}.example", Uuid::now_v7().simple()).parse()?,
@@ -56,7 +55,7 @@ impl Publish for Outlet {
 
 /// The product's worker.
 pub async fn work(order: &Order) -> Result<()> {
-    let (config, db, dispatcher) = installation(order).await?;
+    let (config, db, dispatcher) = connect(order, &[]).await?;
     let searcher = Searcher::new(db.clone(), None).await?;
     let mut context = Context::new(Arc::new(config), db, dispatcher, searcher)?;
     context.handlers = Arc::new(Nothing(Tally::new(order)));
@@ -73,26 +72,4 @@ impl Handlers for Nothing {
         self.0.handle(&job.id().to_string()).await;
         Ok(Ending::Done(json!({})))
     }
-}
-
-async fn installation(order: &Order) -> Result<(Config, Db, Dispatcher)> {
-    let variables: BTreeMap<String, String> = [
-        ("DATABASE_URL", order.database_url.clone()),
-        ("DATABASE_OWNER_URL", order.owner_url.clone()),
-        ("REDIS_URL", order.redis_url.clone()),
-        ("ENCRYPTION_KEY", "5e".repeat(32)),
-        ("OMNIOPS_ADMIN_TOKEN", "benchmark".repeat(4)),
-        ("CRON_SECRET", "benchmark".repeat(4)),
-        ("WORKER_CONCURRENCY", order.concurrency.to_string()),
-        ("WORKER_LEASE_SECONDS", (order.lease_ms / 1000).to_string()),
-        // Whatever is free: workers run side by side.
-        ("WORKER_HEALTH", "127.0.0.1:0".to_owned()),
-        ("PORT", "0".to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let config = Config::from_map(&variables)?;
-    let db = Db::connect(&config.database).await?;
-    let dispatcher = Dispatcher::new(db.clone(), &config.redis)?;
-    Ok((config, db, dispatcher))
 }

@@ -1,7 +1,11 @@
 //! Publishers and workers in Rust: ours, and peers from crates.io. What they share is here, one file each for the rest.
 mod apalis_redis;
+pub mod crawler;
 mod errands;
+mod installation;
 mod ledger;
+pub mod pages;
+pub mod plain;
 
 use anyhow::Result;
 use std::{
@@ -43,7 +47,7 @@ pub async fn run(name: Name, role: Role, order: &Order) -> Result<()> {
 }
 
 /// A worker ends with its driver, at once and wherever it is.
-fn end_with_stdin() {
+pub fn end_with_stdin() {
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

@@ -14,10 +14,9 @@ use std::time::SystemTime;
 
 use crate::{QueueArgs, machine as host};
 use cells::{Bench, CONCURRENCY, folder_of, recoveries};
-use contender::Contender;
-pub use contender::Part;
+pub use contender::{Contender, Part};
 use figures::Figures;
-use stores::Stores;
+pub use stores::Stores;
 
 /// Measures, prints the tables and writes the report.
 pub async fn run(args: QueueArgs) -> Result<()> {
