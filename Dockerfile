@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # Two stages: Rust with a C compiler (the TLS library and zstd are partly C) builds; the result runs on a slim Debian of the
-# same release. Python with pip is there to download the embedding model into the cache volume at the first start.
+# same release. Python with pip is there to download the embedding model into the cache volume at the first start, Chromium to
+# render pages that scripts make.
 FROM rust:1.95-trixie AS build
 WORKDIR /src
 COPY . .
@@ -11,7 +12,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:trixie-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
+    && apt-get install -y --no-install-recommends ca-certificates chromium chromium-driver python3 python3-pip \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --create-home omniops \
     # A new volume takes over this folder's owner.
@@ -19,7 +20,7 @@ RUN apt-get update \
 COPY --from=build /out/omniops /usr/local/bin/omniops
 USER omniops
 WORKDIR /home/omniops
-ENV OMNIOPS_CACHE_DIR=/var/cache/omniops
+ENV OMNIOPS_CACHE_DIR=/var/cache/omniops BROWSER_NO_SANDBOX=true
 VOLUME /var/cache/omniops
 EXPOSE 3000 3001
 ENTRYPOINT ["omniops"]

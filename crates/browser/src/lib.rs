@@ -187,8 +187,9 @@ impl Failure {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Egress(error) => error.is_retryable(),
-            Self::Navigation(_) | Self::Timeout | Self::Lost(_) => true,
-            Self::Missing | Self::Unusable(_) | Self::NoDocument | Self::TooLarge => false,
+            Self::Navigation(_) | Self::Lost(_) => true,
+            // A script that never ends would only take the same time again.
+            Self::Timeout | Self::Missing | Self::Unusable(_) | Self::NoDocument | Self::TooLarge => false,
         }
     }
 }

@@ -4,13 +4,17 @@
     clippy::panic,
     reason = "a test whose ground gives way must fail, and say where"
 )]
+mod browsing;
+mod crashing;
 mod crawling;
 mod failures;
 mod fleet;
 mod hygiene;
 mod indexing;
 mod journal;
+mod ladder;
 mod refusals;
 mod stopping;
 mod support;
+mod turns;
 mod upkeep;

@@ -1,4 +1,5 @@
 //! `omniops doctor`: checks a deployment, one line a finding, and says what to do.
+mod browser;
 mod database;
 mod queues;
 mod redis;
@@ -54,6 +55,7 @@ pub async fn run() -> Result<()> {
         findings.extend(queues::check(&db).await);
     }
     findings.push(model(&config).await);
+    findings.push(browser::check(&config).await);
     report(&findings)
 }
 
