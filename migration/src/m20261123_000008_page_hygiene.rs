@@ -1,7 +1,7 @@
 //! What keeps answers clean: pages that go for a reason, text that a whole site repeats, and pages that are twins of others.
 //!
-//! `blocks` holds a hash of each paragraph-level block of a page's Markdown, headings left out, computed by the database, so
-//! that no writer can forget it; `site_blocks` names those that stand on many pages of a site. `repeats` is what a page's
+//! `blocks` holds a hash of each paragraph-level block of a page's Markdown, computed by the database, so that no writer can
+//! forget it; `site_blocks` names those that stand on many pages of a site. `repeats` is what a page's
 //! chunks were made without, `reindex` says that this has changed since. `idx_scraped_pages_waiting` is the worklist of the
 //! indexer.
 use crate::tables::{drop_all, protect, run};
@@ -10,11 +10,15 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-/// The hashes of a text's blocks, each once, in their order by number. A page of endless blocks counts with its first 3000.
+/// The hashes of a text's blocks, each once, in their order by number. A page of endless blocks counts with its first 3000. Left out is
+/// what may be repeated and still belongs where it stands: headings, labels of one or two words ("See also"), parts of lists
+/// and definitions (they are indented), and code. Scripts without spaces are told by their bytes.
 const FUNCTIONS: &str = r"
 CREATE FUNCTION text_blocks(markdown text) RETURNS bigint[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   AS $$ SELECT ARRAY(SELECT DISTINCT hashtextextended(lower(btrim(b, E' \n\t')), 0) AS block
-    FROM unnest((string_to_array(markdown, E'\n\n'))[1:3000]) AS b WHERE b <> '' AND left(b, 1) <> '#' ORDER BY block) $$;
+    FROM unnest((string_to_array(markdown, E'\n\n'))[1:3000]) AS b
+    WHERE left(b, 1) NOT IN ('', '#', ' ') AND length(b) >= 15 AND strpos(b, '```') = 0
+      AND (b LIKE '% % %' OR octet_length(b) > 2 * length(b)) ORDER BY block) $$;
 CREATE FUNCTION url_origin(url text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   AS $$ SELECT coalesce(substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*'), '') $$;
 ";

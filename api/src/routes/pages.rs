@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Caller, List, Paging, Searches},
+    extractors::{Caller, Jobs, List, Paging, Searches},
     openapi::Tag,
 };
 
@@ -176,7 +176,7 @@ impl Api {
     async fn delete(
         &self,
         context: Data<&Context>,
-        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
     ) -> Answer<Json<Page>> {
         let tx = context.db.tenant(&caller.customer).await?;
@@ -198,7 +198,7 @@ impl Api {
     async fn restore(
         &self,
         context: Data<&Context>,
-        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
     ) -> Answer<Json<Page>> {
         let tx = context.db.tenant(&caller.customer).await?;
@@ -214,7 +214,7 @@ impl Api {
     }
 }
 
-async fn record(tx: &TenantTx, caller: &Caller<Searches>, action: &str, page: &page::Model) -> Answer<()> {
+async fn record(tx: &TenantTx, caller: &Caller<Jobs>, action: &str, page: &page::Model) -> Answer<()> {
     let entry = audit::Entry {
         customer: Some(caller.customer.id),
         actor: &caller.principal.actor(),

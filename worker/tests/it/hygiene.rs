@@ -12,6 +12,7 @@ use uuid::Uuid;
 const COOKIES: &str = "<div class=x1><p>We use cookies so that this website works better for you and for us.</p></div>";
 const LETTER: &str =
     "<div class=x2><p>Subscribe to our newsletter and never miss an offer of the week again.</p></div>";
+const STORY: &str = "<div class=x4><p>Every boat is still built by hand, the way our grandfather did it on this very island.</p></div>";
 const ADDRESS: &str =
     "<div class=x3><p>Example Shop Limited, Harbour Street 12, Springfield, open from nine to five.</p></div>";
 
@@ -54,11 +55,11 @@ async fn waits_for_a_person(world: &World, id: Uuid) -> job::Model {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay() {
-    let mut pages = shop(12, |own| format!("{COOKIES}{own}{LETTER}{ADDRESS}"));
+    let mut pages = shop(12, |own| format!("{COOKIES}{own}{LETTER}{STORY}{ADDRESS}"));
     let faq = "<h2>How long does it take?</h2><p>Parcels take three days.</p><h2>Can I pay later?</h2><p>You can pay within a month.</p>";
     pages.push((
         "/faq".into(),
-        Page::html("Questions", &format!("{COOKIES}{faq}{LETTER}{ADDRESS}")),
+        Page::html("Questions", &format!("{COOKIES}{faq}{LETTER}{STORY}{ADDRESS}")),
     ));
     pages[0].1 = Page::html(
         "Shop",
@@ -74,12 +75,13 @@ async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay(
     let worker = world.worker();
     let (_, first) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
     assert_eq!(first["pages"], 14, "{first}");
-    for text in ["cookies", "newsletter", "Harbour Street"] {
+    for text in ["cookies", "newsletter", "Harbour Street", "grandfather"] {
         let query = format!("SELECT count(*) FROM page_embeddings WHERE strpos(text, '{text}') > 0");
         assert_eq!(world.kit.count(&query).await, 0, "{text}");
-        let kept = format!("SELECT count(*) FROM scraped_pages WHERE strpos(markdown, '{text}') > 0");
-        assert!(world.kit.count(&kept).await >= 13, "{text}");
     }
+    // The others may be known as furniture by their words already.
+    let kept = "SELECT count(*) FROM scraped_pages WHERE strpos(markdown, 'grandfather') > 0";
+    assert_eq!(world.kit.count(kept).await, 13);
     assert_eq!(found(&world, "parcels").await[..], ["/faq"]);
     assert_eq!(found(&world, "thing7").await[..], ["/p7"]);
 
@@ -95,12 +97,12 @@ async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay(
         "/p3",
         Page::html(
             "Thing 3",
-            &format!("{COOKIES}{}{}{LETTER}{ADDRESS}", words("thing3"), link("/new")),
+            &format!("{COOKIES}{}{}{LETTER}{STORY}{ADDRESS}", words("thing3"), link("/new")),
         ),
     );
     site.set(
         "/new",
-        Page::html("Novelty", &format!("{COOKIES}{}{LETTER}{ADDRESS}", words("novelties"))),
+        Page::html("Novelty", &format!("{COOKIES}{}{LETTER}{STORY}{ADDRESS}", words("novelties"))),
     );
     let (_, third) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
     assert_eq!(
