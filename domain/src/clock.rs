@@ -16,7 +16,12 @@ impl Clock {
 
     /// A clock that always says `at`.
     pub fn fixed(at: OffsetDateTime) -> Self {
-        Self(Arc::new(move || at))
+        Self::told_by(move || at)
+    }
+
+    /// A clock that says what `tell` says.
+    pub fn told_by(tell: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
     }
 
     /// The present moment in UTC.

@@ -17,7 +17,7 @@ async fn get(app: &App, key: &str) -> Value {
 
 fn nightly() -> Value {
     json!({ "name": "nightly", "cron": "0 3 * * *", "time_zone": "Europe/Berlin",
-        "scrape": { "url": "https://shop.example/", "max_pages": 50, "exclude": ["/cart"] } })
+        "scrape": { "url": "https://shop.example/", "max_pages": 50, "exclude": ["/cart"], "off_peak": "22:00-06:00" } })
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_customer_replaces_and_reads_its_schedules() {
     );
     assert!(nightly["next_run_at"].is_string() && weekly["next_run_at"].is_null());
     let scrape = json!({ "url": "https://shop.example/", "mode": "auto", "max_pages": 50, "max_depth": 20, "include": [],
-        "exclude": ["/cart"], "full": false });
+        "exclude": ["/cart"], "full": false, "max_mb": null, "max_minutes": null, "off_peak": "22:00-06:00" });
     assert_eq!(nightly["scrape"], scrape);
     assert_eq!(get(&app, &app.other_key).await["items"], json!([]));
     assert_eq!(put(&app, &app.key, &json!([])).await.expect(200)["items"], json!([]));
@@ -65,6 +65,10 @@ async fn what_breaks_a_rule_is_named() {
         (
             with("scrape", json!({ "url": "https://shop.example/", "max_pages": 0 })),
             "schedules[0].scrape.max_pages",
+        ),
+        (
+            with("scrape", json!({ "url": "https://shop.example/", "off_peak": "at night" })),
+            "schedules[0].scrape.off_peak",
         ),
     ];
     for (list, field) in wrong {
