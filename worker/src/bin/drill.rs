@@ -234,7 +234,8 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<Ended, Box<dyn std::error::Error>> {
     egress::install_crypto();
-    let path = std::env::args().nth(1).ok_or("usage: drill JOURNAL")?;
+    let path = std::env::args().nth(1).ok_or("usage: drill JOURNAL [product]")?;
+    let product = std::env::args().nth(2).is_some_and(|what| what == "product");
     let journal = Arc::new(Journal(Mutex::new(File::create(path)?)));
     let config = Arc::new(Config::from_env()?);
     domain::telemetry::install(&config.log);
@@ -244,7 +245,9 @@ async fn run() -> Result<Ended, Box<dyn std::error::Error>> {
     let dispatcher = Dispatcher::new(db.clone(), &config.redis)?;
     let searcher = Searcher::new(db.clone(), None).await?;
     let mut ctx = Context::new(config.clone(), db.clone(), dispatcher, searcher)?;
-    ctx.handlers = Arc::new(Drill { journal });
+    if !product {
+        ctx.handlers = Arc::new(Drill { journal });
+    }
     let worker = Worker::new(ctx, life.clone());
     let life_of_process = life.clone();
     life.spawn(async move {

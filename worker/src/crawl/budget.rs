@@ -51,7 +51,12 @@ impl Budget {
 
     /// The reason to stop, if there is one.
     pub fn used_up(&self) -> Option<&'static str> {
-        if self.max_bytes.is_some_and(|max| self.bytes.load(SeqCst) >= max) {
+        self.used_up_after(0)
+    }
+
+    /// The same with bytes that are about to be counted.
+    pub fn used_up_after(&self, bytes: i64) -> Option<&'static str> {
+        if self.max_bytes.is_some_and(|max| self.bytes.load(SeqCst) + bytes >= max) {
             return Some("budget: bytes");
         }
         self.max
@@ -90,7 +95,10 @@ mod tests {
         };
         let budget = Budget::new(&settings);
         budget.resume(400);
-        assert_eq!(budget.used_up(), None);
+        assert_eq!(
+            (budget.used_up(), budget.used_up_after(600)),
+            (None, Some("budget: bytes"))
+        );
         budget.spend(600);
         assert_eq!(budget.used_up(), Some("budget: bytes"));
         let late = Budget::new(&scrape_job::Model {
@@ -100,7 +108,7 @@ mod tests {
         });
         assert_eq!(late.used_up(), Some("budget: minutes"));
         let free = Budget::new(&Scope::settings());
-        free.spend(i64::MAX);
+        free.spend(1 << 50);
         assert_eq!((free.used_up(), free.worth_saving()), (None, None));
     }
 }

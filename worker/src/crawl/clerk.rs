@@ -148,7 +148,7 @@ impl Clerk {
         self.fetcher.recorded.fetch_add(findings.len() as u64, Relaxed);
         // A crawler may have dropped a visit.
         self.out = self.out.saturating_sub(findings.len()) + taken.len();
-        let (mut named, mut free): (Vec<_>, Vec<_>) =
+        let (mut chosen, mut free): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|taken| names.contains(&taken.open.url));
         free.reverse();
         for (found, wish, reply) in waiting {
@@ -159,8 +159,8 @@ impl Clerk {
                     continue;
                 }
                 Wish::Named(url) => {
-                    let at = named.iter().position(|taken| taken.open.url == url);
-                    at.map(|at| named.swap_remove(at))
+                    let at = chosen.iter().position(|taken: &Taken| taken.open.url == url);
+                    at.map(|at| chosen.swap_remove(at))
                 }
                 Wish::Nothing => None,
             };
@@ -217,7 +217,8 @@ impl Clerk {
             frontier::spend(&**tx, fetcher.job.id(), spent).await?;
         }
         let mut taken = Vec::new();
-        if fetcher.budget.used_up().is_none() {
+        let bytes = recorded.as_ref().map_or(0, |recorded| recorded.bytes);
+        if fetcher.budget.used_up_after(bytes).is_none() {
             if !names.is_empty() {
                 taken.extend(frontier::take_named(&**tx, fetcher.job.id(), names).await?);
             }

@@ -119,16 +119,15 @@ impl Leads {
                 // Not settled: a shorter way may lead to it.
                 self.refuse(batch, key, lead, "skipped", "budget: depth".to_owned(), via);
             }
-            Judgement::Admit => match self.watch.judge(&url) {
-                Some(trap) => {
+            Judgement::Admit => {
+                if let Some(trap) = self.watch.judge(&url) {
                     batch.settle(key);
                     self.refuse(batch, key, lead, "skipped", format!("trap: {trap}"), via);
-                }
-                None => {
+                } else {
                     batch.keys.insert(key);
                     batch.wanted.push((of, lead));
                 }
-            },
+            }
         }
     }
 

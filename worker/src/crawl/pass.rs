@@ -44,9 +44,10 @@ pub(crate) async fn passes(fetcher: &Arc<Fetcher>) -> Result<()> {
 pub(super) async fn catch_up(fetcher: &Fetcher) -> Result<()> {
     let tx = fetcher.job.read().await?;
     let urls = frontier::urls(&*tx, fetcher.job.id()).await?;
-    let bytes = match fetcher.budget.counts_bytes() {
-        true => store::tally(&tx, fetcher.job.id()).await?.1,
-        false => 0,
+    let bytes = if fetcher.budget.counts_bytes() {
+        store::tally(&tx, fetcher.job.id()).await?.1
+    } else {
+        0
     };
     tx.commit().await?;
     fetcher.budget.resume(bytes);

@@ -26,7 +26,8 @@ pub(super) struct Recorded {
     new: usize,
     /// URLs of pages, and hashes of their contents.
     contents: Vec<(String, u64)>,
-    bytes: i64,
+    /// Bytes that were fetched.
+    pub bytes: i64,
 }
 
 impl Recorded {
