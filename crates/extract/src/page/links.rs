@@ -10,6 +10,8 @@ use crate::url::normalize;
 
 /// Most links kept of one page.
 const MAX_LINKS: usize = 20_000;
+/// Most feeds kept of one page.
+const MAX_FEEDS: usize = 8;
 /// Longest address that is resolved, in bytes; data URLs are longer.
 const MAX_HREF: usize = 4096;
 
@@ -153,6 +155,27 @@ pub(super) fn refresh(dom: &Dom, base: &Url) -> Option<Refresh> {
     found.next()
 }
 
+/// The feeds that the page names (`<link rel=alternate type=application/rss+xml>`), which list new pages like a sitemap.
+pub(super) fn feeds(dom: &Dom, base: &Url) -> Vec<Url> {
+    let is_feed = |id: &Id| {
+        let kind = dom
+            .attribute(*id, "type")
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        has_rel(dom, *id, "alternate") && matches!(kind.as_str(), "application/rss+xml" | "application/atom+xml")
+    };
+    let mut out: Vec<Url> = Vec::new();
+    for id in dom.elements(0, "link").filter(is_feed) {
+        let url = dom
+            .attribute(id, "href")
+            .and_then(|href| join(base, href))
+            .map(|url| normalize(&url));
+        out.extend(url.filter(|url| out.len() < MAX_FEEDS && !out.contains(url)));
+    }
+    out
+}
+
 /// `<link rel=canonical>`, resolved and normalised.
 pub(super) fn canonical(dom: &Dom, base: &Url) -> Option<Url> {
     let links = dom.elements(0, "link").filter(|id| has_rel(dom, *id, "canonical"));
@@ -269,6 +292,19 @@ mod tests {
         assert_eq!(of("x;url=/x"), None);
         let quiet = Dom::parse("<head><noscript><meta http-equiv=refresh content='0;url=/no-js'></noscript></head>");
         assert_eq!(refresh(&quiet, &Url::parse("https://e.com/").unwrap()), None);
+    }
+
+    #[test]
+    fn feeds_are_named() {
+        let dom = Dom::parse(
+            "<link rel=alternate type=application/rss+xml href=/feed><link rel=alternate type='application/atom+xml ' href=/atom>\
+             <link rel=alternate type=application/rss+xml href=/feed#x><link rel=alternate hreflang=de href=/de>",
+        );
+        let found: Vec<String> = feeds(&dom, &Url::parse("https://e.com/").unwrap())
+            .into_iter()
+            .map(String::from)
+            .collect();
+        assert_eq!(found, ["https://e.com/feed", "https://e.com/atom"]);
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub struct Page {
     pub text_words: usize,
     /// Every distinct link in document order, normalised.
     pub links: Vec<Link>,
+    /// The feeds that the page names; [`crate::sitemap::parse`] reads them.
+    pub feeds: Vec<Url>,
     /// Where a `<meta http-equiv=refresh>` sends the reader on.
     pub refresh: Option<Refresh>,
     /// What the robots meta elements ask of every robot; [`Page::directives`] adds what they ask of one.
@@ -146,10 +148,11 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
         canonical: links::canonical(&dom, &base),
         text_words: words(&markdown),
         links: links::collect(&dom, &base),
+        feeds: links::feeds(&dom, &base),
         refresh: links::refresh(&dom, &base),
         robots,
         named_robots,
-        structured: structured::collect(&dom, &json_ld, &markdown),
+        structured: structured::collect(&dom, &base, &json_ld, &markdown),
         published,
         modified,
         title,

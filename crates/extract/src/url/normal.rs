@@ -93,8 +93,8 @@ pub fn normalize(url: &Url) -> Url {
     // These fail for URLs that cannot have such parts, which then have none.
     let _ = out.set_username("");
     let _ = out.set_password(None);
-    if let Some(host) = out.host_str().and_then(|host| host.strip_suffix('.')) {
-        let host = host.to_owned();
+    if let Some(host) = out.host_str().filter(|host| host.ends_with('.')) {
+        let host = host.trim_end_matches('.').to_owned();
         let _ = out.set_host(Some(&host));
     }
     let path = normal_path(&percent(url.path()));
@@ -234,6 +234,7 @@ mod tests {
         for (spelling, page) in [
             ("HTTP://Example.com:80/a/../b/./c#top", "http://example.com/b/c"),
             ("https://user:secret@e.com./x", "https://e.com/x"),
+            ("https://e.com../", "https://e.com/"),
             ("https://BÜCHER.example/a b", "https://xn--bcher-kva.example/a%20b"),
             ("https://e.com/?utm_source=x&gclid=1", "https://e.com/"),
             (

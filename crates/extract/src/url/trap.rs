@@ -98,9 +98,6 @@ mod tests {
         assert_eq!(trapped(&format!("/{}", "x".repeat(2001))), Some(Trap::LongUrl));
         assert_eq!(trapped(&format!("/?{}", "a=1&".repeat(13))), Some(Trap::ManyParameters));
         let many: Vec<String> = (0..26).map(|n| format!("p{n}=1")).collect();
-        assert_eq!(
-            trapped(&format!("/?{}", many.join("&"))),
-            Some(Trap::ManyParameters)
-        );
+        assert_eq!(trapped(&format!("/?{}", many.join("&"))), Some(Trap::ManyParameters));
     }
 }

@@ -6,5 +6,6 @@ mod faq;
 mod hidden;
 mod hostile;
 mod pages;
+mod replay;
 mod structured;
 mod traps;

@@ -1,0 +1,102 @@
+//! The fuzz targets' corpus again, and random mutations of it: what once broke stays whole.
+
+use std::{fs, path::Path};
+
+use extract::probe;
+
+/// Mutations of each input.
+const MUTATIONS: usize = 6;
+/// Longest input that is mutated: the whole stays a matter of seconds in a build without optimisation.
+const MAX_LENGTH: usize = 4096;
+
+/// A generator of Marsaglia's kind (xorshift64*): small, and the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end.max(1)
+    }
+
+    /// Changes, doubles, cuts or crosses parts of an input.
+    fn mutate(&mut self, data: &mut Vec<u8>, other: &[u8]) {
+        for _ in 0..=self.below(4) {
+            let (at, end) = (self.below(data.len()), self.below(data.len() + 1));
+            let part = at.min(end)..at.max(end);
+            match self.below(5) {
+                0 if !data.is_empty() => data[at] = self.below(256) as u8,
+                1 => data.extend_from_within(part),
+                2 => drop(data.drain(part)),
+                3 => data.truncate(end),
+                _ => {
+                    let from = self.below(other.len());
+                    let part = &other[from..(from + self.below(64)).min(other.len())];
+                    data.splice(at..at, part.iter().copied());
+                }
+            }
+            data.truncate(MAX_LENGTH);
+        }
+    }
+}
+
+fn replay(target: &str, probe: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no corpus in {}", folder.display());
+    let inputs: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    // A new seed each day's build, printed so that a failure can be had again.
+    let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() | 1;
+    println!("{target}: {} inputs, seed {seed}", inputs.len());
+    let mut random = Random(seed);
+    for input in &inputs {
+        probe(input);
+        for _ in 0..MUTATIONS {
+            let mut data = input.clone();
+            let other = random.below(inputs.len());
+            random.mutate(&mut data, &inputs[other]);
+            probe(&data);
+        }
+    }
+}
+
+/// With the stack that [`extract::page::extract_guarded`] gives.
+fn on_a_deep_stack(target: &'static str, probe: fn(&[u8])) {
+    let thread = std::thread::Builder::new().stack_size(32 * 1024 * 1024);
+    thread.spawn(move || replay(target, probe)).unwrap().join().unwrap();
+}
+
+#[test]
+fn pages() {
+    on_a_deep_stack("page", probe::page);
+}
+
+#[test]
+fn structured_data() {
+    on_a_deep_stack("structured", probe::structured);
+}
+
+#[test]
+fn markdown() {
+    replay("chunk", probe::chunk);
+}
+
+#[test]
+fn robots() {
+    replay("robots", probe::robots);
+}
+
+#[test]
+fn sitemaps() {
+    replay("sitemap", probe::sitemap);
+}
+
+#[test]
+fn addresses() {
+    replay("url", probe::url);
+}
