@@ -54,6 +54,15 @@ const LOCAL_NAMES: &[&str] = &[
     "ip6-loopback",
 ];
 
+/// Ports of other protocols, where a request would be read as something else: the Fetch standard's list ("port blocking").
+#[rustfmt::skip]
+const FOREIGN_PORTS: &[u16] = &[
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111,
+    113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554,
+    556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666,
+    6667, 6668, 6669, 6679, 6697, 10080,
+];
+
 /// The rules of a policy, ready to be asked.
 #[derive(Clone)]
 pub struct Guard {
@@ -73,7 +82,9 @@ impl Guard {
     /// Checks everything that the URL alone tells. Makes no request and no DNS query.
     pub fn check(&self, url: &Url) -> Result<Checked, Error> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Error::RefusedScheme { url: url.clone() });
+            return Err(Error::RefusedScheme {
+                url: without_credentials(url),
+            });
         }
         let Some(target) = HostPort::of(url) else {
             return Err(Error::RefusedUrl {
@@ -90,6 +101,12 @@ impl Guard {
         let excepted = self.allow.contains(&target);
         if !excepted {
             refuse_local(&target)?;
+            if FOREIGN_PORTS.contains(&target.port()) {
+                return Err(Error::RefusedUrl {
+                    host: target.to_string(),
+                    reason: "its port belongs to another protocol",
+                });
+            }
         }
         Ok(Checked { target, excepted })
     }
@@ -132,6 +149,14 @@ impl Guard {
         }
         Ok(addresses)
     }
+}
+
+/// For messages and records.
+pub(crate) fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // A URL that can have none has none.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url
 }
 
 fn refuse_local(target: &HostPort) -> Result<(), Error> {
@@ -239,15 +264,30 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_other_protocols_are_refused_and_the_operators_are_not() {
+        for port in [22, 25, 587, 6667] {
+            let error = check(&format!("http://public.test:{port}/")).unwrap_err();
+            assert_eq!(error.code(), "refused_url", "{port}: {error}");
+        }
+        for port in [80, 443, 3000, 8080, 8443] {
+            assert!(check(&format!("http://public.test:{port}/")).is_ok(), "{port}");
+        }
+        let guard = Guard::new(&["mail.test:25".parse().unwrap()], Arc::new(SystemLookup));
+        assert!(guard.check(&"http://mail.test:25/".parse().unwrap()).is_ok());
+    }
+
+    #[test]
     fn other_schemes_and_credentials_in_the_url_are_refused() {
         for url in [
             "file:///etc/passwd",
             "gopher://shop.test/",
-            "ftp://shop.test/",
+            "ftp://user:pw@shop.test/",
             "data:text/html,x",
             "ws://shop.test/",
         ] {
-            assert_eq!(check(url).expect_err(url).code(), "refused_scheme");
+            let error = check(url).expect_err(url);
+            assert_eq!(error.code(), "refused_scheme");
+            assert!(!error.to_string().contains("pw"), "no password in a message: {error}");
         }
         for url in [
             "http://user@shop.test/",

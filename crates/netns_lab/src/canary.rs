@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
@@ -15,8 +15,7 @@ pub struct Hit {
     pub transport: &'static str,
 }
 
-/// Listeners on several addresses and ports, by TCP and UDP. Connections and datagrams wait in the kernel's queues, so none is
-/// missed.
+/// Listeners on several addresses and ports, by TCP and UDP. What reaches them waits in the kernel's queues, so none is missed.
 pub struct Canaries {
     tcp: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
@@ -45,26 +44,32 @@ impl Canaries {
         }
     }
 
-    /// Who knocked since the last call.
+    /// Who knocked since the last call. Each listener is knocked on by the lab itself and answers, so that none is asleep, and what
+    /// the kernel still had under way has arrived.
     pub fn hits(&self) -> Vec<Hit> {
         let mut hits = Vec::new();
         for listener in &self.tcp {
             let address = listener.local_addr().unwrap();
-            while knocked(listener.accept()) {
-                hits.push(Hit {
+            let knocks =
+                tcp_knocks(listener, address).unwrap_or_else(|error| panic!("the canary on {address}: {error}"));
+            hits.extend(vec![
+                Hit {
                     address,
-                    transport: "tcp",
-                });
-            }
+                    transport: "tcp"
+                };
+                knocks
+            ]);
         }
         for socket in &self.udp {
             let address = socket.local_addr().unwrap();
-            while knocked(socket.recv_from(&mut [0; 1])) {
-                hits.push(Hit {
+            let knocks = udp_knocks(socket, address).unwrap_or_else(|error| panic!("the canary on {address}: {error}"));
+            hits.extend(vec![
+                Hit {
                     address,
-                    transport: "udp",
-                });
-            }
+                    transport: "udp"
+                };
+                knocks
+            ]);
         }
         hits
     }
@@ -90,10 +95,40 @@ impl Canaries {
     }
 }
 
-fn knocked<T>(result: io::Result<T>) -> bool {
-    match result {
-        Ok(_) => true,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
-        Err(error) => panic!("a canary failed: {error}"),
+/// Connections other than the lab's own.
+fn tcp_knocks(listener: &TcpListener, address: SocketAddr) -> io::Result<usize> {
+    // The queue first: where it is full, the lab's own connection would wait for ever.
+    let mut knocks = waiting(|| listener.accept())?;
+    let own = TcpStream::connect(address)?;
+    listener.set_nonblocking(false)?;
+    while listener.accept()?.1 != own.local_addr()? {
+        knocks += 1;
+    }
+    listener.set_nonblocking(true)?;
+    Ok(knocks + waiting(|| listener.accept())?)
+}
+
+/// Datagrams other than the lab's own.
+fn udp_knocks(socket: &UdpSocket, address: SocketAddr) -> io::Result<usize> {
+    let mut knocks = waiting(|| socket.recv_from(&mut [0; 1]))?;
+    let own = UdpSocket::bind(SocketAddr::new(address.ip(), 0))?;
+    own.send_to(b"x", address)?;
+    socket.set_nonblocking(false)?;
+    while socket.recv_from(&mut [0; 1])?.1 != own.local_addr()? {
+        knocks += 1;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(knocks + waiting(|| socket.recv_from(&mut [0; 1]))?)
+}
+
+/// How many there are at this moment.
+fn waiting<T>(next: impl Fn() -> io::Result<T>) -> io::Result<usize> {
+    let mut count = 0;
+    loop {
+        match next() {
+            Ok(_) => count += 1,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(count),
+            Err(error) => return Err(error),
+        }
     }
 }

@@ -79,11 +79,19 @@ impl Lab {
     fn set_up(outside: &str) -> Self {
         assert_ne!(own_namespace(), outside, "still in the caller's network namespace");
         link::up();
-        for address in PUBLIC.iter().chain(PRIVATE) {
-            let address: IpAddr = address.parse().unwrap();
-            // The interface brings its own two along.
-            if !address.is_loopback() {
-                link::add(address);
+        let addresses = || {
+            PUBLIC
+                .iter()
+                .chain(PRIVATE)
+                .map(|address| address.parse::<IpAddr>().unwrap())
+        };
+        // The interface brings its own two along.
+        for address in addresses().filter(|address| !address.is_loopback()) {
+            link::add(address);
+        }
+        for address in addresses() {
+            if let IpAddr::V6(address) = address {
+                link::wait_for(address);
             }
         }
         resolve_by(Ipv4Addr::LOCALHOST);

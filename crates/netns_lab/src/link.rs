@@ -1,6 +1,12 @@
 //! What `ip link set lo up` and `ip address add … dev lo` do, by rtnetlink(7), so that no test needs iproute2.
 
-use std::{net::IpAddr, os::fd::AsRawFd as _};
+use std::{
+    fs,
+    net::{IpAddr, Ipv6Addr},
+    os::fd::AsRawFd as _,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
 
@@ -18,6 +24,8 @@ const IFA_F_NODAD: u8 = 2;
 const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The loopback interface is the first of every namespace.
 const LO: u32 = 1;
@@ -48,6 +56,28 @@ pub(crate) fn add(address: IpAddr) {
     }
     let flags = NLM_F_CREATE | NLM_F_EXCL;
     ask(RTM_NEWADDR, flags, &message, &format!("adding the address {address}"));
+}
+
+/// Waits until the kernel takes an IPv6 address that it was just given for its own: that route comes by the way, and while
+/// it comes, connecting may fail.
+pub(crate) fn wait_for(address: Ipv6Addr) {
+    let octets: String = address.octets().iter().map(|octet| format!("{octet:02x}")).collect();
+    let begun = Instant::now();
+    while !fs::read_to_string("/proc/net/ipv6_route")
+        .unwrap()
+        .lines()
+        .any(|route| is_own(route, &octets))
+    {
+        assert!(begun.elapsed() < PATIENCE, "the kernel has no route to {address}");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a line of `/proc/net/ipv6_route` leads to exactly this address, of the own machine.
+fn is_own(route: &str, octets: &str) -> bool {
+    const RTF_LOCAL: u32 = 0x8000_0000;
+    let columns: Vec<&str> = route.split_ascii_whitespace().collect();
+    columns[0] == octets && columns[1] == "80" && u32::from_str_radix(columns[8], 16).unwrap() & RTF_LOCAL != 0
 }
 
 /// Sends one request and reads its acknowledgement.

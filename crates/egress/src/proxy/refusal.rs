@@ -8,8 +8,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use url::Url;
 
-use crate::error::{Error, Phase};
+use crate::{
+    error::{Error, Phase},
+    guard::without_credentials,
+};
 
 /// RFC 9209. The proxy removes it from the answers of sites, so that it is the proxy's own word wherever it stands.
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -22,7 +26,7 @@ const MAX_TARGET: usize = 2048;
 pub struct Refusal {
     /// `CONNECT`, `GET` and so on.
     pub method: String,
-    /// The URL, or for a `CONNECT` the `host:port`, as the browser sent it; cut after 2 KiB.
+    /// The URL, or for a `CONNECT` the `host:port`, as the browser wrote it but without credentials; cut after 2 KiB.
     pub target: String,
     /// The rule or the failure; [`Error::code`] names it.
     pub error: Error,
@@ -30,9 +34,14 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(method: &http::Method, target: &str, error: Error) -> Self {
+        let mut target = match Url::parse(target) {
+            Ok(url) if url.authority().contains('@') => without_credentials(&url).to_string(),
+            _ => target.to_owned(),
+        };
+        target.truncate(target.floor_char_boundary(MAX_TARGET));
         Self {
             method: method.to_string(),
-            target: target[..target.floor_char_boundary(MAX_TARGET)].to_owned(),
+            target,
             error,
         }
     }
@@ -105,6 +114,13 @@ fn meaning(error: &Error) -> (StatusCode, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_recorded() {
+        let error = Error::InvalidRequest("x".to_owned());
+        let refusal = Refusal::new(&http::Method::GET, "http://user:pw@shop.test/a?b", error);
+        assert_eq!(refusal.target, "http://shop.test/a?b");
+    }
 
     #[test]
     fn the_record_keeps_the_newest_and_cuts_long_targets() {

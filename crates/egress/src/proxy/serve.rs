@@ -1,6 +1,6 @@
 //! One connection of the browser, and each request on it: judged, dialled, passed on.
 
-use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, task};
+use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, task};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
@@ -33,12 +33,8 @@ type Answer = Response<Either<Full<Bytes>, Passed>>;
 
 /// Serves one connection to its end.
 pub(super) async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    let welcome = match stream.local_addr() {
-        Ok(here) => peer::is_of(shared.limits.user, peer, here).await.unwrap_or(false),
-        Err(_) => false,
-    };
-    if !welcome {
-        let error = Error::InvalidRequest("the connection is another user's".to_owned());
+    if let Err(reason) = welcome(&shared, &stream, peer).await {
+        let error = Error::InvalidRequest(reason);
         shared
             .record
             .add(Refusal::new(&Method::CONNECT, &peer.to_string(), error));
@@ -70,6 +66,17 @@ pub(super) async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: Soc
         }
     };
     let _ = timeout(limits.lifetime, whole).await;
+}
+
+/// Whether the one at the other end may use this proxy; where that cannot be told, nobody may.
+async fn welcome(shared: &Shared, stream: &TcpStream, peer: SocketAddr) -> Result<(), String> {
+    let unknown = |error: io::Error| format!("whose connection this is cannot be told: {error}");
+    let here = stream.local_addr().map_err(unknown)?;
+    match peer::is_of(shared.limits.user, peer, here).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("the connection is another user's".to_owned()),
+        Err(error) => Err(unknown(error)),
+    }
 }
 
 /// A `CONNECT` that was granted: what the browser's connection becomes, and where it leads.

@@ -4,7 +4,6 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket},
     panic::catch_unwind,
-    time::Duration,
 };
 
 use netns_lab::{PRIVATE, PUBLIC, inside};
@@ -19,7 +18,7 @@ fn every_canary_notices_an_unguarded_client() {
             TcpStream::connect(place).unwrap();
             let here: SocketAddr = if place.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
             UdpSocket::bind(here).unwrap().send_to(b"x", place).unwrap();
-            let hits = canaries.wait_for_hit(Duration::from_secs(10));
+            let hits = canaries.hits();
             assert_eq!(hits.iter().map(|hit| hit.address).collect::<Vec<_>>(), [place, place]);
         }
         canaries.assert_untouched();
