@@ -328,6 +328,8 @@ impl Pool {
     async fn give_back(&self, session: Session) {
         if session.pages >= self.settings.pages {
             session.end("pages").await;
+        } else if !session.is_tidy().await {
+            session.end("windows").await;
         } else if self.places.is_closed() {
             session.end("stopped").await;
         } else {

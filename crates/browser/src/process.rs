@@ -20,6 +20,9 @@ const SCRIPT: &str = include_str!("watch.sh");
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Until nothing is left of it; the script's own bound is lower.
 const ENDING: Duration = Duration::from_secs(10);
+/// Chromium dies at its start, without a word, if its socket `FOLDER/org.chromium.Chromium.XXXXXX/SingletonSocket` has a name
+/// longer than Unix allows (108 bytes with the end, unix(7)).
+const MAX_FOLDER: usize = 62;
 /// Where programs are looked for that chromedriver starts; the owner's environment holds secrets and is kept from it.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -37,6 +40,13 @@ impl Driver {
     /// Starts it below `parent` and waits until it listens.
     pub async fn start(program: &Path, parent: &Path) -> io::Result<Self> {
         let folder = parent.join(name());
+        if folder.as_os_str().len() > MAX_FOLDER {
+            let told = format!(
+                "{} is too long a name for Chromium's sockets: set TMPDIR to a shorter one",
+                folder.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, told));
+        }
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(&folder)
@@ -96,8 +106,8 @@ impl Driver {
 fn name() -> String {
     static STARTS: AtomicU32 = AtomicU32::new(0);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let (now, start) = (since.unwrap_or_default().as_nanos(), STARTS.fetch_add(1, Relaxed));
-    format!("browser-{}-{now:x}-{start}", std::process::id())
+    let (now, start) = (since.unwrap_or_default().subsec_nanos(), STARTS.fetch_add(1, Relaxed));
+    format!("browser-{}-{start}-{now:x}", std::process::id())
 }
 
 fn port_of(log: &str) -> Option<u16> {

@@ -34,7 +34,7 @@ const NAVIGATION: Duration = Duration::from_secs(10);
 const SCRIPT: Duration = Duration::from_secs(14);
 /// Everything that is done for one page.
 const PAGE: Duration = Duration::from_secs(30);
-/// A picture of a page that may have wedged itself.
+/// An answer of a page that may have wedged itself.
 const PICTURE: Duration = Duration::from_secs(3);
 /// Documents that may follow each other by script before the last one counts.
 const MAX_DOCUMENTS: usize = 5;
@@ -126,7 +126,8 @@ impl Session {
         let client = match tokio::time::timeout(PAGE, builder.connect(&driver_url)).await {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(unusable("Chromium", &error)),
-            Err(_) => return Err(unusable("Chromium", &"it does not start")),
+            // On a machine out of breath, most likely: another start may do.
+            Err(_) => return Err(Failure::Lost("Chromium does not start in time".to_owned())),
         };
         let session = Self {
             client,
@@ -230,6 +231,12 @@ impl Session {
             Some(error) => Err(CmdError::NotJson(error)),
             None => Ok(settled),
         }
+    }
+
+    /// Whether it has but the one window; a page may have made others, which would live on.
+    pub async fn is_tidy(&self) -> bool {
+        let asked = tokio::time::timeout(PICTURE, self.client.windows()).await;
+        matches!(asked, Ok(Ok(windows)) if windows.len() == 1)
     }
 
     /// A picture of what there is, if it can be had.

@@ -123,6 +123,14 @@ async fn a_driver_that_does_not_work_is_told() {
     let failed = world.render("/fine").await.unwrap_err();
     assert!(matches!(failed.why, Failure::Unusable(_)), "{failed:?}");
     nothing_left(world.folder.path()).await;
+    let deep = world.folder.path().join("a".repeat(40));
+    std::fs::create_dir(&deep).unwrap();
+    let world = World::with(slow(), |settings| settings.folder = deep).await;
+    let failed = world.render("/fine").await.unwrap_err();
+    assert!(
+        matches!(&failed.why, Failure::Unusable(why) if why.contains("TMPDIR")),
+        "{failed:?}"
+    );
 }
 
 /// Says to the test's own child what it is.

@@ -30,7 +30,7 @@ const TARGETS: [&str; 12] = [
 /// A page that tries to get to `target` by everything that leaves it where it is.
 fn everything(target: &str) -> Answer {
     html(&format!(
-        "<p id=p>Trying</p><script>
+        "<p id=p>Trying</p><iframe name=frame></iframe><script>
         const attempt = f => {{ try {{ const r = f(); if (r && r.catch) r.catch(() => {{}}) }} catch (e) {{}} }};
         const add = (tag, set) => attempt(() => {{ const e = document.createElement(tag); Object.assign(e, set); document.body.append(e) }});
         for (const port of ['', ':8080']) {{
@@ -55,7 +55,7 @@ fn everything(target: &str) -> Answer {
           attempt(() => {{ const f = document.createElement('form'); f.action = url; f.method = 'post'; f.target = 'frame'; document.body.append(f); f.submit() }});
           attempt(() => open(url));
         }}
-        </script><iframe name=frame></iframe>"
+        </script>"
     ))
 }
 
