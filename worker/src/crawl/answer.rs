@@ -10,6 +10,9 @@ use super::render::Rendering;
 
 use super::wall;
 
+/// A page that sends its readers on within so many seconds is a redirect in all but name.
+const AT_ONCE: u32 = 1;
+
 /// What was learned of one URL.
 #[derive(Debug)]
 pub(crate) enum Meaning {
@@ -50,6 +53,8 @@ pub(crate) struct Answer {
     pub meaning: Meaning,
     /// Links to follow, normalised.
     pub links: Vec<Url>,
+    /// The feeds that the page names.
+    pub feeds: Vec<Url>,
     /// HTTP status, if there was an answer.
     pub status: Option<i32>,
     /// Time of the fetch.
@@ -74,6 +79,7 @@ impl Answer {
         Self {
             meaning,
             links: Vec::new(),
+            feeds: Vec::new(),
             status: None,
             ms,
             wait_ms: 0,
@@ -88,6 +94,7 @@ impl Answer {
         let mut answer = Self {
             meaning: Meaning::NotModified,
             links: Vec::new(),
+            feeds: Vec::new(),
             status: Some(response.status.as_u16().into()),
             ms: response.elapsed.as_millis() as i32,
             wait_ms: 0,
@@ -98,7 +105,9 @@ impl Answer {
             StatusCode::NOT_MODIFIED => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => answer.meaning = Meaning::Gone,
             status if status.is_redirection() => answer.meaning = moved(url, response),
-            status if status.is_success() => (answer.meaning, answer.links) = page_of(url, response, agent, may_visit),
+            status if status.is_success() => {
+                (answer.meaning, answer.links, answer.feeds) = page_of(url, response, agent, may_visit)
+            }
             status => {
                 answer.meaning = Meaning::Failed {
                     code: "http_status",
@@ -110,6 +119,13 @@ impl Answer {
         }
         answer
     }
+}
+
+/// Whether a `Link` header's relation names another page, such as a translation or the next one.
+fn leads_on(relations: &str) -> bool {
+    relations
+        .split_ascii_whitespace()
+        .any(|rel| matches!(rel, "alternate" | "next" | "prev"))
 }
 
 /// How long the server asks to be left alone (RFC 9110, 10.2.3): in seconds, or until a date, which is taken by the server's own
@@ -145,7 +161,7 @@ fn page_of(
     response: &egress::Response,
     agent: &str,
     may_visit: &dyn Fn(&Url) -> bool,
-) -> (Meaning, Vec<Url>) {
+) -> (Meaning, Vec<Url>, Vec<Url>) {
     let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     let input = page::Input {
         url,
@@ -154,7 +170,7 @@ fn page_of(
     };
     let mut page = match page::extract_guarded(&input) {
         Ok(page) => page,
-        Err(page::Error::NotHtml(_)) => return (Meaning::Skipped("not_html"), Vec::new()),
+        Err(page::Error::NotHtml(_)) => return (Meaning::Skipped("not_html"), Vec::new(), Vec::new()),
         Err(error) => {
             let meaning = Meaning::Failed {
                 code: "extraction",
@@ -162,7 +178,7 @@ fn page_of(
                 again: false,
                 wait: None,
             };
-            return (meaning, Vec::new());
+            return (meaning, Vec::new(), Vec::new());
         }
     };
     if let Some(sign) = wall::sign(&response.headers, &page.title, page.text_words, &response.body) {
@@ -172,17 +188,32 @@ fn page_of(
             again: false,
             wait: None,
         };
-        return (meaning, Vec::new());
+        return (meaning, Vec::new(), Vec::new());
     }
     if page.canonical.is_none() {
         page.canonical = header("link").and_then(|value| link_header::canonical(value, url));
     }
-    let told = directives(&response.headers, agent);
-    let follow = !(page.robots.nofollow || told.nofollow);
+    let (told, meta) = (directives(&response.headers, agent), page.directives(agent));
+    let follow = !(meta.nofollow || told.nofollow);
     let followed = page.links.iter().filter(|link| follow && !link.nofollow);
-    let links = followed.map(|link| link.url.clone()).collect();
-    let meaning = if page.robots.noindex || told.noindex {
+    let mut links: Vec<Url> = followed.map(|link| link.url.clone()).collect();
+    if follow {
+        let beside = response.headers.get_all("link").iter();
+        let beside = beside.filter_map(|value| Some(link_header::parse(value.to_str().ok()?, url)));
+        links.extend(beside.flatten().filter(|link| leads_on(&link.rel)).map(|link| link.url));
+        links.extend(page.refresh.as_ref().map(|refresh| refresh.url.clone()));
+    }
+    let feeds = std::mem::take(&mut page.feeds);
+    let meaning = if meta.noindex || told.noindex {
         Meaning::NoIndex
+    } else if let Some(refresh) = page
+        .refresh
+        .as_ref()
+        .filter(|refresh| refresh.seconds <= AT_ONCE && refresh.url != *url)
+    {
+        Meaning::Moved {
+            to: refresh.url.clone(),
+        }
     } else if let Some(canonical) = page
         .canonical
         .as_ref()
@@ -194,7 +225,7 @@ fn page_of(
     } else {
         Meaning::Page(Box::new(stored(url, response, page)))
     };
-    (meaning, links)
+    (meaning, links, feeds)
 }
 
 fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPage {
@@ -336,6 +367,20 @@ mod tests {
             read(200, &[("content-type", "text/html")], "<body></body>").meaning,
             Meaning::Skipped("empty")
         ));
+    }
+
+    #[test]
+    fn a_refresh_and_a_header_lead_on() {
+        let html = ("content-type", "text/html");
+        let at_once = "<meta http-equiv=refresh content='0; url=/new'><p>Some words of content.</p>";
+        assert!(matches!(read(200, &[html], at_once).meaning, Meaning::Moved { to } if to.path() == "/new"));
+        let later = "<meta http-equiv=refresh content='60; url=/next'><p>Some words of content.</p>";
+        let answer = read(200, &[html], later);
+        assert!(matches!(answer.meaning, Meaning::Page(_)) && answer.links[0].path() == "/next");
+        let header = ("link", "</de>; rel=alternate; hreflang=de, </style.css>; rel=preload");
+        let answer = read(200, &[html, header], "<p>Some words of content.</p>");
+        let links: Vec<_> = answer.links.iter().map(Url::path).collect();
+        assert_eq!(links, ["/de"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{
@@ -30,6 +31,8 @@ pub(super) struct Ask {
     pub delay: Duration,
     /// For pages that need a browser.
     pub renderer: Arc<Renderer>,
+    /// Pages that are parsed at once: no more than there are processors, or their trees only fill the memory.
+    pub readers: Arc<Semaphore>,
 }
 
 impl Ask {
@@ -98,7 +101,9 @@ impl Ask {
         own: bool,
     ) -> Result<(Answer, egress::Response, Option<&'static str>)> {
         let (agent, scope, renderer) = (self.agent.clone(), self.scope.clone(), self.renderer.clone());
+        let reader = self.readers.clone().acquire_owned().await.ok();
         let reading = tokio::task::spawn_blocking(move || {
+            let _reader = reader;
             let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
             let answer = Answer::read(&url, &response, &agent, &may_visit);
             let reason = renderer.reason(&answer, &response);

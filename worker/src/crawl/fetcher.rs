@@ -8,10 +8,15 @@ use domain::{
     },
 };
 use entity::scrape_job;
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    num::NonZero,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::available_parallelism,
 };
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{answer::Answer, ask::Ask, budget::Budget, leads::Leads, render::Renderer, scope::Scope, seeds::Site};
@@ -67,6 +72,7 @@ impl Fetcher {
                 host: site.host,
                 delay: site.delay,
                 renderer: Arc::new(renderer),
+                readers: Arc::new(Semaphore::new(available_parallelism().map_or(2, NonZero::get))),
             },
             job,
             settings,

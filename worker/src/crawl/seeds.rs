@@ -36,6 +36,8 @@ use crate::job::Job;
 const MAX_HOPS: usize = 5;
 /// Sitemap files read of one site.
 const MAX_SITEMAPS: usize = 50;
+/// Feeds read of one site.
+const MAX_FEEDS: usize = 5;
 /// Sitemap entries taken of one site.
 const MAX_ENTRIES: usize = 50_000;
 /// Leads admitted in one transaction.
@@ -100,16 +102,14 @@ pub(crate) async fn seed(fetcher: &Fetcher) -> Result<()> {
     let tx = fetcher.job.read().await?;
     let begun = frontier::counts(&*tx, fetcher.job.id()).await?.total > 0;
     tx.commit().await?;
-    if !begun {
-        start_page(fetcher).await?;
-    }
+    let feeds = if begun { Vec::new() } else { start_page(fetcher).await? };
     earlier_pages(fetcher).await?;
-    sitemaps(fetcher).await?;
+    sitemaps(fetcher, feeds).await?;
     unchanged_by_date(fetcher).await
 }
 
-/// Fetches the start page, along its redirects, and writes all of it at once, or nothing.
-async fn start_page(fetcher: &Fetcher) -> Result<()> {
+/// Fetches the start page, along its redirects, and writes all of it at once, or nothing. Returns the feeds that it names.
+async fn start_page(fetcher: &Fetcher) -> Result<Vec<Url>> {
     let mut url = fetcher.scope.start().clone();
     let mut findings: Vec<Finding> = Vec::new();
     loop {
@@ -139,7 +139,7 @@ async fn start_page(fetcher: &Fetcher) -> Result<()> {
     tx.commit().await?;
     recorded.0.keep(fetcher);
     recorded.1.keep(fetcher);
-    Ok(())
+    Ok(findings.pop().map(|last| last.answer.feeds).unwrap_or_default())
 }
 
 /// The start page, before it is in the frontier. It has one try.
@@ -238,15 +238,16 @@ async fn unchanged_by_date(fetcher: &Fetcher) -> Result<()> {
     Ok(())
 }
 
-/// The sitemaps that robots.txt names, else `/sitemap.xml`, as far as they lie on the site. Their pages count as linked from
+/// The sitemaps that robots.txt names, else `/sitemap.xml`, and the start page's feeds, as far as they lie on the site. Their pages count as linked from
 /// the start page.
-async fn sitemaps(fetcher: &Fetcher) -> Result<()> {
+async fn sitemaps(fetcher: &Fetcher, feeds: Vec<Url>) -> Result<()> {
     let start = fetcher.scope.start();
     let named = fetcher.scope.robots().sitemaps().iter();
     let mut queue: VecDeque<Url> = named.filter_map(|url| start.join(url).ok()).collect();
     if queue.is_empty() {
         queue.extend(start.join("/sitemap.xml"));
     }
+    queue.extend(feeds.into_iter().take(MAX_FEEDS));
     let (mut seen, mut entries) = (HashSet::new(), 0);
     while let Some(url) = queue.pop_front() {
         if seen.len() >= MAX_SITEMAPS || entries >= MAX_ENTRIES {
@@ -259,14 +260,19 @@ async fn sitemaps(fetcher: &Fetcher) -> Result<()> {
             continue;
         };
         queue.extend(found.sitemaps.iter().filter_map(|entry| Url::parse(&entry.loc).ok()));
-        let pages = found.urls.iter().filter_map(|entry| {
+        let lead = |loc: &str, lastmod: Option<&str>| {
             Some(Lead {
-                url: normalize(&Url::parse(&entry.loc).ok()?).into(),
+                url: normalize(&Url::parse(loc).ok()?).into(),
                 depth: 1,
                 from: Some(url.to_string()),
-                lastmod: entry.lastmod.as_deref().and_then(dates::last_moment),
+                lastmod: lastmod.and_then(dates::last_moment),
                 ..Lead::default()
             })
+        };
+        let pages = found.urls.iter().flat_map(|entry| {
+            let page = lead(&entry.loc, entry.lastmod.as_deref());
+            let translations = entry.translations.iter().map(|other| lead(&other.loc, None));
+            std::iter::once(page).chain(translations).flatten()
         });
         let leads: Vec<Lead> = pages.take(MAX_ENTRIES - entries).collect();
         entries += leads.len();

@@ -358,3 +358,77 @@ async fn minutes_are_counted_over_restarts() {
     assert!(left > 20, "{decisions:?}");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_are_odd_or_not_there_have_their_meanings() {
+    let closed = "User-agent: *\nDisallow: /closed\n";
+    let long = format!("{closed}{}", "# filler\n".repeat(600 * 1024 / 9));
+    let text = |body: &str| Page::raw("text/plain", body);
+    let links = format!("{}{}{}", words("home"), link("/closed"), link("/open"));
+    for (what, robots, open) in [
+        ("404", text("").status(404), true),
+        ("403", text("").status(403), true),
+        ("six redirects", Page::redirect("/rules/1"), true),
+        ("two redirects", Page::redirect("/rules/5"), false),
+        ("600 KiB", text(&long), false),
+        ("a byte order mark", text(&format!("\u{feff}{closed}")), false),
+        ("no group", text("Disallow: /closed\n"), true),
+    ] {
+        let site = Site::start([
+            ("/", Page::html("Home", &links)),
+            ("/closed", page(1, "closed")),
+            ("/open", page(2, "open")),
+            ("/robots.txt", robots),
+            ("/rules/6", text(closed)),
+        ])
+        .await;
+        for n in 1..6 {
+            site.set(&format!("/rules/{n}"), Page::redirect(&format!("/rules/{}", n + 1)));
+        }
+        let world = World::around(&site).await;
+        let worker = world.worker();
+        world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+        let expected: &[&str] = if open {
+            &["/", "/closed", "/open"]
+        } else {
+            &["/", "/open"]
+        };
+        assert_eq!(world.pages().await, expected, "{what}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feeds_translations_and_refreshes_lead_to_pages() {
+    let head = "<link rel=alternate type='application/rss+xml' href=/feed><link rel=alternate hreflang=de href=/de>";
+    let html = |head: &str, topic: &str| {
+        Page::raw(
+            "text/html",
+            format!("<html><head>{head}</head><body>{}</body></html>", words(topic)),
+        )
+    };
+    let site = Site::start([
+        ("/", html(head, "home")),
+        ("/de", html("<meta http-equiv=refresh content='0; url=/de/neu'>", "de")),
+        ("/de/neu", page(1, "neu")),
+        ("/post", page(2, "post")),
+        ("/fr", page(3, "fr")),
+    ])
+    .await;
+    let base = site.url("");
+    let feed = format!("<rss><channel><item><link>{base}/post</link></item></channel></rss>");
+    site.set("/feed", Page::raw("application/rss+xml", feed));
+    let map = format!(
+        "<urlset xmlns:xhtml='http://www.w3.org/1999/xhtml'><url><loc>{base}/</loc><xhtml:link rel='alternate' hreflang='fr' href='{base}/fr'/></url></urlset>"
+    );
+    site.set("/sitemap.xml", Page::raw("text/xml", map));
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let (id, _) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    assert_eq!(world.pages().await, ["/", "/de/neu", "/fr", "/post"]);
+    assert_eq!(
+        world.decisions(id).await["/de"],
+        format!("redirected: {}", site.url("/de/neu"))
+    );
+    worker.stop().await;
+}
