@@ -21,6 +21,13 @@ pub(super) enum Block {
     Table(String),
 }
 
+impl Block {
+    pub fn text(&self) -> &str {
+        let (Self::Paragraph(text) | Self::List(text) | Self::Code(text) | Self::Table(text)) = self;
+        text
+    }
+}
+
 /// The sections in order. A heading without text of its own is left out when deeper headings follow, whose paths name it.
 pub(super) fn sections(markdown: &str, title: &str) -> Vec<Section> {
     let mut stack: Vec<(usize, String)> = Vec::new();
@@ -82,7 +89,8 @@ fn fence_after<'a>(open: Option<&'a str>, line: &str) -> Option<&'a str> {
     }
 }
 
-fn blocks(lines: &[&str]) -> Vec<Block> {
+/// The blocks of lines without headings.
+pub(super) fn blocks(lines: &[&str]) -> Vec<Block> {
     let mut out: Vec<Block> = Vec::new();
     let mut at = 0;
     while at < lines.len() {

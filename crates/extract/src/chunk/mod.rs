@@ -13,6 +13,8 @@ use blocks::Section;
 
 /// Between the headings of a path.
 const SEPARATOR: &str = " > ";
+/// Between the blocks of a chunk.
+const JOINER: &str = "\n\n";
 /// A last piece smaller than this share of the target joins the piece before it when both fit.
 const SMALL_TAIL: usize = 4;
 
@@ -125,13 +127,15 @@ impl Chunker<'_> {
             .chain(section.blocks)
             .flat_map(|block| splitter.units(block))
             .collect();
-        let total: usize = units.iter().map(|(_, tokens)| tokens).sum();
+        // Most tokenizers give white space no token of its own; some do.
+        let joint = (self.count)(JOINER);
+        let total = units.iter().map(|(_, tokens)| tokens).sum::<usize>() + joint * units.len().saturating_sub(1);
         if total <= max {
             let text = units
                 .iter()
                 .map(|(text, _)| text.as_str())
                 .collect::<Vec<_>>()
-                .join("\n\n");
+                .join(JOINER);
             return vec![Piece {
                 path,
                 text,
@@ -150,11 +154,12 @@ impl Chunker<'_> {
             // What ends in a colon introduces what follows.
             let introduced = pieces
                 .last()
-                .is_some_and(|last| last.0.ends_with(':') && last.1 + tokens <= max);
+                .is_some_and(|last| last.0.ends_with(':') && last.1 + joint + tokens <= max);
             match pieces.last_mut() {
-                Some(last) if introduced || last.1 + tokens <= room => {
-                    last.0 = format!("{}\n\n{text}", last.0);
-                    last.1 += tokens;
+                Some(last) if introduced || last.1 + joint + tokens <= room => {
+                    last.0.push_str(JOINER);
+                    last.0.push_str(&text);
+                    last.1 += joint + tokens;
                 }
                 _ => pieces.push((text, tokens)),
             }
@@ -232,17 +237,42 @@ impl Chunker<'_> {
         })
     }
 
-    /// Tokens of joined texts are not exactly the sum of their tokens; whatever came out too large is halved.
+    /// Tokens of joined texts are not exactly the sum of their tokens; what came out too large is cut again, between blocks
+    /// where it has several, else as a block of its own, and anywhere only when nothing else helps.
     fn sized(&self, path: &str, text: String) -> Vec<(String, String, usize)> {
         // A heading without text of its own is in the paths of its sections, unless it has none.
         if text.trim().is_empty() && path.is_empty() {
             return Vec::new();
         }
         let tokens = (self.count)(&embedding_input(path, &text));
-        match (tokens > self.limit.max_tokens).then(|| split::halves(&text)).flatten() {
-            Some((first, second)) => [self.sized(path, first), self.sized(path, second)].concat(),
+        let cut = (tokens > self.limit.max_tokens).then(|| self.smaller(&text, tokens));
+        match cut.filter(|parts| parts.len() > 1) {
+            Some(parts) => parts.into_iter().flat_map(|part| self.sized(path, part)).collect(),
             None => vec![(path.to_owned(), text, tokens)],
         }
+    }
+
+    fn smaller(&self, text: &str, tokens: usize) -> Vec<String> {
+        let mut blocks = blocks::blocks(&text.lines().collect::<Vec<_>>());
+        let by_half = || split::halves(text).map_or_else(Vec::new, |(first, second)| vec![first, second]);
+        let parts: Vec<String> = if blocks.len() > 1 {
+            let second = blocks.split_off(blocks.len() / 2);
+            [blocks, second]
+                .map(|half| half.iter().map(blocks::Block::text).collect::<Vec<_>>().join(JOINER))
+                .into()
+        } else {
+            let own = (self.count)(text);
+            let max = own.saturating_sub(tokens - self.limit.max_tokens).max(1) * 3 / 4;
+            let splitter = split::Splitter {
+                max,
+                target: max,
+                count: self.count,
+            };
+            let units = blocks.into_iter().flat_map(|block| splitter.units(block));
+            units.map(|(text, _)| text).collect()
+        };
+        let shrinks = parts.len() > 1 && parts.iter().all(|part| part.len() < text.len());
+        if shrinks { parts } else { by_half() }
     }
 }
 

@@ -15,8 +15,7 @@ pub(super) struct Splitter<'a> {
 impl Splitter<'_> {
     /// The block as units with their tokens, in one unit if it fits.
     pub fn units(&self, block: Block) -> Vec<(String, usize)> {
-        let (Block::Paragraph(text) | Block::List(text) | Block::Code(text) | Block::Table(text)) = &block;
-        let tokens = (self.count)(text);
+        let tokens = (self.count)(block.text());
         if tokens <= self.max {
             let (Block::Paragraph(text) | Block::List(text) | Block::Code(text) | Block::Table(text)) = block;
             return vec![(text, tokens)];

@@ -49,7 +49,7 @@ impl Judge<'_> {
         let (name, stat) = (self.dom.name(id), self.stats[id]);
         match name {
             "" | "main" | "article" | "h1" => false,
-            "aside" if self.is_boxed_text(id) => false,
+            "aside" if is_note(self.dom, id) || self.is_boxed_text(id) => false,
             _ if NEVER.contains(&name) => true,
             "button" | "label" => !self.is_speaking(id),
             // Some applications put the whole page there for readers without scripts.
@@ -72,10 +72,10 @@ impl Judge<'_> {
         let class = dom.attribute(id, "class").unwrap_or_default();
         let anchor = dom.attribute(id, "id").unwrap_or_default();
         let long = anchor.split(|c: char| !c.is_alphanumeric()).count() > MAX_ID_WORDS;
-        let telling = !long && !(class.is_empty() && is_anchor_of_heading(dom, id, anchor));
+        let silent = long || class.is_empty() && is_anchor_of_heading(dom, id, anchor);
         let names = self
             .naming
-            .of(&format!("{class} {}", if telling { anchor } else { "" }));
+            .of(&format!("{class} {}", if silent { "" } else { anchor }));
         if names == super::super::patterns::Names::default() {
             return false;
         }
@@ -174,6 +174,15 @@ impl Judge<'_> {
         };
         texts.len() >= MIN_CURRENCIES && texts.iter().filter(begins_with_code).count() * 5 >= texts.len() * 4
     }
+}
+
+/// A note or footnote by its role, or a list of them.
+fn is_note(dom: &Dom, id: Id) -> bool {
+    let by_role = |it: Id| {
+        dom.attribute(it, "role")
+            .is_some_and(|role| role == "note" || role.starts_with("doc-"))
+    };
+    by_role(id) || dom.children(id).any(by_role)
 }
 
 fn is_main(dom: &Dom, id: Id) -> bool {

@@ -26,8 +26,8 @@ fn is_exempt(name: &str) -> bool {
 }
 
 /// Marks the lines as dead. `policy` says that the page is about cookies and consent, which are then no notices.
-pub(super) fn drop_lines(dom: &Dom, body: Id, dead: &mut [bool], policy: bool) {
-    let stats = stats(dom, dead);
+pub(super) fn drop_lines(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool], policy: bool) {
+    let stats = stats(dom, sizes, dead);
     let mut id = body + 1;
     while id < dom.nodes[body].end {
         let name = dom.name(id);

@@ -18,7 +18,7 @@ use super::{
     dom::{Dom, Id},
     patterns::{self, FORUM, Naming},
 };
-use stats::{Stat, stats};
+use stats::{Stat, sizes, stats};
 
 /// The main content of a page.
 #[derive(Debug)]
@@ -34,8 +34,9 @@ pub(super) struct Content {
 /// Chooses the main content of a page.
 pub(super) fn main(dom: &Dom, url: &Url) -> Content {
     let body = dom.elements(0, "body").next().unwrap_or(0);
-    let mut dead = unseen(dom, body);
-    let shown = stats(dom, &dead);
+    let sizes = sizes(dom);
+    let mut dead = unseen(dom, body, &sizes);
+    let shown = stats(dom, &sizes, &dead);
     let forum = is_forum(dom, url);
     let mut judge = furniture::Judge {
         dom,
@@ -49,9 +50,9 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
         dead[id] = dead[id] || judge.is_furniture(id);
         id = if dead[id] { dom.nodes[id].end } else { id + 1 };
     }
-    sections::drop_elsewhere(dom, body, &mut dead, forum);
-    lines::drop_lines(dom, body, &mut dead, is_policy(url));
-    let left = stats(dom, &dead);
+    sections::drop_elsewhere(dom, body, &sizes, &mut dead, forum);
+    lines::drop_lines(dom, body, &sizes, &mut dead, is_policy(url));
+    let left = stats(dom, &sizes, &dead);
     let root = root(dom, body, &left);
     Content {
         root,
@@ -61,9 +62,9 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
 }
 
 /// What is hidden, but for what a script is to show: an element that carries most of the page's text.
-fn unseen(dom: &Dom, body: Id) -> Vec<bool> {
+fn unseen(dom: &Dom, body: Id, sizes: &[usize]) -> Vec<bool> {
     let mut hidden = hidden::hidden(dom, body);
-    let all = stats(dom, &vec![false; dom.nodes.len()]);
+    let all = stats(dom, sizes, &vec![false; dom.nodes.len()]);
     for id in dom.descendants(body) {
         hidden[id] &= all[id].text * 10 < all[body].text * 4;
     }

@@ -13,8 +13,8 @@ use super::{
 const MAX_PHRASE: usize = 80;
 
 /// Marks what stands under a heading that leads elsewhere as dead, with its heading.
-pub(super) fn drop_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool) {
-    let stats = stats(dom, dead);
+pub(super) fn drop_elsewhere(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool], forum: bool) {
+    let stats = stats(dom, sizes, dead);
     let mut id = body + 1;
     while id < dom.nodes[body].end {
         if dead[id] {
@@ -28,8 +28,10 @@ pub(super) fn drop_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool
                 && (patterns::matches(&ELSEWHERE, &text) || !forum && patterns::matches(&OPINIONS, &text));
             if elsewhere {
                 let section = section(dom, id, level, body, &stats);
-                if !(patterns::matches(&SUBJECTS, &text) && is_prose(&section, &stats)) {
-                    section.into_iter().for_each(|part| dead[part] = true);
+                if !(patterns::matches(&SUBJECTS, &text) && is_prose(dom, &section, &stats)) {
+                    for part in section {
+                        dead[part] = true;
+                    }
                 }
             }
         }
@@ -37,10 +39,18 @@ pub(super) fn drop_elsewhere(dom: &Dom, body: Id, dead: &mut [bool], forum: bool
     }
 }
 
-/// Mostly sentences outside of links: the heading names the subject ("Log in", "Discussion") rather than a box of the page.
-fn is_prose(section: &[Id], stats: &[Stat]) -> bool {
+/// Paragraphs outside of links: the heading names the subject ("Log in", "Discussion") rather than a box of the page.
+fn is_prose(dom: &Dom, section: &[Id], stats: &[Stat]) -> bool {
+    const PARAGRAPH: usize = 100;
+    let is_paragraph = |id: &Id| {
+        matches!(dom.name(*id), "p" | "dd" | "blockquote")
+            && stats[*id].text > PARAGRAPH
+            && stats[*id].link * 2 < stats[*id].text
+    };
+    let all = section.iter().flat_map(|part| *part..dom.nodes[*part].end);
+    let prose: usize = all.filter(is_paragraph).map(|id| stats[id].text).sum();
     let sum = |of: fn(&Stat) -> usize| section.iter().map(|id| of(&stats[*id])).sum::<usize>();
-    let (text, prose, link) = (sum(|stat| stat.text), sum(|stat| stat.prose), sum(|stat| stat.link));
+    let (text, link) = (sum(|stat| stat.text), sum(|stat| stat.link));
     prose * 2 > text && link * 4 < text
 }
 

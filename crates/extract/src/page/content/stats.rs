@@ -18,14 +18,26 @@ pub(super) struct Stat {
 /// Shortest text node, in bytes, that counts as prose.
 const PROSE: usize = 100;
 
+/// Length of every text node's words, in bytes plus one a word; zero for elements.
+pub(super) fn sizes(dom: &Dom) -> Vec<usize> {
+    let size = |text: &str| text.split_whitespace().map(|word| word.len() + 1).sum();
+    let nodes = dom.nodes.iter();
+    nodes
+        .map(|node| match &node.data {
+            Data::Text(text) => size(text),
+            Data::Element { .. } => 0,
+        })
+        .collect()
+}
+
 /// Counts what is not dead.
-pub(super) fn stats(dom: &Dom, dead: &[bool]) -> Vec<Stat> {
+pub(super) fn stats(dom: &Dom, sizes: &[usize], dead: &[bool]) -> Vec<Stat> {
     let mut out = vec![Stat::default(); dom.nodes.len()];
     for id in (0..dom.nodes.len()).rev() {
         let mut own = out[id];
         match &dom.nodes[id].data {
-            Data::Text(text) => {
-                own.text = text.split_whitespace().map(|word| word.len() + 1).sum();
+            Data::Text(_) => {
+                own.text = sizes[id];
                 own.prose = if own.text > PROSE { own.text } else { 0 };
             }
             Data::Element { name, .. } => match name.as_str() {

@@ -104,7 +104,7 @@ fn look(declarations: &str) -> Look {
             "visibility" => out.vanished |= matches!(value, "hidden" | "collapse"),
             "content-visibility" => out.vanished |= value == "hidden",
             "opacity" => {
-                out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 })
+                out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 });
             }
             "font-size" => {
                 out.vanished |= number(value).is_some_and(|(v, unit)| {
@@ -115,19 +115,19 @@ fn look(declarations: &str) -> Look {
                     } else {
                         1.0
                     } <= 2.0
-                })
+                });
             }
             "zoom" | "scale" => out.vanished |= zero(),
             "position" => placed = matches!(value, "absolute" | "fixed"),
             "left" | "top" | "right" | "bottom" => away |= far(),
             "text-indent" | "margin-left" | "margin-top" | "margin-right" => out.vanished |= far(),
             "clip" => {
-                out.vanished |= value.starts_with("rect(") && !value[5..].contains(|c: char| ('2'..='9').contains(&c))
+                out.vanished |= value.starts_with("rect(") && !value[5..].contains(|c: char| ('2'..='9').contains(&c));
             }
             "clip-path" => {
                 out.vanished |= ["inset(50%", "inset(100%", "circle(0", "polygon(0 0)", "polygon(0px 0px"]
                     .iter()
-                    .any(|it| value.starts_with(it))
+                    .any(|it| value.starts_with(it));
             }
             "transform" => out.vanished |= hides_by_transform(value),
             "filter" => out.vanished |= value.replace(' ', "").contains("opacity(0"),
