@@ -15,8 +15,18 @@ while read -r _; do :; done
 ours() {
     grep -lszxF "TMPDIR=$dir" /proc/[0-9]*/environ 2>/dev/null
 }
+# Whether a member of the killed groups is still dying: it may yet write into the folder. Zombies write nothing.
+dying() {
+    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | while read -r state _ group _; do
+        case $state$groups in
+            Z*) ;;
+            *" $group "*) echo yes ;;
+        esac
+    done
+}
+groups=' '
 rounds=0
-while [ "$rounds" -lt 100 ]; do
+while [ "$rounds" -lt 200 ]; do
     left=
     for file in $(ours); do
         pid=${file#/proc/}
@@ -25,11 +35,12 @@ while [ "$rounds" -lt 100 ]; do
         group=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 3)
         if [ -n "$group" ] && [ "$group" != "$$" ]; then
             kill -s KILL -- "-$group" 2>/dev/null
+            groups="$groups$group "
         fi
         kill -s KILL "$pid" 2>/dev/null
         left=yes
     done
-    [ -z "$left" ] && rm -rf -- "$dir" && exit 0
+    [ -z "$left$(dying)" ] && rm -rf -- "$dir" && exit 0
     rounds=$((rounds + 1))
     sleep 0.05
 done
