@@ -136,6 +136,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// A worker that was started otherwise than by [`World::worker`].
+    pub fn of(life: Lifecycle, task: JoinHandle<Option<domain::Result<()>>>) -> Self {
+        Self { life, task }
+    }
+
     /// What SIGTERM does.
     pub async fn stop(self) {
         assert_eq!(self.life.shutdown(Duration::from_secs(20)).await, Ended::Clean);
