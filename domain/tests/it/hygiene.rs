@@ -13,7 +13,11 @@ use domain::{
 };
 use entity::page;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 use testkit::Kit;
 use uuid::Uuid;
 
@@ -23,7 +27,7 @@ const SITE: &str = "https://a.example";
 struct Shop {
     kit: Kit,
     customer: Customer,
-    runs: std::cell::Cell<usize>,
+    runs: AtomicUsize,
 }
 
 impl Shop {
@@ -33,7 +37,7 @@ impl Shop {
         Self {
             kit,
             customer,
-            runs: Default::default(),
+            runs: AtomicUsize::default(),
         }
     }
 
@@ -43,9 +47,8 @@ impl Shop {
 
     /// A new run.
     async fn run(&self) -> Uuid {
-        self.runs.set(self.runs.get() + 1);
         let tx = self.tx().await;
-        let start = format!("{SITE}/{}", self.runs.get());
+        let start = format!("{SITE}/{}", self.runs.fetch_add(1, Relaxed));
         let job = request::request_scrape(&tx, &ScrapeRequest::of(start))
             .await
             .unwrap()
@@ -162,8 +165,8 @@ impl Shop {
     }
 }
 
-async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::Stored {
-    let page = FetchedPage {
+fn fetched(path: &str, title: &str, markdown: &str) -> FetchedPage {
+    FetchedPage {
         url: format!("{SITE}{path}"),
         canonical: None,
         title: title.into(),
@@ -174,7 +177,11 @@ async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::
         last_modified: None,
         structured: vec![],
         navigational: false,
-    };
+    }
+}
+
+async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::Stored {
+    let page = fetched(path, title, markdown);
     let new = record::NewPage {
         page: &page,
         lastmod: None,
@@ -586,6 +593,109 @@ async fn text_that_a_site_repeats_is_left_out_and_small_changes_change_nothing()
     assert_eq!(
         shop.kit
             .count("SELECT count(*) FROM site_blocks WHERE pages >= 4")
+            .await,
+        0
+    );
+}
+
+/// Indexes once what waits, as a worker does: looked at in one transaction, published in another.
+async fn work(shop: &Shop, run: Uuid) -> domain::Result<usize> {
+    let tx = shop.tx().await;
+    let mut pages = Vec::new();
+    for id in index::uncovered(&tx, run, &Wanted::OfSites(&[])).await? {
+        pages.extend(index::pending(&tx, id, false).await?);
+    }
+    tx.commit().await?;
+    let editions: Vec<index::Edition> = pages
+        .into_iter()
+        .map(|page| index::Edition {
+            chunks: page
+                .markdown
+                .split("\n\n")
+                .map(|part| chunk(&page.title, part))
+                .collect(),
+            page,
+        })
+        .collect();
+    let tx = shop.tx().await;
+    let waiting = index::lock(&tx, &editions.iter().map(|e| &e.page).collect::<Vec<_>>(), false).await?;
+    let still: Vec<_> = editions
+        .iter()
+        .filter(|edition| waiting.contains(&edition.page.id))
+        .collect();
+    index::publish_all(&tx, None, &still).await?;
+    index::bump_version(&tx).await?;
+    tx.commit().await?;
+    Ok(still.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_crawls_and_customers_at_once_lose_no_chunk_and_never_lock_each_other_out() {
+    const ROUNDS: usize = 12;
+    let shop = Shop::open().await;
+    let run = shop.ten_pages().await;
+    // Texts that make pages twins of others and undo it again.
+    let change = async {
+        for round in 0..ROUNDS {
+            let text = |n: usize| format!("Text {} of many.", (n * round) % 4);
+            let pages: Vec<FetchedPage> = (0..10).map(|n| fetched(&format!("/{n}"), "Same", &text(n))).collect();
+            let new: Vec<_> = pages
+                .iter()
+                .map(|page| record::NewPage { page, lastmod: None })
+                .collect();
+            let tx = shop.tx().await;
+            record::save_all(&tx, &new).await?;
+            tx.commit().await?;
+        }
+        Ok::<(), domain::Error>(())
+    };
+    let index = async || {
+        for _ in 0..ROUNDS {
+            work(&shop, run).await?;
+        }
+        Ok::<(), domain::Error>(())
+    };
+    let close = async || {
+        for _ in 0..ROUNDS {
+            let tx = shop.tx().await;
+            index::rearrange(&tx).await?;
+            losses::weigh(&tx, run).await?;
+            losses::retire(&tx, run).await?;
+            twins::join(&tx, &[]).await?;
+            repeats::count(&tx, run, When::AtEnd).await?;
+            tx.commit().await?;
+        }
+        Ok::<(), domain::Error>(())
+    };
+    let decide = async {
+        for round in 0..ROUNDS {
+            let id = shop.page(&format!("/{}", round % 10)).await.id;
+            let tx = shop.tx().await;
+            removal::delete(&tx, id).await?;
+            tx.commit().await?;
+            let tx = shop.tx().await;
+            removal::restore(&tx, id).await?;
+            tx.commit().await?;
+        }
+        Ok::<(), domain::Error>(())
+    };
+    let (a, b, c, d, e, f) = tokio::join!(change, index(), index(), close(), close(), decide);
+    for done in [a, b, c, d, e, f] {
+        done.unwrap();
+    }
+    let tx = shop.tx().await;
+    twins::settle(&tx).await.unwrap();
+    tx.commit().await.unwrap();
+    shop.index(run).await;
+    assert_eq!(work(&shop, run).await.unwrap(), 0);
+    let without = "SELECT count(*) FROM scraped_pages p WHERE tombstoned_at IS NULL AND duplicate_of IS NULL
+        AND NOT EXISTS (SELECT FROM page_embeddings c WHERE c.page_id = p.id AND c.published AND strpos(p.markdown, c.text) > 0)";
+    assert_eq!(shop.kit.count(without).await, 0);
+    let twice = "SELECT count(*) - count(DISTINCT text) FROM page_embeddings WHERE published";
+    assert_eq!(shop.kit.count(twice).await, 0);
+    assert_eq!(
+        shop.kit
+            .count("SELECT count(*) FROM scraped_pages WHERE tombstoned_at IS NOT NULL")
             .await,
         0
     );

@@ -12,7 +12,8 @@ use uuid::Uuid;
 const COOKIES: &str = "<div class=x1><p>We use cookies so that this website works better for you and for us.</p></div>";
 const LETTER: &str =
     "<div class=x2><p>Subscribe to our newsletter and never miss an offer of the week again.</p></div>";
-const STORY: &str = "<div class=x4><p>Every boat is still built by hand, the way our grandfather did it on this very island.</p></div>";
+const STORY: &str =
+    "<div class=x4><p>Every boat is still built by hand, the way our grandfather did it on this very island.</p></div>";
 const ADDRESS: &str =
     "<div class=x3><p>Example Shop Limited, Harbour Street 12, Springfield, open from nine to five.</p></div>";
 
@@ -102,7 +103,10 @@ async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay(
     );
     site.set(
         "/new",
-        Page::html("Novelty", &format!("{COOKIES}{}{LETTER}{STORY}{ADDRESS}", words("novelties"))),
+        Page::html(
+            "Novelty",
+            &format!("{COOKIES}{}{LETTER}{STORY}{ADDRESS}", words("novelties")),
+        ),
     );
     let (_, third) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
     assert_eq!(
