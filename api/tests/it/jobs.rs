@@ -361,15 +361,26 @@ async fn pages_are_listed_hidden_and_restored() {
         .expect(200);
     assert!(hidden["tombstoned_at"].is_string() && hidden["tombstone"] == "customer");
     let reader = app.kit.key(&app.shop, &[domain::tenancy::Scope::Search]).await;
-    let denied = app.post(&format!("{path}/restore"), &Value::Null).bearer(&reader).send().await;
-    assert_eq!(denied.problem(403), "missing_scope", "who may search may not decide what is found");
+    let denied = app
+        .post(&format!("{path}/restore"), &Value::Null)
+        .bearer(&reader)
+        .send()
+        .await;
+    assert_eq!(
+        denied.problem(403),
+        "missing_scope",
+        "who may search may not decide what is found"
+    );
     let back = app
         .post(&format!("{path}/restore"), &Value::Null)
         .bearer(&app.key)
         .send()
         .await
         .expect(200);
-    assert_eq!((&back["tombstoned_at"], &back["tombstone"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&back["tombstoned_at"], &back["tombstone"]),
+        (&Value::Null, &Value::Null)
+    );
     let told = "SELECT count(*) FROM audit_logs WHERE action IN ('page.deleted', 'page.restored')";
     assert_eq!(app.kit.count(told).await, 2);
 }

@@ -67,7 +67,10 @@ async fn what_breaks_a_rule_is_named() {
             "schedules[0].scrape.max_pages",
         ),
         (
-            with("scrape", json!({ "url": "https://shop.example/", "off_peak": "at night" })),
+            with(
+                "scrape",
+                json!({ "url": "https://shop.example/", "off_peak": "at night" }),
+            ),
             "schedules[0].scrape.off_peak",
         ),
     ];

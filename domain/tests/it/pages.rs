@@ -199,7 +199,11 @@ async fn a_crawl_s_worklist_admits_each_url_once_and_gives_up_what_kills_its_wor
             .unwrap()
             .len()
     };
-    assert_eq!(admit(&["a", "A", "b", "a"], 9).await, 3, "paths differ by case, and a double is one");
+    assert_eq!(
+        admit(&["a", "A", "b", "a"], 9).await,
+        3,
+        "paths differ by case, and a double is one"
+    );
     assert_eq!(admit(&["b", "a"], 9).await, 0, "known");
     assert_eq!(admit(&["b", "c", "d"], 1).await, 1, "known ones take no room");
     assert_eq!(admit(&["e"], 0).await, 0);

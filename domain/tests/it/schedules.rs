@@ -207,7 +207,8 @@ async fn a_due_schedule_makes_its_crawl_and_takes_its_next_time() {
     let fired = &list(&kit, &a).await[0];
     assert_eq!(fired.last_job_id, Some(made[0].id));
     assert!(fired.last_run_at.is_some() && fired.next_run_at > now(&kit));
-    let settings = "SELECT max_pages::bigint FROM scrape_jobs WHERE start_url = 'https://a.example/' AND max_minutes = 30
+    let settings =
+        "SELECT max_pages::bigint FROM scrape_jobs WHERE start_url = 'https://a.example/' AND max_minutes = 30
         AND off_peak = '22:00-06:00 +02:00'";
     assert_eq!(kit.count(settings).await, 77);
     let told = "SELECT count(*) FROM audit_logs WHERE action = 'scrape.started' AND actor LIKE 'schedule:%'";

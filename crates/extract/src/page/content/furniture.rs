@@ -73,9 +73,7 @@ impl Judge<'_> {
         let anchor = dom.attribute(id, "id").unwrap_or_default();
         let long = anchor.split(|c: char| !c.is_alphanumeric()).count() > MAX_ID_WORDS;
         let silent = long || class.is_empty() && is_anchor_of_heading(dom, id, anchor);
-        let names = self
-            .naming
-            .of(&format!("{class} {}", if silent { "" } else { anchor }));
+        let names = self.naming.of(&format!("{class} {}", if silent { "" } else { anchor }));
         if names == super::super::patterns::Names::default() {
             return false;
         }

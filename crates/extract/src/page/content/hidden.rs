@@ -126,14 +126,28 @@ fn is_panel(dom: &Dom, id: Id, opened: &HashSet<&str>) -> bool {
         || follows_control(dom, id)
 }
 
+/// The element before this one below the same parent. Walks back over the ends of siblings, so that a row of many costs
+/// each of them its own step only.
+fn previous_element(dom: &Dom, id: Id) -> Option<Id> {
+    let parent = dom.nodes[id].parent;
+    let mut at = id;
+    while at > parent + 1 {
+        at -= 1;
+        while dom.nodes[at].parent != parent {
+            at = dom.nodes[at].parent;
+        }
+        if !dom.name(at).is_empty() {
+            return Some(at);
+        }
+    }
+    None
+}
+
 /// Whether what stands right before is a control that unfolds something, and this is a text.
 fn follows_control(dom: &Dom, id: Id) -> bool {
     const NEAR: usize = 40;
     const SENTENCE: usize = 60;
-    let mut before = None;
-    for sibling in dom.children(dom.nodes[id].parent).take_while(|sibling| *sibling != id) {
-        before = (!dom.name(sibling).is_empty()).then_some(sibling).or(before);
-    }
+    let before = previous_element(dom, id);
     before.is_some_and(|before| {
         (before..dom.nodes[before].end)
             .take(NEAR)
