@@ -1,7 +1,8 @@
 //! Group commit: what many tasks ask at the same time is asked in one statement.
 //!
 //! There is no task behind it. Whoever asks first does the work of all who ask meanwhile; those who come while a batch is under
-//! way make up the next one. So a single job waits for nothing, and a crowd shares a commit.
+//! way make up the next one, and so do those who are about to ask: before it begins, everybody else who can go on does so, until
+//! nobody new comes. So a single job waits for nothing, and a crowd shares a commit.
 use domain::{Error, Result, error::Kind};
 use std::{
     sync::{Mutex, PoisonError},
@@ -11,6 +12,10 @@ use tokio::sync::oneshot;
 
 /// Most questions of one batch.
 const MOST: usize = 256;
+
+/// Rounds of the runtime that a batch waits for company at most, and rounds without any after which it begins.
+const YIELDS: usize = 64;
+const PATIENCE: usize = 3;
 
 type Waiting<Q, A> = Vec<(Q, oneshot::Sender<Result<A>>)>;
 
@@ -44,7 +49,22 @@ impl<Q: Clone, A> Batch<Q, A> {
         }
     }
 
+    /// Lets the runtime's other tasks come as far as they can.
+    async fn gather(&self) {
+        let (mut here, mut idle) = (self.waiting().len(), 0);
+        for _ in 0..YIELDS {
+            tokio::task::yield_now().await;
+            let now = self.waiting().len();
+            idle = if now > here { 0 } else { idle + 1 };
+            here = now;
+            if idle == PATIENCE || here >= MOST {
+                return;
+            }
+        }
+    }
+
     async fn answer<F: Future<Output = Result<Vec<A>>>>(&self, work: &impl Fn(Vec<Q>) -> F) {
+        self.gather().await;
         let batch: Waiting<Q, A> = {
             let mut waiting = self.waiting();
             let end = waiting.len().min(MOST);

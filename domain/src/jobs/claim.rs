@@ -4,14 +4,14 @@
 //! workers were lost twice without any progress is a suspect. It is only claimed from the quarantine, where a worker runs one
 //! job at a time, so that what takes workers down does not take the same innocents down with it a third time.
 use entity::job;
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use sea_orm::{FromQueryResult, QueryResult};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{MAX_STARTS, SUSPECT_STARTS, settle};
 use crate::{
-    Result, ids,
+    Error, Result, ids,
     tenancy::{Commit, Customer, Db, sql},
 };
 
@@ -99,24 +99,33 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
         MAX_STARTS.into(),
         SUSPECT_STARTS.into(),
     ];
-    let tx = db.ledger(Commit::Relaxed).await?;
-    let rows = tx.query_all_raw(sql(TAKE, values)).await?;
+    let rows = db.ledger_statement(Commit::Relaxed, sql(TAKE, values)).await?;
     let claimed = rows.iter().map(claimed);
     let mut taken: HashMap<Uuid, Claimed> = claimed.map(|c| c.map(|c| (c.lease.token, c))).collect::<Result<_>>()?;
     let left = asks.iter().zip(&tokens).filter(|(_, token)| !taken.contains_key(token));
     let left: Vec<Uuid> = left.map(|(ask, _)| ask.job).collect();
-    let dead = if left.is_empty() {
-        vec![]
-    } else {
-        settle::bury_exhausted(&*tx, Some(&left)).await?
-    };
-    tx.commit().await?;
+    let dead = if left.is_empty() { vec![] } else { bury(db, &left).await };
     let answers = asks.iter().zip(&tokens).map(|(ask, token)| match taken.remove(token) {
         Some(claimed) => Claim::Run(Box::new(claimed)),
         None if dead.contains(&ask.job) => Claim::Dead,
         None => Claim::Stale,
     });
     Ok(answers.collect())
+}
+
+/// Ends those of the jobs that used up their starts. If that fails, the reconciler does it soon; what was claimed beside them
+/// must run all the same.
+async fn bury(db: &Db, left: &[Uuid]) -> Vec<Uuid> {
+    let buried = async {
+        let tx = db.ledger(Commit::Relaxed).await?;
+        let dead = settle::bury_exhausted(&*tx, Some(left)).await?;
+        tx.commit().await?;
+        Ok::<_, Error>(dead)
+    };
+    buried.await.unwrap_or_else(|error| {
+        tracing::warn!(error = error.story(), "jobs that used up their starts are ended later");
+        vec![]
+    })
 }
 
 fn claimed(row: &QueryResult) -> Result<Claimed> {

@@ -135,7 +135,7 @@ impl Dispatcher {
         tx.commit().await?;
         let mut redis = self.redis.clone();
         for _ in 0..RELAYED {
-            if events::relay(&self.db, &mut redis).await? == 0 {
+            if (events::relay(&self.db, &mut redis).await? as i64) < events::ROUND {
                 return Ok(hungry);
             }
         }

@@ -10,7 +10,7 @@
 //! An announcement only says where to look. It may come twice (a crash between putting it and moving the cursor, a restored
 //! database), late, or never (a trimmed or lost stream).
 use redis::aio::ConnectionLike;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Result,
-    tenancy::{Commit, Db, SystemTx, sql},
+    tenancy::{Commit, Db, sql},
 };
 
 /// Readers that fall further behind than this read the table.
@@ -26,7 +26,7 @@ const STREAM_LENGTH: usize = 10_000;
 /// The stream of a customer whose jobs rest goes after this many seconds: 7 days, as long as the events themselves are kept.
 const STREAM_SECONDS: u64 = 7 * 24 * 3600;
 /// Events announced in one round.
-const ROUND: i64 = 1000;
+pub(super) const ROUND: i64 = 1000;
 
 /// Something that happened to a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,30 +72,25 @@ pub(super) fn customer_of(key: &str) -> Option<Uuid> {
 /// Announces the next events, and returns how many they were: 0 when all are announced whose transactions are older than
 /// every running one. Called by the process that holds the dispatcher's lock; two at once would only make doubles.
 pub async fn relay(db: &Db, redis: &mut impl ConnectionLike) -> Result<usize> {
-    let mut tx = db.ledger(Commit::Relaxed).await?;
-    let mut cursor = Cursor::read(&tx).await?;
-    if cursor.ahead {
-        heal(&tx).await?;
-        tx.commit().await?;
-        tx = db.ledger(Commit::Relaxed).await?;
-        cursor = Cursor::read(&tx).await?;
+    let mut round = Round::read(db).await?;
+    if round.ahead {
+        heal(db).await?;
+        round = Round::read(db).await?;
     }
-    let events = cursor.next(&tx).await?;
-    if let Some(last) = events.last() {
-        announce(redis, &events).await?;
-        cursor.advance(&tx, last).await?;
+    if let Some(last) = round.events.last() {
+        announce(redis, &round.events).await?;
+        round.advance(db, last).await?;
     }
-    tx.commit().await?;
-    Ok(events.len())
+    Ok(round.events.len())
 }
 
-/// How far the announcements have come. Transaction ids are texts here: the driver has no type for `xid8`.
-#[derive(FromQueryResult)]
-struct Cursor {
+/// How far the announcements have come, and what is next. Transaction ids are texts here: the driver has no type for `xid8`.
+struct Round {
     xid: String,
     event_id: i64,
-    /// It, or an event, is ahead of the database's own transactions: a backup was restored into a younger cluster.
+    /// The cursor, or an event, is ahead of the database's own transactions: a backup was restored into a younger cluster.
     ahead: bool,
+    events: Vec<Told>,
 }
 
 /// What an announcement is made of.
@@ -107,51 +102,61 @@ struct Told {
     job_id: Uuid,
 }
 
-impl Cursor {
-    async fn read(tx: &SystemTx) -> Result<Self> {
-        const CURSOR: &str = "
-            SELECT xid::text, event_id, greatest(xid, (SELECT e.xid FROM job_events e ORDER BY e.xid DESC, e.id DESC LIMIT 1))
-              >= pg_snapshot_xmax(pg_current_snapshot()) AS ahead
-            FROM event_relay";
-        let cursor = Self::find_by_statement(sql(CURSOR, [])).one(&**tx).await?;
-        Ok(cursor.unwrap_or(Self {
-            xid: "0".into(),
-            event_id: 0,
-            ahead: true,
-        }))
-    }
-
-    async fn next(&self, tx: &SystemTx) -> Result<Vec<Told>> {
+impl Round {
+    async fn read(db: &Db) -> Result<Self> {
         const NEXT: &str = "
-            SELECT xid::text, id, customer_id, job_id FROM job_events
-            WHERE (xid, id) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-            ORDER BY job_events.xid, id LIMIT $3";
-        let next = sql(NEXT, [self.xid.clone().into(), self.event_id.into(), ROUND.into()]);
-        Ok(Told::find_by_statement(next).all(&**tx).await?)
+            SELECT c.xid::text AS from_xid, c.event_id AS from_id, e.xid::text AS xid, e.id, e.customer_id, e.job_id,
+              greatest(c.xid, (SELECT l.xid FROM job_events l ORDER BY l.xid DESC, l.id DESC LIMIT 1))
+                >= pg_snapshot_xmax(pg_current_snapshot()) AS ahead
+            FROM event_relay c LEFT JOIN LATERAL (
+              SELECT n.xid, n.id, n.customer_id, n.job_id FROM job_events n
+              WHERE (n.xid, n.id) > (c.xid, c.event_id) AND n.xid < pg_snapshot_xmin(pg_current_snapshot())
+              ORDER BY n.xid, n.id LIMIT $1) e ON true
+            ORDER BY e.xid, e.id";
+        let rows = db.ledger_statement(Commit::Relaxed, sql(NEXT, [ROUND.into()])).await?;
+        let Some(first) = rows.first() else {
+            return Ok(Self {
+                xid: "0".into(),
+                event_id: 0,
+                ahead: true,
+                events: vec![],
+            });
+        };
+        // Where there is no event, the cursor stands alone.
+        let told = |row: &&QueryResult| matches!(row.try_get("", "id"), Ok(Some::<i64>(_)));
+        let events = rows.iter().filter(told).map(|row| Told::from_query_result(row, ""));
+        Ok(Self {
+            xid: first.try_get("", "from_xid")?,
+            event_id: first.try_get("", "from_id")?,
+            ahead: first.try_get("", "ahead")?,
+            events: events.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Never back: where another process has moved it meanwhile, it stays.
-    async fn advance(&self, tx: &SystemTx, last: &Told) -> Result<()> {
+    async fn advance(&self, db: &Db, last: &Told) -> Result<()> {
         const ADVANCE: &str = "UPDATE event_relay SET xid = $1::text::xid8, event_id = $2
                                WHERE (xid, event_id) = ($3::text::xid8, $4)";
         let (to, from) = (last.xid.clone().into(), self.xid.clone().into());
-        tx.execute_raw(sql(ADVANCE, [to, last.id.into(), from, self.event_id.into()]))
-            .await?;
+        let advance = sql(ADVANCE, [to, last.id.into(), from, self.event_id.into()]);
+        db.ledger_statement(Commit::Relaxed, advance).await?;
         Ok(())
     }
 }
 
 /// Puts what is ahead of the database's own transactions back into their order. Which events were announced in the other
 /// cluster can't be told from which were not, so all are announced again.
-async fn heal(tx: &SystemTx) -> Result<()> {
+async fn heal(db: &Db) -> Result<()> {
     const EVENTS: &str =
         "UPDATE job_events SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";
     const CURSOR: &str = "
         INSERT INTO event_relay DEFAULT VALUES ON CONFLICT (only_row) DO UPDATE SET xid = '0', event_id = 0
         WHERE event_relay.xid >= pg_snapshot_xmax(pg_current_snapshot())";
+    let tx = db.ledger(Commit::Relaxed).await?;
     // First, while the snapshot's end is not yet this transaction's own number or a later one.
     tx.execute_raw(sql(CURSOR, [])).await?;
     let moved = tx.execute_raw(sql(EVENTS, [])).await?.rows_affected();
+    tx.commit().await?;
     tracing::warn!(
         moved,
         "the events' order was mended: the database comes from another cluster's backup"

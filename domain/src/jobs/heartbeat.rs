@@ -63,9 +63,7 @@ pub async fn beat(db: &Db, worker: &Identity, lease: Duration, stopping: bool) -
         lease.as_secs_f64().into(),
         stopping.into(),
     ];
-    let tx = db.ledger(Commit::Relaxed).await?;
-    let rows = tx.query_all_raw(sql(BEAT, values)).await?;
-    tx.commit().await?;
+    let rows = db.ledger_statement(Commit::Relaxed, sql(BEAT, values)).await?;
     let held = rows.iter().map(|row| {
         Ok(Held {
             lease: Lease {

@@ -127,10 +127,8 @@ pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>>
     let ended = ends
         .iter()
         .map(|(lease, outcome)| Ending::of(outcome, *lease).row(*lease));
-    let tx = db.ledger(Commit::Durable).await?;
     let values = [Value::Array(ended.collect()).into(), MAX_STARTS.into()];
-    let rows = tx.query_all_raw(sql(END, values)).await?;
-    tx.commit().await?;
+    let rows = db.ledger_statement(Commit::Durable, sql(END, values)).await?;
     let written: HashSet<Uuid> = rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?;
     Ok(ends.iter().map(|(lease, _)| written.contains(&lease.job)).collect())
 }

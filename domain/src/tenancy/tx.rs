@@ -1,12 +1,13 @@
 //! The two doors to the database. A [`TenantTx`] runs as `omniops_app`, bound by row-level security to one customer; a
-//! [`SystemTx`] runs as `omniops_system` and sees everything. There is no third way to a connection in this crate.
+//! [`SystemTx`] runs as `omniops_system` and sees everything, and so does a single statement of the job ledger. There is no other way
+//! to a connection in this crate.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
 //! authentication and by administrators (`tenancy`), queue statistics and health, and the audit log of administrators' deeds. Everything a tenant asks for goes
 //! through [`Db::tenant`].
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    Statement, TransactionTrait,
+    QueryResult, Statement, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{ops::Deref, time::Duration};
@@ -18,24 +19,35 @@ use crate::{Result, config::DatabaseConfig};
 /// Longest wait for the connections to close.
 const CLOSE: Duration = Duration::from_secs(2);
 
-/// The pool of a process. Cloning shares it.
+/// Connections that the ledger's own statements have for themselves at most, of each [`Commit`]; opened when they are needed.
+const LEDGER_POOL: u32 = 4;
+
+/// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
-pub struct Db(DatabaseConnection);
+pub struct Db {
+    pool: DatabaseConnection,
+    durable: DatabaseConnection,
+    relaxed: DatabaseConnection,
+}
 
 impl Db {
-    /// Opens the pool.
+    /// Opens the pools.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
-        Ok(Self(open(&config.url, config.pool_max, config).await?))
+        Ok(Self {
+            pool: Database::connect(options(&config.url, config.pool_max, config)).await?,
+            durable: ledger_pool(config, Commit::Durable).await?,
+            relaxed: ledger_pool(config, Commit::Relaxed).await?,
+        })
     }
 
     /// A connection of the schema's owner, for migrations only.
     pub async fn connect_owner(config: &DatabaseConfig) -> Result<DatabaseConnection> {
-        open(&config.owner_url, 2, config).await
+        Ok(Database::connect(options(&config.owner_url, 2, config)).await?)
     }
 
     /// A transaction of one customer.
     pub async fn tenant(&self, customer: &Customer) -> Result<TenantTx> {
-        let tx = self.0.begin().await?;
+        let tx = self.pool.begin().await?;
         enter(&tx, "omniops_app", &customer.domain).await?;
         Ok(TenantTx {
             tx,
@@ -45,7 +57,7 @@ impl Db {
 
     /// A read-only transaction of one customer.
     pub async fn tenant_read(&self, customer: &Customer) -> Result<TenantTx> {
-        let tx = self.0.begin_with_config(None, Some(AccessMode::ReadOnly)).await?;
+        let tx = self.pool.begin_with_config(None, Some(AccessMode::ReadOnly)).await?;
         enter(&tx, "omniops_app", &customer.domain).await?;
         Ok(TenantTx {
             tx,
@@ -55,45 +67,52 @@ impl Db {
 
     /// A transaction of the system's own. See the module for who may call this.
     pub async fn system(&self) -> Result<SystemTx> {
-        let tx = self.0.begin().await?;
+        let tx = self.pool.begin().await?;
         enter(&tx, "omniops_system", "").await?;
         Ok(SystemTx(tx))
     }
 
     /// A system transaction for the ledger's own statements, which run by the thousand: they are planned once for a connection.
     pub async fn ledger(&self, commit: Commit) -> Result<SystemTx> {
-        let tx = self.0.begin().await?;
-        let synchronous = match commit {
-            Commit::Durable => "on",
-            Commit::Relaxed => "off",
-        };
+        let tx = self.pool.begin().await?;
         let statement = Statement::from_sql_and_values(
             DbBackend::Postgres,
             "SELECT set_config('role', 'omniops_system', true), set_config('app.current_domain', '', true),
                set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', $1, true),
                set_config('idle_in_transaction_session_timeout', '5s', true)",
-            [synchronous.into()],
+            [commit.synchronous().into()],
         );
         tx.execute_raw(statement).await?;
         Ok(SystemTx(tx))
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<()> {
-        Ok(self.0.ping().await?)
+    /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where
+    /// [`Db::ledger`] takes four.
+    pub(crate) async fn ledger_statement(&self, commit: Commit, statement: Statement) -> Result<Vec<QueryResult>> {
+        let pool = match commit {
+            Commit::Durable => &self.durable,
+            Commit::Relaxed => &self.relaxed,
+        };
+        Ok(pool.query_all_raw(statement).await?)
     }
 
-    /// Closes the pool, and waits for its connections no longer than the pool does for a new one.
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.pool.ping().await?)
+    }
+
+    /// Closes the pools, and waits for their connections no longer than a pool does for a new one.
     pub async fn close(self) {
-        match tokio::time::timeout(CLOSE, self.0.close()).await {
-            Ok(Ok(())) => {}
+        let close = async { tokio::try_join!(self.pool.close(), self.durable.close(), self.relaxed.close()) };
+        match tokio::time::timeout(CLOSE, close).await {
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "closing the database pool"),
             Err(_) => tracing::warn!("the database does not answer; its connections are left open"),
         }
     }
 }
 
-async fn open(url: &SecretString, max: u32, config: &DatabaseConfig) -> Result<DatabaseConnection> {
+fn options(url: &SecretString, max: u32, config: &DatabaseConfig) -> ConnectOptions {
     let mut options = ConnectOptions::new(url.expose_secret());
     options
         .max_connections(max)
@@ -101,6 +120,27 @@ async fn open(url: &SecretString, max: u32, config: &DatabaseConfig) -> Result<D
         .acquire_timeout(config.connect)
         .connect_timeout(config.connect)
         .sqlx_logging(false);
+    options
+}
+
+/// Connections whose sessions are the system's from their start, so that a statement needs nothing around it. The settings are
+/// parts of the connection's start: a proxy that lends sessions to others refuses them, and can't mix them up.
+///
+/// All of these statements look rows up by keys, a batch at a time. A plan that is kept for long must not depend on how large the
+/// tables were when it was made, so it has no other way than the indexes: the planner would otherwise read all running jobs, and
+/// what is left of those that ran before, to find the few that end.
+async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<DatabaseConnection> {
+    let mut options = options(&config.url, LEDGER_POOL, config);
+    options.connect_lazy(true).map_sqlx_postgres_opts(move |session| {
+        session.options([
+            ("role", "omniops_system"),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"),
+            ("synchronous_commit", commit.synchronous()),
+        ])
+    });
     Ok(Database::connect(options).await?)
 }
 
@@ -125,6 +165,15 @@ pub enum Commit {
     /// Nothing: a crash of Postgres may take it back. The log is written in order, so whatever is committed durably after it
     /// keeps it, too.
     Relaxed,
+}
+
+impl Commit {
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::Durable => "on",
+            Self::Relaxed => "off",
+        }
+    }
 }
 
 /// A transaction bound to one customer; rolled back unless committed.
