@@ -69,10 +69,6 @@ impl MigrationTrait for Migration {
             DROP INDEX idx_scraped_pages_content;";
         drop_all(manager, &["site_blocks"]).await?;
         run(manager, BACK).await?;
-        run(
-            manager,
-            "DROP FUNCTION text_blocks(text), url_origin(text)",
-        )
-        .await
+        run(manager, "DROP FUNCTION text_blocks(text), url_origin(text)").await
     }
 }

@@ -23,7 +23,7 @@ mod widget;
 
 pub use queue::stats_json as queue_stats_json;
 
-/// Every resource, in the contract's order.
+/// Every resource, in the contract's order; in groups where one tuple would be too long.
 pub type Apis = (
     widget::Api,
     chat::Api,
@@ -33,9 +33,7 @@ pub type Apis = (
     scrape::Api,
     schedules::Api,
     embed::Api,
-    jobs::Api,
-    job_urls::Api,
-    screenshots::Api,
+    (jobs::Api, job_urls::Api, screenshots::Api),
     queue::Api,
     dead::Api,
     customers::Api,
@@ -55,9 +53,7 @@ pub fn apis() -> Apis {
         scrape::Api,
         schedules::Api,
         embed::Api,
-        jobs::Api,
-        job_urls::Api,
-        screenshots::Api,
+        (jobs::Api, job_urls::Api, screenshots::Api),
         queue::Api,
         dead::Api,
         customers::Api,

@@ -98,8 +98,8 @@ struct Settled {
     content_type: String,
     #[serde(default)]
     text: usize,
-    #[serde(default)]
-    settled: bool,
+    #[serde(default, rename = "settled")]
+    quiet: bool,
     html: Option<String>,
 }
 
@@ -185,7 +185,7 @@ impl Session {
             status: settled.status,
             content_type: settled.content_type,
             html,
-            settled: settled.settled,
+            settled: settled.quiet,
             ms: began.elapsed().as_millis() as i32,
             refused: refusals,
             screenshot: if poor { self.picture().await } else { None },

@@ -61,7 +61,7 @@ pub(crate) fn add(address: IpAddr) {
 /// Waits until the kernel takes an IPv6 address that it was just given for its own: that route comes by the way, and while
 /// it comes, connecting may fail.
 pub(crate) fn wait_for(address: Ipv6Addr) {
-    let octets: String = address.octets().iter().map(|octet| format!("{octet:02x}")).collect();
+    let octets = format!("{:032x}", address.to_bits());
     let begun = Instant::now();
     while !fs::read_to_string("/proc/net/ipv6_route")
         .unwrap()

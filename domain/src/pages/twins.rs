@@ -70,6 +70,7 @@ async fn hashes(tx: &TenantTx, find: &str, but: &[Vec<u8>]) -> Result<Vec<Vec<u8
 async fn regroup(tx: &TenantTx, contents: &[Vec<u8>]) -> Result<()> {
     const LOCK: &str =
         "SELECT FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) ORDER BY url_hash FOR UPDATE";
+    const MOVE: &str = "UPDATE page_embeddings SET page_id = $1, published = true WHERE page_id = $2";
     // A page that has up-to-date chunks hands them to the best one, if that has none.
     let hand_over = format!(
         "WITH {BEST},
@@ -92,7 +93,6 @@ async fn regroup(tx: &TenantTx, contents: &[Vec<u8>]) -> Result<()> {
          DELETE FROM page_embeddings c USING members m JOIN members b ON b.id = m.best AND b.indexed_version = b.version
          WHERE c.page_id = m.id AND m.id <> m.best AND m.tombstoned_at IS NULL"
     );
-    const MOVE: &str = "UPDATE page_embeddings SET page_id = $1, published = true WHERE page_id = $2";
     if contents.is_empty() {
         return Ok(());
     }

@@ -89,7 +89,7 @@ impl Shop {
         let mut titles = Vec::new();
         for id in index::uncovered(&tx, run, &Wanted::OfSites(&[])).await.unwrap() {
             let page = index::pending(&tx, id, false).await.unwrap().unwrap();
-            let text = repeats::without(&page.markdown, &page.title, &page.repeated.iter().cloned().collect());
+            let text = repeats::without(&page.markdown, &page.title, &page.repeated);
             let parts = text.split("\n\n").filter(|part| !part.is_empty());
             let chunks: Vec<_> = parts.map(|part| chunk(&page.title, part)).collect();
             assert!(index::lock(&tx, &[&page], false).await.unwrap().contains(&id));

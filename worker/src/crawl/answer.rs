@@ -106,7 +106,7 @@ impl Answer {
             StatusCode::NOT_FOUND | StatusCode::GONE => answer.meaning = Meaning::Gone,
             status if status.is_redirection() => answer.meaning = moved(url, response),
             status if status.is_success() => {
-                (answer.meaning, answer.links, answer.feeds) = page_of(url, response, agent, may_visit)
+                (answer.meaning, answer.links, answer.feeds) = page_of(url, response, agent, may_visit);
             }
             status => {
                 answer.meaning = Meaning::Failed {

@@ -80,7 +80,7 @@ impl Ask {
             return Ok(Answer {
                 meaning,
                 links: Vec::new(),
-                rendering: Some(Renderer::unchanged()),
+                rendering: Some(Box::new(Renderer::unchanged())),
                 ..answer
             });
         }

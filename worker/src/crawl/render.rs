@@ -111,9 +111,10 @@ impl Renderer {
         let start = start_of(settings)?;
         let origin = format!("{}/", start.origin().ascii_serialization());
         let tx = job.read().await?;
-        let renders = match settings.refetch {
-            true => HashMap::new(),
-            false => renders::of_site(&tx, &origin).await?,
+        let renders = if settings.refetch {
+            HashMap::new()
+        } else {
+            renders::of_site(&tx, &origin).await?
         };
         let tenant = tx.customer().to_string();
         tx.commit().await?;
@@ -172,9 +173,9 @@ impl Renderer {
     }
 
     /// What stays of an answer that is what it was.
-    pub fn unchanged() -> Box<Rendering> {
+    pub fn unchanged() -> Rendering {
         let note = "its static page is the one that was rendered before".to_owned();
-        Box::new(Rendering::new(Memory::Keep, Some(note)))
+        Rendering::new(Memory::Keep, Some(note))
     }
 
     /// Renders the page. `read` reads a response as `ask` does.
@@ -194,7 +195,7 @@ impl Renderer {
         metrics::counter!("omniops_browser_renders_total", "outcome" => word).increment(1);
         match outcome {
             Ok(rendered) => self.rendered(url, fixed, response, reason, rendered, read).await,
-            Err(failed) => Ok(self.failed(fixed, reason, failed.why, failed.screenshot)),
+            Err(failed) => Ok(self.failed(fixed, reason, &failed.why, failed.screenshot)),
         }
     }
 
@@ -248,10 +249,10 @@ impl Renderer {
     }
 
     /// Without a rendering, what can be read of the static page stands; a page without any text has failed.
-    fn failed(&self, mut answer: Answer, reason: &str, why: Failure, picture: Option<Picture>) -> Answer {
+    fn failed(&self, mut answer: Answer, reason: &str, why: &Failure, picture: Option<Picture>) -> Answer {
         let told = match why {
             Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
-            ref other => other.to_string(),
+            other => other.to_string(),
         };
         let is_absent = matches!(why, Failure::Missing | Failure::Unusable(_));
         let stands = self.mode == FetchMode::Auto && (is_absent || matches!(answer.meaning, Meaning::Page(_)));

@@ -139,13 +139,15 @@ fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>)
         target_tokens: TARGET_TOKENS,
         merge_tokens: MERGE_TOKENS,
     };
-    let text = match page.navigational {
-        true => String::new(),
-        false => repeats::without(&page.markdown, &page.title, &page.repeated.iter().cloned().collect()),
+    let text = if page.navigational {
+        String::new()
+    } else {
+        repeats::without(&page.markdown, &page.title, &page.repeated)
     };
-    let pieces = match text.trim().is_empty() {
-        true => Vec::new(),
-        false => chunk::chunks(&text, &page.title, limit, &count),
+    let pieces = if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        chunk::chunks(&text, &page.title, limit, &count)
     };
     let inputs: Vec<String> = pieces.iter().map(chunk::Chunk::embedding_input).collect();
     let chunks = pieces.into_iter().zip(&inputs).map(|(piece, input)| NewChunk {

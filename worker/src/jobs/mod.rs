@@ -41,7 +41,7 @@ pub struct Product;
 impl Handlers for Product {
     async fn run(&self, job: &Job) -> Result<Ending> {
         match payload(job)? {
-            Payload::Scrape {} => scrape::run(job).await,
+            Payload::Scrape {} => Box::pin(scrape::run(job)).await,
             Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await.map(Ending::Done),
             Payload::Maintenance { task } => maintenance::run(job, task).await.map(Ending::Done),
         }

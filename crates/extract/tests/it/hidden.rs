@@ -113,7 +113,7 @@ fn what_a_reader_can_open_or_sees_in_another_colour_stays() {
         r#"<button aria-controls=p1>How long?</button><div id=p1 style="display:none"><p>{}</p></div>"#,
         r##"<a href="#t2">Sizes</a><div id=t2 hidden><p>{}</p></div>"##,
         r#"<div class="accordion-panel" style="max-height:0;overflow:hidden">{}</div>"#,
-        r#"<div role=tabpanel aria-hidden=true><p>{}</p></div>"#,
+        r"<div role=tabpanel aria-hidden=true><p>{}</p></div>",
         r"<details><summary>More</summary><p>{}</p></details>",
         r"<style>.tab{display:none}.tab.active{display:block}</style><div class=tab><p>{}</p></div>",
         r"<style>.x1{display:none} body.ready .x1{display:block}</style><p class=x1>{}</p>",

@@ -181,10 +181,9 @@ fn sections_that_are_about_what_boxes_are_called_stay() {
         "Subscribe to a calendar",
         "Q&A",
     ];
-    let sections: String = headings
-        .iter()
+    let sections = headings
         .map(|heading| format!("<h2>{heading}</h2><p>{heading}: {prose}</p>"))
-        .collect();
+        .concat();
     let found = page(&format!("<main><h1>Manual</h1><p>{filler}</p>{sections}</main>")).markdown;
     for heading in headings {
         assert!(

@@ -48,7 +48,7 @@ const EMBEDDING: Duration = Duration::from_secs(5);
 pub(super) async fn run(job: &Job) -> Result<Ending> {
     let before = Progress::of(job);
     if before.phase != Phase::Indexing {
-        let crawled = crawl(job, before.phase).await;
+        let crawled = Box::pin(crawl(job, before.phase)).await;
         if !matches!(crawled, Ok(None)) {
             release(job).await;
         }

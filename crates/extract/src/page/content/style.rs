@@ -147,9 +147,9 @@ fn look(declarations: &str) -> Look {
     // A height of nothing alone is how accordions close.
     if tiny.2 && tiny.1 {
         if tiny.0 {
-            out.vanished = true
+            out.vanished = true;
         } else {
-            out.closed = Some(true)
+            out.closed = Some(true);
         }
     }
     out
@@ -396,7 +396,7 @@ fn compound(selector: &str) -> Option<(String, String, Vec<String>)> {
     let mut classes = Vec::new();
     for key in keys(selector) {
         match key.strip_prefix('#') {
-            Some(own) => id = own.to_owned(),
+            Some(own) => own.clone_into(&mut id),
             None => classes.extend(key.strip_prefix('.').map(str::to_owned)),
         }
     }
