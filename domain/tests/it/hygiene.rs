@@ -679,8 +679,8 @@ async fn workers_crawls_and_customers_at_once_lose_no_chunk_and_never_lock_each_
         }
         Ok::<(), domain::Error>(())
     };
-    let (a, b, c, d, e, f) = tokio::join!(change, index(), index(), close(), close(), decide);
-    for done in [a, b, c, d, e, f] {
+    let all = tokio::join!(change, index(), index(), close(), close(), decide);
+    for done in <[_; 6]>::from(all) {
         done.unwrap();
     }
     let tx = shop.tx().await;

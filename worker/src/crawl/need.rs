@@ -112,7 +112,7 @@ mod tests {
             // Vite
             r#"<!doctype html><html><head><title>Vite</title><script type="module" crossorigin src="/assets/index-B1x2c3.js"></script></head><body><div id="app"></div></body></html>"#,
             // Vue CLI
-            r#"<body><noscript><strong>We're sorry but shop doesn't work properly without JavaScript enabled. Please enable it to continue.</strong></noscript><div id=app></div><script src=/js/chunk-vendors.1a2b3c4d.js></script></body>"#,
+            r"<body><noscript><strong>We're sorry but shop doesn't work properly without JavaScript enabled. Please enable it to continue.</strong></noscript><div id=app></div><script src=/js/chunk-vendors.1a2b3c4d.js></script></body>",
             // Angular
             r#"<body><app-root></app-root><script src="runtime.7a8b9c0d.js" type="module"></script><script src="main.1f2e3d4c.js" type="module"></script></body>"#,
             r#"<body><app-root>Loading...</app-root><script src="main.js"></script></body>"#,

@@ -50,13 +50,11 @@ async fn site() -> Site {
 fn chromedriver() -> &'static str {
     let places = ["/usr/bin/chromedriver", "/usr/local/bin/chromedriver"];
     let found = places.into_iter().find(|place| std::path::Path::new(place).is_file());
-    found.expect("chromium and chromedriver are needed: apt-get install chromium chromium-driver")
+    found.unwrap_or_else(|| panic!("chromium and chromedriver are needed: apt-get install chromium chromium-driver"))
 }
 
 async fn via(world: &World, id: uuid::Uuid, path: &str) -> job_url::Model {
-    let rows = domain::jobs::urls(&world.tx().await, id, None, None, 1000)
-        .await
-        .unwrap();
+    let rows = jobs::urls(&world.tx().await, id, None, None, 1000).await.unwrap();
     rows.into_iter().find(|row| row.url.ends_with(path)).unwrap()
 }
 
@@ -162,10 +160,7 @@ async fn in_browser_mode_every_changed_page_is_rendered() {
     let page = |body: &str| {
         Page::html(
             "Plain",
-            &format!(
-                "{}<script>document.querySelector('main').append('added by script')</script>",
-                body
-            ),
+            &format!("{body}<script>document.querySelector('main').append('added by script')</script>"),
         )
     };
     let site = Site::start([("/", page(&words("plain").repeat(12)))]).await;

@@ -178,7 +178,7 @@ fn without_the_proxy_the_same_pages_do() {
                     .stderr(std::process::Stdio::null())
                     .spawn()
                     .expect("chromium is needed: apt-get install chromium");
-                let hits = tokio::task::block_in_place(|| canaries.wait_for_hit(Duration::from_secs(60)));
+                let hits = tokio::task::block_in_place(|| canaries.wait_for_hit(Duration::from_mins(1)));
                 hit.extend(
                     hits.into_iter()
                         .map(|hit| (hit.address.ip().to_string(), hit.transport)),

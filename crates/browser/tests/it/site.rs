@@ -98,7 +98,7 @@ pub struct World {
 pub fn chromedriver() -> PathBuf {
     let places = ["/usr/bin/chromedriver", "/usr/local/bin/chromedriver"].map(PathBuf::from);
     let found = places.into_iter().find(|place| place.is_file());
-    found.expect("chromium and chromedriver are needed: apt-get install chromium chromium-driver")
+    found.unwrap_or_else(|| panic!("chromium and chromedriver are needed: apt-get install chromium chromium-driver"))
 }
 
 impl World {
@@ -126,7 +126,7 @@ impl World {
         let folder = TempDir::with_prefix("browser-it-").unwrap();
         let mut settings = Settings::new(chromedriver(), "TestBot/1 (+http://bot.test/)");
         settings.allow = vec![address.to_string().parse().unwrap()];
-        settings.folder = folder.path().to_owned();
+        folder.path().clone_into(&mut settings.folder);
         change(&mut settings);
         Self {
             base: Url::parse(&format!("http://{address}/")).unwrap(),

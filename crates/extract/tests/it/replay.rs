@@ -52,7 +52,7 @@ fn replay(target: &str, probe: fn(&[u8])) {
     let inputs: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     // A new seed each day's build, printed so that a failure can be had again.
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() | 1;
-    println!("{target}: {} inputs, seed {seed}", inputs.len());
+    eprintln!("{target}: {} inputs, seed {seed}", inputs.len());
     let mut random = Random(seed);
     for input in &inputs {
         probe(input);
