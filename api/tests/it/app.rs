@@ -151,11 +151,11 @@ impl Call<'_> {
         self.header("content-type", content_type)
     }
 
-    /// The answer with its body read to the end.
+    /// The answer with its body read to the end; what is no text in it becomes replacement characters.
     pub async fn send(self) -> Got {
         let response = self.open().await;
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.into_body().into_string().await.unwrap();
+        let text = String::from_utf8_lossy(&response.into_body().into_vec().await.unwrap()).into_owned();
         Got { status, headers, text }
     }
 

@@ -110,7 +110,8 @@ async fn a_killed_workers_crawl_ends_on_another_with_nothing_lost_or_doubled() {
             "{path} was fetched {times} times, in flight: {in_flight:?}"
         );
     }
-    let chunks = assert_chunks_once(&db, expected.len()).await;
+    // The start page only leads to the others: there is nothing in it to find.
+    let chunks = assert_chunks_once(&db, expected.len() - 1).await;
     let result = &job["result"];
     assert_eq!(result["pages"], expected.len(), "{job}");
     assert_eq!(result["new"], expected.len(), "{job}");

@@ -97,11 +97,15 @@ fn example() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
 
 /// The variables that this module names; those of the system that only say where folders are left out.
 fn named_in_code() -> Vec<&'static str> {
-    let sources = [include_str!("concerns.rs"), include_str!("mod.rs")];
+    let sources = [
+        include_str!("browser.rs"),
+        include_str!("concerns.rs"),
+        include_str!("mod.rs"),
+    ];
     let literals = sources
         .into_iter()
         .flat_map(|source| source.split('"').skip(1).step_by(2));
-    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND"].contains(text);
+    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND", "CHROMEDRIVER"].contains(text);
     let mut names: Vec<_> = literals
         .filter(is_name)
         .filter(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
