@@ -198,6 +198,7 @@ impl Session {
         self.client.goto(url.as_str()).await.map_err(|e| failure(&e))?;
         let mut error = Failure::Timeout;
         for document in 0..MAX_DOCUMENTS {
+            let asked = Instant::now();
             match self.settle(bounds, document == 0).await {
                 Ok(settled) if settled.url.starts_with("about:") => return Err(Failure::NoDocument),
                 Ok(settled) if settled.url.starts_with("chrome-error:") => {
@@ -205,7 +206,7 @@ impl Session {
                 }
                 Ok(settled) => return Ok(settled),
                 // The document went away under the script: its own scripts lead elsewhere.
-                Err(CmdError::Standard(known)) if is_passing(&known.error) => {
+                Err(CmdError::Standard(known)) if is_passing(&known.error) || is_early(&known.error, asked) => {
                     error = Failure::Navigation(format!("it leads from page to page: {}", known.message));
                 }
                 Err(other) => return Err(failure(&other)),
@@ -280,6 +281,11 @@ fn is_passing(status: &ErrorStatus) -> bool {
         status,
         ErrorStatus::JavascriptError | ErrorStatus::StaleElementReference | ErrorStatus::UnknownError
     )
+}
+
+/// chromedriver says "script timeout", long before it is one, of a document that went away while the script ran.
+fn is_early(status: &ErrorStatus, asked: Instant) -> bool {
+    *status == ErrorStatus::ScriptTimeout && asked.elapsed() < SCRIPT
 }
 
 fn failure(error: &CmdError) -> Failure {
