@@ -16,18 +16,21 @@ pub struct Earlier {
     pub depth: i32,
 }
 
-/// Live pages whose URLs begin with one of `origins`, nearest first, and then whatever else the last crawl of the same start page
-/// decided about: what failed, was excluded or over a budget may be a page now.
+/// Live pages whose URLs begin with one of `origins`, nearest first, and then whatever else the last crawls of the site decided
+/// about, also those that began elsewhere or did not end: what failed, was excluded or over a budget may be a page now.
 pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: i64) -> Result<Vec<Earlier>> {
     const FIND: &str = "
         WITH last AS MATERIALIZED (SELECT u.url, u.url_hash, u.depth FROM job_urls u WHERE u.job_id = (SELECT s.job_id
           FROM scrape_jobs s JOIN jobs j ON j.id = s.job_id WHERE s.customer_id = $4 AND s.start_url = $1 AND j.state = 'done'
           ORDER BY j.created_at DESC LIMIT 1)),
+        seen AS MATERIALIZED (SELECT u.url, u.url_hash, min(u.depth) AS depth FROM job_urls u WHERE u.job_id IN (SELECT s.job_id
+          FROM scrape_jobs s WHERE s.customer_id = $4 AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(s.start_url, o))
+          ORDER BY s.job_id DESC LIMIT 5) GROUP BY 1, 2),
         live AS MATERIALIZED (SELECT p.url, p.url_hash FROM scraped_pages p WHERE p.customer_id = $4 AND p.tombstoned_at IS NULL
           AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(p.url, o)))
         SELECT url, depth FROM (
           SELECT p.url, coalesce(u.depth, 1) AS depth, 1 AS rank FROM live p LEFT JOIN last u ON u.url_hash = p.url_hash
-          UNION ALL SELECT u.url, u.depth, 2 FROM last u WHERE NOT EXISTS (SELECT 1 FROM live p WHERE p.url_hash = u.url_hash)) known
+          UNION ALL SELECT u.url, u.depth, 2 FROM seen u WHERE NOT EXISTS (SELECT 1 FROM live p WHERE p.url_hash = u.url_hash)) known
         ORDER BY rank, depth, url LIMIT $3";
     let values = [
         start_url.into(),

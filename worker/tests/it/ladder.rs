@@ -432,3 +432,29 @@ async fn feeds_translations_and_refreshes_lead_to_pages() {
     );
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_unchanged_pages_lead_to_is_found_from_another_start_as_well() {
+    const PAGES: usize = 8;
+    let chain = |n: usize| {
+        let text = words(&format!("link{n}")) + &link(&format!("/{}", n + 1));
+        (
+            format!("/{n}"),
+            Page::html(&format!("Page {n}"), &text).header("etag", "\"1\""),
+        )
+    };
+    let site = Site::start((0..PAGES).map(chain)).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let short = ScrapeRequest {
+        max_pages: 3,
+        ..ScrapeRequest::of(site.url("/0"))
+    };
+    assert_eq!(world.crawl(&short).await.1["new"], 3);
+    let (_, result) = world.crawl(&ScrapeRequest::of(site.url("/1"))).await;
+    assert_eq!(
+        (&result["not_modified"], &result["new"]),
+        (&3.into(), &(PAGES - 3).into())
+    );
+    worker.stop().await;
+}
