@@ -109,12 +109,15 @@ pub async fn admit(
     leads: &[Lead],
     room: i64,
 ) -> Result<Vec<String>> {
+    // Each URL is looked up by itself: as a join, which the planner may choose when it thinks the table small, the whole frontier
+    // would be read, and the hash computed, for each of them.
     const ADMIT: &str = "
+        WITH u AS MATERIALIZED (SELECT u.*, hash_url(u.url) AS url_hash
+          FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY
+            AS u (url, depth, hops, found_from, lastmod, position))
         INSERT INTO crawl_frontier (job_id, customer_id, url, depth, hops, found_from, lastmod)
         SELECT $1, $2, u.url, u.depth, u.hops, nullif(u.found_from, ''), nullif(u.lastmod, '')::timestamptz
-        FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY
-          AS u (url, depth, hops, found_from, lastmod, position)
-        WHERE NOT EXISTS (SELECT 1 FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url(u.url))
+        FROM u WHERE (SELECT f.depth FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = u.url_hash) IS NULL
         ORDER BY position LIMIT $8
         ON CONFLICT (job_id, url_hash) DO NOTHING RETURNING url";
     if leads.is_empty() || room <= 0 {
@@ -147,8 +150,10 @@ pub async fn admit(
 
 /// Notes what a sitemap says about the last changes of URLs that the crawl knows.
 pub async fn date(tx: &impl ConnectionTrait, job: Uuid, leads: &[Lead]) -> Result<()> {
-    const DATE: &str = "UPDATE crawl_frontier f SET lastmod = u.lastmod::timestamptz FROM unnest($2::text[], $3::text[]) AS u (url, lastmod)
-        WHERE f.job_id = $1 AND f.url_hash = hash_url(u.url) AND f.lastmod IS NULL";
+    const DATE: &str = "
+        WITH u AS MATERIALIZED (SELECT u.lastmod, hash_url(u.url) AS url_hash FROM unnest($2::text[], $3::text[]) AS u (url, lastmod))
+        UPDATE crawl_frontier f SET lastmod = u.lastmod::timestamptz FROM u
+        WHERE f.job_id = $1 AND f.url_hash = u.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM u)) AND f.lastmod IS NULL";
     let dated = || leads.iter().filter(|lead| lead.lastmod.is_some());
     if dated().next().is_none() {
         return Ok(());
@@ -217,9 +222,10 @@ pub async fn urls(tx: &impl ConnectionTrait, job: Uuid) -> Result<Vec<String>> {
 /// Notes what became of visited URLs.
 pub async fn finish(tx: &impl ConnectionTrait, job: Uuid, visited: &[(&str, &Next)]) -> Result<()> {
     const FINISH: &str = "
+        WITH v AS MATERIALIZED (SELECT v.state, v.canonical, hash_url(v.url) AS url_hash
+          FROM unnest($2::text[], $3::text[], $4::text[]) AS v (url, state, canonical))
         UPDATE crawl_frontier f SET state = v.state, canonical = nullif(v.canonical, '')
-        FROM unnest($2::text[], $3::text[], $4::text[]) AS v (url, state, canonical)
-        WHERE f.job_id = $1 AND f.url_hash = hash_url(v.url)";
+        FROM v WHERE f.job_id = $1 AND f.url_hash = v.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM v))";
     if visited.is_empty() {
         return Ok(());
     }
