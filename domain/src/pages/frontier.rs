@@ -189,10 +189,11 @@ async fn take_those(
     let take = format!(
         "WITH next AS MATERIALIZED ({next}),
         taken AS (UPDATE crawl_frontier f SET state = 'fetching', attempts = attempts + 1 FROM next
-          WHERE f.job_id = $1 AND f.url_hash = next.url_hash
+          WHERE f.job_id = $1 AND f.url_hash = next.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM next))
           RETURNING f.url, f.url_hash, f.customer_id, f.depth, f.hops, f.attempts, f.lastmod, f.own, f.seq)
         SELECT t.url, t.depth, t.hops, t.attempts, t.lastmod, t.own, {KNOWN}
-        FROM taken t LEFT JOIN scraped_pages p ON p.customer_id = t.customer_id AND p.url_hash = t.url_hash AND p.tombstoned_at IS NULL
+        FROM taken t LEFT JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = t.customer_id AND p.url_hash = t.url_hash
+          AND p.tombstoned_at IS NULL LIMIT 1) p ON true
         ORDER BY t.seq"
     );
     let rows = tx.query_all_raw(sql(&take, [job.into(), which])).await?;

@@ -62,7 +62,7 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
             AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational)),
         before AS MATERIALIZED (
           SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
-          FROM input i JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = i.url_hash),
+          FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
         saved AS (
           INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
             etag, last_modified, status, sitemap_lastmod, navigational, fetched_at)
