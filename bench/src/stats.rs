@@ -1,5 +1,7 @@
 //! The statistics of samples, and how a table shows them.
 
+use std::fmt::Write as _;
+
 /// Median, least and most of some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -32,8 +34,38 @@ pub fn percentile(sorted: &[f64], percent: u8) -> Option<f64> {
     sorted.get(rank - 1).copied()
 }
 
+/// A table: a column for each contender, ours first, and one for ours divided by each other's.
+pub fn table(title: &str, labels: &[&str], rows: impl IntoIterator<Item = (String, Vec<Option<Summary>>)>) -> String {
+    let ratios: Vec<String> = labels[1..].iter().map(|other| format!("÷ {other}")).collect();
+    let mut text = format!(
+        "\n## {title}\n\n| | {} | {} |\n",
+        labels.join(" | "),
+        ratios.join(" | ")
+    );
+    let _ = writeln!(text, "|---|{}", "---:|".repeat(labels.len() + ratios.len()));
+    for (label, row) in rows {
+        let values: Vec<String> = row.iter().map(|summary| value(*summary)).collect();
+        let divided: Vec<String> = row[1..].iter().map(|other| ratio(row[0], *other)).collect();
+        let _ = writeln!(text, "| {label} | {} | {} |", values.join(" | "), divided.join(" | "));
+    }
+    text
+}
+
+/// The end of a report: what failed, if anything did, and what its reader must know.
+pub fn ending(failures: &[String], reading: &str) -> String {
+    let mut text = String::new();
+    if !failures.is_empty() {
+        text.push_str("\n## What failed\n\n");
+        for failure in failures {
+            let _ = writeln!(text, "- {failure}");
+        }
+    }
+    text.push_str(reading);
+    text
+}
+
 /// A cell: the median, and the least and the most where they differ.
-pub fn value(summary: Option<Summary>) -> String {
+fn value(summary: Option<Summary>) -> String {
     let Some(Summary { median, min, max }) = summary else {
         return "–".to_owned();
     };
@@ -44,7 +76,7 @@ pub fn value(summary: Option<Summary>) -> String {
 }
 
 /// Ours divided by theirs.
-pub fn ratio(ours: Option<Summary>, theirs: Option<Summary>) -> String {
+fn ratio(ours: Option<Summary>, theirs: Option<Summary>) -> String {
     match (ours, theirs) {
         (Some(ours), Some(theirs)) if theirs.median > 0.0 => format!("**{}**", number(ours.median / theirs.median)),
         _ => "–".to_owned(),

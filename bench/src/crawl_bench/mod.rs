@@ -21,7 +21,7 @@ use crate::{
     process::Process,
     protocol::{Crawled, Order},
     queue_bench::{Contender as Ledger, Stores},
-    stats::{Summary, ratio, summarize, value},
+    stats::{self, summarize},
 };
 use site::{Site, Style};
 
@@ -61,6 +61,13 @@ pub enum Part {
 }
 
 impl Part {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Static => "Pages with their text in the HTML",
+            Self::Browser => "Pages that a script makes",
+        }
+    }
+
     fn crawlers(self) -> &'static [Crawler] {
         match self {
             Self::Static => &[Worker, Plain, Scrapy, Crawlee],
@@ -265,44 +272,19 @@ fn command(args: &CrawlArgs, crawler: Crawler, order: &Order) -> Result<(PathBuf
     })
 }
 
-/// A table for each part: medians with the least and the most, and ours divided by each other's.
+/// A table for each part.
 fn tables(parts: &[Part], figures: &Figures) -> String {
-    let mut text = String::new();
-    for part in parts {
+    let table = |part: &Part| {
         let crawlers = part.crawlers();
-        let heads: Vec<&str> = crawlers.iter().map(|crawler| crawler.label()).collect();
-        let ratios: Vec<String> = crawlers[1..]
-            .iter()
-            .map(|crawler| format!("÷ {}", crawler.label()))
-            .collect();
-        let title = match part {
-            Part::Static => "Pages with their text in the HTML",
-            Part::Browser => "Pages that a script makes",
-        };
-        let _ = writeln!(
-            text,
-            "\n## {title}\n\n| | {} | {} |",
-            heads.join(" | "),
-            ratios.join(" | ")
-        );
-        let _ = writeln!(text, "|---|{}", "---:|".repeat(heads.len() + ratios.len()));
-        for ((_, measure), row) in figures.iter().filter(|((of, _), _)| of == part) {
-            let of = |crawler: &Crawler| -> Option<Summary> { summarize(row.get(crawler)?) };
-            let values: Vec<String> = crawlers.iter().map(|crawler| value(of(crawler))).collect();
-            let divided: Vec<String> = crawlers[1..]
-                .iter()
-                .map(|other| ratio(of(&crawlers[0]), of(other)))
-                .collect();
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} |",
-                measure.label(),
-                values.join(" | "),
-                divided.join(" | ")
-            );
-        }
-    }
-    text
+        let labels: Vec<&str> = crawlers.iter().map(|crawler| crawler.label()).collect();
+        let rows = figures.iter().filter(|((of, _), _)| of == part);
+        let rows = rows.map(|((_, measure), row)| {
+            let of = |crawler: &Crawler| row.get(crawler).and_then(|samples| summarize(samples));
+            (measure.label().to_owned(), crawlers.iter().map(of).collect())
+        });
+        stats::table(part.title(), &labels, rows)
+    };
+    parts.iter().map(table).collect()
 }
 
 fn document(lines: &[String], tables: &str, failures: &[String]) -> String {
@@ -311,12 +293,6 @@ fn document(lines: &[String], tables: &str, failures: &[String]) -> String {
         let _ = writeln!(text, "- {line}");
     }
     text.push_str(tables);
-    if !failures.is_empty() {
-        text.push_str("\n## What failed\n\n");
-        for failure in failures {
-            let _ = writeln!(text, "- {failure}");
-        }
-    }
-    text.push_str(include_str!("reading.md"));
+    text.push_str(&stats::ending(failures, include_str!("reading.md")));
     text
 }

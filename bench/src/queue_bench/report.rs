@@ -1,8 +1,12 @@
 //! The tables, for the terminal and for `docs/benchmarks/queue.md`.
 use std::fmt::Write as _;
 
-use super::{contender::Part, figures::Figures, machine::About};
-use crate::stats::{ratio, value};
+use super::{
+    contender::{Contender, Part},
+    figures::Figures,
+    machine::About,
+};
+use crate::stats;
 
 /// The heading of a part.
 pub fn title(part: Part) -> &'static str {
@@ -14,29 +18,16 @@ pub fn title(part: Part) -> &'static str {
 
 /// A table for each part: medians with the least and the most, and ours divided by each peer's.
 pub fn tables(parts: &[Part], figures: &Figures) -> String {
-    let mut text = String::new();
-    for part in parts {
+    let table = |part: &Part| {
         let contenders = part.contenders();
-        let (ours, peers) = (contenders[0], &contenders[1..]);
-        let heads: Vec<&str> = contenders.iter().map(|contender| contender.label()).collect();
-        let ratios: Vec<String> = peers.iter().map(|peer| format!("÷ {}", peer.label())).collect();
-        let _ = writeln!(text, "\n## {}\n", title(*part));
-        let _ = writeln!(text, "| | {} | {} |", heads.join(" | "), ratios.join(" | "));
-        let _ = writeln!(text, "|---|{}", "---:|".repeat(heads.len() + ratios.len()));
-        for (measure, _) in figures.rows(*part) {
-            let of = |contender| figures.summary(*part, measure, contender);
-            let values: Vec<String> = contenders.iter().map(|contender| value(of(*contender))).collect();
-            let divided: Vec<String> = peers.iter().map(|peer| ratio(of(ours), of(*peer))).collect();
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} |",
-                measure.label(),
-                values.join(" | "),
-                divided.join(" | ")
-            );
-        }
-    }
-    text
+        let labels: Vec<&str> = contenders.iter().map(|contender| contender.label()).collect();
+        let rows = figures.rows(*part).map(|(measure, _)| {
+            let of = |contender: &Contender| figures.summary(*part, measure, *contender);
+            (measure.label(), contenders.iter().map(of).collect())
+        });
+        stats::table(title(*part), &labels, rows)
+    };
+    parts.iter().map(table).collect()
 }
 
 /// The whole report.
@@ -47,13 +38,7 @@ pub fn document(about: &About, tables: &str, figures: &Figures) -> String {
         let _ = writeln!(text, "- {line}");
     }
     text.push_str(tables);
-    if !figures.failures.is_empty() {
-        text.push_str("\n## What failed\n\n");
-        for failure in &figures.failures {
-            let _ = writeln!(text, "- {failure}");
-        }
-    }
-    text.push_str(READING);
+    text.push_str(&stats::ending(&figures.failures, READING));
     text
 }
 
@@ -62,10 +47,7 @@ const READING: &str = include_str!("reading.md");
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{contender::Contender, figures::Measure},
-        *,
-    };
+    use super::{super::figures::Measure, *};
 
     #[test]
     fn a_row_has_medians_ranges_and_ratios_and_a_gap_where_nothing_was_measured() {

@@ -137,18 +137,7 @@ impl Dom {
         let mut at = id;
         while at < self.nodes[id].end {
             match &self.nodes[at].data {
-                Data::Text(text) => {
-                    if text.starts_with(char::is_whitespace) && !out.is_empty() && !out.ends_with(' ') {
-                        out.push(' ');
-                    }
-                    for word in text.split_whitespace() {
-                        out.push_str(word);
-                        out.push(' ');
-                    }
-                    if !text.ends_with(char::is_whitespace) && out.ends_with(' ') {
-                        out.pop();
-                    }
-                }
+                Data::Text(text) => push_collapsed(&mut out, text),
                 Data::Element { name, .. } if matches!(name.as_str(), "script" | "style") => {
                     at = self.nodes[at].end;
                     continue;
@@ -163,4 +152,66 @@ impl Dom {
         }
         out.trim().to_owned()
     }
+}
+
+/// Appends a text with its white space collapsed, also where it meets what is there.
+pub(super) fn push_collapsed(out: &mut String, text: &str) {
+    if text.starts_with(char::is_whitespace) && !out.is_empty() && !out.ends_with(' ') {
+        out.push(' ');
+    }
+    for word in text.split_whitespace() {
+        out.push_str(word);
+        out.push(' ');
+    }
+    if !text.ends_with(char::is_whitespace) && out.ends_with(' ') {
+        out.pop();
+    }
+}
+
+/// Whether an element stands within a line of text.
+pub(super) fn is_inline(name: &str) -> bool {
+    matches!(
+        name,
+        "a" | "abbr"
+            | "acronym"
+            | "b"
+            | "bdi"
+            | "bdo"
+            | "big"
+            | "cite"
+            | "data"
+            | "del"
+            | "dfn"
+            | "em"
+            | "font"
+            | "i"
+            | "ins"
+            | "label"
+            | "mark"
+            | "math"
+            | "nobr"
+            | "q"
+            | "ruby"
+            | "rb"
+            | "rt"
+            | "rp"
+            | "s"
+            | "small"
+            | "span"
+            | "strike"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "u"
+            | "var"
+            | "wbr"
+            | "slot"
+            | "button"
+    )
+}
+
+/// Whether the words around an element belong to one line, its own marks or not.
+pub(super) fn runs_on(name: &str) -> bool {
+    is_inline(name) || matches!(name, "code" | "kbd" | "samp" | "tt")
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{
     content::Content,
-    dom::{Data, Dom, Id},
+    dom::{Data, Dom, Id, is_inline, runs_on},
 };
 
 /// Deepest indent, in characters; lists nested deeper stay at it, so that nesting cannot multiply the output.
@@ -264,7 +264,7 @@ impl Writer<'_> {
                 {
                     return;
                 }
-                let apart = !is_inline(name) && !matches!(name, "code" | "kbd" | "samp" | "tt");
+                let apart = !runs_on(name);
                 if apart {
                     out.push(' ');
                 }
@@ -569,48 +569,6 @@ fn escaped(line: &str) -> String {
     } else {
         line.to_owned()
     }
-}
-
-fn is_inline(name: &str) -> bool {
-    matches!(
-        name,
-        "a" | "abbr"
-            | "acronym"
-            | "b"
-            | "bdi"
-            | "bdo"
-            | "big"
-            | "cite"
-            | "data"
-            | "del"
-            | "dfn"
-            | "em"
-            | "font"
-            | "i"
-            | "ins"
-            | "label"
-            | "mark"
-            | "math"
-            | "nobr"
-            | "q"
-            | "ruby"
-            | "rb"
-            | "rt"
-            | "rp"
-            | "s"
-            | "small"
-            | "span"
-            | "strike"
-            | "strong"
-            | "sub"
-            | "sup"
-            | "time"
-            | "u"
-            | "var"
-            | "wbr"
-            | "slot"
-            | "button"
-    )
 }
 
 /// The sign that documentation tools put behind a heading to link to it.

@@ -1,7 +1,7 @@
 //! Texts of structured data: short, plain, and without what no reader can see.
 
 use crate::page::{
-    dom::{Data, Dom, Id},
+    dom::{Data, Dom, Id, push_collapsed, runs_on},
     guard,
 };
 
@@ -19,38 +19,14 @@ pub(super) fn visible(dom: &Dom, id: Id, limit: usize) -> String {
     while at < end && visits < MAX_NODES && out.len() < limit * 4 {
         visits += 1;
         match &dom.nodes[at].data {
-            Data::Text(text) => push(&mut out, text),
+            Data::Text(text) => push_collapsed(&mut out, text),
             Data::Element { name, .. } => {
                 let skipped = matches!(name.as_str(), "script" | "style" | "template" | "noscript" | "svg");
                 if skipped || (at != id && is_unseen(dom, at)) {
                     at = dom.nodes[at].end;
                     continue;
                 }
-                let inline = matches!(
-                    name.as_str(),
-                    "a" | "abbr"
-                        | "b"
-                        | "bdi"
-                        | "cite"
-                        | "code"
-                        | "em"
-                        | "font"
-                        | "i"
-                        | "kbd"
-                        | "mark"
-                        | "q"
-                        | "s"
-                        | "small"
-                        | "span"
-                        | "strong"
-                        | "sub"
-                        | "sup"
-                        | "time"
-                        | "u"
-                        | "var"
-                        | "wbr"
-                );
-                if !inline && !out.is_empty() && !out.ends_with(' ') {
+                if !runs_on(name) && !out.is_empty() && !out.ends_with(' ') {
                     out.push(' ');
                 }
             }
@@ -82,19 +58,6 @@ pub(super) fn is_unseen(dom: &Dom, id: Id) -> bool {
         "clip:rect(0",
     ];
     signs.iter().any(|sign| style.contains(sign)) || style.ends_with("opacity:0") || style.ends_with("font-size:0")
-}
-
-fn push(out: &mut String, text: &str) {
-    if text.starts_with(char::is_whitespace) && !out.is_empty() && !out.ends_with(' ') {
-        out.push(' ');
-    }
-    for word in text.split_whitespace() {
-        out.push_str(word);
-        out.push(' ');
-    }
-    if !text.ends_with(char::is_whitespace) && out.ends_with(' ') {
-        out.pop();
-    }
 }
 
 /// A text that may be HTML, even HTML escaped once more, as plain text.
