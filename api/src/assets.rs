@@ -1,13 +1,15 @@
 //! The files that browsers load, embedded: the widget, the public pages, and the sample site of the demo.
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::secrets::sha256;
-use std::sync::LazyLock;
 
 macro_rules! embed {
     ($folder:literal: $($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../assets/", $folder, "/", $name)))),*]
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $folder, "/", $name)))),*]
     };
 }
+
+mod widget;
+pub(crate) use widget::WIDGET;
 
 /// The sample site: file names and contents.
 pub const DEMO_SITE: &[(&str, &str)] = embed!("demo-site":
@@ -20,17 +22,6 @@ pub(crate) const PAGES: &[(&str, &str)] = embed!("pages":
 
 /// What the pages load from `/assets/`.
 pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css");
-
-/// The widget without its comments, which are whole lines.
-pub(crate) static WIDGET: LazyLock<String> = LazyLock::new(|| {
-    let source = include_str!("../assets/widget/embed.js");
-    let mut script = String::with_capacity(source.len());
-    for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
-        script.push_str(line);
-        script.push('\n');
-    }
-    script
-});
 
 /// A strong validator of a file's content.
 pub(crate) fn etag(content: &str) -> String {

@@ -1,0 +1,82 @@
+// Calls to the server, within a session.
+
+let joined;
+let session;
+let conversation;
+const store = (value) => {
+  try {
+    if (value) sessionStorage.setItem(STORE_KEY, JSON.stringify(value));
+    return JSON.parse(sessionStorage.getItem(STORE_KEY));
+  } catch {
+    return null;
+  }
+};
+const send = (path, body, headers, signal) =>
+  fetch(origin + path, {
+    method: body ? 'POST' : 'GET',
+    credentials: 'omit',
+    headers: { ...(body && { 'content-type': 'application/json' }), ...headers },
+    body: body && JSON.stringify(body),
+    signal,
+  });
+const checked = async (response) => {
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw { ...problem, status: response.status, wait: parseInt(response.headers.get('retry-after'), 10) || 0 };
+};
+const current = (candidate) => Date.parse(candidate?.expires_at) > Date.now() + 5000;
+
+// The session that an earlier page of this tab has kept, else a new one.
+const enter = async () => {
+  const kept = session ? null : store();
+  if (current(kept?.session)) ({ session, conversation } = kept);
+  else {
+    session = await (await checked(await send('/api/widget/session', { domain }))).json();
+    conversation = null;
+  }
+  texts = session.texts || {};
+  if (!settings.lang) choose(session.locale, pageLang, navigator.language);
+  setTheme(session.theme);
+  relabel();
+  return session;
+};
+const join = () => {
+  if (session && !current(session)) joined = null;
+  joined ||= enter().catch((problem) => {
+    joined = null;
+    throw problem;
+  });
+  return joined;
+};
+
+// Sends with the session's token, which is renewed once if the server refuses it. `body` is asked for each time.
+const authorised = async (path, body, headers, signal, renewed) => {
+  const { token } = await join();
+  const response = await send(path, body?.(), { authorization: 'Bearer ' + token, ...headers }, signal);
+  if (response.status !== 401 || renewed) return checked(response);
+  joined = null;
+  return authorised(path, body, headers, signal, true);
+};
+
+// Yields [event, data] of a `text/event-stream` body (WHATWG HTML, section 9.2.6, without ids and retry).
+async function* events(response, alive) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    alive();
+    const blocks = (buffer + value).split(/\r?\n\r?\n/);
+    buffer = blocks.pop();
+    for (const block of blocks) {
+      let event = 'message';
+      const data = [];
+      for (const line of block.split(/\r?\n/)) {
+        const [, name, text] = /^([^:]*):? ?(.*)/s.exec(line);
+        if (name === 'event') event = text;
+        if (name === 'data') data.push(text);
+      }
+      if (data.length) yield [event, JSON.parse(data.join('\n'))];
+    }
+  }
+}

@@ -1,0 +1,113 @@
+//! The widget's script, joined once from the plain files of `assets/widget`: the parts in their order, the texts of every
+//! locale, and the style sheet.
+//!
+//! The parts share one scope, so their order is part of the program. Whole-line comments and indentation are left out; no
+//! literal of a part spans lines.
+use serde_json::{Map, Value};
+use std::{fmt::Write, sync::LazyLock};
+
+/// The parts in the order in which they run.
+const PARTS: &[(&str, &str)] = embed!("widget":
+    "start.js", "texts.js", "look.js", "dom.js", "frame.js", "format.js", "server.js", "turns.js", "feedback.js",
+    "answer.js", "open.js");
+
+/// The texts of each locale. Every locale has every text.
+const LOCALES: &[(&str, &str)] = embed!("widget/locales":
+    "en.json", "ar.json", "de.json", "es.json", "fr.json", "he.json", "it.json", "ja.json", "nl.json", "pl.json", "pt.json");
+
+const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/widget/style.css"));
+
+/// What `/embed.js` serves.
+pub(crate) static WIDGET: LazyLock<String> = LazyLock::new(|| {
+    let mut script = String::from("(()=>{'use strict';\n");
+    // A String takes everything that is written to it.
+    let _ = texts(&mut script);
+    let _ = writeln!(script, "const CSS={};", Value::from(lines(STYLE, " ")));
+    for (_, part) in PARTS {
+        script.push_str(&lines(part, "\n"));
+    }
+    script.push_str("})();\n");
+    script
+});
+
+/// `KEYS` and `TEXTS` as the part `texts.js` reads them.
+fn texts(script: &mut String) -> std::fmt::Result {
+    let locales: Vec<(&str, Map<String, Value>)> = LOCALES
+        .iter()
+        .map(|(name, json)| (&name[..2], serde_json::from_str(json).unwrap_or_default()))
+        .collect();
+    let keys: Vec<&str> = locales
+        .iter()
+        .take(1)
+        .flat_map(|(_, texts)| texts.keys().map(String::as_str))
+        .collect();
+    writeln!(
+        script,
+        "const KEYS={}.split('|');const TEXTS={{",
+        Value::from(keys.join("|"))
+    )?;
+    for (locale, texts) in &locales {
+        let words: Vec<&str> = keys
+            .iter()
+            .map(|key| texts.get(*key).and_then(Value::as_str).unwrap_or_default())
+            .collect();
+        writeln!(script, "{locale}:{},", Value::from(words.join("|")))?;
+    }
+    writeln!(script, "}};")
+}
+
+/// The lines that say something, without their indentation.
+fn lines(source: &str, end: &str) -> String {
+    let said = source
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("//"));
+    said.flat_map(|line| [line, end]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_locale_has_every_text() {
+        let read = |json: &str| serde_json::from_str::<BTreeMap<String, String>>(json).unwrap();
+        let wanted: Vec<String> = read(LOCALES[0].1).into_keys().collect();
+        for (name, json) in LOCALES {
+            let texts = read(json);
+            assert_eq!(texts.keys().cloned().collect::<Vec<_>>(), wanted, "{name}");
+            let empty = texts
+                .iter()
+                .find(|(_, text)| text.trim().is_empty() || text.contains('|'));
+            assert_eq!(empty, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_in_the_script() {
+        let of = |folder: &str, extension: &str| {
+            let entries =
+                std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/").to_owned() + folder).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.filter(|name| name.ends_with(extension)).collect();
+            names.sort();
+            names
+        };
+        let listed = |list: &[(&str, &str)]| {
+            let mut names: Vec<String> = list.iter().map(|(name, _)| (*name).to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(of("widget", ".js"), listed(PARTS));
+        assert_eq!(of("widget/locales", ".json"), listed(LOCALES));
+        // A text of another locale, an accented one, and the style came through as they are.
+        for piece in [
+            "Guten Tag! Was möchten Sie wissen?",
+            "prefers-color-scheme:dark",
+            "attachShadow",
+        ] {
+            assert!(WIDGET.contains(piece), "{piece}");
+        }
+    }
+}
