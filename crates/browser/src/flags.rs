@@ -48,6 +48,9 @@ pub(super) fn flags(proxy: &SocketAddr, user_agent: &str, no_sandbox: bool) -> V
     flags
 }
 
+/// What chromedriver adds of its own and nobody here wants: pages that open windows by themselves, and a log of what they say.
+pub(super) const UNWANTED: [&str; 2] = ["disable-popup-blocking", "enable-logging"];
+
 /// Preferences of the profile: no downloads, no permissions, no services.
 pub(super) fn preferences() -> Value {
     const DENY: u8 = 2;

@@ -16,6 +16,7 @@ mod flags;
 mod own;
 mod process;
 mod session;
+mod wire;
 
 use egress::{HostPort, Lookup, SystemLookup, proxy::Refusal};
 use std::{

@@ -10,7 +10,6 @@ use fantoccini::{
     wd::WebDriverCompatibleCommand,
 };
 use http::Method;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
@@ -23,6 +22,7 @@ use crate::{
     Bounds, Event, Failure, Picture, Rendered, Settings, flags,
     own::{self, Without},
     process::Driver,
+    wire::{Allowance, Wire},
 };
 
 const ARM: &str = include_str!("arm.js");
@@ -38,6 +38,9 @@ const PAGE: Duration = Duration::from_secs(30);
 const PICTURE: Duration = Duration::from_secs(3);
 /// Documents that may follow each other by script before the last one counts.
 const MAX_DOCUMENTS: usize = 5;
+/// What a driver may send for a page: its document, escaped and maybe asked for again, and what else is said of it.
+const SAID: usize = 4;
+const SAID_BESIDE: usize = 8 * 1024 * 1024;
 /// A page with fewer characters of text is worth a picture.
 const LITTLE_TEXT: usize = 200;
 /// What is never fetched, besides images: fonts, media, and the icon.
@@ -58,6 +61,7 @@ pub(super) struct Owner {
 /// A running browser.
 pub(super) struct Session {
     client: Client,
+    allowance: Allowance,
     driver: Driver,
     proxy: Proxy,
     pub owner: Owner,
@@ -121,7 +125,9 @@ impl Session {
         let driver = Driver::start(&settings.chromedriver, &settings.folder)
             .await
             .map_err(|e| unusable("chromedriver", &e))?;
-        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let allowance = Allowance::default();
+        allowance.renew(SAID_BESIDE);
+        let mut builder = ClientBuilder::new(Wire(allowance.clone()));
         let (builder, driver_url) = (builder.capabilities(capabilities(settings, &proxy)), driver.url());
         let client = match tokio::time::timeout(PAGE, builder.connect(&driver_url)).await {
             Ok(Ok(client)) => client,
@@ -131,6 +137,7 @@ impl Session {
         };
         let session = Self {
             client,
+            allowance,
             driver,
             proxy,
             owner,
@@ -138,8 +145,11 @@ impl Session {
             used: Instant::now(),
             life: Life::new(settings.observe),
         };
-        session.arm().await.map_err(|error| unusable("Chromium", &error))?;
-        Ok(session)
+        match tokio::time::timeout(PAGE, session.arm()).await {
+            Ok(Ok(())) => Ok(session),
+            Ok(Err(error)) => Err(unusable("Chromium", &error)),
+            Err(_) => Err(Failure::Lost("Chromium does not answer in time".to_owned())),
+        }
     }
 
     async fn arm(&self) -> Result<(), CmdError> {
@@ -159,6 +169,7 @@ impl Session {
         self.pages += 1;
         let began = Instant::now();
         self.proxy.take_refusals();
+        self.allowance.renew(bounds.max_bytes * SAID + SAID_BESIDE);
         let outcome = tokio::time::timeout(PAGE, self.look(url, bounds)).await;
         let mut refusals = self.proxy.take_refusals();
         refusals.retain(|refusal| !own::is_own(refusal));
@@ -168,6 +179,7 @@ impl Session {
             Ok(Err(Failure::Navigation(reason))) => {
                 return Err(refused(url, refusals).unwrap_or(Failure::Navigation(reason)));
             }
+            Ok(Err(_)) if self.allowance.is_spent() => return Err(Failure::TooLarge),
             Ok(Err(failure)) => return Err(failure),
             Err(_) => return Err(Failure::Timeout),
         };
@@ -207,7 +219,7 @@ impl Session {
                 Ok(settled) => return Ok(settled),
                 // The document went away under the script: its own scripts lead elsewhere.
                 Err(CmdError::Standard(known)) if is_passing(&known.error) || is_early(&known.error, asked) => {
-                    error = Failure::Navigation(format!("it leads from page to page: {}", known.message));
+                    error = Failure::Navigation(format!("it leads from page to page: {}", first_line(&known.message)));
                 }
                 Err(other) => return Err(failure(&other)),
             }
@@ -234,10 +246,14 @@ impl Session {
         }
     }
 
-    /// Whether it has but the one window; a page may have made others, which would live on.
+    /// Ends what the page does, and tells whether nothing else of it is left: it may have made other windows, which would live on.
     pub async fn is_tidy(&self) -> bool {
-        let asked = tokio::time::timeout(PICTURE, self.client.windows()).await;
-        matches!(asked, Ok(Ok(windows)) if windows.len() == 1)
+        let leave = async {
+            self.client.goto("about:blank").await?;
+            self.client.windows().await
+        };
+        let left = tokio::time::timeout(PICTURE, leave).await;
+        matches!(left, Ok(Ok(windows)) if windows.len() == 1)
     }
 
     /// A picture of what there is, if it can be had.
@@ -336,7 +352,7 @@ fn capabilities(settings: &Settings, proxy: &Proxy) -> Map<String, Value> {
         "pageLoadStrategy": "eager",
         "timeouts": { "pageLoad": NAVIGATION.as_millis() as u64, "script": SCRIPT.as_millis() as u64 },
         "unhandledPromptBehavior": "dismiss",
-        "goog:chromeOptions": { "args": args, "prefs": flags::preferences() },
+        "goog:chromeOptions": { "args": args, "prefs": flags::preferences(), "excludeSwitches": flags::UNWANTED },
     });
     capabilities.as_object().cloned().unwrap_or_default()
 }

@@ -6,6 +6,8 @@ trap '' HUP INT TERM
 dir=$1
 shift
 mkdir -m 700 -- "$dir" || exit 1
+# No log, cache or download of theirs fills the disk: at most this many blocks of 512 bytes a file.
+ulimit -f 1048576
 
 TMPDIR=$dir HOME=$dir "$@" >"$dir/log" 2>&1 </dev/null &
 while read -r _; do :; done

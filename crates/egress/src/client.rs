@@ -80,20 +80,23 @@ impl Client {
         })
     }
 
-    /// The client's rules, for whatever else opens connections in a tenant's name.
-    pub fn guard(&self) -> &Guard {
-        &self.guard
-    }
-
-    /// Fetches one URL, following redirects if the request says so. Any status is a response; dropping the future closes the
-    /// connection.
+    /// Fetches one URL, following redirects if the request says so, but never from the outside to a place that the operator
+    /// excepted. Any status is a response; dropping the future closes the connection.
     pub async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
         let started = Instant::now();
         let deadline = started + self.limits.total_timeout;
         self.refuse(&request)?;
         let mut redirects = Vec::new();
+        let mut excepted = true;
         loop {
             let checked = self.guard.check(&request.url)?;
+            if checked.excepted && !excepted {
+                return Err(Error::RefusedAddress {
+                    host: checked.target.to_string(),
+                    reason: "a site that is not excepted leads to one that is".to_owned(),
+                });
+            }
+            excepted = checked.excepted;
             let answer = timeout_at(deadline, self.send(&request, &checked))
                 .await
                 .map_err(|_| timed_out(&checked.target, Phase::Total))??;

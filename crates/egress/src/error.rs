@@ -33,7 +33,7 @@ pub enum Error {
     RefusedAddress {
         /// `host:port` as the URL has it.
         host: String,
-        /// The rule, with the address it was applied to.
+        /// The rule, with the address if the URL names it.
         reason: String,
     },
     /// Only `http` and `https` are fetched.
@@ -119,11 +119,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// A refusal for an address and the rule that it falls under.
+    /// A refusal for an address that the URL names, and the rule that it falls under.
     pub(crate) fn refused_ip(host: &impl ToString, address: IpAddr, rule: &str) -> Self {
         Self::RefusedAddress {
             host: host.to_string(),
             reason: format!("{address} is not a public address ({rule})"),
+        }
+    }
+
+    /// A refusal for an address behind a name. It stays unsaid: whoever asks may be a stranger who explores the operator's network.
+    pub(crate) fn refused_name(host: &impl ToString, rule: &str) -> Self {
+        Self::RefusedAddress {
+            host: host.to_string(),
+            reason: format!("it leads to an address that is not public ({rule})"),
         }
     }
 

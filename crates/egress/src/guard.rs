@@ -143,7 +143,7 @@ impl Guard {
         if !excepted {
             for address in &addresses {
                 if let Some(rule) = address::refusal(*address) {
-                    return Err(Error::refused_ip(&name, *address, rule));
+                    return Err(Error::refused_name(&name, rule));
                 }
             }
         }

@@ -105,7 +105,8 @@ async fn by_job(db: &Db, table: &str, number: &str, age: Duration) -> Result<u64
     let delete = format!(
         "WITH old AS (
            SELECT job_id, {number} FROM {table} WHERE (job_id, {number}) > ($2, $3) AND job_id < {BORDER}
-             AND at < now() - make_interval(secs => $1) ORDER BY job_id, {number} LIMIT $4),
+             AND at < now() - make_interval(secs => $1)
+             AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = {table}.job_id AND j.state = 'needs_confirmation') ORDER BY job_id, {number} LIMIT $4),
          gone AS (DELETE FROM {table} t USING old WHERE t.job_id = old.job_id AND t.{number} = old.{number} RETURNING 1)
          SELECT (SELECT count(*) FROM gone) AS gone, o.job_id, o.{number} AS number
          FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM old ORDER BY job_id DESC, {number} DESC LIMIT 1) o ON true"

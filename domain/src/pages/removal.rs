@@ -1,6 +1,6 @@
 //! Pages that the customer deletes and restores, and the end of what has been out of answers for long.
 //!
-//! A deleted page stays deleted: crawls leave it alone ([`super::store::save`]), and its address is remembered when its content is
+//! A deleted page stays deleted: crawls leave it alone ([`super::record::save_all`]), and its address is remembered when its content is
 //! purged. Its twins, which say the same under other addresses, go and come back with it. What a crawl retired comes back
 //! when a crawl finds it again, or when the customer restores it; after its purge, it is unknown.
 use sea_orm::ConnectionTrait;

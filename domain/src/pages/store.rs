@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::record;
 use crate::{
-    Error, Result, ids, secrets,
+    Error, Result,
     tenancy::{TenantTx, sql},
 };
 
@@ -113,113 +114,14 @@ pub async fn known(tx: &TenantTx, url: &str) -> Result<Option<Known>> {
     Ok(row.map(|row| Known::from_query_result(&row, "known_")).transpose()?)
 }
 
-/// Stores a fetched page; its version grows when its content changed. What a crawl retired comes back; what the customer deleted
-/// does not.
+/// [`record::save_all`] for one page that no sitemap names.
 pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
-    const UPSERT: &str = "
-        WITH before AS (SELECT id, content_hash, tombstoned_at, tombstone FROM scraped_pages
-          WHERE customer_id = $2 AND url_hash = hash_url($3)),
-        saved AS (
-          INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, etag,
-            last_modified, status, fetched_at, navigational)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), $12)
-          ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
-            language = excluded.language, markdown = excluded.markdown, etag = excluded.etag,
-            last_modified = excluded.last_modified, status = excluded.status, fetched_at = now(), gone_count = 0,
-            version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
-            duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
-            reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
-            tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
-          WHERE p.tombstone IS DISTINCT FROM 'customer'
-          RETURNING p.id)
-        SELECT coalesce(s.id, b.id) AS id, b.tombstone IS NOT DISTINCT FROM 'customer' AS kept_out,
-          b.content_hash = $8 AND b.tombstoned_at IS NULL AS same
-        FROM (SELECT 1) one LEFT JOIN saved s ON true LEFT JOIN before b ON true";
-    let hash = secrets::sha256(format!("{}\n{}", page.title, page.markdown).as_bytes());
-    let values = [
-        ids::new_id().into(),
-        tx.customer().into(),
-        page.url.clone().into(),
-        page.canonical.clone().into(),
-        page.title.clone().into(),
-        page.language.clone().into(),
-        page.markdown.clone().into(),
-        hash.into(),
-        page.etag.clone().into(),
-        page.last_modified.clone().into(),
-        page.status.into(),
-        page.navigational.into(),
-    ];
-    let row = tx.query_one_raw(sql(UPSERT, values)).await?;
-    let row = row.ok_or_else(|| Error::internal("storing a page", "no row"))?;
-    let id: Uuid = row.try_get("", "id")?;
-    let same: Option<bool> = row.try_get("", "same")?;
-    let change = match (row.try_get("", "kept_out")?, same) {
-        (true, _) => Change::KeptOut,
-        (false, None) => Change::New,
-        (false, Some(false)) => Change::Changed,
-        (false, Some(true)) => Change::Same,
-    };
-    if matches!(change, Change::New | Change::Changed) {
-        replace_extractions(tx, id, &page.structured).await?;
-    }
-    Ok(Stored { id, change })
-}
-
-async fn replace_extractions(tx: &TenantTx, page: Uuid, found: &[(String, String, Value)]) -> Result<()> {
-    const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data) VALUES ($1, $2, $3, $4, $5, $6)";
-    tx.execute_raw(sql(
-        "DELETE FROM structured_extractions WHERE page_id = $1",
-        [page.into()],
-    ))
-    .await?;
-    for (kind, source, data) in found {
-        let values = [
-            ids::new_id().into(),
-            tx.customer().into(),
-            page.into(),
-            kind.clone().into(),
-            source.clone().into(),
-            data.clone().into(),
-        ];
-        tx.execute_raw(sql(INSERT, values)).await?;
-    }
-    Ok(())
-}
-
-/// Notes that a page was confirmed unchanged.
-pub async fn touch(tx: &TenantTx, id: Uuid) -> Result<()> {
-    tx.execute_raw(sql(
-        "UPDATE scraped_pages SET fetched_at = now(), gone_count = 0 WHERE id = $1",
-        [id.into()],
-    ))
-    .await?;
-    Ok(())
-}
-
-/// Writes the decision about one URL; the first one stands.
-pub async fn decide(tx: &TenantTx, job: Uuid, d: &Decision) -> Result<()> {
-    const INSERT: &str = "
-        INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via, wait_ms, found_from)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-          coalesce($12, (SELECT f.found_from FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url($3))))
-        ON CONFLICT (job_id, url_hash) DO NOTHING";
-    let values = [
-        job.into(),
-        tx.customer().into(),
-        d.url.clone().into(),
-        d.decision.into(),
-        d.reason.clone().into(),
-        d.status.into(),
-        d.ms.into(),
-        d.bytes.into(),
-        d.depth.into(),
-        d.via.into(),
-        d.wait_ms.into(),
-        d.found_from.clone().into(),
-    ];
-    tx.execute_raw(sql(INSERT, values)).await?;
-    Ok(())
+    let new = record::NewPage { page, lastmod: None };
+    let stored = record::save_all(tx, &[new]).await?;
+    stored
+        .first()
+        .copied()
+        .ok_or_else(|| Error::internal("storing a page", "no row"))
 }
 
 /// Decisions of a crawl, counted, and the bytes it fetched. Counted from the rows, so that a resumed crawl counts right.

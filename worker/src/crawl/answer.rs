@@ -46,6 +46,16 @@ pub(crate) enum Meaning {
     },
 }
 
+impl Meaning {
+    /// Whether the site has said what the page is; failures, walls and absence say nothing of what was rendered before.
+    pub fn is_about_the_page(&self) -> bool {
+        matches!(
+            self,
+            Self::Page(_) | Self::NoIndex | Self::Moved { .. } | Self::Duplicate(_)
+        )
+    }
+}
+
 /// A meaning, and what the page leads to.
 #[derive(Debug)]
 pub(crate) struct Answer {

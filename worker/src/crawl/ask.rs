@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     answer::{Answer, Meaning},
     politeness::Visitor,
-    render::Renderer,
+    render::{Need, Renderer},
     scope::{Judgement, Scope},
 };
 
@@ -68,15 +68,17 @@ impl Ask {
                 });
             }
         };
-        let (mut answer, response, reason) = self.read(url.clone(), response, own).await?;
+        let (mut answer, response, need) = self.read(url.clone(), response, own).await?;
         answer.wait_ms = wait_ms;
-        let Some(reason) = reason else {
-            if !matches!(answer.meaning, Meaning::NotModified) {
+        let Some(need) = need else {
+            if answer.meaning.is_about_the_page() {
                 answer.rendering = self.renderer.static_is_enough(&url);
             }
             return Ok(answer);
         };
-        if let Some(meaning) = self.renderer.remembered(&url, &response, is_known) {
+        // What an own page names as its canonical one is no page: what was remembered of that is over.
+        let remembered = self.renderer.remembered(&url, &need.fingerprint, is_known);
+        if let Some(meaning) = remembered.filter(|meaning| !(own && matches!(meaning, Meaning::Duplicate(_)))) {
             return Ok(Answer {
                 meaning,
                 links: Vec::new(),
@@ -88,7 +90,7 @@ impl Ask {
         let turn = self.host.turn(self.delay).await;
         let wait_ms = wait_ms + turn.waited.as_millis() as i32;
         let read = async |page| Ok(self.read(url.clone(), page, own).await?.0);
-        let answer = self.renderer.render(&url, answer, &response, reason, read).await?;
+        let answer = self.renderer.render(&url, answer, &response, need, read).await?;
         drop(turn);
         Ok(Answer { wait_ms, ..answer })
     }
@@ -99,15 +101,15 @@ impl Ask {
         url: Url,
         response: egress::Response,
         own: bool,
-    ) -> Result<(Answer, egress::Response, Option<&'static str>)> {
+    ) -> Result<(Answer, egress::Response, Option<Need>)> {
         let (agent, scope, renderer) = (self.agent.clone(), self.scope.clone(), self.renderer.clone());
         let reader = self.readers.clone().acquire_owned().await.ok();
         let reading = tokio::task::spawn_blocking(move || {
             let _reader = reader;
             let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
             let answer = Answer::read(&url, &response, &agent, &may_visit);
-            let reason = renderer.reason(&answer, &response);
-            (answer, response, reason)
+            let need = renderer.need(&answer, &response);
+            (answer, response, need)
         });
         reading.await.map_err(|e| Error::internal("reading a page", e))
     }

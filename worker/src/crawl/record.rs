@@ -126,7 +126,7 @@ fn via(findings: &[Finding]) -> &'static str {
 fn next(finding: &Finding) -> Next {
     match &finding.answer.meaning {
         Meaning::Failed { again: true, .. } if finding.open.attempts < TRIES => Next::Later,
-        Meaning::Duplicate(to) => Next::Waits(to.to_string()),
+        Meaning::Duplicate(to) if !finding.open.own => Next::Waits(to.to_string()),
         _ => Next::Done,
     }
 }

@@ -105,6 +105,12 @@ fn outcome(meaning: &Meaning) -> Option<(&'static str, Option<&Url>)> {
     }
 }
 
+/// That a page takes a browser, and what tells whether its static body is still the same.
+pub(crate) struct Need {
+    reason: &'static str,
+    pub fingerprint: Vec<u8>,
+}
+
 impl Renderer {
     /// For a crawl with these settings. A crawl that fetches everything anew remembers nothing.
     pub async fn open(job: &Job, settings: &scrape_job::Model) -> Result<Self> {
@@ -135,24 +141,28 @@ impl Renderer {
     }
 
     /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text.
-    pub fn reason(&self, answer: &Answer, response: &egress::Response) -> Option<&'static str> {
+    pub fn need(&self, answer: &Answer, response: &egress::Response) -> Option<Need> {
         let markdown = match &answer.meaning {
             Meaning::Page(page) => page.markdown.as_str(),
             Meaning::Skipped("empty") => "",
             _ => return None,
         };
-        match self.mode {
+        let reason = match self.mode {
             FetchMode::Static => None,
             FetchMode::Browser => Some("as asked"),
             FetchMode::Auto if need::words(markdown) >= need::ENOUGH => None,
             FetchMode::Auto => need::reason(&String::from_utf8_lossy(&response.body), markdown),
-        }
+        };
+        reason.map(|reason| Need {
+            reason,
+            fingerprint: fingerprint(&response.body),
+        })
     }
 
     /// What is remembered, if the static body is the one that it was made from. `is_known`: the page is stored.
-    pub fn remembered(&self, url: &Url, response: &egress::Response, is_known: bool) -> Option<Meaning> {
+    pub fn remembered(&self, url: &Url, fingerprint: &[u8], is_known: bool) -> Option<Meaning> {
         let render = self.renders.get(url.as_str())?;
-        if !render.is_fresh(self.now) || render.static_hash != fingerprint(&response.body) {
+        if !render.is_fresh(self.now) || render.static_hash != fingerprint {
             return None;
         }
         let target = || render.target.as_deref().and_then(|to| Url::parse(to).ok());
@@ -184,7 +194,7 @@ impl Renderer {
         url: &Url,
         fixed: Answer,
         response: &egress::Response,
-        reason: &str,
+        need: Need,
         read: impl FnOnce(egress::Response) -> F,
     ) -> Result<Answer>
     where
@@ -194,8 +204,8 @@ impl Renderer {
         let word = outcome.as_ref().map_or_else(|failed| failed.why.code(), |_| "rendered");
         metrics::counter!("omniops_browser_renders_total", "outcome" => word).increment(1);
         match outcome {
-            Ok(rendered) => self.rendered(url, fixed, response, reason, rendered, read).await,
-            Err(failed) => Ok(self.failed(fixed, reason, &failed.why, failed.screenshot)),
+            Ok(rendered) => self.rendered(url, fixed, response, need, rendered, read).await,
+            Err(failed) => Ok(self.failed(fixed, need.reason, &failed.why, failed.screenshot)),
         }
     }
 
@@ -204,7 +214,7 @@ impl Renderer {
         url: &Url,
         fixed: Answer,
         response: &egress::Response,
-        reason: &str,
+        need: Need,
         mut rendered: Rendered,
         read: impl FnOnce(egress::Response) -> F,
     ) -> Result<Answer>
@@ -240,9 +250,9 @@ impl Renderer {
         answer.ms += ms;
         let is_page = matches!(answer.meaning, Meaning::Page(_));
         answer.rendering = Some(Box::new(Rendering {
-            memory: Memory::Note(fingerprint(&response.body)),
+            memory: Memory::Note(need.fingerprint),
             picture: picture.filter(|_| !is_page),
-            note: is_page.then(|| reason.to_owned()),
+            note: is_page.then(|| need.reason.to_owned()),
             rendered: true,
         }));
         Ok(answer)
@@ -308,7 +318,8 @@ fn as_response(response: &egress::Response, rendered: Rendered) -> egress::Respo
 /// SHA-256 of a static body without what servers make up anew for every answer.
 fn fingerprint(body: &[u8]) -> Vec<u8> {
     static FLEETING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r#"(?i-u)\bnonce\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>"']+)|<(?:meta|input)\b[^>]*(?:csrf|xsrf|authenticity_token|requestverificationtoken)[^>]*>"#).ok()
+        // Bounded everywhere, so that a body of endless beginnings costs no square.
+        Regex::new(r#"(?i-u)\bnonce\s{0,8}=\s{0,8}(?:"[^"]{0,200}"|'[^']{0,200}'|[^\s>"']{1,200})|<(?:meta|input)\b[^<>]{0,300}(?:csrf|xsrf|authenticity_token|requestverificationtoken)[^<>]{0,300}>"#).ok()
     });
     match FLEETING.as_ref() {
         Some(fleeting) => secrets::sha256(&fleeting.replace_all(body, &b""[..])),

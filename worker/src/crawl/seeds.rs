@@ -22,7 +22,7 @@ use url::Url;
 
 use super::{
     Fetcher,
-    answer::Meaning,
+    answer::{Meaning, retry_after},
     dates,
     fetcher::Finding,
     pass,
@@ -57,8 +57,9 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Reads the site's robots.txt. Unreachable or failing rules forbid everything (RFC 9309 §2.3.1.4).
-    pub async fn open(job: &Job, settings: &scrape_job::Model) -> Result<Self> {
+    /// Reads the site's robots.txt. Unreachable or failing rules forbid everything (RFC 9309 §2.3.1.4); a crawl that has `begun` waits
+    /// for them instead of ending half done.
+    pub async fn open(job: &Job, settings: &scrape_job::Model, begun: bool) -> Result<Self> {
         let start = start_of(settings)?;
         let config = &job.ctx.config.crawl;
         let name = HostPort::of(&start).ok_or_else(|| Error::invalid("url", "has no host"))?;
@@ -80,9 +81,22 @@ impl Site {
                     delay: delay(config, &name, None),
                 });
             }
+            Err(error) if begun && error.is_retryable() => {
+                return Err(Error::unavailable(
+                    "site_unavailable",
+                    "robots.txt can't be had at the moment",
+                    error,
+                ));
+            }
             Err(error) => return Err(unreachable(&error)),
         };
         let status = response.status.as_u16();
+        if status == 429 || begun && status >= 500 {
+            return Err(busy(
+                &format!("robots.txt answers {status}"),
+                retry_after(&response.headers),
+            ));
+        }
         if status >= 500 {
             let message = format!("robots.txt answers {status}, which forbids to crawl the site until it is mended");
             return Err(Error::conflict("robots_unavailable", message));
@@ -97,14 +111,16 @@ impl Site {
 }
 
 /// Fills the frontier of a new crawl. Repeating it after a crash does no harm.
-pub(crate) async fn seed(fetcher: &Fetcher) -> Result<()> {
+pub(crate) async fn seed(fetcher: &Fetcher, with_sitemaps: bool) -> Result<()> {
     pass::catch_up(fetcher).await?;
     let tx = fetcher.job.read().await?;
     let begun = frontier::counts(&*tx, fetcher.job.id()).await?.total > 0;
     tx.commit().await?;
     let feeds = if begun { Vec::new() } else { start_page(fetcher).await? };
     earlier_pages(fetcher).await?;
-    sitemaps(fetcher, feeds).await?;
+    if with_sitemaps {
+        sitemaps(fetcher, feeds).await?;
+    }
     unchanged_by_date(fetcher).await
 }
 

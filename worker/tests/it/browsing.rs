@@ -222,3 +222,31 @@ async fn a_page_that_wedges_its_browser_fails_and_the_next_one_is_rendered() {
     assert_eq!(decisions["/fine"], "new: an empty framework shell");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_script_names_a_canonical_one_that_goes_away_speaks_for_itself() {
+    let script = format!(
+        "document.head.innerHTML += '<link rel=canonical href=/new>'; root.innerHTML = `<main>{}</main>`",
+        words("shipping").repeat(3)
+    );
+    let site = Site::start([
+        ("/", Page::html("Home", &format!("{}{}", words("home"), link("/old")))),
+        ("/old", shell(&script)),
+        ("/new", Page::html("New", &words("shipping").repeat(3))),
+    ])
+    .await;
+    let world = World::with(&site, &[("CHROMEDRIVER", chromedriver())], None).await;
+    let worker = world.worker();
+    let (id, _) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    assert!(
+        world.decisions(id).await["/old"].starts_with("duplicate: "),
+        "{:?}",
+        world.decisions(id).await
+    );
+    site.set("/new", Page::html("Gone", "gone").status(404));
+    let (id, _) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let decisions = world.decisions(id).await;
+    assert_eq!(decisions["/old"], "new: an empty framework shell", "{decisions:?}");
+    assert_eq!(via(&world, id, "/old").await.via, "browser");
+    worker.stop().await;
+}

@@ -156,6 +156,29 @@ fn the_client_is_led_to_no_canary() {
 }
 
 #[test]
+fn no_site_leads_to_a_place_that_is_excepted_for_another() {
+    inside(|lab| {
+        set_names(lab);
+        let excepted = Server::answering(ok("", b"the operator's own"));
+        let to = excepted.url("/");
+        let redirect =
+            format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let _public = Server::on((public_address(), 80).into(), move |_, stream| {
+            stream.write_all(redirect.as_bytes())
+        });
+        let hops = Server::redirecting(302, excepted.url("/").as_str());
+        run(async {
+            let client = Client::new(policy(&[excepted.place(), hops.place()])).unwrap();
+            let error = get(&client, "http://shop.test/".parse().unwrap()).await.unwrap_err();
+            assert_eq!(error.code(), "refused_address", "{error}");
+            assert!(excepted.heads().is_empty(), "it has not been asked");
+            let own = get(&client, hops.url("/")).await.unwrap();
+            assert_eq!(own.body, "the operator's own", "one excepted place leads to another");
+        });
+    });
+}
+
+#[test]
 fn the_proxy_leads_to_no_canary() {
     inside(|lab| {
         set_names(lab);

@@ -43,13 +43,17 @@ const REPORT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(300);
 /// A crawl that gave way while its pages are embedded looks again after this time.
 const EMBEDDING: Duration = Duration::from_secs(5);
+/// A crawl that gave way so often before all sitemaps were read begins without the rest: they would be read from the first again.
+const PATIENT_STARTS: i64 = 3;
 
 /// Runs or goes on with a crawl.
 pub(super) async fn run(job: &Job) -> Result<Ending> {
     let before = Progress::of(job);
     if before.phase != Phase::Indexing {
         let crawled = Box::pin(crawl(job, before.phase)).await;
-        if !matches!(crawled, Ok(None)) {
+        // Without a signal an error is the crawl's own: what was under way then counts as tried.
+        let gives_way = matches!(crawled, Ok(Some(_)));
+        if gives_way || crawled.is_err() && !matches!(job.signal.why(), None | Some(Interrupt::Lost)) {
             release(job).await;
         }
         if let Some(wait) = crawled? {
@@ -116,11 +120,12 @@ async fn visit(
     visitor: &Visitor,
     fruitful: &AtomicBool,
 ) -> Result<()> {
-    let site = Site::open(job, &settings).await?;
+    let site = Site::open(job, &settings, phase != Phase::Starting).await?;
     let renderer = Renderer::open(job, &settings).await?;
     let fetcher = Arc::new(Fetcher::new(job.clone(), settings, site, renderer)?);
     if phase == Phase::Starting {
-        seed(&fetcher).await?;
+        let sitemaps = Progress::of(job).postponed < PATIENT_STARTS;
+        seed(&fetcher, sitemaps).await?;
         let seeded = count(job, Phase::Crawling).await?;
         tell(job, &seeded, Outlook::default(), Some(visitor)).await?;
         fruitful.store(true, Relaxed);
@@ -178,9 +183,6 @@ async fn index_all(job: &Job, held: bool, retired: i64) -> Result<Option<Wait>> 
 
 /// Opens again what was under way; if that fails, the next run does it.
 async fn release(job: &Job) {
-    if matches!(job.signal.why(), None | Some(Interrupt::Lost)) {
-        return;
-    }
     let released = async {
         let tx = job.write().await?;
         frontier::release(&**tx, job.id()).await?;

@@ -54,6 +54,8 @@ pub(super) struct Progress {
     pub chunks_embedded: i64,
     /// Pages that were taken out of answers at the end.
     pub retired: i64,
+    /// How often the crawl gave way before it had read the sitemaps.
+    pub postponed: i64,
 }
 
 impl Progress {
@@ -159,6 +161,7 @@ pub(super) async fn count(job: &Job, phase: Phase) -> Result<Progress> {
         chunks: sum(&indexed, "chunks"),
         chunks_embedded: sum(&indexed, "chunks_embedded"),
         retired: 0,
+        postponed: 0,
     })
 }
 
@@ -184,7 +187,11 @@ pub(super) async fn tell_wait(job: &Job, wait: Wait) -> Result<()> {
     let tx = job.read().await?;
     let before = Progress::read(&jobs::get(&tx, job.id()).await?.progress);
     tx.commit().await?;
-    let progress = &count(job, before.phase).await?;
+    let postponed = before.postponed + i64::from(before.phase == Phase::Starting && wait.reason != Reason::OffPeak);
+    let progress = &Progress {
+        postponed,
+        ..count(job, before.phase).await?
+    };
     let now = job.ctx.clock.now();
     let told = Told {
         progress,
