@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod ids;
 pub mod jobs;
+pub mod language;
 pub mod lifecycle;
 pub mod pages;
 pub mod retrieval;

@@ -1,4 +1,5 @@
 //! Customers, their domains and keys, and the two ways into the database.
+mod assistant;
 mod customers;
 mod domains;
 mod keys;
@@ -7,6 +8,7 @@ mod proof;
 mod tx;
 mod visitors;
 
+pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
 pub use domains::{
     DomainRecord, HostName, Proof, add_domain, assign_domain, list_domains, mark_verified, own_domain, verified_hosts,
