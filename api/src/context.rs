@@ -1,7 +1,7 @@
 //! What handlers share: the pools, the models, the signers and the operator's settings of one process.
 use domain::{
     Result,
-    answering::Answerer,
+    answering::{AnswerCache, Answerer},
     clock::Clock,
     config::Config,
     jobs::{Dispatcher, Live},
@@ -75,9 +75,16 @@ impl Context {
             Some(_) => config.model.chat_model.clone(),
             None => "extractive".to_owned(),
         };
+        let cache = AnswerCache::new(
+            db.clone(),
+            &config.redis,
+            &config.security.master_key(),
+            clock.clone(),
+            life.clone(),
+        )?;
         Ok(Self {
             live: Live::new(db.clone(), &config.redis, life.clone())?,
-            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?,
+            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?.with_cache(cache),
             visitors: VisitorTokens::new(&config.security.master_key(), clock.clone()),
             admin_token: config.security.admin_token.clone(),
             cron_secret: config.security.cron_secret.clone(),

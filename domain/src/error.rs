@@ -115,6 +115,17 @@ impl Error {
         }
     }
 
+    /// The same failure for another one who waited for the same work; its causes become one text.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+            code: self.code,
+            message: self.message.clone(),
+            cause: self.cause.as_ref().map(|_| self.story().into()),
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> &Kind {
         &self.kind

@@ -18,6 +18,8 @@ pub struct Model {
     pub refusal_reason: Option<String>,
     pub timings: Json,
     pub cost_usd: f64,
+    pub origin: Option<Uuid>,
+    pub cached: bool,
     pub created_at: OffsetDateTime,
 }
 

@@ -19,6 +19,8 @@ mod m20261123_000008_page_hygiene;
 mod m20261123_000009_browser;
 mod m20261123_000010_polite_crawls;
 mod m20261123_000011_confirmation;
+mod m20261124_000016_query_cache;
+mod m20261124_000017_people;
 mod tables;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -41,6 +43,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000009_browser::Migration),
             Box::new(m20261123_000010_polite_crawls::Migration),
             Box::new(m20261123_000011_confirmation::Migration),
+            Box::new(m20261124_000016_query_cache::Migration),
+            Box::new(m20261124_000017_people::Migration),
         ]
     }
 }

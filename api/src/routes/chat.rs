@@ -78,6 +78,7 @@ struct ChatAnswer {
     #[oai(nullable)]
     refusal_reason: Option<String>,
     usage: Usage,
+    /// It was made for somebody who asked the same, and cost nothing.
     cached: bool,
     /// The model that wrote it, or `extractive`.
     model: String,
@@ -120,6 +121,7 @@ impl Api {
         let question = Question {
             session,
             text: body.0.message,
+            locale: None,
         };
         let meter = metrics::Chat::begin(&asker.customer.domain);
         let accept = req
@@ -267,7 +269,7 @@ impl ChatAnswer {
                 tokens_in: answered.usage.tokens_in,
                 tokens_out: answered.usage.tokens_out,
             },
-            cached: false,
+            cached: answered.cached,
             model: answered.model,
         }
     }

@@ -1,30 +1,30 @@
 //! The walk from a question to a stored answer.
-use futures::StreamExt;
-use serde::Serialize;
-use serde_json::{Value, json};
-use std::{collections::BTreeSet, pin::pin, time::Instant};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Instant;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
+    cache::{AnswerCache, Recipe},
     conversation::{self, Receipt, Turn},
-    extractive,
-    ground::{self, Checker},
-    model::{ChatModel, ChatModelError, Piece},
+    draft::Draft,
+    model::ChatModel,
     prompt,
     support::{self, Refusal},
+    written::{Written, refuse},
 };
 use crate::{
     Error, Result,
     config::ModelConfig,
-    retrieval::{Mode, Passage, Searcher},
-    tenancy::{Customer, Db, settings},
+    ids,
+    language::Locale,
+    retrieval::{Mode, Searcher},
+    tenancy::{Customer, Db},
 };
 
 /// Passages that are considered.
-const CONSIDERED: usize = 12;
-/// Sources that an answer shows.
-const SHOWN: usize = 4;
+pub(super) const CONSIDERED: usize = 12;
 
 /// A visitor's question.
 #[derive(Clone, Debug)]
@@ -33,10 +33,12 @@ pub struct Question {
     pub session: Uuid,
     /// 1 to 2000 characters.
     pub text: String,
+    /// The language of the page or of the visitor, where the question alone doesn't tell.
+    pub locale: Option<Locale>,
 }
 
 /// A page that an answer rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// What citations name it by, from 1.
     pub n: usize,
@@ -51,7 +53,7 @@ pub struct Source {
 }
 
 /// What an answer cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
     pub tokens_in: u64,
@@ -76,9 +78,25 @@ pub struct Answer {
     pub usage: Usage,
     /// The model that wrote it, or `extractive`.
     pub model: String,
+    /// It was made for somebody who asked the same.
+    pub cached: bool,
 }
 
 impl Answer {
+    /// Of no conversation yet.
+    fn of(written: Written, cached: bool) -> Self {
+        Self {
+            conversation: Uuid::nil(),
+            message: Uuid::nil(),
+            text: written.text,
+            sources: written.sources,
+            refusal: written.refusal,
+            usage: written.usage,
+            model: written.model,
+            cached,
+        }
+    }
+
     /// Whether the site does not say.
     pub fn refused(&self) -> bool {
         self.refusal.is_some()
@@ -96,17 +114,11 @@ pub enum Part {
 #[derive(Clone)]
 pub struct Answerer {
     db: Db,
-    searcher: Searcher,
-    model: Option<ChatModel>,
-    simplified: bool,
-}
-
-struct Written {
-    text: String,
-    sources: Vec<Source>,
-    refusal: Option<Refusal>,
-    usage: Usage,
-    model: String,
+    pub(super) searcher: Searcher,
+    pub(super) model: Option<ChatModel>,
+    pub(super) simplified: bool,
+    pub(super) recipe: Recipe,
+    pub(super) cache: Option<AnswerCache>,
 }
 
 impl Answerer {
@@ -117,7 +129,16 @@ impl Answerer {
             searcher,
             model: ChatModel::from_config(config)?,
             simplified: config.simplified,
+            recipe: Recipe::of(config),
+            cache: None,
         })
+    }
+
+    /// Gives answers that were given before, where that is right.
+    #[must_use]
+    pub fn with_cache(mut self, cache: AnswerCache) -> Self {
+        self.cache = Some(cache);
+        self
     }
 
     /// Answers and stores. Text goes to `parts` as it is written, if somebody listens; dropping the future ends the work,
@@ -138,280 +159,89 @@ impl Answerer {
         }
         let began = Instant::now();
         let history = conversation::recent(&self.db.tenant(customer).await?, question.session).await?;
+        let draft = match self.shared(customer, text, question.locale, &history) {
+            Some((cache, key)) => {
+                let work = self.work(customer, text);
+                cache.answer(customer, &key, parts.as_ref(), work).await?
+            }
+            None => self.draft(customer, text, &history, parts.as_ref()).await?,
+        };
+        self.keep(customer, question.session, text, draft, began).await
+    }
+
+    /// What a visitor is answered who asks this first. Nothing is stored, and nothing is taken from a cache.
+    pub async fn preview(&self, customer: &Customer, text: &str) -> Result<Answer> {
+        let draft = self.draft(customer, text, &[], None).await?;
+        Ok(Answer::of(draft.written, false))
+    }
+
+    /// Searches and writes; nothing is stored.
+    pub(super) async fn draft(
+        &self,
+        customer: &Customer,
+        text: &str,
+        history: &[Turn],
+        parts: Option<&mpsc::Sender<Part>>,
+    ) -> Result<Draft> {
+        let began = Instant::now();
         let found = self.searcher.search(customer, text, Mode::Hybrid, CONSIDERED).await?;
         let searched = began.elapsed();
         let written = match support::check(&found.passages, found.known) {
             Err(refusal) => refuse(customer, refusal, &found.passages),
-            Ok(()) => {
-                self.write(customer, text, &found.passages, &history, parts.as_ref())
-                    .await?
-            }
+            Ok(()) => self.write(customer, text, &found.passages, history, parts).await?,
         };
         if written.model == "extractive" {
-            send(parts.as_ref(), &written.text).await;
+            send(parts, &written.text).await;
         }
-        let timings = json!({ "search_ms": searched.as_millis() as u64, "total_ms": began.elapsed().as_millis() as u64, "mode": found.mode });
-        self.keep(customer, question.session, text, written, &found.passages, timings)
-            .await
+        let kept = found
+            .passages
+            .iter()
+            .map(|p| json!({ "chunk": p.chunk, "page": p.page, "page_version": p.page_version, "score": p.score }));
+        Ok(Draft {
+            origin: ids::new_id(),
+            lasting: history.is_empty() && self.lasts(&written, found.mode),
+            written,
+            passages: kept.collect::<Vec<_>>().into(),
+            prompt_version: prompt::VERSION.to_owned(),
+            timings: json!({ "search_ms": searched.as_millis() as u64, "mode": found.mode }),
+            cached: None,
+        })
     }
 
+    /// Stores a visitor's question with its answer.
     async fn keep(
         &self,
         customer: &Customer,
         session: Uuid,
         question: &str,
-        written: Written,
-        passages: &[Passage],
-        timings: Value,
+        draft: Draft,
+        began: Instant,
     ) -> Result<Answer> {
-        let Written {
-            text,
-            sources,
-            refusal,
-            usage,
-            model,
-        } = written;
-        let mut answer = Answer {
-            conversation: Uuid::nil(),
-            message: Uuid::nil(),
-            text,
-            sources,
-            refusal,
-            usage,
-            model,
-        };
-        let kept = passages
-            .iter()
-            .map(|p| json!({ "chunk": p.chunk, "page": p.page, "page_version": p.page_version, "score": p.score }));
-        let passages = kept.collect::<Vec<_>>().into();
-        let tx = self.db.tenant(customer).await?;
-        let model = answer.model.clone();
+        let Draft {
+            written, mut timings, ..
+        } = draft;
+        timings["total_ms"] = json!(began.elapsed().as_millis() as u64);
+        let model = written.model.clone();
         let receipt = Receipt {
             model: &model,
-            prompt_version: prompt::VERSION,
-            passages,
+            prompt_version: &draft.prompt_version,
+            passages: draft.passages,
             timings,
+            origin: draft.origin,
+            cached: draft.cached.is_some(),
         };
+        let mut answer = Answer::of(written, receipt.cached);
+        let tx = self.db.tenant(customer).await?;
         (answer.conversation, answer.message) = conversation::store(&tx, session, question, &answer, &receipt).await?;
         tx.commit().await?;
         Ok(answer)
     }
-
-    async fn write(
-        &self,
-        customer: &Customer,
-        question: &str,
-        passages: &[Passage],
-        history: &[Turn],
-        parts: Option<&mpsc::Sender<Part>>,
-    ) -> Result<Written> {
-        let Some(model) = &self.model else {
-            return self.extract(customer, question, passages).await;
-        };
-        match self.generate(model, customer, question, passages, history, parts).await {
-            Ok(written) => Ok(written),
-            Err(Failure::Silent(error)) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the provider failed; answering from the site's own words"
-                );
-                self.extract(customer, question, passages).await
-            }
-            Err(Failure::BrokenOff(error)) => {
-                let message = "the answer broke off; please ask again";
-                Err(Error::unavailable("provider_broke_off", message, error))
-            }
-        }
-    }
-
-    /// How near each text is to the question; none without a model.
-    async fn nearness(&self, question: &str, mut texts: Vec<String>) -> Result<Option<Vec<f32>>> {
-        texts.insert(0, question.to_owned());
-        let vectors = self.searcher.embed_query(&texts).await?;
-        Ok(vectors.map(|vectors| {
-            let dot = |v: &Vec<f32>| v.iter().zip(&vectors[0]).map(|(a, b)| a * b).sum::<f32>();
-            vectors[1..].iter().map(dot).collect()
-        }))
-    }
-
-    /// Quotes the section of the best passage; the other pages are further sources.
-    async fn extract(&self, customer: &Customer, question: &str, passages: &[Passage]) -> Result<Written> {
-        let best = passages
-            .first()
-            .ok_or_else(|| Error::internal("quoting", "no passage"))?;
-        let section = extractive::Section::new(best, &self.searcher.section(customer, best).await?);
-        let near = self.nearness(question, section.texts()).await?;
-        let body = extractive::compose(&section, near.as_deref().unwrap_or_default(), self.simplified);
-        let sources = sources(&one_a_page(passages));
-        // The mark stands on a line of its own after a list, table or code block.
-        let mark = if body.ends_with("```") || body.lines().last().is_some_and(|l| l.starts_with('|')) {
-            "\n\n[1]"
-        } else {
-            " [1]"
-        };
-        Ok(Written {
-            text: body + mark,
-            sources,
-            refusal: None,
-            usage: Usage::default(),
-            model: "extractive".into(),
-        })
-    }
-
-    async fn generate(
-        &self,
-        model: &ChatModel,
-        customer: &Customer,
-        question: &str,
-        passages: &[Passage],
-        history: &[Turn],
-        parts: Option<&mpsc::Sender<Part>>,
-    ) -> Result<Written, Failure> {
-        let shown: Vec<&Passage> = passages.iter().take(SHOWN * 2).collect();
-        let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
-        let messages = prompt::messages(customer, question, &numbered, history, self.simplified);
-        let urls: Vec<&str> = shown.iter().map(|p| p.url.as_str()).collect();
-        let mut writing = Writing::new(parts, Checker::new(shown.len(), urls));
-        let mut usage = Usage::default();
-        let mut stream = pin!(model.stream(&messages).await.map_err(Failure::Silent)?);
-        while let Some(piece) = stream.next().await {
-            match piece {
-                Ok(Piece::Usage(tokens_in, tokens_out)) => usage = Usage { tokens_in, tokens_out },
-                Ok(Piece::Text(more)) => writing.take(&more).await,
-                Err(error) if writing.shown.is_empty() => return Err(Failure::Silent(error)),
-                Err(error) => return Err(Failure::BrokenOff(error)),
-            }
-        }
-        let Some((text, cited)) = writing.finish().await else {
-            let refused = refuse(customer, Refusal::NotAnswered, passages);
-            send(parts, &refused.text).await;
-            return Ok(Written {
-                usage,
-                model: model.name().into(),
-                ..refused
-            });
-        };
-        let cited = |s: &Source| cited.is_empty() || cited.contains(&s.n);
-        Ok(Written {
-            text,
-            sources: sources(&shown).into_iter().filter(cited).collect(),
-            refusal: None,
-            usage,
-            model: model.name().into(),
-        })
-    }
 }
 
-/// How a model can fail: before anything was shown, or in the middle of it.
-enum Failure {
-    Silent(ChatModelError),
-    BrokenOff(ChatModelError),
-}
-
-/// An answer being written by a model, shown as it is checked.
-struct Writing<'a> {
-    parts: Option<&'a mpsc::Sender<Part>>,
-    checker: Checker<'a>,
-    /// Text that may still be the beginning of the model's word for a refusal, which must never be seen.
-    held: Option<String>,
-    shown: String,
-}
-
-impl<'a> Writing<'a> {
-    fn new(parts: Option<&'a mpsc::Sender<Part>>, checker: Checker<'a>) -> Self {
-        Self {
-            parts,
-            checker,
-            held: Some(String::new()),
-            shown: String::new(),
-        }
-    }
-
-    async fn take(&mut self, more: &str) {
-        let text = match self.held.take() {
-            None => more.to_owned(),
-            Some(held) => {
-                let text = format!("{held}{more}");
-                if ground::NO_ANSWER.starts_with(text.trim()) || text.trim().starts_with(ground::NO_ANSWER) {
-                    self.held = Some(text);
-                    return;
-                }
-                text.trim_start().to_owned()
-            }
-        };
-        let ready = self.checker.push(&text);
-        self.show(&ready).await;
-    }
-
-    async fn show(&mut self, text: &str) {
-        if !text.is_empty() {
-            send(self.parts, text).await;
-            self.shown.push_str(text);
-        }
-    }
-
-    /// The whole text and the sources that it cites; none if the model said that there is no answer.
-    async fn finish(mut self) -> Option<(String, BTreeSet<usize>)> {
-        let checker = std::mem::replace(&mut self.checker, Checker::new(0, Vec::new()));
-        let (rest, cited) = checker.finish();
-        self.show(&rest).await;
-        (self.held.is_none() && !self.shown.is_empty()).then_some((self.shown, cited))
-    }
-}
-
-async fn send(parts: Option<&mpsc::Sender<Part>>, text: &str) {
+/// Passes text on, if somebody listens.
+pub(super) async fn send(parts: Option<&mpsc::Sender<Part>>, text: &str) {
     if let Some(parts) = parts {
         // Nobody listens any more: the caller drops this future.
         let _ = parts.send(Part::Token(text.to_owned())).await;
     }
-}
-
-fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage]) -> Written {
-    let contact = match (settings(customer, "contact_email"), settings(customer, "contact_url")) {
-        (Some(email), _) => format!(" You can reach us at {email}."),
-        (None, Some(url)) => format!(" You can reach us at {url}."),
-        (None, None) => String::new(),
-    };
-    let text = match refusal {
-        Refusal::NothingIndexed => format!("This site has not been read yet, so I can't answer.{contact}"),
-        Refusal::NotOnSite | Refusal::NotAnswered => format!("The site does not say.{contact}"),
-    };
-    let sources = if refusal == Refusal::NotAnswered {
-        sources(&one_a_page(passages))
-    } else {
-        Vec::new()
-    };
-    Written {
-        text,
-        sources,
-        refusal: Some(refusal),
-        usage: Usage::default(),
-        model: "extractive".into(),
-    }
-}
-
-/// The best passage of each page.
-fn one_a_page(passages: &[Passage]) -> Vec<&Passage> {
-    let mut shown: Vec<&Passage> = Vec::new();
-    for passage in passages {
-        if shown.len() < SHOWN && shown.iter().all(|p| p.page != passage.page) {
-            shown.push(passage);
-        }
-    }
-    shown
-}
-
-fn sources(passages: &[&Passage]) -> Vec<Source> {
-    let source = |(i, p): (usize, &&Passage)| Source {
-        n: i + 1,
-        title: if p.title.is_empty() {
-            p.url.clone()
-        } else {
-            p.title.clone()
-        },
-        url: p.url.clone(),
-        snippet: p.text.chars().take(240).collect(),
-        score: (p.score * 1000.0).round() / 1000.0,
-    };
-    passages.iter().enumerate().map(source).collect()
 }

@@ -69,6 +69,10 @@ pub struct Receipt<'a> {
     pub passages: Value,
     /// Milliseconds of each step.
     pub timings: Value,
+    /// The work that made the answer; receipts of copies name the original's.
+    pub origin: Uuid,
+    /// The answer was made for somebody who asked the same.
+    pub cached: bool,
 }
 
 /// Stores a question, its answer and the receipt; returns the conversation's and the answer's ids.
@@ -81,8 +85,8 @@ pub async fn store(
 ) -> Result<(Uuid, Uuid)> {
     const MESSAGE: &str = "INSERT INTO messages (id, customer_id, conversation_id, role, text, sources, refused, usage)
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings)
-                           VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached)
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats, tokens_in, tokens_out) VALUES ($1, current_date, 1, $2, $3)
         ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1, tokens_in = u.tokens_in + excluded.tokens_in,
           tokens_out = u.tokens_out + excluded.tokens_out";
@@ -123,6 +127,8 @@ pub async fn store(
         receipt.passages.clone().into(),
         answer.refusal.map(|r| r.as_str().to_owned()).into(),
         receipt.timings.clone().into(),
+        receipt.origin.into(),
+        receipt.cached.into(),
     ];
     tx.execute_raw(sql(RECEIPT, values)).await?;
     let spent = [

@@ -1,6 +1,6 @@
 //! The support check: does the site say anything about this at all? Pure; thresholds are measured
 //! (`docs/adr/0005-support-check.md`).
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::retrieval::Passage;
 
@@ -18,7 +18,7 @@ const KNOWN: f64 = 0.75;
 const COVERAGE_ALONE: f64 = 0.6;
 
 /// Why an answer was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Nothing is indexed yet.

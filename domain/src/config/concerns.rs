@@ -55,6 +55,8 @@ impl DatabaseConfig {
 pub struct RedisConfig {
     /// Job errands and live events.
     pub url: SecretString,
+    /// Cached answers: a server that may forget.
+    pub cache_url: SecretString,
     /// Whether the process refuses to work without Redis.
     pub required: bool,
 }
@@ -62,13 +64,17 @@ pub struct RedisConfig {
 impl RedisConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let url = r.required("REDIS_URL", "redis://localhost:6379");
-        if !url.is_empty()
-            && let Err(error) = redis_link::Address::parse(&url)
-        {
-            r.wrong("REDIS_URL", error.to_string(), "redis://localhost:6379");
+        let cache_url = r.optional("REDIS_CACHE_URL").unwrap_or_else(|| url.clone());
+        for (name, url) in [("REDIS_URL", &url), ("REDIS_CACHE_URL", &cache_url)] {
+            if !url.is_empty()
+                && let Err(error) = redis_link::Address::parse(url)
+            {
+                r.wrong(name, error.to_string(), "redis://localhost:6379");
+            }
         }
         Self {
             url: url.into(),
+            cache_url: cache_url.into(),
             required: r.parsed("REQUIRE_REDIS", false, "true"),
         }
     }

@@ -1,0 +1,229 @@
+//! Answers that were given before: in the process (500, 5 min), in Redis (5 min), in `query_cache` (30 min); and one piece of work
+//! for equal questions that are asked at the same time.
+//!
+//! A key stands for everything that an answer depends on, so nothing is ever invalidated: a changed page moves the customer's index
+//! version on, a changed setting changes its text, and old entries are never asked for again. The customer's row is read when a
+//! question is authenticated, by every process, so that no replica answers from an index that has changed.
+//!
+//! What must stay true:
+//! - one customer's answer never reaches another: the customer is hashed into the key, names the entry in every layer, is checked
+//!   by the seal, and the table has row-level security;
+//! - what a visitor said earlier never reaches another visitor: only work without history is kept;
+//! - what leaves the process is sealed with the installation's key, and opened again only under the key that it was sealed for:
+//!   anything else is a miss. A layer that is away is a miss, too;
+//! - nobody waits behind a lock: the maps are locked for a look, never over an await.
+mod entry;
+mod flight;
+mod key;
+mod local;
+mod personal;
+mod remote;
+mod table;
+
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+pub use self::key::Recipe;
+pub(super) use self::{key::Key, personal::personal};
+
+use self::{
+    entry::{Entry, Sealer},
+    flight::{Flights, Pilot},
+    local::Local,
+    remote::Remote,
+};
+use super::{answerer::Part, draft::Draft};
+use crate::{
+    Result,
+    clock::Clock,
+    config::RedisConfig,
+    lifecycle::Lifecycle,
+    tenancy::{Customer, Db},
+};
+
+/// An entry is good for so long in this process and in Redis.
+const SHORT: Duration = Duration::from_mins(5);
+/// And never longer than this, whichever layers it went through.
+const LONG: Duration = Duration::from_mins(30);
+/// A sealed entry of more bytes is not kept.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// The layers, and the work that is under way. Cloning shares.
+#[derive(Clone)]
+pub struct AnswerCache(Arc<Layers>);
+
+struct Layers {
+    db: Db,
+    clock: Clock,
+    life: Lifecycle,
+    sealer: Sealer,
+    local: Local,
+    remote: Remote,
+    flights: Flights,
+}
+
+/// Where an answer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    Process,
+    Redis,
+    Database,
+    /// Somebody was just making it.
+    Flight,
+}
+
+impl Layer {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Redis => "redis",
+            Self::Database => "database",
+            Self::Flight => "flight",
+        }
+    }
+}
+
+impl AnswerCache {
+    /// Entries that leave the process are sealed with `master`, the installation's key. Work goes on until `life` ends.
+    pub fn new(db: Db, redis: &RedisConfig, master: &[u8], clock: Clock, life: Lifecycle) -> Result<Self> {
+        Ok(Self(Arc::new(Layers {
+            db,
+            local: Local::new(clock.clone()),
+            remote: Remote::new(redis)?,
+            sealer: Sealer::new(master),
+            flights: Flights::default(),
+            clock,
+            life,
+        })))
+    }
+
+    /// The answer under `key`, if there is one; does not begin any work.
+    pub(super) async fn find(&self, customer: &Customer, key: &Key) -> Option<Draft> {
+        match self.remembered(key) {
+            Some(draft) => Some(draft),
+            None => self.recall(customer, key).await,
+        }
+    }
+
+    /// The answer under `key`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at
+    /// the same time share one piece of work, which ends when the last of them has left. Where it fails before anything was
+    /// heard, one of those who waited begins it again; once.
+    pub(super) async fn answer<W, F>(
+        &self,
+        customer: &Customer,
+        key: &Key,
+        parts: Option<&mpsc::Sender<Part>>,
+        work: W,
+    ) -> Result<Draft>
+    where
+        W: Fn(mpsc::Sender<Part>) -> F + Send + Sync,
+        F: Future<Output = Result<Draft>> + Send + 'static,
+    {
+        if let Some(draft) = self.remembered(key) {
+            draft.tell(parts).await;
+            return Ok(draft);
+        }
+        let mut again = false;
+        loop {
+            let (seat, pilot) = self.0.flights.board(key)?;
+            let leads = pilot.is_some();
+            if let Some(pilot) = pilot {
+                let (sender, told) = mpsc::channel(64);
+                let flight = self
+                    .clone()
+                    .fly(customer.clone(), key.clone(), pilot, told, work(sender));
+                self.0.life.spawn(flight);
+            }
+            match seat.ride(parts).await {
+                Ok(draft) => return Ok(draft),
+                Err(failed) if leads || again || failed.heard => return Err(failed.error),
+                Err(_) => again = true,
+            }
+        }
+    }
+
+    /// Looks outside of the process, else does the work; keeps what it made.
+    async fn fly(
+        self,
+        customer: Customer,
+        key: Key,
+        pilot: Pilot,
+        told: mpsc::Receiver<Part>,
+        work: impl Future<Output = Result<Draft>>,
+    ) {
+        let made = async {
+            match self.recall(&customer, &key).await {
+                Some(draft) => Ok(draft),
+                None => work.await,
+            }
+        };
+        let landed = |draft: &Draft| self.remember(&key, draft);
+        if let Some(draft) = pilot.fly(made, told, landed).await {
+            self.keep(&customer, &key, &draft).await;
+        }
+    }
+
+    /// What this process remembers.
+    fn remembered(&self, key: &Key) -> Option<Draft> {
+        let found = self.0.local.get(key);
+        count(Layer::Process, if found.is_some() { "hit" } else { "miss" });
+        found.map(|entry| entry.draft(Layer::Process.as_str()))
+    }
+
+    /// What the layers outside of the process have; remembered here from now on.
+    async fn recall(&self, customer: &Customer, key: &Key) -> Option<Draft> {
+        let open = |sealed: Option<String>, layer: Layer| {
+            let found = sealed.map(|sealed| self.0.sealer.open(key, &sealed, self.0.clock.now()));
+            let result = match &found {
+                None => "miss",
+                Some(None) => "unreadable",
+                Some(Some(_)) => "hit",
+            };
+            count(layer, result);
+            found.flatten()
+        };
+        let (layer, entry) = match open(self.0.remote.get(key).await, Layer::Redis) {
+            Some(entry) => (Layer::Redis, entry),
+            None => {
+                let sealed = table::get(&self.0.db, customer, key).await;
+                let entry = open(sealed, Layer::Database)?;
+                self.0
+                    .remote
+                    .put(key, &self.0.sealer.seal(key, &entry)?, entry.left(self.0.clock.now()))
+                    .await;
+                (Layer::Database, entry)
+            }
+        };
+        let draft = entry.draft(layer.as_str());
+        self.0.local.put(key.clone(), entry);
+        Some(draft)
+    }
+
+    /// Keeps a new answer in the process, if it may be kept.
+    fn remember(&self, key: &Key, draft: &Draft) {
+        if draft.lasting && draft.cached.is_none() {
+            self.0.local.put(key.clone(), Entry::new(draft, self.0.clock.now()));
+        }
+    }
+
+    /// Keeps a new answer outside of the process, if it may be kept.
+    async fn keep(&self, customer: &Customer, key: &Key, draft: &Draft) {
+        if !draft.lasting || draft.cached.is_some() {
+            return;
+        }
+        let entry = Entry::new(draft, self.0.clock.now());
+        if let Some(sealed) = self.0.sealer.seal(key, &entry) {
+            self.0.remote.put(key, &sealed, SHORT).await;
+            table::put(&self.0.db, customer, key, &sealed).await;
+        }
+    }
+}
+
+fn count(layer: Layer, result: &'static str) {
+    metrics::counter!("omniops_cache_requests_total", "layer" => layer.as_str(), "result" => result).increment(1);
+}
+
+/// Counts a question that may not be answered from the cache, by the reason.
+pub(super) fn passed_by(reason: &'static str) {
+    metrics::counter!("omniops_cache_bypassed_total", "reason" => reason).increment(1);
+}
