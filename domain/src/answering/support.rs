@@ -80,8 +80,8 @@ pub(super) mod tests {
             text: text.into(),
             score: cosine.unwrap_or(coverage),
             cosine,
-            lexical: 0.0,
             coverage,
+            ..Passage::default()
         }
     }
 

@@ -16,8 +16,21 @@ const SHORT: usize = 80;
 /// Shorter questions are names of subjects, which many sections have.
 const HEADING_WORDS: usize = 3;
 
+/// What a chunk was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A piece of the page's content.
+    #[default]
+    Content,
+    /// A question with its answer, which the last heading and the text are, whole.
+    Faq,
+    /// What is known of a product apart from its price and stock, which are never read from text.
+    Product,
+}
+
 /// A chunk with its scores.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Passage {
     /// The chunk.
     pub chunk: Uuid,
@@ -29,6 +42,8 @@ pub struct Passage {
     pub url: String,
     /// The page's title.
     pub title: String,
+    /// What it was made of.
+    pub kind: Kind,
     /// Position on the page.
     pub ordinal: i32,
     /// `Title > Section > …`.
@@ -117,6 +132,7 @@ fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
         page_version: c.page_version,
         url: c.url,
         title: c.title,
+        kind: Kind::Content,
         ordinal: c.ordinal,
         heading_path: c.heading_path,
         text: c.text,

@@ -6,6 +6,6 @@ mod fuse;
 mod query;
 mod searcher;
 
-pub use fuse::{LEXICAL_WEIGHT, Passage, fuse, known};
+pub use fuse::{Kind, LEXICAL_WEIGHT, Passage, fuse, known};
 pub use query::{Candidate, EXACT_LIMIT};
 pub use searcher::{Mode, Search, Searcher};
