@@ -1,8 +1,10 @@
 //! `omniops eval`: the product's own path over labelled sets, for scorers to judge.
+mod answers;
 mod extraction;
 mod retrieval;
 
 use anyhow::Result;
+use domain::tenancy::HostName;
 use std::path::PathBuf;
 
 /// What to measure.
@@ -19,6 +21,18 @@ pub enum Command {
         #[arg(long, default_value = "hybrid")]
         mode: domain::retrieval::Mode,
     },
+    /// Ask a set's questions of an installation's index (`DATABASE_URL`) and judge the answers.
+    Answers {
+        /// Questions with the pages and phrases that answer them (repeatable); cli/evals/README.md has the format.
+        #[arg(long, required = true, value_name = "FILE")]
+        set: Vec<PathBuf>,
+        /// A domain of the customer whose site it is.
+        #[arg(long, value_name = "NAME")]
+        domain: HostName,
+        /// Where the answers go: one a line, with what was expected.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Extract the main content of a folder's pages.
     Extraction {
         /// Folder with html/ID.html.gz, and truth/ID.json for the pages' URLs.
@@ -33,6 +47,7 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     match command {
         Command::Retrieval { set, out, mode } => retrieval::run(&set, &out, mode).await,
+        Command::Answers { set, domain, out } => answers::run(&set, &domain, out.as_deref()).await,
         Command::Extraction { dir, out } => extraction::run(&dir, &out),
     }
 }
