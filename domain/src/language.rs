@@ -145,7 +145,7 @@ const MARKS: [(Locale, &str, &str); 8] = [
     (
         Locale::En,
         "",
-        "the is are was does did how what where when which who why can could would should you your my i'm it's have has had \
+        "the is are was do does did you to i how what where when which who why can could would should you your my i'm it's have has had \
          this these those there with from for and much many long about please any get not if of we our they be will been \
          hello hi hey thanks thank goodbye bye ship shipping",
     ),

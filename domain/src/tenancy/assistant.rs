@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{Customer, Db, sql};
-use crate::{Error, FieldError, Result, audit, error::Kind, language::Locale};
+use crate::{Error, FieldError, Result, audit, error::Kind, language::Locale, people::HandoffSettings};
 
 /// The language key of a greeting for every language that has none of its own.
 pub const ANY_LANGUAGE: &str = "default";
@@ -108,7 +108,8 @@ pub async fn change_settings(
     // What was stored long ago and is not touched now is nobody's mistake today.
     wrong.retain(|w| patch.contains_key(w.field.split(['.', '[']).next().unwrap_or_default()));
     refused(wrong)?;
-    tx.execute_raw(sql(WRITE, [customer.id.into(), settings.clone().into()])).await?;
+    tx.execute_raw(sql(WRITE, [customer.id.into(), settings.clone().into()]))
+        .await?;
     let entry = audit::Entry {
         customer: Some(customer.id),
         actor,
@@ -174,6 +175,8 @@ fn read(settings: &Map<String, Value>, wrong: &mut Vec<FieldError>) -> Assistant
                 let each = |reader: &mut Reader<'_>, name: &str, value: &Value| reader.line(name, value, 120);
                 read.texts = reader.fields(name, value, &["title", "subtitle", "placeholder"], each);
             }
+            "handoff" => reader.handoff(value),
+            "retention_days" => reader.days(name, value),
             _ => drop(reader.no::<()>(name, "is not known here")),
         }
     }
@@ -196,6 +199,21 @@ impl Reader<'_> {
     fn text<'v>(&mut self, field: &str, value: &'v Value) -> Option<&'v str> {
         let text = value.as_str();
         text.or_else(|| self.no(field, "must be a string"))
+    }
+
+    /// How conversations are handed over to people, which `people` reads.
+    fn handoff(&mut self, value: &Value) {
+        let read = HandoffSettings::read(&json!({ "handoff": value }));
+        if let Err(Kind::Invalid(fields)) = read.as_ref().map_err(Error::kind) {
+            self.wrong.extend(fields.iter().cloned());
+        }
+    }
+
+    /// How long conversations are kept.
+    fn days(&mut self, field: &str, value: &Value) {
+        if !value.as_u64().is_some_and(|days| (1..=3650).contains(&days)) {
+            self.no::<()>(field, "must be a number of days from 1 to 3650");
+        }
     }
 
     /// A text of one line.
@@ -228,7 +246,9 @@ impl Reader<'_> {
         }
         let codes = Locale::EACH.map(Locale::code);
         let known: Vec<&str> = codes.into_iter().chain([ANY_LANGUAGE]).collect();
-        self.fields(field, value, &known, |reader, name, value| reader.line(name, value, MOST))
+        self.fields(field, value, &known, |reader, name, value| {
+            reader.line(name, value, MOST)
+        })
     }
 
     fn questions(&mut self, field: &str, value: &Value) -> Option<Vec<String>> {
@@ -236,17 +256,28 @@ impl Reader<'_> {
             return self.no(field, "must be an array");
         };
         if items.len() > SUGGESTIONS {
-            return self.no(field, format!("must have at most {SUGGESTIONS} items, not {}", items.len()));
+            return self.no(
+                field,
+                format!("must have at most {SUGGESTIONS} items, not {}", items.len()),
+            );
         }
         let items = items.iter().enumerate();
-        Some(items.filter_map(|(i, item)| self.line(&format!("{field}[{i}]"), item, 200)).collect())
+        Some(
+            items
+                .filter_map(|(i, item)| self.line(&format!("{field}[{i}]"), item, 200))
+                .collect(),
+        )
     }
 
     fn email(&mut self, field: &str, value: &Value) -> Option<String> {
         let text = self.line(field, value, 254)?;
         let sound = |c: char| !c.is_whitespace() && !"<>,;:\"()[]\\?&".contains(c);
         let right = text.split_once('@').is_some_and(|(user, host)| {
-            !user.is_empty() && host.contains('.') && !host.contains('@') && !host.starts_with('.') && !host.ends_with('.')
+            !user.is_empty()
+                && host.contains('.')
+                && !host.contains('@')
+                && !host.starts_with('.')
+                && !host.ends_with('.')
         });
         if right && text.chars().all(sound) {
             Some(text)
@@ -345,7 +376,13 @@ mod tests {
         assert_eq!(read.greeting(Some(Locale::De)), None);
         assert_eq!(read.theme.get("mode").map(String::as_str), Some("dark"));
         assert_eq!((read.tone, read.contact_email), (Tone::Neutral, None));
-        for address in ["a@b", "@b.example", "a b@c.example", "a@c.example\r\nBcc: x@y.example", "Ann <a@c.example>"] {
+        for address in [
+            "a@b",
+            "@b.example",
+            "a b@c.example",
+            "a@c.example\r\nBcc: x@y.example",
+            "Ann <a@c.example>",
+        ] {
             assert_eq!(complaints(json!({ "contact_email": address })).len(), 1, "{address}");
         }
     }
@@ -356,13 +393,22 @@ mod tests {
         let plain = read(json!({ "greeting": "Hi" }));
         assert_eq!(plain.greeting(Some(Locale::Fr)), Some("Hi"));
         let both = read(json!({ "greeting": { "default": "Hi", "fr": "Salut" } }));
-        assert_eq!((both.greeting(Some(Locale::Fr)), both.greeting(None)), (Some("Salut"), Some("Hi")));
+        assert_eq!(
+            (both.greeting(Some(Locale::Fr)), both.greeting(None)),
+            (Some("Salut"), Some("Hi"))
+        );
     }
 
     #[test]
     fn a_patch_changes_what_it_names_and_null_removes() {
         let mut stored = json!({ "name": "Ada", "theme": { "color": "#112233", "mode": "dark" }, "tone": "formal" });
-        merge(&mut stored, &object(json!({ "name": null, "theme": { "mode": null, "position": "left" } })));
-        assert_eq!(stored, json!({ "theme": { "color": "#112233", "position": "left" }, "tone": "formal" }));
+        merge(
+            &mut stored,
+            &object(json!({ "name": null, "theme": { "mode": null, "position": "left" } })),
+        );
+        assert_eq!(
+            stored,
+            json!({ "theme": { "color": "#112233", "position": "left" }, "tone": "formal" })
+        );
     }
 }

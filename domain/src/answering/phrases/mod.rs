@@ -74,12 +74,16 @@ pub fn greeting(customer: &Customer, settings: &AssistantSettings, locale: Optio
     if let Some(own) = settings.greeting(locale) {
         return own.to_owned();
     }
-    let phrases = of(locale);
-    [hello(customer, settings, locale), phrases.ask.to_owned()].join(" ")
+    greeting_back(customer, settings, locale)
 }
 
-/// A greeting with the assistant's name, if it has one.
-pub(super) fn hello(customer: &Customer, settings: &AssistantSettings, locale: Option<Locale>) -> String {
+/// A greeting to whoever greets: with the assistant's name, if it has one.
+pub(super) fn greeting_back(customer: &Customer, settings: &AssistantSettings, locale: Option<Locale>) -> String {
+    let phrases = of(locale);
+    [&hello(customer, settings, locale), phrases.ask].join(" ")
+}
+
+fn hello(customer: &Customer, settings: &AssistantSettings, locale: Option<Locale>) -> String {
     let phrases = of(locale);
     let hello = match settings.tone {
         Tone::Friendly => phrases.friendly_hello,
@@ -117,7 +121,17 @@ mod tests {
     use super::*;
 
     fn all(p: &Phrases) -> [&'static str; 18] {
-        let talk = [p.welcome, p.bye, p.who, p.no_human, p.help, p.fine, p.all_right, p.unclear, p.calm];
+        let talk = [
+            p.welcome,
+            p.bye,
+            p.who,
+            p.no_human,
+            p.help,
+            p.fine,
+            p.all_right,
+            p.unclear,
+            p.calm,
+        ];
         let first = [p.friendly_hello, p.hello, p.formal_hello, p.i_am, p.ask];
         let last = [p.nothing_indexed, p.not_on_site, p.not_answered, p.contact];
         let mut all = [""; 18];

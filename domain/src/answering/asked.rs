@@ -1,0 +1,77 @@
+//! A question as it is understood: in which language to answer, and, where it leans on what was said before, what it means by
+//! itself. Searching goes by the meaning; what is stored and shown stays the visitor's.
+use super::{
+    answerer::{Answerer, Question},
+    conversation::Turn,
+    small_talk,
+};
+use crate::{
+    Error, Result,
+    language::{self, Locale},
+    tenancy::{AssistantSettings, Customer},
+};
+
+/// A question with what the conversation says about it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// The visitor's words.
+    pub said: String,
+    /// The question by itself: the visitor's words unless they lean on earlier ones.
+    pub meant: String,
+    /// The language to answer in, where that is known.
+    pub locale: Option<Locale>,
+    /// The turns before, oldest first.
+    pub history: Vec<Turn>,
+}
+
+impl Asked {
+    /// A question that begins a conversation.
+    pub fn first(text: &str, locale: Option<Locale>) -> Self {
+        Self {
+            said: text.to_owned(),
+            meant: text.to_owned(),
+            locale: language::choose(text, std::iter::empty(), locale),
+            history: Vec::new(),
+        }
+    }
+
+    /// The question by itself, if it had to be made.
+    pub fn rewritten(&self) -> Option<&str> {
+        (self.said != self.meant).then_some(self.meant.as_str())
+    }
+
+    /// The reply, if nothing is asked of the site.
+    pub fn small_talk(&self, customer: &Customer) -> Option<String> {
+        let talk = small_talk::detect(&self.said)?;
+        Some(small_talk::reply(customer, &AssistantSettings::of(customer), self.locale, talk))
+    }
+}
+
+impl Question {
+    /// The visitor's words, if there are any and not too many.
+    pub(super) fn checked(&self) -> Result<&str> {
+        let said = self.text.trim();
+        let length = said.chars().count();
+        if (1..=2000).contains(&length) {
+            return Ok(said);
+        }
+        let reason = format!("must have 1 to 2000 characters, not {length}");
+        Err(Error::invalid("message", reason))
+    }
+}
+
+impl Answerer {
+    /// Understands a question in its conversation.
+    pub(super) fn understand(&self, customer: &Customer, question: &Question, history: Vec<Turn>) -> Asked {
+        let said = question.text.trim();
+        let earlier = history.iter().filter(|turn| turn.role == "visitor");
+        let session = question.locale.or(AssistantSettings::of(customer).locale);
+        let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
+        Asked {
+            said: said.to_owned(),
+            meant: said.to_owned(),
+            locale,
+            history,
+        }
+    }
+}
