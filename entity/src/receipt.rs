@@ -18,8 +18,11 @@ pub struct Model {
     pub refusal_reason: Option<String>,
     pub timings: Json,
     pub cost_usd: f64,
+    pub notes: Vec<String>,
     pub origin: Option<Uuid>,
     pub cached: bool,
+    pub standalone_question: Option<String>,
+    pub removed: Json,
     pub created_at: OffsetDateTime,
 }
 
