@@ -80,6 +80,11 @@ impl Client {
         })
     }
 
+    /// The client's rules, for whatever else opens connections in a tenant's name.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Fetches one URL, following redirects if the request says so, but never from the outside to a place that the operator
     /// excepted. Any status is a response; dropping the future closes the connection.
     pub async fn fetch(&self, mut request: Request) -> Result<Response, Error> {
