@@ -19,8 +19,13 @@ mod m20261123_000008_page_hygiene;
 mod m20261123_000009_browser;
 mod m20261123_000010_polite_crawls;
 mod m20261123_000011_confirmation;
+mod m20261124_000012_word_counts;
+mod m20261124_000014_dialogue;
+mod m20261124_000013_model_change;
+mod m20261124_000015_budgets;
 mod m20261124_000016_query_cache;
 mod m20261124_000017_people;
+mod m20261124_000018_receipts;
 mod tables;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -43,8 +48,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000009_browser::Migration),
             Box::new(m20261123_000010_polite_crawls::Migration),
             Box::new(m20261123_000011_confirmation::Migration),
+            Box::new(m20261124_000012_word_counts::Migration),
+            Box::new(m20261124_000014_dialogue::Migration),
+            Box::new(m20261124_000013_model_change::Migration),
+            Box::new(m20261124_000015_budgets::Migration),
             Box::new(m20261124_000016_query_cache::Migration),
             Box::new(m20261124_000017_people::Migration),
+            Box::new(m20261124_000018_receipts::Migration),
         ]
     }
 }

@@ -1,18 +1,23 @@
 //! The calls of the contract, one resource a file. A handler extracts, calls one function of `domain`, and maps its answer;
 //! the shapes stand beside the handlers that speak them.
+mod cache;
 mod chat;
+mod citations;
 mod conversations;
 mod customers;
 mod dead;
 mod domains;
 mod embed;
+mod feedback;
 pub mod files;
 mod health;
 mod job_urls;
 mod jobs;
 mod keys;
+mod outbound_webhooks;
 mod pages;
 pub mod pages_html;
+mod people;
 mod queue;
 mod schedules;
 mod scrape;
@@ -26,10 +31,10 @@ pub use queue::stats_json as queue_stats_json;
 /// Every resource, in the contract's order; in groups where one tuple would be too long.
 pub type Apis = (
     widget::Api,
-    chat::Api,
-    conversations::Api,
+    (chat::Api, cache::Api),
+    (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
     search::Api,
-    pages::Api,
+    (pages::Api, citations::Api),
     scrape::Api,
     schedules::Api,
     embed::Api,
@@ -46,10 +51,10 @@ pub type Apis = (
 pub fn apis() -> Apis {
     (
         widget::Api,
-        chat::Api,
-        conversations::Api,
+        (chat::Api, cache::Api),
+        (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
         search::Api,
-        pages::Api,
+        (pages::Api, citations::Api),
         scrape::Api,
         schedules::Api,
         embed::Api,

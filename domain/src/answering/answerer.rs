@@ -6,19 +6,25 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
+    asked::Asked,
     cache::{AnswerCache, Recipe},
-    conversation::{self, Receipt, Turn},
+    citations,
+    conversation::{self, Receipt},
     draft::Draft,
-    model::ChatModel,
+    ground,
+    model::Models,
+    note::Note,
     prompt,
-    support::{self, Refusal},
+    support::Refusal,
     written::{Written, refuse},
 };
 use crate::{
-    Error, Result,
+    Result,
     config::ModelConfig,
     ids,
     language::Locale,
+    lifecycle::Lifecycle,
+    people::{self, Received, Standing},
     retrieval::{Mode, Searcher},
     tenancy::{Customer, Db},
 };
@@ -50,15 +56,22 @@ pub struct Source {
     pub snippet: String,
     /// The passage's score.
     pub score: f64,
+    /// The page.
+    pub page: Uuid,
+    /// The page's version that was read.
+    pub page_version: i64,
 }
 
 /// What an answer cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
     pub tokens_in: u64,
     /// Tokens of the answer.
     pub tokens_out: u64,
+    /// USD; nothing where no price is known.
+    #[serde(default)]
+    pub cost_usd: f64,
 }
 
 /// A complete answer.
@@ -78,8 +91,12 @@ pub struct Answer {
     pub usage: Usage,
     /// The model that wrote it, or `extractive`.
     pub model: String,
+    /// What happened on the way to it.
+    pub notes: Vec<Note>,
     /// It was made for somebody who asked the same.
     pub cached: bool,
+    /// Who has the word now. Where that is not the bot, the text is empty.
+    pub standing: Standing,
 }
 
 impl Answer {
@@ -93,8 +110,34 @@ impl Answer {
             refusal: written.refusal,
             usage: written.usage,
             model: written.model,
+            notes: written.notes,
             cached,
+            standing: Standing::default(),
         }
+    }
+
+    /// Nothing: the question went to people, and `message` is the question's.
+    fn for_people(received: Received) -> Self {
+        Self {
+            conversation: received.conversation,
+            message: received.message,
+            text: String::new(),
+            sources: Vec::new(),
+            refusal: None,
+            usage: Usage::default(),
+            model: "people".into(),
+            notes: Vec::new(),
+            cached: false,
+            standing: Standing {
+                state: received.state,
+                offered: false,
+            },
+        }
+    }
+
+    /// Whether the site's own words answer in the place of a model's.
+    pub fn is_fallback(&self) -> bool {
+        self.notes.iter().any(|note| note.is_fallback())
     }
 
     /// Whether the site does not say.
@@ -113,9 +156,9 @@ pub enum Part {
 /// Answers questions. Cloning shares models and pools.
 #[derive(Clone)]
 pub struct Answerer {
-    db: Db,
+    pub(super) db: Db,
     pub(super) searcher: Searcher,
-    pub(super) model: Option<ChatModel>,
+    pub(super) models: Option<Models>,
     pub(super) simplified: bool,
     pub(super) recipe: Recipe,
     pub(super) cache: Option<AnswerCache>,
@@ -124,10 +167,11 @@ pub struct Answerer {
 impl Answerer {
     /// With a provider's key in `config` a model writes; else answers are extractive.
     pub fn new(db: Db, searcher: Searcher, config: &ModelConfig) -> Result<Self> {
+        let models = Models::from_config(db.clone(), config)?;
         Ok(Self {
             db,
             searcher,
-            model: ChatModel::from_config(config)?,
+            models,
             simplified: config.simplified,
             recipe: Recipe::of(config),
             cache: None,
@@ -149,29 +193,45 @@ impl Answerer {
         question: &Question,
         parts: Option<mpsc::Sender<Part>>,
     ) -> Result<Answer> {
-        let text = question.text.trim();
-        let length = text.chars().count();
-        if !(1..=2000).contains(&length) {
-            return Err(Error::invalid(
-                "message",
-                format!("must have 1 to 2000 characters, not {length}"),
-            ));
-        }
+        let text = question.checked()?;
         let began = Instant::now();
-        let history = conversation::recent(&self.db.tenant(customer).await?, question.session).await?;
-        let draft = match self.shared(customer, text, question.locale, &history) {
-            Some((cache, key)) => {
-                let work = self.work(customer, text);
-                cache.answer(customer, &key, parts.as_ref(), work).await?
-            }
-            None => self.draft(customer, text, &history, parts.as_ref()).await?,
+        let tx = self.db.tenant(customer).await?;
+        let received = people::receive(&tx, customer, question.session, text).await?;
+        let history = conversation::recent(&tx, question.session).await?;
+        tx.commit().await?;
+        if let Some(received) = received {
+            return Ok(Answer::for_people(received));
+        }
+        let asked = self.understand(customer, question, history);
+        let draft = if let Some(reply) = asked.small_talk(customer) {
+            send(parts.as_ref(), &reply).await;
+            Draft::said(reply)
+        } else if let Some((cache, key)) = self.shared(customer, &asked) {
+            let work = self.work(customer, &asked);
+            cache.answer(customer, &key, parts.as_ref(), work).await?
+        } else {
+            self.draft(customer, &asked, parts.as_ref()).await?
         };
-        self.keep(customer, question.session, text, draft, began).await
+        self.keep(customer, question.session, &asked, draft, began).await
+    }
+
+    /// Counts what abandoned answers cost by tasks of `life`.
+    #[must_use]
+    pub fn under(mut self, life: &Lifecycle) -> Self {
+        if let Some(models) = &mut self.models {
+            models.under(life.clone());
+        }
+        self
+    }
+
+    /// The models that write, if there are any.
+    pub fn models(&self) -> Option<&Models> {
+        self.models.as_ref()
     }
 
     /// What a visitor is answered who asks this first. Nothing is stored, and nothing is taken from a cache.
     pub async fn preview(&self, customer: &Customer, text: &str) -> Result<Answer> {
-        let draft = self.draft(customer, text, &[], None).await?;
+        let draft = self.draft(customer, &Asked::first(text, None), None).await?;
         Ok(Answer::of(draft.written, false))
     }
 
@@ -179,27 +239,32 @@ impl Answerer {
     pub(super) async fn draft(
         &self,
         customer: &Customer,
-        text: &str,
-        history: &[Turn],
+        asked: &Asked,
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Draft> {
         let began = Instant::now();
-        let found = self.searcher.search(customer, text, Mode::Hybrid, CONSIDERED).await?;
+        let found = self.searcher.search(customer, &asked.meant, Mode::Hybrid, CONSIDERED).await?;
         let searched = began.elapsed();
-        let written = match support::check(&found.passages, found.known) {
-            Err(refusal) => refuse(customer, refusal, &found.passages),
-            Ok(()) => self.write(customer, text, &found.passages, history, parts).await?,
+        let read = !found.passages.is_empty();
+        let (passages, planted) = ground::disarm(found.passages);
+        let supported = match self.supported(customer, &asked.meant, &passages).await? {
+            Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
+            supported => supported,
         };
+        let mut written = match supported {
+            Err(refusal) => refuse(customer, refusal, &passages, asked.locale),
+            Ok(()) => self.write(customer, asked, &passages, parts).await?,
+        };
+        written.removed.add("planted", planted);
         if written.model == "extractive" {
             send(parts, &written.text).await;
         }
-        let kept = found
-            .passages
+        let kept = passages
             .iter()
             .map(|p| json!({ "chunk": p.chunk, "page": p.page, "page_version": p.page_version, "score": p.score }));
         Ok(Draft {
             origin: ids::new_id(),
-            lasting: history.is_empty() && self.lasts(&written, found.mode),
+            lasting: asked.history.is_empty() && self.lasts(&written, found.mode),
             written,
             passages: kept.collect::<Vec<_>>().into(),
             prompt_version: prompt::VERSION.to_owned(),
@@ -213,7 +278,7 @@ impl Answerer {
         &self,
         customer: &Customer,
         session: Uuid,
-        question: &str,
+        asked: &Asked,
         draft: Draft,
         began: Instant,
     ) -> Result<Answer> {
@@ -230,9 +295,12 @@ impl Answerer {
             origin: draft.origin,
             cached: draft.cached.is_some(),
         };
+        let removed = written.removed.clone();
         let mut answer = Answer::of(written, receipt.cached);
         let tx = self.db.tenant(customer).await?;
-        (answer.conversation, answer.message) = conversation::store(&tx, session, question, &answer, &receipt).await?;
+        (answer.conversation, answer.message) = conversation::store(&tx, session, asked, &answer, &receipt).await?;
+        citations::note(&tx, &answer, &removed).await?;
+        answer.standing = people::offered(&tx, customer, answer.conversation).await?;
         tx.commit().await?;
         Ok(answer)
     }

@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use super::{
     answerer::{Part, Usage, send},
+    prompt,
     written::Written,
 };
+use crate::ids;
 
 /// An answer that can be given to one visitor or to many.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,6 +33,46 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// An answer by a model, for tests of what happens to answers.
+    #[cfg(test)]
+    pub fn test(text: &str) -> Self {
+        let written = Written {
+            text: text.into(),
+            sources: Vec::new(),
+            refusal: None,
+            usage: Usage {
+                tokens_in: 10,
+                tokens_out: 2,
+                cost_usd: 0.0,
+            },
+            model: "stub".into(),
+            notes: Vec::new(),
+            removed: super::ground::Removed::default(),
+        };
+        Self {
+            origin: Uuid::nil(),
+            written,
+            passages: Value::Null,
+            prompt_version: "1".into(),
+            timings: Value::Null,
+            lasting: true,
+            cached: None,
+        }
+    }
+
+    /// What the assistant says of its own accord, without looking at the site.
+    pub fn said(text: String) -> Self {
+        Self {
+            origin: ids::new_id(),
+            written: Written::small_talk(text),
+            passages: json!([]),
+            prompt_version: prompt::VERSION.to_owned(),
+            timings: json!({}),
+            lasting: false,
+            cached: None,
+        }
+    }
+
     /// The same for another visitor, who takes it from `layer` and for whom it costs nothing.
     pub fn copy(&self, layer: &'static str) -> Self {
         let mut copy = self.clone();

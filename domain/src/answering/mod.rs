@@ -3,24 +3,37 @@
 //! Without a provider's key the answer is extractive: the site's own sentences, quoted with their sources. With one, a model
 //! writes from the same passages. Either way nothing is answered that retrieval does not support.
 mod answerer;
+mod asked;
 mod cache;
+mod citations;
 mod conversation;
 mod draft;
+mod evidence;
 mod expected;
 mod extractive;
 mod generate;
 mod ground;
+mod history;
 mod model;
+mod note;
+mod persona;
 mod phrases;
 mod prompt;
 mod quote;
 mod sentences;
 mod share;
+mod small_talk;
+mod standalone;
 mod support;
+mod warm;
 mod written;
 
 pub use answerer::{Answer, Answerer, Part, Question, Source, Usage};
 pub use cache::AnswerCache;
-pub use conversation::{Turn, feedback, messages};
-pub use model::{ChatModel, ChatModelError};
+pub use citations::{CitedPage, Citing, CitingAnswer, citing};
+pub(crate) use conversation::open as open_conversation;
+pub use conversation::{Turn, messages};
+pub use model::{CustomerBudget, DayOfUsage, Models, budget_of, set_budget, usage_between};
+pub use note::Note;
 pub use support::Refusal;
+pub use warm::{Warmed, Warming};

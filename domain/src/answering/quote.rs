@@ -5,9 +5,8 @@
 use super::{
     answerer::{Answerer, CONSIDERED, Usage},
     expected::Expected,
-    ground::Removed,
+    ground::{self, Removed},
     extractive::{self, Section, Worth},
-    support,
     written::{SHOWN, Written, one_a_page, sources},
 };
 use crate::{
@@ -43,7 +42,7 @@ impl Answerer {
             let found;
             let passages = if parts.len() > 1 {
                 found = self.searcher.search(customer, part, Mode::Hybrid, CONSIDERED).await?;
-                if support::check(&found.passages, found.known).is_err() {
+                if self.supported(customer, part, &found.passages).await?.is_err() {
                     continue;
                 }
                 &found.passages
@@ -58,7 +57,7 @@ impl Answerer {
         if quoted.is_empty() {
             quoted.push(self.quote(customer, question, passages, 1.0).await?);
         }
-        Ok(written(&quoted, passages))
+        self.led_home(customer, written(&quoted, passages)).await
     }
 
     /// The passage whose section answers best, and what it says.
@@ -115,7 +114,9 @@ impl Answerer {
         }
         let mut out = Vec::new();
         for passage in chosen {
-            let section = Section::new(passage, &self.searcher.section(customer, passage).await?);
+            let texts = self.searcher.section(customer, passage).await?;
+            let texts: Vec<String> = texts.iter().map(|text| ground::disarmed(text).0).collect();
+            let section = Section::new(passage, &texts);
             if !section.is_empty() || passages.len() == 1 {
                 out.push((passage, section));
             }
@@ -127,19 +128,9 @@ impl Answerer {
     }
 
     /// How near each text is to the question; by their words without a model.
-    async fn nearness(&self, question: &str, mut texts: Vec<String>) -> Result<Vec<f32>> {
-        texts.insert(0, question.to_owned());
-        let vectors = self.searcher.embed_query(&texts).await?;
-        Ok(match vectors {
-            Some(vectors) => {
-                let dot = |v: &Vec<f32>| v.iter().zip(&vectors[0]).map(|(a, b)| a * b).sum::<f32>();
-                vectors[1..].iter().map(dot).collect()
-            }
-            None => texts[1..]
-                .iter()
-                .map(|text| extractive::shared_words(question, text))
-                .collect(),
-        })
+    async fn nearness(&self, question: &str, texts: Vec<String>) -> Result<Vec<f32>> {
+        let near = self.searcher.nearness(question, &texts).await?;
+        Ok(near.unwrap_or_else(|| texts.iter().map(|text| extractive::shared_words(question, text)).collect()))
     }
 }
 
@@ -166,6 +157,7 @@ fn written(quoted: &[(Passage, String)], passages: &[Passage]) -> Written {
         refusal: None,
         usage: Usage::default(),
         model: "extractive".into(),
+        notes: Vec::new(),
         removed: Removed::default(),
     }
 }

@@ -3,11 +3,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answerer::{Source, Usage},
+    ground::Removed,
+    note::Note,
+    phrases,
     support::Refusal,
 };
 use crate::{
+    language::Locale,
     retrieval::Passage,
-    tenancy::{Customer, settings},
+    tenancy::{AssistantSettings, Customer},
 };
 
 /// Sources that an answer shows.
@@ -21,19 +25,32 @@ pub(super) struct Written {
     pub refusal: Option<Refusal>,
     pub usage: Usage,
     pub model: String,
+    /// What happened on the way.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+    /// What the check took out.
+    #[serde(default)]
+    pub removed: Removed,
+}
+
+impl Written {
+    /// What rests on nothing but the fixed texts.
+    pub fn small_talk(text: String) -> Self {
+        Self {
+            text,
+            sources: Vec::new(),
+            refusal: None,
+            usage: Usage::default(),
+            notes: Vec::new(),
+            model: "small_talk".into(),
+            removed: Removed::default(),
+        }
+    }
 }
 
 /// Says that the site does not say, with a way to a human.
-pub(super) fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage]) -> Written {
-    let contact = match (settings(customer, "contact_email"), settings(customer, "contact_url")) {
-        (Some(email), _) => format!(" You can reach us at {email}."),
-        (None, Some(url)) => format!(" You can reach us at {url}."),
-        (None, None) => String::new(),
-    };
-    let text = match refusal {
-        Refusal::NothingIndexed => format!("This site has not been read yet, so I can't answer.{contact}"),
-        Refusal::NotOnSite | Refusal::NotAnswered => format!("The site does not say.{contact}"),
-    };
+pub(super) fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage], locale: Option<Locale>) -> Written {
+    let text = phrases::refusal(&AssistantSettings::of(customer), refusal, locale);
     let sources = if refusal == Refusal::NotAnswered {
         sources(&one_a_page(passages))
     } else {
@@ -44,7 +61,9 @@ pub(super) fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage]
         sources,
         refusal: Some(refusal),
         usage: Usage::default(),
+            notes: Vec::new(),
         model: "extractive".into(),
+        removed: Removed::default(),
     }
 }
 
@@ -71,6 +90,8 @@ pub(super) fn sources(passages: &[&Passage]) -> Vec<Source> {
         url: p.url.clone(),
         snippet: p.text.chars().take(240).collect(),
         score: (p.score * 1000.0).round() / 1000.0,
+        page: p.page,
+        page_version: p.page_version,
     };
     passages.iter().enumerate().map(source).collect()
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Customer, Db, customers::taken, sql};
+use super::{Customer, Db, TenantTx, customers::taken, sql};
 use crate::{Error, Result, error::Kind, ids, secrets};
 
 /// A host as browsers write it in `Origin`: lower case, punycode, and a port only where it isn't the scheme's own.
@@ -174,6 +174,13 @@ pub async fn own_domain(db: &Db, customer: &Customer, host: &HostName) -> Result
             format!("{host} is none of this customer's domains"),
         )
     })
+}
+
+/// The verified hosts of the transaction's customer.
+pub async fn own_hosts(tx: &TenantTx) -> Result<Vec<String>> {
+    let query = domain::Entity::find().filter(domain::Column::CustomerId.eq(tx.customer()));
+    let query = query.filter(domain::Column::VerifiedAt.is_not_null());
+    Ok(query.all(&**tx).await?.into_iter().map(|row| row.host).collect())
 }
 
 /// Notes that a host was proved.

@@ -187,6 +187,8 @@ mod tests {
             url: url.into(),
             snippet: String::new(),
             score: 1.0,
+            page: Uuid::nil(),
+            page_version: 1,
         };
         Answer {
             conversation: Uuid::nil(),

@@ -1,0 +1,31 @@
+//! What a model wrote, checked before anybody sees it.
+//!
+//! A model may be wrong, and a page or a visitor may make it say what they like. So nothing is taken on trust: the text is cut
+//! into sentences as it comes ([`split`]), and each is shown only when a passage says the same ([`judge`]): its numbers, prices,
+//! dates, addresses and names ([`facts`]), most of its words ([`words`]), and its links ([`links`]) lead to sources or to pages
+//! of the customer's hosts that a passage names. What is left over of a wrong answer is no answer: the site does not say.
+//!
+//! What pages tell the model to do is taken out before ([`disarm`]), of what it sees and of what may support a sentence.
+//!
+//! A sentence waits until it is complete, so the first words come a sentence later than they could: a fact that is taken back
+//! after it was read has been told.
+mod dates;
+mod disarm;
+mod facts;
+mod html;
+mod judge;
+mod links;
+mod numbers;
+mod split;
+mod visible;
+mod words;
+mod writing;
+
+pub use disarm::{disarm, disarmed};
+pub use judge::Judge;
+pub use links::{Links, quoted};
+pub use visible::visible;
+pub use writing::{Checked, Removed, Writing};
+
+/// The model's word for "the passages do not say".
+pub const NO_ANSWER: &str = "NO_ANSWER";

@@ -1,0 +1,210 @@
+//! An answer being written by a model, shown piece by piece as it is judged.
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::mpsc;
+
+use super::{
+    NO_ANSWER,
+    judge::{Judge, Reason, Verdict},
+    split::{Piece, Shape, Splitter},
+    visible::visible_after,
+};
+use crate::{
+    answering::answerer::{Part, send},
+    retrieval::Searcher,
+};
+
+/// From this cosine on a sentence is taken for a paraphrase of another.
+const PARAPHRASE: f32 = 0.6;
+/// Sentences of passages that a doubtful one is compared with.
+const COMPARED: usize = 40;
+
+/// What was taken out of an answer, or out of what it was made of, counted by the reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed(BTreeMap<String, u64>);
+
+impl Removed {
+    /// Counts `times` more for `reason`.
+    pub fn add(&mut self, reason: Reason, times: usize) {
+        if times > 0 {
+            *self.0.entry(reason.to_owned()).or_default() += times as u64;
+        }
+    }
+}
+
+/// An answer as it was shown.
+#[derive(Debug)]
+pub struct Checked {
+    /// The text; empty if nothing was left.
+    pub text: String,
+    /// The passages that it rests on.
+    pub cited: BTreeSet<usize>,
+    /// What was not shown.
+    pub removed: Removed,
+}
+
+/// Takes what a model writes, and passes on what may be shown.
+pub struct Writing<'a> {
+    parts: Option<&'a mpsc::Sender<Part>>,
+    judge: Judge,
+    searcher: &'a Searcher,
+    splitter: Splitter,
+    last: char,
+    /// What is shown only with something behind it: lead-ins, headings, a bare "Yes."
+    held: Vec<(Piece, String)>,
+    /// White space and the marker that stood before what was dropped.
+    carried: Lead,
+    shown: String,
+    cited: BTreeSet<usize>,
+    marked: bool,
+    removed: Removed,
+    refused: bool,
+}
+
+impl<'a> Writing<'a> {
+    /// An answer that `judge` judges; `searcher` compares meanings.
+    pub fn new(parts: Option<&'a mpsc::Sender<Part>>, judge: Judge, searcher: &'a Searcher) -> Self {
+        Self {
+            parts,
+            judge,
+            searcher,
+            splitter: Splitter::default(),
+            last: ' ',
+            held: Vec::new(),
+            carried: Lead::default(),
+            shown: String::new(),
+            cited: BTreeSet::new(),
+            marked: false,
+            removed: Removed::default(),
+            refused: false,
+        }
+    }
+
+    /// Whether something was shown.
+    pub fn begun(&self) -> bool {
+        !self.shown.is_empty()
+    }
+
+    /// Takes more text.
+    pub async fn take(&mut self, more: &str) {
+        let seen = visible_after(more, &mut self.last);
+        for piece in self.splitter.push(&seen) {
+            self.piece(piece).await;
+        }
+    }
+
+    /// Judges the rest, when the text is complete.
+    pub async fn finish(mut self) -> Checked {
+        for piece in self.splitter.finish() {
+            self.piece(piece).await;
+        }
+        // Lead-ins without anything behind them go unseen.
+        if self.begun() && !self.marked {
+            let marks: String = self.cited.iter().take(3).map(|n| format!("[{n}]")).collect();
+            let apart = self.shown.ends_with("```") || self.shown.lines().last().is_some_and(|l| l.starts_with('|'));
+            self.show(&format!("{}{marks}", if apart { "\n\n" } else { " " })).await;
+        }
+        Checked {
+            text: self.shown,
+            cited: self.cited,
+            removed: self.removed,
+        }
+    }
+
+    async fn piece(&mut self, piece: Piece) {
+        if self.refused {
+            return;
+        }
+        if piece.body.contains(NO_ANSWER) {
+            // The word stands alone; what a model writes behind it explains what it does not know.
+            self.refused = !self.begun();
+            return;
+        }
+        let Self { judge, removed, .. } = self;
+        let verdict = judge.check(&piece, &mut |reason| removed.add(reason, 1));
+        let verdict = self.decided(verdict).await;
+        match verdict {
+            Verdict::Keep(text, on) => {
+                for (held, text) in std::mem::take(&mut self.held) {
+                    self.append(&held.lead, &text).await;
+                }
+                self.marked |= on.iter().any(|n| text.contains(&format!("[{n}]")));
+                self.cited.extend(on);
+                self.append(&piece.lead, &text).await;
+            }
+            Verdict::Hold(text) => self.held.push((piece, text)),
+            Verdict::Drop(reason) => {
+                self.removed.add(reason, 1);
+                // What led in to it leads nowhere now.
+                self.held.retain(|(held, _)| held.shape == Shape::Heading);
+                self.carried.take(&piece.lead);
+            }
+            Verdict::Unsure { .. } => {}
+        }
+    }
+
+    /// Lets the meaning decide where words don't tell.
+    async fn decided(&self, verdict: Verdict) -> Verdict {
+        let Verdict::Unsure { text, on, claim, said, enough } = verdict else { return verdict };
+        let texts: Vec<String> = said.into_iter().take(COMPARED).collect();
+        let near = match self.searcher.nearness(&claim, &texts).await {
+            Ok(Some(near)) => near.into_iter().fold(0.0, f32::max) >= PARAPHRASE,
+            Ok(None) | Err(_) => enough,
+        };
+        if near { Verdict::Keep(text, on) } else { Verdict::Drop("unsupported") }
+    }
+
+    async fn append(&mut self, lead: &str, text: &str) {
+        let mut carried = std::mem::take(&mut self.carried);
+        let lead = carried.before(lead, self.begun());
+        self.show(&format!("{lead}{text}")).await;
+    }
+
+    async fn show(&mut self, text: &str) {
+        if !text.is_empty() {
+            send(self.parts, text).await;
+            self.shown.push_str(text);
+        }
+    }
+}
+
+/// What stands before a piece.
+#[derive(Debug, Default)]
+struct Lead {
+    lines: usize,
+    marker: String,
+}
+
+impl Lead {
+    fn of(lead: &str) -> Self {
+        let marker = lead.rsplit('\n').next().unwrap_or_default();
+        let marker = if lead.contains('\n') || !marker.trim().is_empty() { marker } else { "" };
+        Self {
+            lines: lead.matches('\n').count().min(2),
+            marker: marker.to_owned(),
+        }
+    }
+
+    /// Keeps what the next piece needs of a dropped one: the break between paragraphs, and the marker of its own item.
+    fn take(&mut self, lead: &str) {
+        let new = Self::of(lead);
+        if new.lines > 0 || !new.marker.is_empty() {
+            self.marker = new.marker;
+        }
+        self.lines = self.lines.max(new.lines);
+    }
+
+    /// The text before a piece that stood behind `lead`.
+    fn before(&mut self, lead: &str, begun: bool) -> String {
+        let own = Self::of(lead);
+        let starts = own.lines > 0 || !own.marker.is_empty();
+        let marker = if starts { own.marker } else { std::mem::take(&mut self.marker) };
+        let lines = self.lines.max(own.lines);
+        match (begun, lines) {
+            (false, _) => marker.trim_start().to_owned(),
+            (true, 0) if lead.is_empty() => String::new(),
+            (true, 0) => " ".to_owned(),
+            (true, lines) => "\n".repeat(lines) + &marker,
+        }
+    }
+}
