@@ -1,11 +1,18 @@
 //! Finding passages that may answer a question: dense and lexical candidates of one customer, fused by a convex sum.
 //!
-//! The weight and the shape of the lexical query are measured, not guessed: an OR query ranked by `ts_rank`, added with a small
-//! weight to the cosine, beat every equal-weight fusion (`docs/adr/0004-convex-fusion.md`).
+//! One statement reads each chunk of the customer once, for its vector and its words ([`query`], [`words`]); [`fuse`] adds the two up;
+//! [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
 mod fuse;
+mod models;
 mod query;
 mod searcher;
+mod select;
+mod vectors;
+mod words;
 
-pub use fuse::{Kind, LEXICAL_WEIGHT, Passage, fuse, known};
+pub use crate::pages::index::Kind;
+pub use fuse::{Passage, fuse, known};
+pub use models::{IndexModel, Loader, Models};
+pub(crate) use query::configs;
 pub use query::{Candidate, EXACT_LIMIT};
 pub use searcher::{Mode, Search, Searcher};
