@@ -2,48 +2,46 @@
 use tokio::sync::mpsc;
 
 use super::{
+    asked::Asked,
     answerer::{Answerer, Part},
     cache::{AnswerCache, Key, passed_by, personal},
-    conversation::Turn,
     draft::Draft,
     support::Refusal,
     written::Written,
 };
-use crate::{Result, language::Locale, tenancy::Customer};
+use crate::{Result, tenancy::Customer};
 
 impl Answerer {
     /// The cache and the key of a question that others may ask as well: it is nobody's in particular, and stands for itself.
     pub(super) fn shared(
         &self,
         customer: &Customer,
-        question: &str,
-        locale: Option<Locale>,
-        history: &[Turn],
+        asked: &Asked,
     ) -> Option<(&AnswerCache, Key)> {
         let cache = self.cache.as_ref()?;
         // What was said before is one visitor's, and may be there to be found in another's answer.
-        if !history.is_empty() {
+        if !asked.history.is_empty() {
             passed_by("history");
             return None;
         }
-        if personal(question) {
+        if personal(&asked.said) {
             passed_by("personal");
             return None;
         }
-        let locale = locale.map(|locale| format!("{locale:?}"));
-        Some((cache, Key::of(customer, &self.recipe, locale.as_deref(), question)))
+        let locale = asked.locale.map(|locale| locale.code());
+        Some((cache, Key::of(customer, &self.recipe, locale, &asked.said)))
     }
 
     /// What makes the answer if there is none yet.
     pub(super) fn work(
         &self,
         customer: &Customer,
-        question: &str,
+        asked: &Asked,
     ) -> impl Fn(mpsc::Sender<Part>) -> futures::future::BoxFuture<'static, Result<Draft>> + Send + Sync + use<> {
-        let (answerer, customer, question) = (self.clone(), customer.clone(), question.to_owned());
+        let (answerer, customer, asked) = (self.clone(), customer.clone(), asked.clone());
         move |parts| {
-            let (answerer, customer, question) = (answerer.clone(), customer.clone(), question.clone());
-            Box::pin(async move { answerer.draft(&customer, &question, &[], Some(&parts)).await })
+            let (answerer, customer, asked) = (answerer.clone(), customer.clone(), asked.clone());
+            Box::pin(async move { answerer.draft(&customer, &asked, Some(&parts)).await })
         }
     }
 
@@ -51,7 +49,6 @@ impl Answerer {
     /// was away.
     pub(super) fn lasts(&self, written: &Written, mode: &str) -> bool {
         let whole_search = self.searcher.model().is_none() || mode == "hybrid";
-        let fell_back = self.model.is_some() && written.refusal.is_none() && written.model == "extractive";
-        written.refusal != Some(Refusal::NothingIndexed) && whole_search && !fell_back
+        written.refusal != Some(Refusal::NothingIndexed) && whole_search && written.notes.is_empty()
     }
 }

@@ -57,6 +57,8 @@ pub struct Swept {
     pub screenshots: u64,
     /// Idempotency keys.
     pub idempotency_keys: u64,
+    /// Answers that were kept for others.
+    pub cached_answers: u64,
 }
 
 /// The first id of rows younger than `$1` seconds: every id below it is older (RFC 9562, section 5.7).
@@ -71,6 +73,7 @@ pub async fn sweep(db: &Db, keep: &Retention) -> Result<Swept> {
         screenshots: by_job(db, "job_screenshots", "seq", keep.urls).await?,
         jobs: jobs(db, "'done', 'failed', 'cancelled'", keep.ended).await? + jobs(db, "'dead'", keep.dead).await?,
         idempotency_keys: idempotency_keys(db, keep.idempotency_keys).await?,
+        cached_answers: cached_answers(db).await?,
     })
 }
 
@@ -129,9 +132,21 @@ async fn by_job(db: &Db, table: &str, number: &str, age: Duration) -> Result<u64
 async fn idempotency_keys(db: &Db, age: Duration) -> Result<u64> {
     const DELETE: &str = "DELETE FROM idempotency_keys WHERE (customer_id, key) IN (
         SELECT customer_id, key FROM idempotency_keys WHERE created_at < now() - make_interval(secs => $1) LIMIT $2)";
+    by_age(db, DELETE, age).await
+}
+
+/// Answers whose time, a matter of minutes, has passed.
+async fn cached_answers(db: &Db) -> Result<u64> {
+    const DELETE: &str = "DELETE FROM query_cache WHERE (customer_id, key) IN (
+        SELECT customer_id, key FROM query_cache WHERE expires_at < now() - make_interval(secs => $1) LIMIT $2)";
+    by_age(db, DELETE, Duration::ZERO).await
+}
+
+/// Runs a statement that deletes rows of this age, so many at most, until there are no more.
+async fn by_age(db: &Db, delete: &str, age: Duration) -> Result<u64> {
     batches(age, (), |age, ()| async move {
         let tx = db.system().await?;
-        let gone = tx.execute_raw(sql(DELETE, [age, BATCH.into()])).await?.rows_affected();
+        let gone = tx.execute_raw(sql(delete, [age, BATCH.into()])).await?.rows_affected();
         tx.commit().await?;
         Ok((gone, (gone == BATCH as u64).then_some(())))
     })

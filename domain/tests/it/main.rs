@@ -5,6 +5,7 @@
     reason = "helpers of tests fail like the tests do"
 )]
 mod answering;
+mod cache;
 mod hygiene;
 mod ledger;
 mod live;

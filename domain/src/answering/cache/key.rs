@@ -51,6 +51,15 @@ impl Key {
         }
     }
 
+    /// A key of the customer `n`.
+    #[cfg(test)]
+    pub fn test(n: u128) -> Self {
+        Self {
+            customer: Uuid::from_u128(n),
+            hash: secrets::sha256(&n.to_be_bytes()),
+        }
+    }
+
     /// Whose it is.
     pub fn customer(&self) -> Uuid {
         self.customer
@@ -80,13 +89,10 @@ fn digest(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A question as it is compared: NFKC, lower case, one space between words, without what stands around words. What stands inside
-/// of them or means something (`C++`, `node.js`, `-5 °C`) stays.
+/// of them or means something (`C++`, `node.js`, `-5 °C`) stays, and so does whatever a model could read and a person could not
+/// see: a question with something hidden in it must not answer for the one without.
 fn normalised(question: &str) -> String {
-    let text: String = question
-        .nfkc()
-        .filter(|c| !invisible(*c))
-        .collect::<String>()
-        .to_lowercase();
+    let text = question.nfkc().collect::<String>().to_lowercase();
     // Lower case can take a text out of its normal form.
     let text: String = text.nfkc().collect();
     let words = text.split_whitespace().map(|word| {
@@ -121,10 +127,6 @@ fn opens(c: char) -> bool {
             | '「'
             | '」'
     )
-}
-
-fn invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -168,7 +170,7 @@ mod tests {
             "  how MUCH is\tshipping ",
             "How much is “shipping”?!",
             "Ｈｏｗ much is shipping？",
-            "How\u{a0}much is ship\u{ad}ping\u{200b}?",
+            "How\u{a0}much\u{3000}is shipping?",
         ];
         for question in same {
             assert_eq!(normalised(question), "how much is shipping", "{question}");
@@ -180,6 +182,7 @@ mod tests {
             ("Is it 1.5 m?", "Is it 15 m?"),
             ("node.js?", "nodejs?"),
             ("Hello", "Hell o"),
+            ("Hello", "Hello\u{fe01}\u{e0041}"),
         ];
         for (one, other) in different {
             assert_ne!(normalised(one), normalised(other));

@@ -77,6 +77,13 @@ impl Local {
         metrics::gauge!("omniops_cache_bytes", "layer" => "process").set(shelf.bytes as f64);
     }
 
+    /// Entries and their bytes.
+    #[cfg(test)]
+    pub fn size(&self) -> (usize, usize) {
+        let shelf = self.shelf();
+        (shelf.entries.len(), shelf.bytes)
+    }
+
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,5 +94,54 @@ impl Shelf {
         if let Some(held) = self.entries.remove(key) {
             self.bytes -= held.bytes;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answering::draft::Draft;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    };
+
+    #[test]
+    fn entries_go_by_number_by_bytes_and_by_age() {
+        let now = Arc::new(AtomicI64::new(1_000_000));
+        let told = now.clone();
+        let at = move || OffsetDateTime::from_unix_timestamp(told.load(Ordering::Relaxed)).unwrap();
+        let clock = Clock::told_by(at);
+        let local = Local::new(clock.clone());
+        let entry = |text: &str| Entry::new(&Draft::test(text), clock.now());
+        for n in 0..501 {
+            local.put(Key::test(n), entry("short"));
+            assert!(local.get(&Key::test(0)).is_some() || n == 500, "what is used stays");
+        }
+        assert!(local.get(&Key::test(0)).is_some() && local.get(&Key::test(1)).is_none() && local.get(&Key::test(2)).is_some());
+
+        let long = "x".repeat(60_000);
+        for n in 0..500 {
+            local.put(Key::test(1000 + n), entry(&long));
+        }
+        let (entries, bytes) = local.size();
+        assert!(bytes <= 16 << 20 && entries > 250 && entries < 300, "{entries} {bytes}");
+        local.put(Key::test(1), entry(&"x".repeat(70_000)));
+        assert!(local.get(&Key::test(1)).is_none(), "too large for any layer");
+
+        now.fetch_add(299, Ordering::Relaxed);
+        assert!(local.get(&Key::test(1499)).is_some());
+        now.fetch_add(1, Ordering::Relaxed);
+        assert!(local.get(&Key::test(1499)).is_none(), "five minutes");
+        let (fewer, less) = local.size();
+        assert!(fewer == entries - 1 && less < bytes);
+        // An entry that other layers have kept for long is not made younger by this one.
+        let old = entry("old");
+        now.fetch_add(29 * 60, Ordering::Relaxed);
+        local.put(Key::test(3), old.clone());
+        now.fetch_add(59, Ordering::Relaxed);
+        assert!(local.get(&Key::test(3)).is_some());
+        now.fetch_add(1, Ordering::Relaxed);
+        assert!(local.get(&Key::test(3)).is_none() && old.left(clock.now()).is_zero());
     }
 }

@@ -32,7 +32,7 @@ use self::{
     local::Local,
     remote::Remote,
 };
-use super::{answerer::Part, draft::Draft};
+use super::{answerer::Part, draft::Draft, warm::Runs};
 use crate::{
     Result,
     clock::Clock,
@@ -60,6 +60,7 @@ struct Layers {
     local: Local,
     remote: Remote,
     flights: Flights,
+    runs: Runs,
 }
 
 /// Where an answer was found.
@@ -92,17 +93,20 @@ impl AnswerCache {
             remote: Remote::new(redis)?,
             sealer: Sealer::new(master),
             flights: Flights::default(),
+            runs: Runs::default(),
             clock,
             life,
         })))
     }
 
-    /// The answer under `key`, if there is one; does not begin any work.
-    pub(super) async fn find(&self, customer: &Customer, key: &Key) -> Option<Draft> {
-        match self.remembered(key) {
-            Some(draft) => Some(draft),
-            None => self.recall(customer, key).await,
-        }
+    /// Who warms this cache.
+    pub(super) fn runs(&self) -> &Runs {
+        &self.0.runs
+    }
+
+    /// What work in the background lives with.
+    pub(super) fn life(&self) -> &Lifecycle {
+        &self.0.life
     }
 
     /// The answer under `key`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at

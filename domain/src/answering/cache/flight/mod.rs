@@ -283,3 +283,6 @@ impl Drop for Seat {
         self.end.left();
     }
 }
+
+#[cfg(test)]
+mod tests;
