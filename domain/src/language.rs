@@ -159,35 +159,35 @@ const MARKS: [(Locale, &str, &str); 8] = [
     (
         Locale::Fr,
         "œêèà",
-        "le les des du une est sont êtes avez avoir puis-je peux peut pouvez vous nous je j'ai mon ma mes votre vos comment \
+        "le la les de des du un une y a-t-il est sont êtes avez avoir puis-je peux peut pouvez vous nous je j'ai mon ma mes votre vos comment \
          combien où quand pourquoi quel quelle quels quelles qui et ou avec pour dans sur ce cette ces il elle est-ce \
          qu'est-ce c'est d'une l'a merci bonjour bonsoir salut faut quoi aux au",
     ),
     (
         Locale::Es,
         "ñ¿¡",
-        "el los las del una es son está están tiene tienen tengo puedo puede pueden usted ustedes mi mis su sus cómo cuánto \
+        "el la los las de del un una es son está están tiene tienen tengo puedo puede pueden usted ustedes mi mis su sus cómo cuánto \
          cuánta cuántos cuál cuáles dónde cuándo qué quién y con para por hay gracias hola buenos buenas hacer lo cuesta \
          cuanto cuando donde como al adiós",
     ),
     (
         Locale::It,
         "ìò",
-        "il gli della dello delle dei degli nel nella sono è c'è ho hai ha posso può possono voi vostro vostra mio mia come \
+        "il la un una gli della dello delle dei degli nel nella sono è c'è ho hai ha posso può possono voi vostro vostra mio mia come \
          quanto quanta quanti quale quali dove quando perché che chi con per anche grazie ciao buongiorno buonasera costa \
          si un'altra dell' alla allo di arrivederci",
     ),
     (
         Locale::Nl,
         "",
-        "het een zijn heb heeft hebben hebt kan kunnen kunt ik jij je jullie u uw mijn wij hoe waar wanneer waarom welke \
+        "het een de is zijn heb heeft hebben hebt kan kunnen kunt ik jij je jullie u uw mijn wij hoe waar wanneer waarom welke \
          welk wie wat hoeveel hoelang veel lang en of met voor op bij niet ook naar van deze dit kost wordt worden bedankt \
          dank goedemorgen goedendag dag doei er",
     ),
     (
         Locale::Pt,
         "ãõ",
-        "o os as do da dos das um uma é são está estão tem têm tenho posso pode podem você vocês meu minha seu sua como \
+        "o os as de do da dos das um uma é são está estão tem têm tenho posso pode podem você vocês meu minha seu sua como \
          quanto quanta quantos qual quais onde quando porque quem e com para por não obrigado obrigada olá oi bom boa dia \
          no na nos nas ao à custa fazer",
     ),

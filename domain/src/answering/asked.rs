@@ -3,7 +3,7 @@
 use super::{
     answerer::{Answerer, Question},
     conversation::Turn,
-    small_talk,
+    small_talk, standalone,
 };
 use crate::{
     Error, Result,
@@ -67,9 +67,10 @@ impl Answerer {
         let earlier = history.iter().filter(|turn| turn.role == "visitor");
         let session = question.locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
+        let meant = standalone::rewrite(said, locale, &history);
         Asked {
             said: said.to_owned(),
-            meant: said.to_owned(),
+            meant: meant.unwrap_or_else(|| said.to_owned()),
             locale,
             history,
         }
