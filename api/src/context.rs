@@ -6,13 +6,16 @@ use domain::{
     config::Config,
     jobs::{Dispatcher, Live},
     lifecycle::Lifecycle,
+    people::{Bell, webhooks},
     retrieval::Searcher,
+    secrets::Vault,
     tenancy::{Db, HostName, VisitorTokens, verified_hosts},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use std::{
     collections::HashSet,
+    path::{Path, PathBuf},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -38,6 +41,9 @@ pub struct Context {
     pub(crate) searcher: Searcher,
     pub(crate) answerer: Answerer,
     pub(crate) visitors: VisitorTokens,
+    pub(crate) bell: Bell,
+    /// Keeps the secrets of outbound webhooks.
+    pub(crate) vault: Vault,
     pub(crate) egress: egress::Client,
     pub(crate) clock: Clock,
     pub(crate) life: Lifecycle,
@@ -50,6 +56,10 @@ pub struct Context {
     pub(crate) require_redis: bool,
     pub(crate) maintenance: bool,
     pub(crate) chat_model: String,
+    /// Steps of the schema that this build knows.
+    pub(crate) migrations: Vec<String>,
+    /// Folders that this process writes to.
+    pub(crate) folders: Vec<PathBuf>,
     pub(crate) demo: Option<Demo>,
     pub(crate) prometheus: Option<PrometheusHandle>,
 }
@@ -84,7 +94,9 @@ impl Context {
         )?;
         Ok(Self {
             live: Live::new(db.clone(), &config.redis, life.clone())?,
-            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?.with_cache(cache),
+            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?.with_cache(cache).under(&life),
+            bell: Bell::new(dispatcher.clone()),
+            vault: Vault::new(&config.security.master_key(), webhooks::PURPOSE),
             visitors: VisitorTokens::new(&config.security.master_key(), clock.clone()),
             admin_token: config.security.admin_token.clone(),
             cron_secret: config.security.cron_secret.clone(),
@@ -92,6 +104,8 @@ impl Context {
             require_redis: config.redis.required,
             maintenance: config.http.maintenance,
             chat_model,
+            migrations: Vec::new(),
+            folders: vec![config.cache_dir.clone(), std::env::temp_dir()],
             demo: None,
             prometheus: None,
             db,
@@ -108,6 +122,20 @@ impl Context {
     #[must_use]
     pub fn with_demo(mut self, demo: Demo) -> Self {
         self.demo = Some(demo);
+        self
+    }
+
+    /// Ready only once the database has taken these steps of the schema.
+    #[must_use]
+    pub fn with_migrations(mut self, names: Vec<String>) -> Self {
+        self.migrations = names;
+        self
+    }
+
+    /// With one more folder whose room matters.
+    #[must_use]
+    pub fn with_folder(mut self, folder: &Path) -> Self {
+        self.folders.push(folder.to_owned());
         self
     }
 

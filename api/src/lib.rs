@@ -8,11 +8,13 @@
 //! or the database by itself.
 pub mod assets;
 mod context;
+mod disk;
 mod error;
 mod extractors;
 mod metrics;
 mod middleware;
 mod openapi;
+mod patience;
 mod routes;
 mod server;
 

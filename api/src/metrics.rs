@@ -5,6 +5,8 @@ use poem::http::{Method, StatusCode};
 use std::time::{Duration, Instant};
 
 const CHAT: &str = "omniops_chat_duration_seconds";
+/// Seconds until a visitor sees text.
+const FIRST_TOKEN: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
 const HTTP: &str = "omniops_http_duration_seconds";
 
 /// Installs the process's recorder. A process has one; a second call is an error.
@@ -14,6 +16,11 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(
             Matcher::Full(HTTP.into()),
             &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0],
+        )?
+        .set_buckets_for_metric(Matcher::Suffix("first_token_seconds".into()), &FIRST_TOKEN)?
+        .set_buckets_for_metric(
+            Matcher::Full("omniops_llm_duration_seconds".into()),
+            &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0],
         )?
         .install_recorder()
 }
@@ -29,6 +36,11 @@ pub fn request(route: &str, method: &Method, status: StatusCode, took: Duration)
     counter!("omniops_http_requests_total", "route" => route.to_owned(), "method" => method, "status" => status)
         .increment(1);
     histogram!(HTTP, "route" => route.to_owned()).record(took.as_secs_f64());
+}
+
+/// The time from a question to the first text of its answer, as a reader of the stream sees it.
+pub fn first_token(took: Duration) {
+    histogram!("omniops_chat_first_token_seconds").record(took.as_secs_f64());
 }
 
 /// One question. Counted when dropped, so that a visitor who leaves is counted as well.

@@ -19,11 +19,16 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{
     Context, middleware,
     openapi::service,
+    patience::Patient,
     routes::{files, pages_html},
 };
 
 /// Answers that are being written at the soft stop get this long to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// A connection whose reader takes nothing for so long is closed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes that a connection keeps for its reader, and the largest head of a request. Whoever writes waits for room.
+const BUFFER: usize = 64 * 1024;
 /// After a failed accept, for example for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -31,6 +36,7 @@ const BREATH: Duration = Duration::from_millis(100);
 pub fn endpoint(context: Context) -> impl Endpoint<Output = Response> + 'static {
     let routes = pages_html::add(files::add(Route::new())).nest_no_strip("/api", service());
     routes
+        .around(middleware::no_nul)
         .around(middleware::body_limit)
         .around(middleware::maintenance)
         .around(middleware::problems)
@@ -90,9 +96,9 @@ impl Server {
             async move { Ok::<_, Infallible>(endpoint.get_response(request).await.into()) }
         });
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new());
+        builder.http1().timer(TokioTimer::new()).max_buf_size(BUFFER);
         builder.http2().timer(TokioTimer::new());
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(Patient::new(socket, PATIENCE)), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stopping.cancelled() => {

@@ -59,10 +59,19 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// The names of all steps, as the table of those that were taken has them.
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
+}
+
 /// Brings the schema up to date and lets `login`, the role of the running processes, act as `omniops_app` and
 /// `omniops_system`. Needs a connection that may create roles; see `docs/OPERATIONS.md`.
 pub async fn migrate(owner: &DatabaseConnection, login: Option<&str>) -> Result<(), DbErr> {
     Migrator::up(owner, None).await?;
+    // So that a process can tell whether the schema is as new as itself.
+    owner
+        .execute_unprepared("GRANT SELECT ON seaql_migrations TO omniops_system")
+        .await?;
     if let Some(login) = login {
         let quoted = login.replace('"', "\"\"");
         owner

@@ -4,6 +4,7 @@ use domain::{
     answering::{Answer as Answered, Part, Question},
     error::Kind,
     ids,
+    people::{Bell, State},
     tenancy::{Customer, own_domain},
 };
 use futures::{FutureExt, Stream, future::BoxFuture, stream};
@@ -14,11 +15,14 @@ use poem::{
 };
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent, payload::Json, types::ToJSON};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::sse::{Events, event};
+use super::{
+    conversations::StateName,
+    sse::{Events, event},
+};
 use crate::{
     Context,
     error::{Answer, Failure},
@@ -80,8 +84,18 @@ struct ChatAnswer {
     usage: Usage,
     /// It was made for somebody who asked the same, and cost nothing.
     cached: bool,
-    /// The model that wrote it, or `extractive`.
+    /// The site's own words answer in the place of a model's; `notes` says why.
+    fallback: bool,
+    /// What happened on the way: `provider_unavailable`, `budget_reached`, `budget_low` (the small model wrote it) or `cut_short` (it
+    /// ends early).
+    notes: Vec<String>,
+    /// The model that wrote it, or `extractive`; `people` where the question went to people.
     model: String,
+    /// Who has the word now. While that is `waiting` or `human`, `answer` may be empty: people answer, and their replies come by
+    /// the conversation's events. `message_id` is the question's then.
+    state: StateName,
+    /// The bot has failed twice in a row: offer a person.
+    offer_human: bool,
 }
 
 #[derive(ResponseContent)]
@@ -134,7 +148,8 @@ impl Api {
             let events = Events::new(answer_events(context.0, asker.customer, question, meter, id));
             return Ok(ChatResponse::Ok(ChatContent::Events(events)));
         }
-        let answered = measured(meter, context.answerer.answer(&asker.customer, &question, None)).await?;
+        let answer = context.answerer.answer(&asker.customer, &question, None);
+        let answered = measured(meter, told(&context.bell, &asker.customer, answer)).await?;
         Ok(ChatResponse::Ok(ChatContent::Json(Json(ChatAnswer::of(
             answered, session,
         )))))
@@ -154,6 +169,19 @@ fn session(asker: &Asker, named: Option<Uuid>) -> domain::Result<Uuid> {
     }
 }
 
+/// Tells people who follow the conversation of a turn that is theirs.
+async fn told(
+    bell: &Bell,
+    customer: &Customer,
+    answer: impl Future<Output = domain::Result<Answered>>,
+) -> domain::Result<Answered> {
+    let answered = answer.await?;
+    if answered.standing.state != State::Bot {
+        bell.ring(customer, answered.conversation).await;
+    }
+    Ok(answered)
+}
+
 async fn measured(
     mut meter: metrics::Chat,
     answer: impl Future<Output = domain::Result<Answered>>,
@@ -161,6 +189,7 @@ async fn measured(
     let answered = answer.await;
     meter.end(match &answered {
         Ok(answer) if answer.refused() => "refused",
+        Ok(answer) if answer.text.is_empty() => "passed_on",
         Ok(_) => "answered",
         Err(_) => "failed",
     });
@@ -173,6 +202,8 @@ struct Writing {
     parts: mpsc::Receiver<Part>,
     last: VecDeque<Event>,
     ended: bool,
+    /// When the question came, until the first text goes out.
+    unseen: Option<Instant>,
     session: Uuid,
     request_id: String,
 }
@@ -185,13 +216,17 @@ fn answer_events(
     request_id: String,
 ) -> impl Stream<Item = Event> + Send + use<> {
     let (sender, parts) = mpsc::channel(64);
-    let (answerer, session) = (context.answerer.clone(), question.session);
-    let work = async move { measured(meter, answerer.answer(&customer, &question, Some(sender))).await };
+    let (answerer, bell, session) = (context.answerer.clone(), context.bell.clone(), question.session);
+    let work = async move {
+        let answer = answerer.answer(&customer, &question, Some(sender));
+        measured(meter, told(&bell, &customer, answer)).await
+    };
     let writing = Writing {
         answer: work.boxed(),
         parts,
         last: VecDeque::new(),
         ended: false,
+        unseen: Some(Instant::now()),
         session,
         request_id,
     };
@@ -207,7 +242,12 @@ impl Writing {
         }
         tokio::select! {
             biased;
-            Some(Part::Token(text)) = self.parts.recv() => Some(token(&text)),
+            Some(Part::Token(text)) = self.parts.recv() => {
+                if let Some(asked) = self.unseen.take() {
+                    metrics::first_token(asked.elapsed());
+                }
+                Some(token(&text))
+            }
             answered = &mut self.answer => {
                 self.ended = true;
                 while let Ok(Part::Token(text)) = self.parts.try_recv() {
@@ -261,6 +301,8 @@ impl ChatAnswer {
             message_id: answered.message,
             session_id: session,
             refused: answered.refused(),
+            fallback: answered.is_fallback(),
+            notes: answered.notes.iter().map(|note| note.as_str().to_owned()).collect(),
             refusal_reason: answered.refusal.map(|r| r.as_str().to_owned()),
             answer: answered.text,
             sources: answered.sources.into_iter().map(source).collect(),
@@ -271,6 +313,8 @@ impl ChatAnswer {
             },
             cached: answered.cached,
             model: answered.model,
+            state: answered.standing.state.into(),
+            offer_human: answered.standing.offered,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Whether the process answers, whether it is ready, what each part says, and the metrics.
-use domain::jobs::{measure, queue_stats};
+use domain::{
+    answering::{Circuit, Models},
+    jobs::{measure, queue_stats},
+    schema,
+};
 use poem::{http::StatusCode, web::Data};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
@@ -14,13 +18,14 @@ use crate::{
     Context,
     error::{Answer, Failure},
     extractors::{Admin, MetricsReader},
+    disk::Room,
     openapi::Tag,
 };
 
 /// Whether the process answers.
 #[derive(Debug, Object)]
 struct Health {
-    /// `ok`, `maintenance`, `stopping` or `unavailable`.
+    /// `ok`, `maintenance`, `stopping`, `unavailable`, or `migrations_pending`: the schema is older than this process.
     status: String,
     timestamp: OffsetDateTime,
 }
@@ -89,10 +94,12 @@ impl Api {
     async fn ready(&self, context: Data<&Context>) -> Answer<HealthResponse> {
         let status = if context.life.is_stopping() {
             "stopping"
-        } else if context.db.ping().await.is_err() {
-            "unavailable"
         } else {
-            "ok"
+            match schema::pending(&context.db, &context.migrations).await {
+                Ok(pending) if pending.is_empty() => "ok",
+                Ok(_) => "migrations_pending",
+                Err(_) => "unavailable",
+            }
         };
         Ok(health(&context, status))
     }
@@ -131,6 +138,9 @@ impl Api {
         if let Err(error) = measure(&context.db).await {
             tracing::warn!(error = error.story(), "the queues can't be measured");
         }
+        if let Some(models) = context.answerer.models() {
+            models.measure();
+        }
         Ok(PlainText(prometheus.render()))
     }
 }
@@ -155,15 +165,12 @@ async fn comprehensive(context: &Context, verbose: bool) -> Comprehensive {
     };
     let mut parts = vec![
         part("database", context.db.ping()).await,
+        migrations(context).await,
         part("redis", context.dispatcher.ping()).await,
         part("queues", count).await,
         embedding(context).await,
-        Part {
-            name: "model".to_owned(),
-            state: "ok".to_owned(),
-            ms: 0,
-            detail: Some(context.chat_model.clone()),
-        },
+        model(context),
+        disk(context),
     ];
     if !verbose {
         for part in &mut parts {
@@ -190,6 +197,58 @@ async fn part(name: &str, check: impl Future<Output = domain::Result<()>>) -> Pa
         state: if result.is_ok() { "ok" } else { "failing" }.to_owned(),
         ms: began.elapsed().as_millis() as u64,
         detail: result.err().map(|error| error.public_message().to_owned()),
+    }
+}
+
+/// What the circuits of the writing models say; nobody is asked, since that costs money. `omniops doctor` asks.
+fn model(context: &Context) -> Part {
+    let circuits = context.answerer.models().map(Models::circuits).unwrap_or_default();
+    let word = |state| match state {
+        Circuit::Closed => "ok",
+        Circuit::HalfOpen => "trying again",
+        Circuit::Open => "left alone after failures",
+    };
+    let told: Vec<String> = circuits.iter().map(|(name, state)| format!("{name}: {}", word(*state))).collect();
+    let failing = circuits.iter().any(|(_, state)| *state != Circuit::Closed);
+    Part {
+        name: "model".to_owned(),
+        state: if failing { "failing" } else { "ok" }.to_owned(),
+        ms: 0,
+        detail: Some(if told.is_empty() { "extractive".to_owned() } else { told.join(", ") }),
+    }
+}
+
+/// Whether the schema is as new as this process.
+async fn migrations(context: &Context) -> Part {
+    let mut pending = Vec::new();
+    let checked = part("migrations", async {
+        pending = schema::pending(&context.db, &context.migrations).await?;
+        Ok(())
+    })
+    .await;
+    if pending.is_empty() {
+        return checked;
+    }
+    Part {
+        state: "failing".to_owned(),
+        detail: Some(format!("run `omniops migrate` for {}", pending.join(", "))),
+        ..checked
+    }
+}
+
+/// The room of the folders that this process writes to.
+fn disk(context: &Context) -> Part {
+    let rooms: Vec<_> = context.folders.iter().map(|folder| Room::of(folder)).collect();
+    let fine = rooms.iter().all(|room| room.as_ref().is_ok_and(Room::suffices));
+    let told = rooms.iter().map(|room| match room {
+        Ok(room) => room.told(),
+        Err(error) => error.to_string(),
+    });
+    Part {
+        name: "disk".to_owned(),
+        state: if fine { "ok" } else { "failing" }.to_owned(),
+        ms: 0,
+        detail: Some(told.collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -24,6 +24,7 @@ mod scrape;
 mod screenshots;
 mod search;
 mod sse;
+mod usage;
 mod widget;
 
 pub use queue::stats_json as queue_stats_json;
@@ -41,7 +42,7 @@ pub type Apis = (
     (jobs::Api, job_urls::Api, screenshots::Api),
     queue::Api,
     dead::Api,
-    customers::Api,
+    (customers::Api, usage::Api),
     domains::Api,
     keys::Api,
     health::Api,
@@ -61,7 +62,7 @@ pub fn apis() -> Apis {
         (jobs::Api, job_urls::Api, screenshots::Api),
         queue::Api,
         dead::Api,
-        customers::Api,
+        (customers::Api, usage::Api),
         domains::Api,
         keys::Api,
         health::Api,

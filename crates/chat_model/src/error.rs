@@ -101,6 +101,23 @@ impl Error {
         }
     }
 
+    /// Whether this model is not to be had at the moment, and another one may be.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => matches!(status, 404 | 429 | 500..),
+            Self::Resting { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the model may have read what it was asked.
+    pub fn may_be_billed(&self) -> bool {
+        !matches!(
+            self,
+            Self::Settings(_) | Self::Resting { .. } | Self::Status { .. } | Self::Unreachable(_)
+        )
+    }
+
     /// How long the provider asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -1,39 +1,18 @@
 //! Conversations as rows: a visitor's turn and the answer are stored together, with the answer's receipt.
 use entity::message;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answerer::Answer;
+pub use super::history::{Turn, recent};
+use super::{answerer::Answer, asked::Asked};
 use crate::{
-    Error, Result, ids,
+    Error, Result, ids, people,
     tenancy::{TenantTx, sql},
 };
 
-/// Turns that a model is shown of the conversation so far.
-const REMEMBERED: i64 = 6;
-
-/// One turn.
-#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct Turn {
-    /// `visitor`, `assistant` or `human`.
-    pub role: String,
-    /// The text.
-    pub text: String,
-}
-
-/// The last turns of a session, oldest first.
-pub async fn recent(tx: &TenantTx, session: Uuid) -> Result<Vec<Turn>> {
-    let find = "SELECT m.role, m.text FROM messages m JOIN conversations c ON c.id = m.conversation_id
-                WHERE c.customer_id = $1 AND c.session_id = $2 ORDER BY m.created_at DESC, m.id DESC LIMIT $3";
-    let query = sql(find, [tx.customer().into(), session.into(), REMEMBERED.into()]);
-    let mut turns = Turn::find_by_statement(query).all(&**tx).await?;
-    turns.reverse();
-    Ok(turns)
-}
-
 /// The conversation of a session, made with its visitor at the first message.
-async fn open(tx: &TenantTx, session: Uuid) -> Result<Uuid> {
+pub(crate) async fn open(tx: &TenantTx, session: Uuid) -> Result<Uuid> {
     const VISITOR: &str = "INSERT INTO visitors (id, customer_id, session_id) VALUES ($1, $2, $3)
         ON CONFLICT (customer_id, session_id) DO UPDATE SET session_id = excluded.session_id RETURNING id";
     const CONVERSATION: &str =
@@ -79,17 +58,17 @@ pub struct Receipt<'a> {
 pub async fn store(
     tx: &TenantTx,
     session: Uuid,
-    question: &str,
+    question: &Asked,
     answer: &Answer,
     receipt: &Receipt<'_>,
 ) -> Result<(Uuid, Uuid)> {
     const MESSAGE: &str = "INSERT INTO messages (id, customer_id, conversation_id, role, text, sources, refused, usage)
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached)
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats, tokens_in, tokens_out) VALUES ($1, current_date, 1, $2, $3)
-        ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1, tokens_in = u.tokens_in + excluded.tokens_in,
-          tokens_out = u.tokens_out + excluded.tokens_out";
+    const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached, standalone_question, notes, cost_usd)
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    // Tokens and cost are counted by the call that used them, once for all who share it.
+    const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats) VALUES ($1, current_date, 1)
+        ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1";
     let customer = tx.customer();
     let conversation = open(tx, session).await?;
     let (asked, answered) = (ids::new_id(), ids::new_id());
@@ -106,7 +85,7 @@ pub async fn store(
         ];
         sql(MESSAGE, values)
     };
-    tx.execute_raw(turn(asked, "visitor", question, json!([]), false, None))
+    tx.execute_raw(turn(asked, "visitor", &question.said, json!([]), false, None))
         .await?;
     let sources = serde_json::to_value(&answer.sources)?;
     let usage = Some(serde_json::to_value(answer.usage)?);
@@ -129,14 +108,13 @@ pub async fn store(
         receipt.timings.clone().into(),
         receipt.origin.into(),
         receipt.cached.into(),
+        question.rewritten().map(str::to_owned).into(),
+        answer.notes.iter().map(|note| note.as_str().to_owned()).collect::<Vec<_>>().into(),
+        answer.usage.cost_usd.into(),
     ];
     tx.execute_raw(sql(RECEIPT, values)).await?;
-    let spent = [
-        customer.into(),
-        (answer.usage.tokens_in as i64).into(),
-        (answer.usage.tokens_out as i64).into(),
-    ];
-    tx.execute_raw(sql(USAGE, spent)).await?;
+    tx.execute_raw(sql(USAGE, [customer.into()])).await?;
+    people::events::turns(tx, conversation, &[asked, answered]).await?;
     Ok((conversation, answered))
 }
 
@@ -158,22 +136,4 @@ pub async fn messages(
         query = query.filter(message::Column::Id.lt(before));
     }
     Ok(query.order_by_desc(message::Column::Id).limit(limit).all(&**tx).await?)
-}
-
-/// A visitor's opinion on an answer of the visitor's own session.
-pub async fn feedback(tx: &TenantTx, message: Uuid, session: Uuid, rating: &str, reason: Option<&str>) -> Result<()> {
-    const UPDATE: &str = "UPDATE messages m SET feedback = $3, feedback_reason = $4 FROM conversations c
-        WHERE m.id = $1 AND m.role = 'assistant' AND c.id = m.conversation_id AND c.session_id = $2";
-    let values = [
-        message.into(),
-        session.into(),
-        rating.into(),
-        reason.map(str::to_owned).into(),
-    ];
-    let done = tx.execute_raw(sql(UPDATE, values)).await?;
-    if done.rows_affected() == 0 {
-        Err(Error::not_found("message"))
-    } else {
-        Ok(())
-    }
 }

@@ -55,7 +55,7 @@ impl Answerer {
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let prompt = prompt::prompt(customer, asked, &numbered, self.simplified).map_err(Failure::Ours)?;
         let judge = self.judge(customer, asked, &shown, &prompt).await.map_err(Failure::Ours)?;
-        let mut writing = Writing::new(parts, judge, &self.searcher);
+        let mut writing = Writing::new(parts, judge, Some(&self.searcher));
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
         let mut call = models.ask(customer, &prompt.messages, size).await?;

@@ -33,7 +33,7 @@ pub use cache::AnswerCache;
 pub use citations::{CitedPage, Citing, CitingAnswer, citing};
 pub(crate) use conversation::open as open_conversation;
 pub use conversation::{Turn, messages};
-pub use model::{CustomerBudget, DayOfUsage, Models, budget_of, set_budget, usage_between};
+pub use model::{Circuit, CustomerBudget, DayOfUsage, Models, budget_of, set_budget, usage_between};
 pub use note::Note;
 pub use support::Refusal;
 pub use warm::{Warmed, Warming};

@@ -1,5 +1,8 @@
 //! One struct a concern.
-use super::Reader;
+use super::{
+    Reader,
+    chat::{ChatConfig, LARGE_MODEL},
+};
 use egress::HostPort;
 use secrecy::{ExposeSecret, SecretString};
 use std::{net::SocketAddr, time::Duration};
@@ -159,6 +162,8 @@ pub struct ModelConfig {
     pub base_url: String,
     /// The model that writes answers.
     pub chat_model: String,
+    /// The rest of what answers of a model need.
+    pub chat: ChatConfig,
     /// `local:minilm-l6-v2`, or a provider's model.
     pub embedding_model: String,
     /// Answers have at most 75 words.
@@ -169,16 +174,19 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
-        let base_url = r
-            .optional("OPENAI_BASE_URL")
-            .unwrap_or_else(|| "https://api.openai.com/v1".into());
+        let named = r.optional("OPENAI_BASE_URL");
+        let large = r.optional("CHAT_MODEL");
+        let api_key = r.secret("OPENAI_API_KEY");
+        let chat = ChatConfig::read(r, large.as_deref(), named.as_deref(), api_key.is_some());
+        let base_url = named.unwrap_or_else(|| "https://api.openai.com/v1".into());
         if Url::parse(&base_url).is_err() {
             r.wrong("OPENAI_BASE_URL", "must be a URL", "https://api.openai.com/v1");
         }
         Self {
-            api_key: r.secret("OPENAI_API_KEY"),
+            api_key,
             base_url: base_url.trim_end_matches('/').to_owned(),
-            chat_model: r.optional("CHAT_MODEL").unwrap_or_else(|| "gpt-4o".into()),
+            chat_model: large.unwrap_or_else(|| LARGE_MODEL.into()),
+            chat,
             embedding_model: r
                 .optional("EMBEDDING_MODEL")
                 .unwrap_or_else(|| "local:minilm-l6-v2".into()),

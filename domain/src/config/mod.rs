@@ -1,16 +1,20 @@
 //! Configuration: the only reader of the environment. Every variable is read in one place, by the concern that it
 //! belongs to, and all errors of all concerns are told at once.
 mod browser;
+mod chat;
 mod concerns;
+mod mail;
 mod reader;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 pub use browser::BrowserConfig;
+pub use chat::{Budget, ChatConfig};
 pub use concerns::{
     CrawlConfig, DatabaseConfig, HttpConfig, LogConfig, LogFormat, ModelConfig, RedisConfig, SecurityConfig,
     WorkerConfig,
 };
+pub use mail::{MailConfig, MailTls};
 pub use reader::{Reader, VariableError};
 
 /// The whole configuration of a process.
@@ -30,6 +34,8 @@ pub struct Config {
     pub crawl: CrawlConfig,
     /// The browser.
     pub browser: BrowserConfig,
+    /// The mail server; without one, nobody is written to.
+    pub mail: Option<MailConfig>,
     /// Worker processes.
     pub worker: WorkerConfig,
     /// Logs.
@@ -71,6 +77,7 @@ impl Config {
             model: ModelConfig::read(&mut reader),
             crawl: CrawlConfig::read(&mut reader),
             browser: BrowserConfig::read(&mut reader),
+            mail: MailConfig::read(&mut reader),
             worker: WorkerConfig::read(&mut reader),
             log: LogConfig::read(&mut reader),
             cache_dir: cache_dir(variables),

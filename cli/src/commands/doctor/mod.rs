@@ -1,6 +1,7 @@
 //! `omniops doctor`: checks a deployment, one line a finding, and says what to do.
 mod browser;
 mod database;
+mod provider;
 mod queues;
 mod redis;
 
@@ -55,6 +56,7 @@ pub async fn run() -> Result<()> {
         findings.extend(queues::check(&db).await);
     }
     findings.push(model(&config).await);
+    findings.extend(provider::check(&config.model).await);
     findings.push(browser::check(&config).await);
     report(&findings)
 }

@@ -1,0 +1,209 @@
+//! The models that write: which one is asked ([`routing`]), what it may cost ([`budget`]), and what each call came to ([`call`]).
+//!
+//! `chat_model` does the asking and knows nothing of customers; here a call belongs to one. What must stay true: no model is asked
+//! before what the answer may cost is set aside, and whatever becomes of the call, what it did cost is counted.
+mod budget;
+mod call;
+mod routing;
+mod usage;
+
+use chat_model::{Client, Message, Request, Role, Settings, State};
+
+/// What a model's circuit lets through.
+pub use chat_model::State as Circuit;
+
+pub use self::{
+    budget::{CustomerBudget, budget_of, set_budget},
+    usage::{DayOfUsage, usage_between},
+};
+pub(super) use self::{
+    call::{Call, Finished},
+    routing::{Size, size},
+};
+
+use self::{
+    budget::{Refused, Spending},
+    call::count,
+};
+use super::{note::Note, prompt::ChatMessage};
+use crate::{
+    Error, Result,
+    config::{Budget, ModelConfig},
+    lifecycle::Lifecycle,
+    tenancy::{Customer, Db},
+};
+
+/// Beside the text, each message costs some tokens (`OpenAI` cookbook, "How to count tokens"); rather one too many.
+const PER_MESSAGE: u64 = 4;
+
+/// A model with its price.
+#[derive(Clone)]
+pub(super) struct Writer {
+    model: chat_model::Model,
+    price: Option<chat_model::Price>,
+}
+
+impl Writer {
+    /// USD; nothing where no price is known.
+    fn cost(&self, tokens_in: u64, tokens_out: u64) -> f64 {
+        self.price.map_or(0.0, |price| price.of(tokens_in, tokens_out))
+    }
+}
+
+/// The models of one installation. Cloning shares their connections and circuits.
+#[derive(Clone)]
+pub struct Models {
+    db: Db,
+    life: Option<Lifecycle>,
+    large: Writer,
+    small: Writer,
+    max_tokens: u32,
+    budget: Budget,
+}
+
+/// Why there is no call.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// The customer's day is used up.
+    Budget,
+    /// The provider gave nothing.
+    Provider(chat_model::Error),
+    /// Our own fault.
+    Own(Error),
+}
+
+impl Models {
+    /// None without a key.
+    pub fn from_config(db: Db, config: &ModelConfig) -> Result<Option<Self>> {
+        let Some(key) = config.api_key.clone() else {
+            return Ok(None);
+        };
+        let settings = Settings {
+            base_url: config.base_url.clone(),
+            key,
+            limits: config.chat.limits.clone(),
+        };
+        let client = Client::new(settings).map_err(|e| Error::internal("the provider's client", e))?;
+        let writer = |name: &str| Writer {
+            model: client.model(name),
+            price: config.chat.prices.of(name),
+        };
+        let large = writer(&config.chat_model);
+        let small = if config.chat.small_model == config.chat_model {
+            large.clone()
+        } else {
+            writer(&config.chat.small_model)
+        };
+        Ok(Some(Self {
+            db,
+            life: None,
+            large,
+            small,
+            max_tokens: config.chat.max_tokens,
+            budget: config.chat.budget,
+        }))
+    }
+
+    /// Calls that nobody waits for any more are counted by tasks of this lifecycle; without one, what was set aside for them stays.
+    pub(super) fn under(&mut self, life: Lifecycle) {
+        self.life = Some(life);
+    }
+
+    /// Asks a model for an answer to a customer's visitor. A large one that is away gives way to the small one.
+    pub(super) async fn ask(
+        &self,
+        customer: &Customer,
+        messages: &[ChatMessage],
+        size: Size,
+    ) -> Result<Call, Unanswered> {
+        let mut notes = Vec::new();
+        let wanted = match size {
+            Size::Large => &self.large,
+            Size::Small => &self.small,
+        };
+        let messages: Vec<Message> = messages.iter().map(Message::from).collect();
+        let tokens_in = messages.iter().map(|m| chat_model::estimate(&m.content) + PER_MESSAGE).sum();
+        let most = |writer: &Writer| writer.cost(tokens_in, self.max_tokens.into());
+        let mut spending = self.set_aside(customer, most(wanted)).await?;
+        let mut writer = wanted;
+        if spending.is_late() && most(&self.small) < most(wanted) {
+            writer = &self.small;
+            notes.push(Note::BudgetLow);
+        }
+        let request = Request {
+            messages: &messages,
+            temperature: 0.1,
+            max_tokens: self.max_tokens,
+        };
+        loop {
+            spending.spend(tokens_in, 0, writer.cost(tokens_in, 0));
+            match writer.model.chat(&request).await {
+                Ok(answer) => return Ok(Call::new(answer, writer.clone(), spending, tokens_in, notes)),
+                Err(error) => {
+                    count(writer, error.word());
+                    tracing::warn!(
+                        model = writer.model.name(),
+                        error = %error,
+                        event = "llm_failed",
+                        "a model gave no answer"
+                    );
+                    if !error.may_be_billed() {
+                        spending.spend(0, 0, 0.0);
+                    }
+                    let other = &self.small;
+                    if error.is_away() && other.model.name() != writer.model.name() && most(other) <= most(wanted) {
+                        writer = other;
+                        continue;
+                    }
+                    spending.settle().await.map_err(Unanswered::Own)?;
+                    return Err(Unanswered::Provider(error));
+                }
+            }
+        }
+    }
+
+    async fn set_aside(&self, customer: &Customer, usd: f64) -> Result<Spending, Unanswered> {
+        match Spending::reserve(&self.db, self.life.as_ref(), customer, usd, &self.budget).await {
+            Ok(spending) => Ok(spending),
+            Err(Refused::Budget) => {
+                count(&self.large, "budget");
+                Err(Unanswered::Budget)
+            }
+            Err(Refused::Own(error)) => Err(Unanswered::Own(error)),
+        }
+    }
+
+    /// Each model and what its circuit lets through.
+    pub fn circuits(&self) -> Vec<(&str, State)> {
+        let mut models = vec![&self.large.model];
+        if self.small.model.name() != self.large.model.name() {
+            models.push(&self.small.model);
+        }
+        models.iter().map(|model| (model.name(), model.breaker().state())).collect()
+    }
+
+    /// Measures the circuits: 0 closed, 1 one call tries, 2 open.
+    pub fn measure(&self) {
+        for (model, state) in self.circuits() {
+            let value = match state {
+                State::Closed => 0.0,
+                State::HalfOpen => 1.0,
+                State::Open => 2.0,
+            };
+            metrics::gauge!("omniops_llm_breaker_state", "model" => model.to_owned()).set(value);
+        }
+    }
+}
+
+impl From<&ChatMessage> for Message {
+    fn from(message: &ChatMessage) -> Self {
+        Self {
+            role: match message.role {
+                "system" => Role::System,
+                "assistant" => Role::Assistant,
+                _ => Role::User,
+            },
+            content: message.content.clone(),
+        }
+    }
+}
