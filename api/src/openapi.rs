@@ -10,6 +10,8 @@ use crate::routes::{Apis, apis};
 pub enum Tag {
     /// Questions and answers.
     Chat,
+    /// Conversations that people read and take over, and what they are told.
+    People,
     /// Search and pages.
     Content,
     /// Work in the background.

@@ -15,6 +15,12 @@ pub struct Model {
     pub visitor_id: Uuid,
     pub session_id: Uuid,
     pub state: String,
+    pub agent: Option<String>,
+    pub reason: Option<String>,
+    pub waiting_since: Option<OffsetDateTime>,
+    pub told_at: Option<OffsetDateTime>,
+    pub unanswered_since: Option<OffsetDateTime>,
+    pub closed_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }

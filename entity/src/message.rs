@@ -19,6 +19,8 @@ pub struct Model {
     pub refused: bool,
     pub feedback: Option<String>,
     pub feedback_reason: Option<String>,
+    pub feedback_at: Option<OffsetDateTime>,
+    pub author: Option<String>,
     pub usage: Option<Json>,
     pub created_at: OffsetDateTime,
 }

@@ -10,16 +10,21 @@
 )]
 mod faults;
 mod kit;
+mod mailbox;
 mod process;
 mod provider;
+mod receiver;
 mod site;
 mod wire;
 
 pub use faults::Frozen;
-pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, within};
+pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, model, within};
 pub use local_services::Server;
+pub use mailbox::{Mail, Mailbox, Reception};
+pub use migration::names as migrations;
 pub use netns_lab as netns;
 pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
+pub use receiver::{Received, Receiver};
 pub use site::{Hit, Page, Site};
 pub use wire::{Upstream, Wire};

@@ -75,7 +75,15 @@ const answer = async (question, repeat) => {
 
   function finish() {
     cancelAnimationFrame(frame);
+    // People have the word: what they say comes by itself.
+    if (!text && /waiting|human/.test(result.state)) {
+      box.remove();
+      announce('');
+      become({ state: result.state });
+      return;
+    }
     draw();
+    if (result.state) become({ state: result.state, overdue: result.state === 'waiting' });
     follow(() => {
       dress(box, body, result.refused, sources, products);
       if (result.message_id) box.append(feedback(result.message_id));
@@ -83,6 +91,7 @@ const answer = async (question, repeat) => {
     // A long answer is read from its question on.
     if (box.offsetHeight > log.clientHeight) log.scrollTop = box.previousElementSibling.offsetTop - 12;
     announce(`${t.bot}: ${text.replace(/\s*\[[\d, ]+\]|[*`#]/g, '')}${sources.length ? ` ${t.sources}: ${sources.length}` : ''}`);
+    if (result.offer_human) offer();
     emit('answer', { text, sources, products, refused: !!result.refused, message_id: result.message_id });
   }
 };

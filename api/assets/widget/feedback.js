@@ -2,22 +2,27 @@
 const feedback = (id) => {
   const rate = (rating, reason) =>
     authorised(`/api/messages/${encodeURIComponent(id)}/feedback`, () => (reason ? { rating, reason } : { rating }))
-      .then(() => announce(t.thanks))
+      .then(async () => {
+        announce(t.thanks);
+        if (rating === 'down' && (await standing()).offer_human) offer();
+      })
       .catch((problem) => announce(explain(problem)));
-  const reason = el('input', { 'aria-label': t.why, placeholder: t.why, maxLength: 500 });
+  const reason = el('input', { 'aria-label': t.why, placeholder: t.why, maxLength: 1000 });
   const sendReason = el('button', { type: 'button', className: 'send', 'aria-label': t.send }, icon(SEND));
   const why = el('div', { className: 'why', hidden: true }, reason, sendReason);
   const thanks = el('span', { className: 'sub', hidden: true }, t.thanks);
   const thumb = (rating, name) => {
     const button = el('button', { type: 'button', className: 'thumb ' + rating, 'aria-pressed': 'false', 'aria-label': name, title: name }, icon(THUMB));
     button.onclick = () => {
-      for (const other of [up, down]) other.setAttribute('aria-pressed', String(other === button));
+      // Pressed again, a thumb is taken back.
+      const taken = button.getAttribute('aria-pressed') === 'true';
+      for (const other of [up, down]) other.setAttribute('aria-pressed', String(!taken && other === button));
       follow(() => {
-        why.hidden = rating === 'up';
-        thanks.hidden = rating !== 'up';
+        why.hidden = taken || rating === 'up';
+        thanks.hidden = taken || rating !== 'up';
       });
-      if (rating === 'down') reason.focus();
-      rate(rating);
+      if (rating === 'down' && !taken) reason.focus();
+      rate(taken ? 'none' : rating);
     };
     return button;
   };

@@ -4,16 +4,21 @@
 const recall = async () => {
   if (!conversation) return [];
   try {
-    const response = await authorised(`/api/conversations/${encodeURIComponent(conversation)}/messages?limit=30`);
+    const now = await standing();
+    const response = await authorised(ofConversation('/messages?limit=30'));
     const { items } = await response.json();
     items.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-    return items.map(({ role, text, refused, sources }) => {
+    const boxes = items.map((item) => {
+      const { role, text, refused, sources } = item;
       if (role === 'visitor') return mine(text);
+      if (role === 'human') return personal(item);
       const body = el('div', { className: 'text' }, ...format(text, sources || []));
       const box = bubble('bot', t.bot, body);
       dress(box, body, refused, sources || [], []);
       return box;
     });
+    setTimeout(() => become(now));
+    return boxes.filter(Boolean);
   } catch {
     return [];
   }

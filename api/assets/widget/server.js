@@ -58,7 +58,7 @@ const authorised = async (path, body, headers, signal, renewed) => {
   return authorised(path, body, headers, signal, true);
 };
 
-// Yields [event, data] of a `text/event-stream` body (WHATWG HTML, section 9.2.6, without ids and retry).
+// Yields [event, data, id] of a `text/event-stream` body (WHATWG HTML, section 9.2.6, without retry).
 async function* events(response, alive) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = '';
@@ -70,13 +70,15 @@ async function* events(response, alive) {
     buffer = blocks.pop();
     for (const block of blocks) {
       let event = 'message';
+      let id;
       const data = [];
       for (const line of block.split(/\r?\n/)) {
         const [, name, text] = /^([^:]*):? ?(.*)/s.exec(line);
         if (name === 'event') event = text;
+        if (name === 'id') id = text;
         if (name === 'data') data.push(text);
       }
-      if (data.length) yield [event, JSON.parse(data.join('\n'))];
+      if (data.length) yield [event, JSON.parse(data.join('\n')), id];
     }
   }
 }

@@ -31,12 +31,20 @@ macro_rules! permissions {
 }
 
 permissions! {
+    /// Ask questions.
+    Chats = Scope::Chat;
     /// Search and read pages.
     Searches = Scope::Search;
     /// Start and control jobs.
     Jobs = Scope::Jobs;
     /// Change domains.
     Domains = Scope::Domains;
+    /// Read all conversations, and answer as a person.
+    Conversations = Scope::Conversations;
+    /// Say where to be told.
+    Webhooks = Scope::Webhooks;
+    /// Read and change the assistant's settings.
+    Settings = Scope::Settings;
 }
 
 /// A key with the scope `P`, or the operator: which customer is meant stands in the path.

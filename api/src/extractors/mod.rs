@@ -10,8 +10,8 @@ mod visitor;
 
 pub use admin::{Admin, MetricsReader};
 pub use body::Body;
-pub use caller::{Caller, Domains, Jobs, KeyHolder, Searches};
+pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Searches, Settings, Webhooks};
 pub use credential::origin;
 pub use paging::{List, Paging};
 pub use scheduler::Scheduler;
-pub use visitor::{Asker, Visitor};
+pub use visitor::{Asker, Listener, Visitor};

@@ -91,6 +91,64 @@ impl<'a> ApiExtractor<'a> for Asker {
     }
 }
 
+/// Whoever reads a conversation: a visitor the own one, or a key with the scope `chat` or `conversations`.
+pub struct Listener {
+    /// Whose visitors they are.
+    pub customer: Customer,
+    /// The session that a visitor is bound to; a key is bound to none.
+    pub session: Option<Uuid>,
+}
+
+impl From<Visitor> for Listener {
+    fn from(visitor: Visitor) -> Self {
+        Self {
+            customer: visitor.customer,
+            session: Some(visitor.session.session),
+        }
+    }
+}
+
+impl<'a> ApiExtractor<'a> for Listener {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Schemes::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN]
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Query)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(Uuid::schema_ref())
+    }
+
+    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let principal = principal(req).await?;
+        if let Principal::Visitor(session) = &principal {
+            let customer = owner(req, session).await?;
+            return Ok(Self {
+                customer,
+                session: Some(session.session),
+            });
+        }
+        let granted = principal.require(Scope::Conversations);
+        granted
+            .or_else(|_| principal.require(Scope::Chat))
+            .map_err(crate::error::Failure::from)?;
+        Ok(Self {
+            customer: acting_for(req, &principal).await?,
+            session: None,
+        })
+    }
+}
+
 async fn owner(req: &Request, session: &VisitorSession) -> std::result::Result<Customer, crate::error::Failure> {
     Ok(get(&context(req)?.db, session.customer).await?)
 }

@@ -23,6 +23,7 @@ mod schedules;
 mod scrape;
 mod screenshots;
 mod search;
+mod settings;
 mod sse;
 mod usage;
 mod widget;
@@ -34,7 +35,7 @@ pub type Apis = (
     widget::Api,
     (chat::Api, cache::Api),
     (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
-    search::Api,
+    (search::Api, settings::Api),
     (pages::Api, citations::Api),
     scrape::Api,
     schedules::Api,
@@ -54,7 +55,7 @@ pub fn apis() -> Apis {
         widget::Api,
         (chat::Api, cache::Api),
         (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
-        search::Api,
+        (search::Api, settings::Api),
         (pages::Api, citations::Api),
         scrape::Api,
         schedules::Api,

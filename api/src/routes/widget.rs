@@ -1,13 +1,15 @@
 //! Sessions of the chat widget.
 use domain::{
     Error,
+    answering::{greeting, suggestions},
     error::Kind,
     ids,
-    tenancy::{Customer, HostName, find_by_host, settings},
+    language::Locale,
+    people::HandoffSettings,
+    tenancy::{AssistantSettings, Customer, HostName, find_by_host},
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, payload::Json};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,6 +28,12 @@ struct NewSession {
     /// The customer's domain: a host or a URL.
     #[oai(validator(min_length = 1, max_length = 260))]
     domain: String,
+    /// The language that the page's script tag asks for; wins over the customer's setting.
+    #[oai(nullable, validator(max_length = 35))]
+    locale: Option<String>,
+    /// The language of the page, else of the browser; counts where the customer has set none.
+    #[oai(nullable, validator(max_length = 35))]
+    page_locale: Option<String>,
 }
 
 /// Where a person can be reached.
@@ -35,6 +43,14 @@ struct Contact {
     email: Option<String>,
     #[oai(nullable)]
     url: Option<String>,
+}
+
+/// Whether visitors may ask for a person.
+#[derive(Debug, Object)]
+struct Handoff {
+    enabled: bool,
+    /// Whether people are there at this hour.
+    staffed: bool,
 }
 
 /// A session with what the widget shows.
@@ -47,19 +63,22 @@ struct Session {
     session_id: Uuid,
     /// When the token ends.
     expires_at: OffsetDateTime,
-    /// The language that the site's owner chose.
+    /// The language to speak: the script tag's, the customer's or the page's; none if it is none of those that there are texts in.
     #[oai(nullable)]
     locale: Option<String>,
-    /// What the assistant says first.
+    /// What the assistant is called.
     #[oai(nullable)]
-    greeting: Option<String>,
+    name: Option<String>,
+    /// What the assistant says first.
+    greeting: String,
     /// `color` (#rrggbb), `position` (left, right), `mode` (light, dark).
-    theme: BTreeMap<String, Value>,
+    theme: BTreeMap<String, String>,
     /// `title`, `subtitle`, `placeholder`.
-    texts: BTreeMap<String, Value>,
+    texts: BTreeMap<String, String>,
     /// Questions to start with.
     suggestions: Vec<String>,
     contact: Contact,
+    handoff: Handoff,
 }
 
 /// The calls of this resource.
@@ -87,12 +106,33 @@ impl Api {
         };
         let customer = find_by_host(&context.db, &domain, true).await?.ok_or_else(unknown)?;
         let origin = allowed_origin(&context, req, &customer).await?;
-        let (token, session) = context.visitors.issue(customer.id, ids::new_id(), &origin)?;
+        let settings = AssistantSettings::of(&customer);
+        let handoff = HandoffSettings::of(&customer);
+        let locale = body.0.speaks(&settings);
+        let (token, session) = context.visitors.issue(customer.id, ids::new_id(), &origin, locale)?;
+        let tx = context.db.tenant(&customer).await?;
+        let suggestions = suggestions(&tx, &settings, locale).await?;
+        tx.commit().await?;
         let expires_at = OffsetDateTime::from_unix_timestamp(session.expires);
         let expires_at = expires_at.map_err(|e| Error::internal("a session's end", e))?;
         Ok(Json(Session {
+            token,
+            session_id: session.session,
             expires_at,
-            ..Session::of(&customer, token, session.session)
+            locale: locale.map(|locale| locale.code().to_owned()),
+            greeting: greeting(&customer, &settings, locale),
+            name: settings.name,
+            theme: settings.theme,
+            texts: settings.texts,
+            suggestions,
+            handoff: Handoff {
+                enabled: handoff.enabled,
+                staffed: handoff.staffed(context.clock.now()),
+            },
+            contact: Contact {
+                email: settings.contact_email,
+                url: settings.contact_url,
+            },
         }))
     }
 }
@@ -108,33 +148,10 @@ async fn allowed_origin(context: &Context, req: &Request, customer: &Customer) -
     }
 }
 
-impl Session {
-    fn of(customer: &Customer, token: String, session_id: Uuid) -> Self {
-        let text = |name| settings(customer, name).map(str::to_owned);
-        let object = |name| {
-            let map = customer.settings.get(name).and_then(Value::as_object).cloned();
-            map.into_iter().flatten().collect()
-        };
-        Self {
-            token,
-            session_id,
-            expires_at: OffsetDateTime::UNIX_EPOCH,
-            locale: text("locale"),
-            greeting: text("greeting"),
-            theme: object("theme"),
-            texts: object("texts"),
-            suggestions: suggestions(customer),
-            contact: Contact {
-                email: text("contact_email"),
-                url: text("contact_url"),
-            },
-        }
+impl NewSession {
+    /// The language that the widget speaks, if it is one of ours.
+    fn speaks(&self, settings: &AssistantSettings) -> Option<Locale> {
+        let tag = |tag: &Option<String>| tag.as_deref().and_then(Locale::of_tag);
+        tag(&self.locale).or(settings.locale).or_else(|| tag(&self.page_locale))
     }
-}
-
-/// The questions that a customer suggests.
-pub fn suggestions(customer: &Customer) -> Vec<String> {
-    let list = customer.settings.get("suggestions").and_then(Value::as_array);
-    let texts = list.into_iter().flatten().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
 }

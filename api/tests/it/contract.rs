@@ -41,6 +41,9 @@ fn body(operation: &str, ids: &Ids) -> Value {
         "begin_session" => json!({ "domain": "shop.example" }),
         "chat" => json!({ "message": "How much is shipping?", "domain": "shop.example" }),
         "rate_message" => json!({ "rating": "up" }),
+        "ask_for_human" | "take_conversation" => json!({}),
+        "reply" => json!({ "text": "A person is here." }),
+        "create_webhook" => json!({ "url": "https://10.0.0.1/hook", "events": ["handoff.requested"] }),
         "scrape" => json!({ "url": "https://shop.example/" }),
         "embed" => json!({ "page_ids": [ids.page] }),
         "replace_schedules" => json!({ "schedules": [
@@ -97,6 +100,7 @@ impl Ids {
         };
         path.replace("{id}", &id)
             .replace("{host}", "shop.example")
+            .replace("{delivery}", &Uuid::nil().to_string())
             .replace("{name}", "scrape")
     }
 }
@@ -172,6 +176,9 @@ async fn state(app: &App) -> Vec<i64> {
         "SELECT count(*) FROM messages WHERE feedback IS NOT NULL",
         "SELECT count(*) FROM customer_configs",
         "SELECT count(*) FROM customer_domains",
+        "SELECT count(*) FROM conversations WHERE state <> 'bot'",
+        "SELECT count(*) FROM conversation_events",
+        "SELECT count(*) FROM outbound_webhooks",
         "SELECT count(*) FROM api_keys",
         "SELECT count(*) FROM schedules",
         "SELECT count(*) FROM queue_controls",

@@ -8,11 +8,15 @@
 mod admin;
 mod app;
 mod browser;
+mod cache;
 mod chat;
 mod contract;
 mod explain;
 mod follow;
+mod health;
 mod jobs;
+mod outbound_webhooks;
+mod people;
 mod problems;
 mod queue;
 mod schedules;

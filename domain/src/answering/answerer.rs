@@ -15,7 +15,7 @@ use super::{
     model::Models,
     note::Note,
     prompt,
-    support::Refusal,
+    support::{self, Refusal},
     written::{Written, refuse},
 };
 use crate::{
@@ -247,7 +247,7 @@ impl Answerer {
         let searched = began.elapsed();
         let read = !found.passages.is_empty();
         let (passages, planted) = ground::disarm(found.passages);
-        let supported = match self.supported(customer, &asked.meant, &passages).await? {
+        let supported = match support::supported(&asked.meant, &passages) {
             Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
             supported => supported,
         };

@@ -100,6 +100,7 @@ fn named_in_code() -> Vec<&'static str> {
     let sources = [
         include_str!("browser.rs"),
         include_str!("concerns.rs"),
+        include_str!("mail.rs"),
         include_str!("mod.rs"),
     ];
     let literals = sources

@@ -164,6 +164,20 @@ async fn heal(db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// Announces that something happened to one of the customer's subjects other than a job, which has rows of its own.
+pub(crate) async fn announce_one(
+    redis: &mut impl ConnectionLike,
+    customer: Uuid,
+    subject: Uuid,
+) -> redis::RedisResult<()> {
+    let key = stream_key(customer);
+    let mut pipe = redis::pipe();
+    pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH);
+    pipe.arg("*").arg("job").arg(subject.to_string()).ignore();
+    pipe.cmd("EXPIRE").arg(&key).arg(STREAM_SECONDS).ignore();
+    pipe.query_async(redis).await
+}
+
 async fn announce(redis: &mut impl ConnectionLike, events: &[Told]) -> Result<()> {
     let mut pipe = redis::pipe();
     let mut keys = BTreeSet::new();

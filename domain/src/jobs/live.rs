@@ -79,8 +79,8 @@ impl Live {
     /// Reads the events of the customer's `job` after the event `after`, from the first one for 0.
     pub fn reader(&self, customer: &Customer, job: Uuid, after: i64) -> EventReader {
         EventReader {
-            subscription: self.hub.subscribe(customer.id, job),
-            live: self.clone(),
+            watch: self.watch(customer, job),
+            db: self.db.clone(),
             customer: customer.clone(),
             job,
             after,
@@ -88,40 +88,82 @@ impl Live {
         }
     }
 
+    /// A place to wait at for announcements of `subject`, a job or whatever else is announced on the customer's stream.
+    pub(crate) fn watch(&self, customer: &Customer, subject: Uuid) -> Watch {
+        Watch {
+            subscription: self.hub.subscribe(customer.id, subject),
+            live: self.clone(),
+        }
+    }
+
     /// How many readers there are in this process.
     pub fn readers(&self) -> usize {
         self.hub.readers()
     }
+}
 
-    async fn look(self, customer: Customer, job: Uuid, after: i64) -> Result<Look> {
-        const AFTER: &str = "
-            SELECT id, kind, data, at FROM (
-              SELECT id, kind, data, at, sum(octet_length(data)) OVER (ORDER BY id) - octet_length(data) AS bytes_before
-              FROM (SELECT id, kind, data::text AS data, at FROM job_events
-                    WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3) page) sized
-            WHERE bytes_before < $4 ORDER BY id";
-        let _turn = self.looks.acquire().await;
-        let values = [job.into(), after.into(), PAGE.into(), PAGE_BYTES.into()];
-        let tx = self.db.tenant(&customer).await?;
-        let rows = Row::find_by_statement(sql(AFTER, values)).all(&*tx).await?;
-        let ended = rows.is_empty() && ledger::all_told(&tx, job, after).await?;
-        tx.commit().await?;
-        Ok(match (rows.is_empty(), ended) {
-            (false, _) => Look::News(rows.into()),
-            (true, false) => Look::Nothing,
-            (true, true) => Look::Ended,
-        })
+async fn look(db: Db, customer: Customer, job: Uuid, after: i64) -> Result<Look> {
+    const AFTER: &str = "
+        SELECT id, kind, data, at FROM (
+          SELECT id, kind, data, at, sum(octet_length(data)) OVER (ORDER BY id) - octet_length(data) AS bytes_before
+          FROM (SELECT id, kind, data::text AS data, at FROM job_events
+                WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3) page) sized
+        WHERE bytes_before < $4 ORDER BY id";
+    let values = [job.into(), after.into(), PAGE.into(), PAGE_BYTES.into()];
+    let tx = db.tenant(&customer).await?;
+    let rows = Row::find_by_statement(sql(AFTER, values)).all(&*tx).await?;
+    let ended = rows.is_empty() && ledger::all_told(&tx, job, after).await?;
+    tx.commit().await?;
+    Ok(match (rows.is_empty(), ended) {
+        (false, _) => Look::News(rows.into()),
+        (true, false) => Look::Nothing,
+        (true, true) => Look::Ended,
+    })
+}
+
+/// How a reader waits for news, and looks for them.
+pub(crate) struct Watch {
+    live: Live,
+    subscription: Subscription,
+}
+
+impl Watch {
+    /// Runs a look as a task of its own, when it is its turn.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let looks = self.live.looks.clone();
+        let turn = async move {
+            let _turn = looks.acquire_owned().await;
+            look.await
+        };
+        match self.live.life.spawn(turn).await {
+            Ok(Some(look)) => look,
+            Ok(None) => Err(Error::unavailable("stopping", "the server is stopping", "hard stop")),
+            Err(error) => Err(Error::internal("reading events", error)),
+        }
+    }
+
+    /// Waits until something was announced, or it is time to look all the same.
+    pub(crate) async fn news(&mut self) {
+        let patience = if self.live.hub.connected() {
+            SAFETY
+        } else {
+            Duration::from_millis(rand::rng().random_range(POLL))
+        };
+        self.subscription.wait(patience).await;
     }
 }
 
 /// Yields the events of one job in order, each once.
 pub struct EventReader {
-    live: Live,
+    watch: Watch,
+    db: Db,
     customer: Customer,
     job: Uuid,
     after: i64,
     ready: VecDeque<Row>,
-    subscription: Subscription,
 }
 
 impl EventReader {
@@ -139,27 +181,12 @@ impl EventReader {
                     at: row.at,
                 }));
             }
-            match self.look().await? {
+            let look = look(self.db.clone(), self.customer.clone(), self.job, self.after);
+            match self.watch.look(look).await? {
                 Look::News(rows) => self.ready = rows,
                 Look::Ended => return Ok(None),
-                Look::Nothing => self.subscription.wait(self.patience()).await,
+                Look::Nothing => self.watch.news().await,
             }
         }
-    }
-
-    async fn look(&self) -> Result<Look> {
-        let look = self.live.clone().look(self.customer.clone(), self.job, self.after);
-        match self.live.life.spawn(look).await {
-            Ok(Some(look)) => look,
-            Ok(None) => Err(Error::unavailable("stopping", "the server is stopping", "hard stop")),
-            Err(error) => Err(Error::internal("reading events", error)),
-        }
-    }
-
-    fn patience(&self) -> Duration {
-        if self.live.hub.connected() {
-            return SAFETY;
-        }
-        Duration::from_millis(rand::rng().random_range(POLL))
     }
 }

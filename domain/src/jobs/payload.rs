@@ -58,6 +58,11 @@ pub enum Payload {
         #[serde(default)]
         force: bool,
     },
+    /// Change the index to another embedding model: [`crate::pages::model_change`].
+    ChangeModel {
+        /// The model that it is to have.
+        model: Uuid,
+    },
     /// Keep the house in order.
     Maintenance {
         /// Which part of it.
@@ -73,6 +78,18 @@ pub enum Payload {
 pub enum MaintenanceTask {
     /// Delete what has been kept long enough.
     Retention,
+    /// End a visitor's wait for a person that has lasted too long.
+    EndWait {
+        /// The conversation.
+        conversation: Uuid,
+    },
+    /// Write to the customer's people about visitors who wait.
+    MailHandoff,
+    /// Send an event to a webhook.
+    DeliverWebhook {
+        /// The delivery.
+        delivery: Uuid,
+    },
 }
 
 impl Payload {
@@ -83,7 +100,7 @@ impl Payload {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Scrape {} => Kind::Scrape,
-            Self::Embed { .. } => Kind::Embed,
+            Self::Embed { .. } | Self::ChangeModel { .. } => Kind::Embed,
             Self::Maintenance { .. } => Kind::Maintenance,
         }
     }

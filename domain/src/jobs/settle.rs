@@ -268,6 +268,8 @@ impl Backoff {
         let (first, most) = match code {
             ours if OURS.contains(&ours) => (1, 30),
             "rate_limited" | "site_unavailable" | "provider_unavailable" => (10, 900),
+            // Twelve tries of these last for more than eight hours.
+            "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
             _ => (2, 300),
         };
         Self {

@@ -18,10 +18,25 @@ pub enum Scope {
     Jobs,
     /// Change domains.
     Domains,
+    /// Read all conversations, and answer as a person.
+    Conversations,
+    /// Say where to be told what happens.
+    Webhooks,
+    /// Read and change the assistant's settings.
+    Settings,
 }
 
 impl Scope {
-    const EACH: [Self; 5] = [Self::All, Self::Chat, Self::Search, Self::Jobs, Self::Domains];
+    const EACH: [Self; 8] = [
+        Self::All,
+        Self::Chat,
+        Self::Search,
+        Self::Jobs,
+        Self::Domains,
+        Self::Conversations,
+        Self::Webhooks,
+        Self::Settings,
+    ];
 
     /// The scope's word.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +46,9 @@ impl Scope {
             Self::Search => "search",
             Self::Jobs => "jobs",
             Self::Domains => "domains",
+            Self::Conversations => "conversations",
+            Self::Webhooks => "webhooks",
+            Self::Settings => "settings",
         }
     }
 }

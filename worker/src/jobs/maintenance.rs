@@ -7,12 +7,13 @@ use domain::{
     },
     pages::removal,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::{Ending, people};
 use crate::job::Job;
 
 /// Does a part of it; returns what was done. Asked to stop, it leaves the rest to whoever is next: what is gone is gone.
-pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Value> {
+pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
     match task {
         MaintenanceTask::Retention => {
             let swept = job.signal.until(sweep(&job.ctx.db, &Retention::default())).await?;
@@ -21,7 +22,11 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Value> {
             tracing::info!(job.id = %job.id(), event = "retention", jobs = swept.jobs, events = swept.events, urls = swept.urls, pages);
             let mut done = json!(swept);
             done["pages"] = pages.into();
-            Ok(done)
+            done["people"] = json!(job.signal.until(domain::people::purge(&job.ctx.db)).await?);
+            Ok(Ending::Done(done))
         }
+        MaintenanceTask::EndWait { conversation } => people::end_wait(job, conversation).await,
+        MaintenanceTask::MailHandoff => people::mail_handoff(job).await,
+        MaintenanceTask::DeliverWebhook { delivery } => people::deliver_webhook(job, delivery).await,
     }
 }

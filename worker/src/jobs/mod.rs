@@ -1,8 +1,11 @@
 //! The handlers, one file for each kind of job.
+mod change_model;
 mod embed;
 mod indexing;
 mod maintenance;
+mod people;
 mod scrape;
+mod suggest;
 
 use async_trait::async_trait;
 use domain::{
@@ -43,7 +46,8 @@ impl Handlers for Product {
         match payload(job)? {
             Payload::Scrape {} => Box::pin(scrape::run(job)).await,
             Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await.map(Ending::Done),
-            Payload::Maintenance { task } => maintenance::run(job, task).await.map(Ending::Done),
+            Payload::ChangeModel { model } => change_model::run(job, model).await.map(Ending::Done),
+            Payload::Maintenance { task } => maintenance::run(job, task).await,
         }
     }
 }

@@ -1,0 +1,94 @@
+//! What people are told of: written as jobs into the transaction of what happened, so that nothing is lost and no visitor
+//! waits for it.
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::settings::HandoffSettings;
+use crate::{
+    Error, Result, ids,
+    jobs::{MaintenanceTask, NewJob, Payload, submit},
+    tenancy::{Customer, TenantTx, sql},
+};
+
+/// A visitor waits for a person.
+pub const HANDOFF_REQUESTED: &str = "handoff.requested";
+/// Nobody came in time.
+pub const HANDOFF_OVERDUE: &str = "handoff.overdue";
+/// A visitor wrote to people.
+pub const MESSAGE: &str = "handoff.message";
+/// A person ended a conversation.
+pub const CLOSED: &str = "handoff.closed";
+/// A visitor rated an answer, or took the rating back.
+pub const FEEDBACK: &str = "feedback.received";
+/// Everything that a webhook may be sent.
+pub const KINDS: [&str; 5] = [HANDOFF_REQUESTED, HANDOFF_OVERDUE, MESSAGE, CLOSED, FEEDBACK];
+
+/// Tries of a delivery before it is a dead letter. With the waits of `receiver_unavailable` and `mail_unavailable` they last
+/// for more than eight hours.
+const TRIES: i32 = 12;
+/// Before bulk work: a visitor waits.
+const PRIORITY: i16 = 10;
+
+/// Tells the customer's webhooks that take this kind. The payload names things and quotes nobody: whoever is told reads the rest
+/// by the API.
+pub(super) async fn tell(
+    tx: &TenantTx,
+    customer: &Customer,
+    kind: &'static str,
+    conversation: Uuid,
+    more: Value,
+) -> Result<()> {
+    const TAKERS: &str =
+        "SELECT id, now() AS now FROM outbound_webhooks WHERE customer_id = $1 AND $2 = ANY(events) ORDER BY id";
+    const DELIVERY: &str = "INSERT INTO webhook_deliveries (id, customer_id, webhook_id, kind, payload, job_id) VALUES ($1, $2, $3, $4, $5, $6)";
+    for taker in tx
+        .query_all_raw(sql(TAKERS, [tx.customer().into(), kind.into()]))
+        .await?
+    {
+        let webhook: Uuid = taker.try_get("", "id")?;
+        let now: OffsetDateTime = taker.try_get("", "now")?;
+        let at = now
+            .format(&Rfc3339)
+            .map_err(|e| Error::internal("an event's time", e))?;
+        let mut data =
+            json!({ "customer_id": customer.id, "domain": customer.domain, "conversation_id": conversation });
+        if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object()) {
+            data.extend(more.clone());
+        }
+        let delivery = ids::new_id();
+        let job = put(tx, MaintenanceTask::DeliverWebhook { delivery }).await?;
+        let values = [
+            delivery.into(),
+            tx.customer().into(),
+            webhook.into(),
+            kind.into(),
+            json!({ "type": kind, "timestamp": at, "data": data }).into(),
+            job.into(),
+        ];
+        tx.execute_raw(sql(DELIVERY, values)).await?;
+    }
+    Ok(())
+}
+
+/// Has a mail sent about who waits, if there is anybody to write to.
+pub(super) async fn mail(tx: &TenantTx, settings: &HandoffSettings) -> Result<()> {
+    if settings.email.is_some() {
+        put(tx, MaintenanceTask::MailHandoff).await?;
+    }
+    Ok(())
+}
+
+/// A job that is tried for hours.
+pub(super) async fn put(tx: &TenantTx, task: MaintenanceTask) -> Result<Uuid> {
+    let mut job = NewJob::new(tx.customer(), Payload::Maintenance { task });
+    job.priority = PRIORITY;
+    let made = submit(&**tx, &job).await?;
+    tx.execute_raw(sql(
+        "UPDATE jobs SET max_attempts = $2 WHERE id = $1",
+        [made.id.into(), TRIES.into()],
+    ))
+    .await?;
+    Ok(made.id)
+}

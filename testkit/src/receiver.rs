@@ -1,0 +1,116 @@
+//! A receiver of webhooks: a real HTTP server that keeps what it is sent, and answers as a test says.
+use poem::{
+    Endpoint, Request, Response, Server,
+    http::{HeaderMap, StatusCode},
+    listener::{Acceptor, Listener, TcpListener},
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinHandle;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as it came.
+    pub body: String,
+}
+
+impl Received {
+    /// The text of a header; empty without it.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The receiver; it ends when it is dropped.
+pub struct Receiver {
+    address: std::net::SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+struct State {
+    answer: Mutex<(u16, Vec<(String, String)>)>,
+    received: Mutex<Vec<Received>>,
+}
+
+impl Receiver {
+    /// Starts a receiver that takes everything.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with the receiver")]
+    pub async fn start() -> Self {
+        let acceptor = TcpListener::bind("127.0.0.1:0")
+            .into_acceptor()
+            .await
+            .expect("a loopback port");
+        let address = acceptor
+            .local_addr()
+            .into_iter()
+            .find_map(|a| a.as_socket_addr().copied())
+            .expect("an address");
+        let state = Arc::new(State {
+            answer: Mutex::new((204, Vec::new())),
+            received: Mutex::default(),
+        });
+        let endpoint = ReceiverEndpoint(state.clone());
+        let server = tokio::spawn(async move {
+            let _ = Server::new_with_acceptor(acceptor).run(endpoint).await;
+        });
+        Self { address, state, server }
+    }
+
+    /// `host:port`, as `OMNIOPS_EGRESS_ALLOW` has it.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Where webhooks are sent.
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// Answers so from now on.
+    pub fn answer(&self, status: u16, headers: &[(&str, &str)]) {
+        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        *self.state.answer.lock().unwrap_or_else(PoisonError::into_inner) = (status, headers.collect());
+    }
+
+    /// The requests so far.
+    pub fn received(&self) -> Vec<Received> {
+        self.state
+            .received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+struct ReceiverEndpoint(Arc<State>);
+
+impl Endpoint for ReceiverEndpoint {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let body = request.take_body().into_string().await.unwrap_or_default();
+        let headers = request.headers().clone();
+        let received = Received { headers, body };
+        self.0
+            .received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(received);
+        let (status, headers) = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = Response::builder().status(status);
+        for (name, value) in headers {
+            answer = answer.header(name, value);
+        }
+        Ok(answer.finish())
+    }
+}
