@@ -4,15 +4,19 @@ use domain::{
     config::{Config, ModelConfig},
     jobs::Dispatcher,
     lifecycle::{Ended, Lifecycle},
-    retrieval::Searcher,
+    retrieval::{Loader, Searcher},
     tenancy::Db,
 };
-use embedding::{Embedder, local, openai};
+use embedding::{
+    Embedder,
+    local::{self, Known},
+    openai,
+};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The selector of the model that needs no key.
-const LOCAL_MODEL: &str = "local:minilm-l6-v2";
+/// What the selectors of models begin with that need no key.
+const LOCAL: &str = "local:";
 
 /// Runs `work` on a runtime of its own.
 pub fn run(work: impl Future<Output = Result<()>>) -> Result<()> {
@@ -62,24 +66,45 @@ pub async fn embedder(config: &ModelConfig, cache: &Path) -> Result<Option<Arc<d
         tracing::warn!("DISABLE_VECTOR_SEARCH is set: search is lexical only");
         return Ok(None);
     }
-    if config.embedding_model == LOCAL_MODEL {
-        return Ok(local_model(cache).await);
+    let Some(name) = config.embedding_model.strip_prefix(LOCAL) else {
+        return Ok(Some(Arc::new(provider_model(config, &config.embedding_model)?)));
+    };
+    match Known::named(name) {
+        Some(known) => Ok(local_model(cache, known).await),
+        None => {
+            let all = Known::ALL.map(|known| format!("{LOCAL}{}", known.selector())).join(", ");
+            bail!("EMBEDDING_MODEL: there is no {}; local models are {all}", config.embedding_model)
+        }
     }
-    if config.embedding_model.starts_with("local:") {
-        bail!(
-            "EMBEDDING_MODEL: there is no {}; the local model is {LOCAL_MODEL}",
-            config.embedding_model
-        );
-    }
-    Ok(Some(Arc::new(provider_model(config)?)))
 }
 
-async fn local_model(cache: &Path) -> Option<Arc<dyn Embedder>> {
+/// Gets models by the names that go with stored vectors: those of indexes that have not changed to the configured one yet.
+pub fn loader(config: &Config) -> Loader {
+    let (config, cache) = (config.model.clone(), config.cache_dir.clone());
+    Arc::new(move |name: String| {
+        let (config, cache) = (config.clone(), cache.clone());
+        Box::pin(async move {
+            match Known::named(&name) {
+                _ if config.disable_vectors => None,
+                Some(known) => local_model(&cache, known).await,
+                None => match provider_model(&config, &name) {
+                    Ok(model) => Some(Arc::new(model) as Arc<dyn Embedder>),
+                    Err(error) => {
+                        tracing::error!(model = name, error = format!("{error:#}"), "no model for an older index");
+                        None
+                    }
+                },
+            }
+        })
+    })
+}
+
+async fn local_model(cache: &Path, known: Known) -> Option<Arc<dyn Embedder>> {
     let cache = wheels::Cache::new(cache);
     let threads = std::thread::available_parallelism()
         .map_or(1, std::num::NonZero::get)
         .min(4);
-    let load = move || local::Files::prepare(&cache).and_then(|files| local::Local::load(&files, threads));
+    let load = move || local::Files::prepare(&cache, known).and_then(|files| local::Local::load(&files, threads));
     match tokio::task::spawn_blocking(load).await {
         Ok(Ok(model)) => Some(Arc::new(model)),
         Ok(Err(error)) => {
@@ -104,16 +129,18 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Dimensions of the providers' common models; others follow OpenAI's small one.
-fn provider_model(config: &ModelConfig) -> Result<openai::OpenAi> {
-    let dimension = match config.embedding_model.as_str() {
+fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
+    let dimension = match name {
         "text-embedding-3-large" => 3072,
         "nomic-embed-text" => 768,
         _ => 1536,
     };
     let model = embedding::Model {
-        name: config.embedding_model.clone(),
+        name: name.to_owned(),
         dimension,
         max_tokens: 8191,
+        multilingual: true,
+        calibration: embedding::Calibration::default(),
     };
     let settings = openai::Settings {
         base_url: config.base_url.clone(),
@@ -151,7 +178,7 @@ pub async fn open(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> Resul
             "Redis does not answer; jobs are recorded and dispatched when it is back"
         );
     }
-    let searcher = Searcher::new(db.clone(), embedder)
+    let searcher = Searcher::with_loader(db.clone(), embedder, Some(loader(config)))
         .await
         .context("the index's embedding model (has the database been migrated?)")?;
     Ok(Shared {

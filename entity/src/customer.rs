@@ -16,6 +16,7 @@ pub struct Model {
     pub settings: Json,
     pub retention_days: i32,
     pub index_version: i64,
+    pub embedding_model_id: Option<Uuid>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }

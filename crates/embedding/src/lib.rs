@@ -1,6 +1,6 @@
 //! Text embeddings behind one trait: a local model that needs no key, and any OpenAI-compatible provider.
 //!
-//! - [`local`]: all-MiniLM-L6-v2 on this machine's processor, through ONNX Runtime;
+//! - [`local`]: all-MiniLM-L6-v2 or multilingual-e5-small on this machine's processor, through ONNX Runtime;
 //! - [`openai`]: `POST {base}/embeddings`, as `OpenAI`, Ollama, vLLM and others offer it.
 //!
 //! What must stay true: vectors have length 1, so that a dot product is the cosine; they come back in the order of the
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 /// What is known of a model before it has embedded anything. Vectors of different names are never compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The name that goes with stored vectors.
     pub name: String,
@@ -33,6 +33,34 @@ pub struct Model {
     pub dimension: usize,
     /// Tokens of a text that are read, by [`Embedder::count_tokens`]; what comes after them is ignored.
     pub max_tokens: usize,
+    /// Whether texts that mean the same are near each other in whatever language they are.
+    pub multilingual: bool,
+    /// What its cosines say.
+    pub calibration: Calibration,
+}
+
+/// How near is near. Models crowd their vectors differently: texts that have nothing to do with each other have a cosine around 0.05
+/// by MiniLM and around 0.75 by e5. Whatever is decided by a cosine should look at its [`relevance`](Calibration::relevance), which is on
+/// one scale for all models: that of all-MiniLM-L6-v2, whose cosines stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration {
+    /// The cosine whose relevance is 0.
+    pub zero: f64,
+    /// The cosine whose relevance is 1.
+    pub one: f64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { zero: 0.0, one: 1.0 }
+    }
+}
+
+impl Calibration {
+    /// A cosine on the common scale; 1 at most.
+    pub fn relevance(&self, cosine: f64) -> f64 {
+        ((cosine - self.zero) / (self.one - self.zero)).min(1.0)
+    }
 }
 
 /// Turns texts into vectors.
@@ -74,6 +102,15 @@ mod tests {
         let mut vector = [3.0, -4.0];
         normalise(&mut vector).unwrap();
         assert!((vector[0] - 0.6).abs() < 1e-6 && (vector[1] + 0.8).abs() < 1e-6);
+    }
+
+    #[test]
+    fn relevance_is_on_one_scale_for_all_models() {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(near(Calibration::default().relevance(0.4), 0.4));
+        let crowded = Calibration { zero: 0.7, one: 0.95 };
+        assert!(near(crowded.relevance(0.8), 0.4) && near(crowded.relevance(0.99), 1.0));
+        assert!(crowded.relevance(0.6) < 0.0, "further away than nothing");
     }
 
     #[test]

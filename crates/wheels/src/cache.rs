@@ -120,7 +120,7 @@ impl Cache {
     }
 
     fn download_and_unpack(&self, missing: &[(&Requirement, &PathBuf)], scratch: &Path) -> Result<(), Error> {
-        for suits in [Suits::AnyPython, Suits::RunningPython] {
+        for suits in [Suits::AnyPython, Suits::AnyMachine, Suits::RunningPython] {
             let wanted: Vec<_> = missing
                 .iter()
                 .map(|(requirement, _)| *requirement)
@@ -175,8 +175,14 @@ impl Cache {
                 "--requirement",
             ])
             .arg(&file);
-        if suits == Suits::AnyPython {
-            command.args(["--python-version", "3.11"]);
+        match suits {
+            Suits::AnyPython => {
+                command.args(["--python-version", "3.11"]);
+            }
+            Suits::AnyMachine => {
+                command.args(["--python-version", "3.11", "--platform", "manylinux2014_x86_64"]);
+            }
+            Suits::RunningPython => {}
         }
         tracing::info!(wheels = names, "downloading");
         let output = run(command)?;

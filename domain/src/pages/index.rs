@@ -1,9 +1,10 @@
-//! Chunks with their embeddings and lexical vectors. A page's new chunks replace its old ones in one transaction; a chunk
+//! Chunks with their embeddings and words. A page's new chunks replace its old ones in one transaction; a chunk
 //! whose input any page of the customer has a vector for takes that vector.
 //!
 //! A page waits for its chunks when it is live, no twin of another ([`super::twins`]), and changed since its chunks were made, or
 //! when its site's repeated text did ([`super::repeats`]).
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -16,9 +17,44 @@ use crate::{
 /// The local default model's row.
 pub const LOCAL_MODEL: Uuid = Uuid::from_u128(0x019a_a000_0000_7000_8000_0000_0000_0001);
 
+/// What a chunk was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A piece of the page's content.
+    #[default]
+    Content,
+    /// A question with its answer, which the last heading and the text are, whole.
+    Faq,
+    /// What is known of a product apart from its price and stock, which are never read from text.
+    Product,
+}
+
+impl Kind {
+    /// Its word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Faq => "faq",
+            Self::Product => "product",
+        }
+    }
+
+    /// The kind of a word that the database has.
+    pub fn of_word(word: &str) -> Self {
+        match word {
+            "faq" => Self::Faq,
+            "product" => Self::Product,
+            _ => Self::Content,
+        }
+    }
+}
+
 /// A chunk to be stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewChunk {
+    /// What it was made of.
+    pub kind: Kind,
     /// `Title > Section > …`.
     pub heading_path: String,
     /// The text without its headings.
@@ -56,6 +92,12 @@ pub struct Pending {
 pub fn input_hash(input: &str) -> Vec<u8> {
     secrets::sha256(input.as_bytes())
 }
+
+/// All that [`text_search`] gives.
+pub const CONFIGS: [&str; 16] = [
+    "english", "german", "french", "spanish", "italian", "portuguese", "dutch", "swedish", "danish", "norwegian", "finnish", "russian",
+    "hungarian", "romanian", "turkish", "simple",
+];
 
 /// The Postgres text search configuration of a language.
 pub fn text_search(language: Option<&str>) -> &'static str {
@@ -136,19 +178,18 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
     // All parts see the rows as they were before; `ready` makes the old ones go before the first new one comes.
     const REPLACE: &str = "
         WITH new AS MATERIALIZED (
-          SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[])
-            AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector)),
+          SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[], $13::text[])
+            AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector, kind)),
         kept AS MATERIALIZED (
           SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
-          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
+          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
         gone AS (
           DELETE FROM page_embeddings o WHERE (o.page_id = ANY($12) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($12)))
             AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
         ready AS MATERIALIZED (SELECT count(*) FROM gone)
-        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, lexical)
+        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind)
         SELECT n.id, $1, n.page_id, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
-          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding,
-          to_tsvector(n.config::regconfig, n.heading_path || E'\n' || n.text)
+          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding, n.config, n.kind
         FROM ready CROSS JOIN new n
         CROSS JOIN LATERAL (SELECT coalesce(nullif(n.vector, '')::halfvec, (SELECT o.embedding FROM page_embeddings o
           WHERE o.customer_id = $1 AND o.text_hash = n.hash AND o.model_id = $2 LIMIT 1)) AS embedding) v
@@ -197,6 +238,7 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
             .map(|edition| edition.page.id)
             .collect::<Vec<_>>()
             .into(),
+        chunks().map(|(.., c)| c.kind.as_str().to_owned()).collect::<Vec<_>>().into(),
     ];
     let mut bare = 0;
     for row in tx.query_all_raw(sql(REPLACE, values)).await? {
@@ -290,6 +332,13 @@ pub async fn model_id(db: &crate::tenancy::Db, name: &str, dimension: i32) -> Re
         return Err(crate::Error::conflict("model_dimension", message));
     }
     Ok(row.try_get("", "id")?)
+}
+
+/// The model of the customer's index; none before anything was indexed.
+pub async fn model_of(tx: &TenantTx) -> Result<Option<Uuid>> {
+    const FIND: &str = "SELECT embedding_model_id FROM customer_configs WHERE id = $1";
+    let row = tx.query_one_raw(sql(FIND, [tx.customer().into()])).await?;
+    Ok(row.map(|row| row.try_get("", "embedding_model_id")).transpose()?.flatten())
 }
 
 /// pgvector's text form.

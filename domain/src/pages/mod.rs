@@ -9,6 +9,7 @@ pub mod frontier;
 pub mod index;
 pub mod lastmod;
 pub mod losses;
+pub mod model_change;
 pub mod off_peak;
 pub mod record;
 pub mod removal;

@@ -11,8 +11,7 @@ mod vectors;
 mod words;
 
 pub use crate::pages::index::Kind;
-pub use fuse::{Passage, fuse, known};
+pub use fuse::{Passage, Word, fuse, known};
 pub use models::{IndexModel, Loader, Models};
-pub(crate) use query::configs;
 pub use query::{Candidate, EXACT_LIMIT};
 pub use searcher::{Mode, Search, Searcher};

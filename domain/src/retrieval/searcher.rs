@@ -1,13 +1,12 @@
 //! A search as the chat and `GET /api/search` run it.
-use embedding::{Embedder, Kind};
+use embedding::Embedder;
 use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Passage, fuse, known, query};
+use super::{Candidate, IndexModel, Loader, Models, Passage, fuse, known, models, query};
 use crate::{
     Error, Result,
-    pages::index,
     tenancy::{Customer, Db, sql},
 };
 
@@ -54,61 +53,119 @@ pub struct Search {
 #[derive(Clone)]
 pub struct Searcher {
     db: Db,
-    model: Option<(Arc<dyn Embedder>, Uuid)>,
+    models: Models,
 }
 
 impl Searcher {
     /// With `embedder` none, search is lexical and says so.
     pub async fn new(db: Db, embedder: Option<Arc<dyn Embedder>>) -> Result<Self> {
-        let model = match embedder {
-            None => None,
-            Some(embedder) => {
-                let id = index::model_id(&db, &embedder.model().name, embedder.model().dimension as i32).await?;
-                Some((embedder, id))
-            }
-        };
-        Ok(Self { db, model })
+        Self::with_loader(db, embedder, None).await
     }
 
-    /// The model of the index, if there is one.
+    /// The same, with `loader` for the models of indexes that have not changed to this one yet.
+    pub async fn with_loader(
+        db: Db,
+        embedder: Option<Arc<dyn Embedder>>,
+        loader: Option<Loader>,
+    ) -> Result<Self> {
+        let models = Models::new(db.clone(), embedder, loader).await?;
+        Ok(Self { db, models })
+    }
+
+    /// The configured model, if there is one: what indexes have or change to.
     pub fn model(&self) -> Option<(&Arc<dyn Embedder>, Uuid)> {
-        self.model.as_ref().map(|(embedder, id)| (embedder, *id))
+        self.models.configured().map(|model| (&model.embedder, model.id))
     }
 
-    /// Vectors of texts that are compared with a question, not stored.
+    /// The models of customers' indexes.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Vectors of texts that are compared with each other, not stored.
     pub async fn embed_query(&self, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
-        let Some((embedder, _)) = &self.model else {
+        match self.models.configured() {
+            Some(model) => models::embed(model, texts).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// How near each text is to the question, on the scale that all models share ([`embedding::Calibration`]); none without a model.
+    pub async fn nearness(&self, question: &str, texts: &[String]) -> Result<Option<Vec<f32>>> {
+        let Some(model) = self.models.configured() else {
             return Ok(None);
         };
-        let vectors = embedder.embed(Kind::Query, texts).await;
-        vectors
-            .map(Some)
-            .map_err(|e| Error::unavailable("embedding_unavailable", "the embedding model does not answer", e))
+        let (asked, vectors) = (self.models.question(model, question).await?, models::embed(model, texts).await?);
+        let near = |v: &Vec<f32>| {
+            let cosine: f32 = v.iter().zip(asked.iter()).map(|(a, b)| a * b).sum();
+            model.calibration().relevance(f64::from(cosine)) as f32
+        };
+        Ok(Some(vectors.iter().map(near).collect()))
+    }
+
+    /// The question's vector by the model of the customer's index; none if there is no model. The same question is embedded once.
+    pub async fn question(&self, customer: &Customer, text: &str) -> Result<Option<(IndexModel, Arc<[f32]>)>> {
+        let Some(model) = self.models.of(customer).await? else {
+            return Ok(None);
+        };
+        let vector = self.models.question(&model, text).await?;
+        Ok(Some((model, vector)))
     }
 
     /// The best passages for `question`. If the model fails, the words still answer.
     pub async fn search(&self, customer: &Customer, question: &str, mode: Mode, limit: usize) -> Result<Search> {
-        let vector = match mode {
+        let mut vector = match mode {
             Mode::Lexical => None,
-            Mode::Hybrid | Mode::Vector => self.question_vector(question).await,
+            Mode::Hybrid | Mode::Vector => self.question_vector(customer, question).await,
         };
-        let vector = vector
-            .as_ref()
-            .map(|(model, values)| query::Vector { model: *model, values });
         let lexical = mode != Mode::Vector || vector.is_none();
-        let tx = self.db.tenant(customer).await?;
-        let configs = query::configs(&tx).await?;
-        let found = query::candidates(&tx, question, &configs, vector.as_ref(), lexical).await?;
+        let mut found = self.candidates(customer, question, vector.as_ref(), lexical).await?;
+        if found.is_none() {
+            // The index has changed to another model between the question's vector and the search.
+            vector = self.question_vector(customer, question).await;
+            found = self.candidates(customer, question, vector.as_ref(), lexical).await?;
+        }
+        let found = match found {
+            Some(found) => found,
+            None => {
+                vector = None;
+                self.candidates(customer, question, None, true).await?.unwrap_or_default()
+            }
+        };
         let mode = match (vector.is_some(), lexical) {
             (true, true) => "hybrid",
             (true, false) => "vector",
             (false, _) => "lexical",
         };
+        let english_only = vector.is_some_and(|(model, _)| models::english_only(&model.embedder.model().name));
         Ok(Search {
             known: known(&found),
-            passages: fuse(question, found, limit),
+            passages: fuse(question, found, english_only, limit),
             mode,
         })
+    }
+
+    /// Candidates with their cosines on the common scale; none if the index has another model than the vector.
+    async fn candidates(
+        &self,
+        customer: &Customer,
+        question: &str,
+        vector: Option<&(IndexModel, Arc<[f32]>)>,
+        lexical: bool,
+    ) -> Result<Option<Vec<Candidate>>> {
+        let tx = self.db.tenant(customer).await?;
+        let index = query::index(&tx).await?;
+        let asked = vector.map(|(model, values)| query::Vector { model: model.id, values });
+        let mut found = query::candidates(&tx, question, &index, asked.as_ref(), lexical).await?;
+        let Some((model, _)) = vector else { return Ok(Some(found)) };
+        if !self.models.confirm(&tx, model.id).await? {
+            return Ok(None);
+        }
+        let calibration = model.calibration();
+        for candidate in &mut found {
+            candidate.cosine = candidate.cosine.map(|cosine| calibration.relevance(cosine));
+        }
+        Ok(Some(found))
     }
 
     /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.
@@ -132,11 +189,9 @@ impl Searcher {
         Ok(if complete { texts } else { vec![passage.text.clone()] })
     }
 
-    async fn question_vector(&self, question: &str) -> Option<(Uuid, Vec<f32>)> {
-        let (_, id) = self.model.as_ref()?;
-        match self.embed_query(&[question.to_owned()]).await {
-            Ok(Some(mut vectors)) => vectors.pop().map(|v| (*id, v)),
-            Ok(None) => None,
+    async fn question_vector(&self, customer: &Customer, question: &str) -> Option<(IndexModel, Arc<[f32]>)> {
+        match self.question(customer, question).await {
+            Ok(vector) => vector,
             Err(error) => {
                 tracing::warn!(error = error.story(), "searching by words alone");
                 None

@@ -6,7 +6,7 @@ use domain::{
     Error, Result, error,
     pages::{
         index::{self, Edition, NewChunk, Pending},
-        repeats,
+        model_change, repeats,
     },
 };
 use embedding::{Embedder, Kind};
@@ -19,6 +19,7 @@ use std::{
 };
 use uuid::Uuid;
 
+use super::suggest;
 use crate::job::Job;
 
 /// Texts embedded together: enough to put texts of like length into the model's batches.
@@ -62,7 +63,7 @@ struct Draft {
 ///
 /// While one group of pages is being embedded, the next one is cut.
 pub(super) async fn run(job: &Job, pages: &[Uuid], force: bool) -> Result<Value> {
-    let model: Option<Model> = job.ctx.searcher.model().map(|(embedder, id)| (embedder.clone(), id));
+    let model = model_of(job).await?;
     let mut tally: Tally = serde_json::from_value(job.row.progress.clone()).unwrap_or_default();
     tally.total = pages.len();
     let rest = pages.get(tally.done..).unwrap_or_default();
@@ -78,9 +79,26 @@ pub(super) async fn run(job: &Job, pages: &[Uuid], force: bool) -> Result<Value>
         publish(job, model.as_ref(), group.drafts, force, &mut tally).await?;
         next = following?;
     }
+    suggest::after_build(job).await;
     Ok(json!({
         "pages": tally.pages, "chunks": tally.chunks, "chunks_embedded": tally.chunks_embedded, "tokens_saved": tally.tokens_saved,
     }))
+}
+
+/// The model of the customer's index, which is the configured one if nothing was indexed yet; none if it can't be had.
+async fn model_of(job: &Job) -> Result<Option<Model>> {
+    let tx = job.read().await?;
+    let id = index::model_of(&tx).await?;
+    tx.commit().await?;
+    let Some(model) = job.ctx.searcher.models().numbered(id).await? else {
+        return Ok(None);
+    };
+    if id.is_none() {
+        let tx = job.write().await?;
+        model_change::adopt(&tx, model.id).await?;
+        tx.commit().await?;
+    }
+    Ok(Some((model.embedder, model.id)))
 }
 
 /// Pages that are embedded and published together.
@@ -151,6 +169,7 @@ fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>)
     };
     let inputs: Vec<String> = pieces.iter().map(chunk::Chunk::embedding_input).collect();
     let chunks = pieces.into_iter().zip(&inputs).map(|(piece, input)| NewChunk {
+        kind: index::Kind::Content,
         heading_path: piece.heading_path,
         text: piece.text,
         tokens: piece.tokens as i32,
@@ -208,7 +227,7 @@ async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<()> {
     Ok(())
 }
 
-fn failure(error: embedding::Error) -> Error {
+pub(super) fn failure(error: embedding::Error) -> Error {
     if let Some(retry_after) = error.retry_after() {
         Error::new(
             error::Kind::TooMany { retry_after },
@@ -232,6 +251,11 @@ async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bo
     }
     loop {
         let tx = job.write().await?;
+        let held = model_change::hold(&tx).await?;
+        if id.is_some() && held != id {
+            let message = "the index has changed to another embedding model";
+            return Err(Error::unavailable("embedding_model_changed", message, "published with the old model"));
+        }
         let pages: Vec<&Pending> = drafts.iter().map(|draft| &draft.edition.page).collect();
         let waiting = index::lock(&tx, &pages, force).await?;
         drafts.retain(|draft| waiting.contains(&draft.edition.page.id));

@@ -1,6 +1,6 @@
-//! One ONNX session and the tokenizer before it: texts to token ids, ids to pooled vectors.
+//! One ONNX session: token ids to pooled vectors.
 //!
-//! The pooling is the model card's: the mean over a text's token vectors, padding left out, scaled to length 1.
+//! The pooling is that of both models' cards: the mean over a text's token vectors, padding left out, scaled to length 1.
 
 use std::{path::Path, sync::Mutex};
 
@@ -12,55 +12,11 @@ use ort::{
     },
     value::Tensor,
 };
-use tokenizers::Tokenizer;
 
 use crate::{Error, normalise};
 
 /// The token ids of one text, start and end marks included.
 pub(super) type Tokens = Vec<i64>;
-
-/// The model's tokenizer.
-pub(super) struct Vocabulary(Tokenizer);
-
-impl Vocabulary {
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |error: tokenizers::Error| Error::file("cannot read the tokenizer", path, error.to_string());
-        let mut tokenizer = Tokenizer::from_file(path).map_err(failed)?;
-        // The file asks for 128 tokens each, cut and padded: a query would cost as much as a long passage.
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(failed)?;
-        Ok(Self(tokenizer))
-    }
-
-    pub(super) fn count(&self, text: &str) -> usize {
-        // Encoding a text fails for no input of this tokenizer; a chunker is helped by a bound more than by a panic.
-        self.0
-            .encode_fast(text, true)
-            .map_or(text.len(), |encoding| encoding.len())
-    }
-
-    /// The ids of each text, at most `max` of them.
-    pub(super) fn tokens_of(&self, texts: &[String], max: usize) -> Result<Vec<Tokens>, Error> {
-        texts.iter().map(|text| self.tokens(text, max)).collect()
-    }
-
-    fn tokens(&self, text: &str, max: usize) -> Result<Tokens, Error> {
-        let failed = |error: tokenizers::Error| Error::Inference(format!("cannot tokenize: {error}"));
-        let mut encoding = self.0.encode_fast(text, true).map_err(failed)?;
-        if encoding.len() > max {
-            // Cut before the marks are added, so that the end mark stays at the end.
-            let marks = encoding
-                .get_special_tokens_mask()
-                .iter()
-                .filter(|mask| **mask == 1)
-                .count();
-            encoding = self.0.encode_fast(text, false).map_err(failed)?;
-            encoding.truncate(max - marks, 0, tokenizers::TruncationDirection::Right);
-            encoding = self.0.post_process(encoding, None, true).map_err(failed)?;
-        }
-        Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
-    }
-}
 
 /// A loaded model.
 pub(super) struct Encoder {
@@ -148,15 +104,13 @@ impl Encoder {
     }
 }
 
-/// The values of one of BERT's three inputs, `[text][token]`, padded with zeros on the right.
+/// The values of one of the graph's two inputs, `[text][token]`, padded with zeros on the right.
 fn input(name: &str, batch: &[Tokens], length: usize) -> Vec<i64> {
     let mut values = vec![0; batch.len() * length];
     for (row, tokens) in values.chunks_exact_mut(length).zip(batch) {
         match name {
             "input_ids" => row[..tokens.len()].copy_from_slice(tokens),
-            "attention_mask" => row[..tokens.len()].fill(1),
-            // `token_type_ids`: one sentence, type 0.
-            _ => {}
+            _ => row[..tokens.len()].fill(1),
         }
     }
     values
@@ -199,7 +153,6 @@ mod tests {
         let batch = [vec![5, 6, 7], vec![8]];
         assert_eq!(input("input_ids", &batch, 3), [5, 6, 7, 8, 0, 0]);
         assert_eq!(input("attention_mask", &batch, 3), [1, 1, 1, 1, 0, 0]);
-        assert_eq!(input("token_type_ids", &batch, 3), [0; 6]);
     }
 
     #[test]

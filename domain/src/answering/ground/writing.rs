@@ -47,7 +47,7 @@ pub struct Checked {
 pub struct Writing<'a> {
     parts: Option<&'a mpsc::Sender<Part>>,
     judge: Judge,
-    searcher: &'a Searcher,
+    searcher: Option<&'a Searcher>,
     splitter: Splitter,
     last: char,
     /// What is shown only with something behind it: lead-ins, headings, a bare "Yes."
@@ -62,8 +62,8 @@ pub struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    /// An answer that `judge` judges; `searcher` compares meanings.
-    pub fn new(parts: Option<&'a mpsc::Sender<Part>>, judge: Judge, searcher: &'a Searcher) -> Self {
+    /// An answer that `judge` judges; `searcher`, if there is one, compares meanings.
+    pub fn new(parts: Option<&'a mpsc::Sender<Part>>, judge: Judge, searcher: Option<&'a Searcher>) -> Self {
         Self {
             parts,
             judge,
@@ -147,7 +147,11 @@ impl<'a> Writing<'a> {
     async fn decided(&self, verdict: Verdict) -> Verdict {
         let Verdict::Unsure { text, on, claim, said, enough } = verdict else { return verdict };
         let texts: Vec<String> = said.into_iter().take(COMPARED).collect();
-        let near = match self.searcher.nearness(&claim, &texts).await {
+        let near = match self.searcher {
+            Some(searcher) => searcher.nearness(&claim, &texts).await,
+            None => Ok(None),
+        };
+        let near = match near {
             Ok(Some(near)) => near.into_iter().fold(0.0, f32::max) >= PARAPHRASE,
             Ok(None) | Err(_) => enough,
         };
