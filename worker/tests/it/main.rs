@@ -13,6 +13,8 @@ mod hygiene;
 mod indexing;
 mod journal;
 mod ladder;
+mod model_change;
+mod people;
 mod refusals;
 mod stopping;
 mod support;
