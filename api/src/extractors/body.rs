@@ -51,20 +51,53 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
                 format!("the body is not JSON: {error}"),
             )
         })?;
+        let mut fields = Vec::new();
+        nuls(&value, "", &mut fields);
+        if !fields.is_empty() {
+            return Err(Failure::from(refusal(fields)).into());
+        }
         match T::parse_from_json(Some(value.clone())) {
             Ok(parsed) => Ok(Self(parsed)),
-            Err(error) => Err(Failure::from(refusal::<T>(&value, error.message())).into()),
+            Err(error) => Err(Failure::from(refusal(reasons::<T>(&value, error.message()))).into()),
         }
     }
 }
 
-fn refusal<T: Type>(value: &Value, message: &str) -> Error {
+fn refusal(fields: Vec<FieldError>) -> Error {
+    let told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+    Error::new(Kind::Invalid(fields), "invalid_request", told.join("; "))
+}
+
+/// Why `value` is no `T`; the parser's own `message` if the schema tells of nothing.
+fn reasons<T: Type>(value: &Value, message: &str) -> Vec<FieldError> {
     let mut fields = broken::<T>(value);
     if fields.is_empty() {
         fields.push(field("body", message));
     }
-    let told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
-    Error::new(Kind::Invalid(fields), "invalid_request", told.join("; "))
+    fields
+}
+
+/// Texts with a NUL, which Postgres can't hold, wherever they stand.
+fn nuls(value: &Value, name: &str, fields: &mut Vec<FieldError>) {
+    match value {
+        Value::String(text) if text.contains('\0') => fields.push(field(name, "contains a NUL")),
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                nuls(item, &format!("{name}[{at}]"), fields);
+            }
+        }
+        Value::Object(object) => {
+            for (inner, item) in object {
+                let name = if name.is_empty() {
+                    inner.clone()
+                } else {
+                    format!("{name}.{inner}")
+                };
+                nuls(item, &name, fields);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn field(field: &str, reason: impl Into<String>) -> FieldError {

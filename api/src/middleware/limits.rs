@@ -1,4 +1,4 @@
-//! Refusals before a handler runs: maintenance, and bodies that are too large.
+//! Refusals before a handler runs: maintenance, bodies that are too large, and URLs that no text column can hold.
 use domain::{Error, error::Kind};
 use poem::{Endpoint, Request, Response, Result, http::StatusCode};
 use std::{sync::Arc, time::Duration};
@@ -25,6 +25,15 @@ pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Requ
         retry_after: Duration::from_hours(1),
     };
     Err(Failure::from(Error::new(kind, "maintenance", "the installation is being maintained")).into())
+}
+
+/// Postgres' texts have no NUL, so nothing that is looked for has one.
+pub async fn no_nul<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
+    let url = req.uri().path_and_query().map_or("", |url| url.as_str());
+    if url.contains("%00") {
+        return Err(Failure::from(Error::invalid("url", "contains a NUL (%00)")).into());
+    }
+    next.call(req).await
 }
 
 /// Reads the body, so that its size is known whatever its framing says.

@@ -1,5 +1,5 @@
 //! What every request passes, from the outside in: request id and metrics, security headers, CORS, problems, maintenance,
-//! body limit. Problems are made inside of CORS and the headers, so that a refusal carries them like any answer.
+//! body limit, NULs. Problems are made inside of CORS and the headers, so that a refusal carries them like any answer.
 mod cors;
 mod envelope;
 mod limits;
@@ -7,7 +7,7 @@ mod problems;
 
 pub use cors::cors;
 pub use envelope::{RequestId, envelope};
-pub use limits::{body_limit, maintenance};
+pub use limits::{body_limit, maintenance, no_nul};
 pub use problems::problems;
 
 use crate::Context;

@@ -44,6 +44,25 @@ async fn refusals_say_what_is_wrong_and_where() {
 }
 
 #[tokio::test]
+async fn a_nul_is_refused_wherever_it_stands() {
+    let app = App::start().await;
+    for path in ["/api/jobs?kind=%00", "/api/pages?q=a%00b", "/api/search?q=%00"] {
+        let got = app.get(path).bearer(&app.key).send().await;
+        assert_eq!(got.problem(400), "invalid_request", "{path}: {}", got.text);
+    }
+    let chat = app.post("/api/chat", &json!({ "message": "hello\0" }));
+    let got = chat.bearer(&app.key).send().await;
+    assert_eq!(got.problem(400), "invalid_request");
+    assert_eq!(
+        got.expect(400)["errors"],
+        json!([{ "field": "message", "reason": "contains a NUL" }])
+    );
+    let inner = json!({ "url": "https://a.example/", "include": ["/a", "/b\0"] });
+    let got = app.post("/api/scrape", &inner).bearer(&app.key).send().await;
+    assert_eq!(got.expect(400)["errors"][0]["field"], "include[1]");
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let app = App::start().await;
     let got = app.call(Method::DELETE, "/api/chat").send().await;

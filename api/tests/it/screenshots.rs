@@ -53,3 +53,29 @@ async fn a_picture_is_shown_to_its_customer_only() {
     );
     assert_eq!(app.get(&path).send().await.problem(401), "missing_credential");
 }
+
+#[tokio::test]
+async fn a_customers_oldest_pictures_go_first() {
+    let app = App::start().await;
+    let mut jobs = Vec::new();
+    for n in 0..5 {
+        let body = json!({ "url": format!("https://shop.example/{n}/") });
+        let made = app.post("/api/scrape", &body).bearer(&app.key).send().await.expect(202);
+        let job: Uuid = made["job_id"].as_str().unwrap().parse().unwrap();
+        let tx = app.kit.db.tenant(&app.shop).await.unwrap();
+        for n in 0..50 {
+            let picture = Screenshot {
+                media_type: "image/jpeg".into(),
+                image: b"x".to_vec(),
+            };
+            let url = format!("https://shop.example/{n}");
+            screenshots::keep(&tx, job, &url, &picture).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        jobs.push(job);
+    }
+    for (job, left) in jobs.iter().zip([0, 50, 50, 50, 50]) {
+        let count = format!("SELECT count(*) FROM job_screenshots WHERE job_id = '{job}'");
+        assert_eq!(app.kit.count(&count).await, left);
+    }
+}

@@ -20,9 +20,10 @@ mod wire;
 
 use egress::{HostPort, Lookup, SystemLookup, proxy::Refusal};
 use std::{
+    collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -235,6 +236,8 @@ pub struct Browsers(Option<Arc<Pool>>);
 struct Pool {
     settings: Settings,
     places: Semaphore,
+    /// As many places for each tenant: whoever has a thousand pages waits here with them, and not before another's one page.
+    queues: Mutex<HashMap<String, Weak<Semaphore>>>,
     idle: Mutex<Vec<Session>>,
 }
 
@@ -245,6 +248,7 @@ impl Browsers {
             Arc::new(Pool {
                 places: Semaphore::new(settings.sessions),
                 settings,
+                queues: Mutex::default(),
                 idle: Mutex::default(),
             })
         }))
@@ -255,7 +259,7 @@ impl Browsers {
         self.0.is_some()
     }
 
-    /// Renders a page of `tenant`. Waits for a free browser; may be dropped at any await, which ends the browser it had.
+    /// Renders a page of `tenant`. Waits for a free browser, behind as many pages of each other tenant as there are browsers; may be dropped at any await, which ends the browser it had.
     pub async fn render(&self, tenant: &str, url: &Url) -> Result<Rendered, Failed> {
         let pool = self.0.as_ref().ok_or(Failure::Missing)?;
         let site = HostPort::of(url).filter(|_| matches!(url.scheme(), "http" | "https"));
@@ -283,6 +287,8 @@ impl Browsers {
 impl Pool {
     async fn render(&self, owner: Owner, url: &Url) -> Result<Rendered, Failed> {
         let stopped = |_| Failure::Unusable("no more are started".to_owned());
+        let queue = self.queue(&owner.tenant);
+        let _first = queue.acquire().await.map_err(stopped)?;
         let _place = self.places.acquire().await.map_err(stopped)?;
         let mut session = self.session(owner).await?;
         let in_use = Busy::new(self.settings.observe);
@@ -307,6 +313,18 @@ impl Pool {
                 Err(Failed { why, screenshot })
             }
         }
+    }
+
+    /// Where pages of this tenant wait for each other.
+    fn queue(&self, tenant: &str) -> Arc<Semaphore> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(tenant).and_then(Weak::upgrade) {
+            return queue;
+        }
+        queues.retain(|_, queue| queue.strong_count() > 0);
+        let queue = Arc::new(Semaphore::new(self.settings.sessions));
+        queues.insert(tenant.to_owned(), Arc::downgrade(&queue));
+        queue
     }
 
     /// An idle browser of this owner, or a new one in the place of another's.

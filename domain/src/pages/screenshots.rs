@@ -9,6 +9,8 @@ use crate::{
 
 /// Pictures of one crawl: a broken site shows itself in a few.
 const MOST: i64 = 50;
+/// Pictures of one customer; the oldest go first.
+pub const MOST_OF_ALL: i64 = 200;
 /// Bytes of a picture; a larger one is not kept.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -38,6 +40,11 @@ pub async fn keep(tx: &TenantTx, job: Uuid, url: &str, picture: &Screenshot) -> 
         MOST.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
+    const THIN_OUT: &str =
+        "DELETE FROM job_screenshots WHERE (job_id, url_hash) IN (SELECT job_id, url_hash FROM job_screenshots
+        WHERE customer_id = $1 ORDER BY seq DESC OFFSET $2)";
+    tx.execute_raw(sql(THIN_OUT, [tx.customer().into(), MOST_OF_ALL.into()]))
+        .await?;
     Ok(())
 }
 

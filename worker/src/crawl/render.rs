@@ -17,7 +17,13 @@ use entity::scrape_job;
 use extract::url::normalize;
 use http::{HeaderValue, header};
 use regex::bytes::Regex;
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
 use time::OffsetDateTime;
 use url::Url;
 
@@ -43,6 +49,28 @@ pub(crate) struct Renderer {
     pub renders: HashMap<String, Render>,
     /// When this crawl began.
     pub now: OffsetDateTime,
+    patience: Patience,
+}
+
+/// Pages in a row that no browser came to the end of. After a few of them the site is not rendered any more in this run: each takes half
+/// a minute of a browser that others wait for.
+#[derive(Debug, Default)]
+struct Patience(AtomicU32);
+
+impl Patience {
+    const ENDS: u32 = 5;
+
+    fn is_over(&self) -> bool {
+        self.0.load(Relaxed) >= Self::ENDS
+    }
+
+    fn note(&self, timed_out: bool) {
+        if timed_out {
+            self.0.fetch_add(1, Relaxed);
+        } else {
+            self.0.store(0, Relaxed);
+        }
+    }
 }
 
 /// What the browser had to do with an answer.
@@ -130,6 +158,7 @@ impl Renderer {
             mode: settings.mode.parse()?,
             renders,
             now: job.ctx.clock.now(),
+            patience: Patience::default(),
         })
     }
 
@@ -200,12 +229,27 @@ impl Renderer {
     where
         F: Future<Output = Result<Answer>>,
     {
+        if self.patience.is_over() {
+            let told = format!(
+                "{} pages in a row took too long, so that no more are rendered in this run",
+                Patience::ENDS
+            );
+            return Ok(self.failed(fixed, need.reason, &Failure::Timeout, told, None));
+        }
         let outcome = self.browsers.render(&self.tenant, url).await;
+        self.patience
+            .note(matches!(&outcome, Err(failed) if failed.why == Failure::Timeout));
         let word = outcome.as_ref().map_or_else(|failed| failed.why.code(), |_| "rendered");
         metrics::counter!("omniops_browser_renders_total", "outcome" => word).increment(1);
         match outcome {
             Ok(rendered) => self.rendered(url, fixed, response, need, rendered, read).await,
-            Err(failed) => Ok(self.failed(fixed, need.reason, &failed.why, failed.screenshot)),
+            Err(failed) => {
+                let told = match &failed.why {
+                    Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
+                    other => other.to_string(),
+                };
+                Ok(self.failed(fixed, need.reason, &failed.why, told, failed.screenshot))
+            }
         }
     }
 
@@ -259,11 +303,14 @@ impl Renderer {
     }
 
     /// Without a rendering, what can be read of the static page stands; a page without any text has failed.
-    fn failed(&self, mut answer: Answer, reason: &str, why: &Failure, picture: Option<Picture>) -> Answer {
-        let told = match why {
-            Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
-            other => other.to_string(),
-        };
+    fn failed(
+        &self,
+        mut answer: Answer,
+        reason: &str,
+        why: &Failure,
+        told: String,
+        picture: Option<Picture>,
+    ) -> Answer {
         let is_absent = matches!(why, Failure::Missing | Failure::Unusable(_));
         let stands = self.mode == FetchMode::Auto && (is_absent || matches!(answer.meaning, Meaning::Page(_)));
         let note = if stands {
@@ -342,5 +389,28 @@ mod tests {
         };
         assert_eq!(page("a1", "x", "/app.1.js"), page("b2", "y", "/app.1.js"));
         assert_ne!(page("a1", "x", "/app.1.js"), page("a1", "x", "/app.2.js"));
+    }
+
+    #[test]
+    fn patience_ends_with_pages_in_a_row_that_take_too_long() {
+        let patience = Patience::default();
+        for _ in 0..4 {
+            patience.note(true);
+        }
+        patience.note(false);
+        for _ in 0..4 {
+            patience.note(true);
+        }
+        assert!(!patience.is_over());
+        patience.note(true);
+        assert!(patience.is_over());
+    }
+
+    /// Were the time quadratic, this would end the test run's patience.
+    #[test]
+    fn endless_beginnings_are_read_once() {
+        for beginning in ["<input csrf", "<meta ", "nonce=\"", "nonce="] {
+            assert_eq!(fingerprint(beginning.repeat(500_000).as_bytes()).len(), 32);
+        }
     }
 }

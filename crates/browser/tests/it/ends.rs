@@ -5,7 +5,10 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -47,6 +50,27 @@ async fn killed_in_the_middle(name: &str) {
     );
     nothing_left(world.folder.path()).await;
     assert!(world.html("/fine").await.contains("Fine"));
+}
+
+#[tokio::test]
+async fn one_page_of_a_tenant_does_not_wait_for_all_of_anothers() {
+    let world = World::with(slow(), |settings| settings.sessions = 1).await;
+    let (order, url) = (Mutex::new(Vec::new()), world.base.join("/fine").unwrap());
+    let render = async |tenant| {
+        world.browsers.render(tenant, &url).await.unwrap();
+        order.lock().unwrap().push(tenant);
+    };
+    let of_many = futures::future::join_all((0..6).map(|_| render("many")));
+    let of_one = async {
+        while world.hits("/fine") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        render("one").await;
+    };
+    tokio::join!(of_many, of_one);
+    let order = order.into_inner().unwrap();
+    let place = order.iter().position(|tenant| *tenant == "one").unwrap();
+    assert!(place < 5, "{order:?}");
 }
 
 #[tokio::test]
