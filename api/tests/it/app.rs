@@ -51,7 +51,7 @@ impl App {
             searcher,
             life.clone(),
         );
-        let context = context.await.unwrap();
+        let context = context.await.unwrap().with_migrations(testkit::migrations());
         Self {
             key: kit.key(&shop, &[Scope::All]).await,
             other_key: kit.key(&other, &[Scope::All]).await,
@@ -86,6 +86,7 @@ impl App {
             tokens: 10,
             hash: index::input_hash(text),
             embedding: None,
+            ..NewChunk::default()
         };
         index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
         tx.commit().await.unwrap();

@@ -22,7 +22,8 @@ pub async fn api() -> Result<()> {
         life.clone(),
     )
     .await?;
-    let bound = api::serve(context.with_metrics(metrics), config.http.listen).await?;
+    let context = context.with_metrics(metrics).with_migrations(migration::names());
+    let bound = api::serve(context, config.http.listen).await?;
     tracing::info!(address = %bound, event = "api_listening");
     process::until_stopped(&life, config.worker.shutdown).await;
     shared.db.close().await;

@@ -128,6 +128,7 @@ async fn page(kit: &Kit, customer: &Customer, text: &str) -> Uuid {
         tokens: 10,
         hash: index::input_hash(text),
         embedding: None,
+        ..NewChunk::default()
     };
     index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
     index::bump_version(&tx).await.unwrap();

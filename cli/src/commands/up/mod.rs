@@ -111,7 +111,7 @@ async fn start(
         .entry("PUBLIC_URL".into())
         .or_insert_with(|| format!("http://localhost:{port}"));
     let config = Arc::new(Config::from_map(&variables)?);
-    migrate::migrate(&config.database).await?;
+    migrate::migrate(&config).await?;
     println!("database          migrated");
     let shared = process::open(&config, embedder.await.context("loading the model")??).await?;
     match shared.searcher.model() {
@@ -136,6 +136,8 @@ async fn start(
     )
     .await?
     .with_metrics(metrics)
+    .with_migrations(migration::names())
+    .with_folder(dir)
     .with_demo(api::Demo {
         domain: customer.domain.clone(),
         questions,
