@@ -1,7 +1,6 @@
 // Asking: a question, its answer as it comes, and what can go wrong.
 
 let running;
-let chips;
 const setRunning = (controller) => {
   running = controller;
   sender.hidden = !!controller;

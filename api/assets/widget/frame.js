@@ -35,7 +35,7 @@ let texts = {};
 const relabel = () => {
   root.lang = locale;
   root.dir = /ar|he/.test(locale) ? 'rtl' : 'ltr';
-  title.textContent = texts.title || t.title;
+  title.textContent = texts.title || session?.name || t.title;
   launcher.setAttribute('aria-label', title.textContent);
   sub.textContent = texts.subtitle || t.sub;
   label.textContent = field.placeholder = texts.placeholder || t.label;

@@ -35,15 +35,7 @@ const greet = async () => {
     body.replaceChildren(...format(session.greeting || texts.greeting || t.hello, []));
     const turns = await recall();
     follow(() => box.after(...turns));
-    if (session.suggestions?.length && !running && !log.querySelector('.user')) {
-      chips = el('div', { className: 'chips' });
-      for (const suggestion of session.suggestions.slice(0, 4)) {
-        const chip = el('button', { type: 'button', dir: 'auto' }, suggestion);
-        chip.onclick = () => ask(suggestion);
-        chips.append(chip);
-      }
-      box.after(chips);
-    }
+    suggest(session.suggestions, box);
   } catch (problem) {
     body.remove();
     // A question that is already on its way tells of the same trouble itself.

@@ -26,16 +26,20 @@ const checked = async (response) => {
 };
 const current = (candidate) => Date.parse(candidate?.expires_at) > Date.now() + 5000;
 
+// What a session is asked for: the script tag's language, and the page's or the browser's.
+const wish = { domain, locale: settings.lang?.slice(0, 35), page_locale: (pageLang || navigator.language)?.slice(0, 35) };
+
 // The session that an earlier page of this tab has kept, else a new one.
 const enter = async () => {
   const kept = session ? null : store();
   if (current(kept?.session)) ({ session, conversation } = kept);
   else {
-    session = await (await checked(await send('/api/widget/session', { domain }))).json();
+    session = await (await checked(await send('/api/widget/session', wish))).json();
     conversation = null;
   }
   texts = session.texts || {};
   if (!settings.lang) choose(session.locale, pageLang, navigator.language);
+  if (session.name) t.bot = session.name;
   setTheme(session.theme);
   relabel();
   return session;

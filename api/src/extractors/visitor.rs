@@ -1,4 +1,5 @@
 //! Visitors of a site, with the session token of its widget.
+use domain::language::Locale;
 use domain::tenancy::{Customer, Principal, Scope, VisitorSession, get};
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -51,6 +52,8 @@ pub struct Asker {
     pub customer: Customer,
     /// The session that a visitor is bound to; a key is bound to none.
     pub session: Option<Uuid>,
+    /// The language that the visitor's widget began in.
+    pub locale: Option<Locale>,
 }
 
 impl<'a> ApiExtractor<'a> for Asker {
@@ -81,12 +84,14 @@ impl<'a> ApiExtractor<'a> for Asker {
             return Ok(Self {
                 customer,
                 session: Some(session.session),
+                locale: session.locale.as_deref().and_then(Locale::of_tag),
             });
         }
         principal.require(Scope::Chat).map_err(crate::error::Failure::from)?;
         Ok(Self {
             customer: acting_for(req, &principal).await?,
             session: None,
+            locale: None,
         })
     }
 }

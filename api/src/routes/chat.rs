@@ -4,6 +4,7 @@ use domain::{
     answering::{Answer as Answered, Part, Question},
     error::Kind,
     ids,
+    language::Locale,
     people::{Bell, State},
     tenancy::{Customer, own_domain},
 };
@@ -45,6 +46,9 @@ struct ChatRequest {
     /// Keys the conversation. With an API key it may be left out: a new one is made.
     #[oai(nullable)]
     session_id: Option<Uuid>,
+    /// The visitor's language (a BCP 47 tag), where the question alone does not tell; left out, the session's.
+    #[oai(nullable, validator(max_length = 35))]
+    locale: Option<String>,
 }
 
 /// A page that an answer rests on.
@@ -135,7 +139,7 @@ impl Api {
         let question = Question {
             session,
             text: body.0.message,
-            locale: None,
+            locale: body.0.locale.as_deref().and_then(Locale::of_tag).or(asker.locale),
         };
         let meter = metrics::Chat::begin(&asker.customer.domain);
         let accept = req

@@ -1,7 +1,7 @@
 //! Customers, for the operator.
 use domain::{
     audit,
-    tenancy::{self, HostName, NewCustomer},
+    tenancy::{self, AssistantSettings, HostName, NewCustomer},
 };
 use poem::web::Data;
 use poem_openapi::{
@@ -9,7 +9,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ struct CustomerInput {
 struct CustomerChange {
     #[oai(nullable, validator(min_length = 1, max_length = 200))]
     name: Option<String>,
-    /// All assistant settings: `greeting`, `locale`, `tone`, `theme`, `texts`, `suggestions`, `contact_email`, `contact_url`.
+    /// All assistant settings at once, as `PATCH /api/settings` takes them.
     #[oai(nullable)]
     settings: Option<BTreeMap<String, Value>>,
 }
@@ -184,7 +184,11 @@ impl Api {
         id: Path<Uuid>,
         body: Body<CustomerChange>,
     ) -> Answer<Json<Customer>> {
-        let settings = body.0.settings.map(|map| map.into_iter().collect());
+        let settings = body.0.settings.map(Map::from_iter);
+        if let Some(settings) = &settings {
+            AssistantSettings::check(settings)?;
+        }
+        let settings = settings.map(Value::Object);
         let changed = tenancy::rename(&context.db, id.0, body.0.name.as_deref(), settings).await?;
         note(&context, &admin, id.0, "customer.changed", json!({})).await?;
         Ok(Json(changed.into()))

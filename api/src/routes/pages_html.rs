@@ -2,13 +2,12 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     secrets,
-    tenancy::{Customer, HostName, find_by_host},
+    tenancy::{AssistantSettings, Customer, HostName, find_by_host},
 };
 use poem::{Request, Response, Route, error::NotFoundError, get, handler, http::header, web::Data};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-use super::widget::suggestions;
 use crate::{
     Context,
     assets::PAGES,
@@ -87,7 +86,7 @@ async fn demo(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
 
 /// The customer's own suggestions, else those of the demo.
 fn questions(context: &Context, host: &HostName, customer: Option<&Customer>) -> Vec<String> {
-    let own = customer.map(suggestions).unwrap_or_default();
+    let own = customer.and_then(|customer| AssistantSettings::of(customer).suggestions).unwrap_or_default();
     let sample = context.demo.as_ref().filter(|sample| sample.domain == host.as_str());
     match sample {
         Some(sample) if own.is_empty() => sample.questions.clone(),

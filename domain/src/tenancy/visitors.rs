@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::HostName;
-use crate::{Error, Result, clock::Clock, error::Kind, secrets::Signer};
+use crate::{Error, Result, clock::Clock, error::Kind, language::Locale, secrets::Signer};
 
 /// A token lives this long; the widget asks for another when it ends.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -22,6 +22,9 @@ pub struct VisitorSession {
     /// The host whose pages may use the token.
     #[serde(rename = "o")]
     pub origin: String,
+    /// The language that the widget began in.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// When it ends, in seconds since 1970.
     #[serde(rename = "e")]
     pub expires: i64,
@@ -44,12 +47,19 @@ impl VisitorTokens {
     }
 
     /// A token for a visitor of `origin`.
-    pub fn issue(&self, customer: Uuid, session: Uuid, origin: &HostName) -> Result<(String, VisitorSession)> {
+    pub fn issue(
+        &self,
+        customer: Uuid,
+        session: Uuid,
+        origin: &HostName,
+        locale: Option<Locale>,
+    ) -> Result<(String, VisitorSession)> {
         let expires = (self.clock.now() + LIFETIME).unix_timestamp();
         let session = VisitorSession {
             customer,
             session,
             origin: origin.to_string(),
+            locale: locale.map(|locale| locale.code().to_owned()),
             expires,
         };
         Ok((self.signer.seal(&serde_json::to_vec(&session)?), session))
@@ -83,7 +93,7 @@ mod tests {
         let noon = datetime!(2026-01-01 12:00 UTC);
         let tokens = VisitorTokens::new(b"master", Clock::fixed(noon));
         let shop: HostName = "shop.example".parse().unwrap();
-        let (token, session) = tokens.issue(Uuid::nil(), Uuid::max(), &shop).unwrap();
+        let (token, session) = tokens.issue(Uuid::nil(), Uuid::max(), &shop, Some(Locale::De)).unwrap();
         assert_eq!(tokens.check(&token, Some(&shop)).unwrap(), session);
 
         let other: HostName = "evil.example".parse().unwrap();
