@@ -1,6 +1,6 @@
 //! `page_embeddings`: a heading-aware piece of a page.
 //!
-//! The columns `embedding` and `lexical` are not part of the model: vectors are long, and both are only written and compared in SQL
+//! The columns `embedding` and `words` are not part of the model: vectors are long, and both are only written and compared in SQL
 //! (`domain::pages::index`, `domain::retrieval::query`).
 #![expect(
     missing_docs,
@@ -22,6 +22,8 @@ pub struct Model {
     pub tokens: i32,
     pub model_id: Option<Uuid>,
     pub published: bool,
+    pub config: String,
+    pub kind: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -65,9 +65,14 @@ impl App {
 
     /// An indexed page of `shop`; returns its id.
     pub async fn page(&self, title: &str, text: &str) -> Uuid {
-        let tx = self.kit.db.tenant(&self.shop).await.unwrap();
+        self.page_of(&self.shop, title, text).await
+    }
+
+    /// An indexed page of another customer.
+    pub async fn page_of(&self, customer: &Customer, title: &str, text: &str) -> Uuid {
+        let tx = self.kit.db.tenant(customer).await.unwrap();
         let page = FetchedPage {
-            url: format!("https://shop.example/{}", title.to_lowercase()),
+            url: format!("https://{}/{}", customer.domain, title.to_lowercase()),
             canonical: None,
             title: title.into(),
             language: Some("en".into()),

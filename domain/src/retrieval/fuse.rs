@@ -1,33 +1,28 @@
-//! Fusion: `cosine + w · (rank / best rank of the question)²`, pure.
+//! Fusion: `cosine + w · lexical² · √reach`, pure.
+//!
+//! `lexical` is the chunk's BM25 as a share of the best chunk's, and `reach` the best chunk's as a share of what the question could
+//! reach. Squared, because some word of a question stands in nearly every chunk: the few that have most of it should gain. With the
+//! reach, because the best of a bad lot is not good: of a question in another language hardly a word is found. Weights and shape
+//! are measured (`docs/adr/0018-bm25-by-inner-products.md`).
 use serde::Serialize;
-use std::collections::{BTreeSet, HashSet};
+use std::{cmp::Ordering, collections::BTreeSet};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Candidate;
+use super::{Candidate, Kind, select};
 
-/// Weight of the lexical leg, tuned on two labelled sets (`docs/adr/0004-convex-fusion.md`). The relative rank is squared:
-/// the few chunks that hold nearly all of the question's words gain, and those that hold one of them don't.
-pub const LEXICAL_WEIGHT: f64 = 0.08;
-
+/// Weight of the words of a sentence, whose meaning a vector has.
+const SENTENCE: f64 = 0.2;
+/// Weight of keywords, which name what they look for.
+const KEYWORDS: f64 = 0.4;
+/// Weight of words in a language that the model was not trained on.
+const FOREIGN: f64 = 0.7;
 /// Added where the section's heading is the question: more than any two cosines of good passages differ.
 const HEADING_BONUS: f64 = 0.3;
-/// A text of fewer bytes needs its heading to be understood.
-const SHORT: usize = 80;
 /// Shorter questions are names of subjects, which many sections have.
 const HEADING_WORDS: usize = 3;
-
-/// What a chunk was made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A piece of the page's content.
-    #[default]
-    Content,
-    /// A question with its answer, which the last heading and the text are, whole.
-    Faq,
-    /// What is known of a product apart from its price and stock, which are never read from text.
-    Product,
-}
+/// Scores that differ by less are equal, and what is known of the pages decides.
+const EQUAL: f64 = 1e-3;
 
 /// A chunk with its scores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -58,46 +53,76 @@ pub struct Passage {
     pub lexical: f64,
     /// The share of the question's words that occur in the chunk, 0 to 1.
     pub coverage: f64,
+    /// The question's words in the chunk's language.
+    pub words: Vec<Word>,
+}
+
+/// A word of a question.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Word {
+    /// Its stem.
+    pub lexeme: String,
+    /// How rare it is: the logarithm of the customer's chunks to those that have it.
+    pub rarity: f64,
+    /// Whether the chunk has it.
+    pub here: bool,
 }
 
 /// The share of the question's words that occur in any candidate, 0 to 1: a word that none has is one that the site does not
-/// use, and speaks against an answer. A question of stop words alone has nothing against it.
+/// use, and speaks against an answer. A question of stop words alone has nothing against it. Of several languages, the one that
+/// knows most of it is the question's.
 pub fn known(candidates: &[Candidate]) -> f64 {
-    let words: BTreeSet<&String> = candidates.iter().flat_map(|c| &c.words).collect();
-    match candidates.first().map_or(0, |c| c.question_words) {
-        0 => 1.0,
-        asked => words.len() as f64 / f64::from(asked),
-    }
+    let share = |config: &str| {
+        let of_it = || candidates.iter().filter(|c| c.config == config);
+        let words: BTreeSet<&String> = of_it().flat_map(|c| &c.words).collect();
+        match of_it().next().map_or(0, |c| c.question_words) {
+            0 => 1.0,
+            asked => words.len() as f64 / f64::from(asked),
+        }
+    };
+    let configs: BTreeSet<&str> = candidates.iter().map(|c| c.config.as_str()).collect();
+    configs.into_iter().map(share).reduce(f64::max).unwrap_or(1.0)
 }
 
-/// Orders candidates, best first. A text that stands on several pages comes once, from where it fits best; among equals, from
-/// the page with the shorter URL.
-pub fn fuse(question: &str, candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
-    let best = candidates.iter().filter_map(|c| c.rank).fold(0.0, f64::max);
+/// Orders candidates, best first, each text once ([`select`]). `english_only`: the model knows no other language.
+pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limit: usize) -> Vec<Passage> {
     let asked = words(question);
-    let mut passages: Vec<Passage> = candidates.into_iter().map(|c| passage(c, best, &asked)).collect();
-    passages.sort_by(|a, b| {
-        let urls = || a.url.len().cmp(&b.url.len());
-        b.score.total_cmp(&a.score).then_with(urls).then(a.chunk.cmp(&b.chunk))
-    });
-    let mut seen = HashSet::new();
-    passages.retain(|passage| seen.insert(said(passage)));
+    let reach = candidates.iter().filter_map(|c| c.reach).fold(0.0, f64::max);
+    let mut scored: Vec<(Passage, Option<OffsetDateTime>)> = candidates
+        .into_iter()
+        .map(|c| {
+            let weight = match c.sentence {
+                _ if english_only && c.config != "english" => FOREIGN,
+                true => SENTENCE,
+                false => KEYWORDS,
+            };
+            (c.changed_at, passage(c, reach, weight, &asked))
+        })
+        .map(|(changed_at, passage)| (passage, changed_at))
+        .collect();
+    scored.sort_by(order);
+    let passages = select::merged(scored.into_iter().map(|(passage, _)| passage).collect(), &asked);
+    let mut passages = select::spread(passages);
     passages.truncate(limit);
     passages
 }
 
-/// What a passage says: a short text, such as "Yes.", says something only under its heading.
-fn said(passage: &Passage) -> (String, String) {
-    let heading = if passage.text.len() < SHORT {
-        passage.heading_path.clone()
-    } else {
-        String::new()
-    };
-    (heading, passage.text.clone())
+/// Better ones first; among equals those of pages nearer to the site's root, then of those changed last.
+fn order(a: &(Passage, Option<OffsetDateTime>), b: &(Passage, Option<OffsetDateTime>)) -> Ordering {
+    let score = |p: &Passage| (p.score / EQUAL).round();
+    let depth = |p: &Passage| p.url.trim_end_matches('/').matches('/').count();
+    score(&b.0)
+        .total_cmp(&score(&a.0))
+        .then_with(|| depth(&a.0).cmp(&depth(&b.0)))
+        .then_with(|| b.1.cmp(&a.1))
+        .then_with(|| a.0.url.len().cmp(&b.0.url.len()))
+        .then_with(|| a.0.url.cmp(&b.0.url))
+        .then_with(|| a.0.ordinal.cmp(&b.0.ordinal))
+        .then_with(|| a.0.chunk.cmp(&b.0.chunk))
 }
 
 /// Lower-case words, without punctuation.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let parts = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|part| !part.is_empty());
@@ -111,11 +136,11 @@ fn is_heading(heading_path: &str, asked: &[String]) -> bool {
     asked.len() >= HEADING_WORDS && words(heading) == asked
 }
 
-fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
-    let lexical = if best > 0.0 { c.rank.unwrap_or(0.0) / best } else { 0.0 };
+fn passage(c: Candidate, reach: f64, weight: f64, asked: &[String]) -> Passage {
+    let lexical = if reach > 0.0 { c.reach.unwrap_or(0.0) / reach } else { 0.0 };
     let score = c
         .cosine
-        .map_or(lexical, |cosine| cosine + LEXICAL_WEIGHT * lexical * lexical);
+        .map_or(lexical, |cosine| cosine + weight * lexical * lexical * reach.sqrt());
     let score = if is_heading(&c.heading_path, asked) {
         score + HEADING_BONUS
     } else {
@@ -126,13 +151,19 @@ fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
     } else {
         0.0
     };
+    let word = |(lexeme, rarity): (&String, &f64)| Word {
+        lexeme: lexeme.clone(),
+        rarity: *rarity,
+        here: c.words.contains(lexeme),
+    };
+    let said = c.asked.iter().zip(&c.rarity).map(word).collect();
     Passage {
         chunk: c.id,
         page: c.page_id,
         page_version: c.page_version,
         url: c.url,
         title: c.title,
-        kind: Kind::Content,
+        kind: Kind::of_word(&c.kind),
         ordinal: c.ordinal,
         heading_path: c.heading_path,
         text: c.text,
@@ -140,6 +171,7 @@ fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
         cosine: c.cosine,
         lexical,
         coverage,
+        words: said,
     }
 }
 
@@ -147,29 +179,49 @@ fn passage(c: Candidate, best: f64, asked: &[String]) -> Passage {
 mod tests {
     use super::*;
 
-    fn candidate(n: u128, cosine: Option<f64>, rank: Option<f64>) -> Candidate {
+    fn candidate(n: u128, cosine: Option<f64>, reach: Option<f64>) -> Candidate {
         Candidate {
             id: Uuid::from_u128(n),
-            page_id: Uuid::nil(),
-            page_version: 1,
-            url: String::new(),
-            title: String::new(),
-            ordinal: 0,
-            heading_path: String::new(),
-            text: String::new(),
+            page_id: Uuid::from_u128(n),
             cosine,
-            rank,
+            reach,
+            config: "english".into(),
             words: vec!["ship".into()],
             question_words: 2,
+            sentence: true,
+            ..Candidate::default()
         }
+    }
+
+    fn order_of(question: &str, candidates: Vec<Candidate>, english_only: bool) -> Vec<u128> {
+        let found = fuse(question, candidates, english_only, 9);
+        found.iter().map(|p| p.chunk.as_u128()).collect()
     }
 
     #[test]
     fn words_decide_between_equal_meanings_and_do_not_outvote_a_clear_one() {
         let near_tie = vec![candidate(1, Some(0.50), None), candidate(2, Some(0.48), Some(0.9))];
-        assert_eq!(fuse("", near_tie, 2)[0].chunk, Uuid::from_u128(2));
+        assert_eq!(order_of("", near_tie, false), [2, 1]);
         let clear = vec![candidate(1, Some(0.80), None), candidate(2, Some(0.48), Some(0.9))];
-        assert_eq!(fuse("", clear, 2)[0].chunk, Uuid::from_u128(1));
+        assert_eq!(order_of("", clear, false), [1, 2]);
+    }
+
+    #[test]
+    fn keywords_weigh_more_than_sentences_and_most_where_the_model_does_not_know_the_language() {
+        let of = |config: &str, sentence| {
+            let found = Candidate { config: config.into(), sentence, ..candidate(2, Some(0.48), Some(1.0)) };
+            vec![Candidate { config: config.into(), ..candidate(1, Some(0.80), None) }, found]
+        };
+        assert_eq!(order_of("", of("english", true), true), [1, 2]);
+        assert_eq!(order_of("", of("english", false), true), [2, 1]);
+        assert_eq!(order_of("", of("german", true), true), [2, 1]);
+        assert_eq!(order_of("", of("german", true), false), [1, 2]);
+    }
+
+    #[test]
+    fn a_few_common_words_of_a_question_in_another_language_weigh_nothing() {
+        let stray = vec![candidate(1, Some(0.50), None), candidate(2, Some(0.44), Some(0.05))];
+        assert_eq!(order_of("", stray, false), [1, 2]);
     }
 
     #[test]
@@ -182,38 +234,40 @@ mod tests {
             headed(1, 0.90, "How do I convert a number to a string?"),
             headed(2, 0.85, "How do I convert a string to a number?"),
         ];
-        let found = fuse("how do I convert a string to a number", candidates, 2);
-        assert_eq!(found[0].chunk, Uuid::from_u128(2));
+        assert_eq!(order_of("how do I convert a string to a number", candidates, true), [2, 1]);
     }
 
     #[test]
-    fn a_text_on_several_pages_comes_once_and_short_ones_go_by_their_headings() {
-        let said = |n, cosine, url: &str, heading: &str, text: &str| Candidate {
+    fn equals_are_ordered_by_their_pages() {
+        let on = |n, url: &str, changed: i64| Candidate {
             url: url.into(),
-            heading_path: heading.into(),
-            text: text.into(),
-            ..candidate(n, Some(cosine), None)
+            text: format!("text {n}"),
+            changed_at: (changed > 0).then(|| OffsetDateTime::from_unix_timestamp(changed).unwrap()),
+            ..candidate(n, Some(0.5), None)
         };
-        let long = "Send goods back within sixty days and get all of your money refunded, whatever the reason is.";
         let candidates = vec![
-            said(1, 0.9, "/returns/print", "Returns", long),
-            said(2, 0.9, "/returns", "Returns", long),
-            said(3, 0.8, "/faq", "FAQ > Is it safe?", "Yes."),
-            said(4, 0.7, "/faq", "FAQ > Is it free?", "Yes."),
-            said(5, 0.6, "/other", "FAQ > Is it free?", "Yes."),
+            on(1, "https://a.example/archive/2019/returns", 9),
+            on(2, "https://a.example/returns", 1),
+            on(3, "https://a.example/refunds", 2),
+            on(4, "https://a.example/sending", 0),
         ];
-        let found: Vec<u128> = fuse("", candidates, 9).iter().map(|p| p.chunk.as_u128()).collect();
-        assert_eq!(found, [2, 3, 4]);
+        assert_eq!(order_of("", candidates, true), [3, 2, 4, 1]);
     }
 
     #[test]
-    fn a_word_counts_as_known_wherever_it_occurs() {
+    fn a_word_counts_as_known_wherever_it_occurs_and_in_the_language_that_knows_most() {
         let other = Candidate {
             words: vec!["cost".into()],
             ..candidate(2, None, None)
         };
+        let german = Candidate {
+            config: "german".into(),
+            words: vec![],
+            ..candidate(4, None, None)
+        };
         assert!((known(&[candidate(1, None, None), candidate(3, None, None)]) - 0.5).abs() < 1e-9);
-        assert!((known(&[candidate(1, None, None), other]) - 1.0).abs() < 1e-9);
+        assert!((known(&[candidate(1, None, None), other, german]) - 1.0).abs() < 1e-9);
+        assert!((known(&[]) - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -221,6 +275,7 @@ mod tests {
         let found = fuse(
             "",
             vec![candidate(1, None, Some(0.1)), candidate(2, None, Some(0.3))],
+            true,
             5,
         );
         assert_eq!(found[0].chunk, Uuid::from_u128(2));

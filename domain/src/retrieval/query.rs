@@ -1,10 +1,13 @@
-//! The one SQL statement of a search, in three shapes.
+//! The one SQL statement of a search, in three shapes: both legs over all chunks of the customer, the words alone, and, for large
+//! customers, the vector index beside the words. Neighbour: [`super::words`] has the parts that count words.
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::words;
 use crate::{
     Result,
-    pages::index::vector_text,
+    pages::index::{CONFIGS, vector_text},
     tenancy::{TenantTx, sql},
 };
 
@@ -14,7 +17,7 @@ pub const EXACT_LIMIT: i64 = 50_000;
 const LEG: i64 = 60;
 
 /// A chunk that a leg found.
-#[derive(Clone, Debug, FromQueryResult)]
+#[derive(Clone, Debug, Default, FromQueryResult)]
 pub struct Candidate {
     /// The chunk.
     pub id: Uuid,
@@ -26,20 +29,32 @@ pub struct Candidate {
     pub url: String,
     /// The page's title.
     pub title: String,
+    /// When its site's map says that the page changed last.
+    pub changed_at: Option<OffsetDateTime>,
+    /// What it was made of.
+    pub kind: String,
     /// Position on the page.
     pub ordinal: i32,
     /// `Title > Section > …`.
     pub heading_path: String,
     /// The text.
     pub text: String,
+    /// The text search configuration of its language.
+    pub config: String,
     /// Cosine similarity to the question; none without vectors.
     pub cosine: Option<f64>,
-    /// `ts_rank` of the question's words; none if none occurs.
-    pub rank: Option<f64>,
+    /// BM25 of the question's words, as a share of what the question could reach; none if none occurs.
+    pub reach: Option<f64>,
     /// The different words of the question that occur in the chunk, as lexemes.
     pub words: Vec<String>,
-    /// How many different words the question has, stop words left out.
+    /// All different words of the question in the chunk's language, as lexemes, little words left out.
+    pub asked: Vec<String>,
+    /// How rare each of them is: the logarithm of chunks to chunks with it.
+    pub rarity: Vec<f64>,
+    /// How many different words the question has in the chunk's language, little words left out.
     pub question_words: i32,
+    /// Whether the question is a sentence in the chunk's language, not keywords.
+    pub sentence: bool,
 }
 
 /// A question's vector with the model that made it.
@@ -50,113 +65,112 @@ pub struct Vector<'a> {
     pub values: &'a [f32],
 }
 
-/// Words of the question in every language that the customer's pages are in, joined by OR: a question is a bag of hints, and
-/// asking for all of them finds nothing.
-const QUESTION: &str = "
-  question AS MATERIALIZED (
-    SELECT array_agg(DISTINCT word) AS words, string_agg(DISTINCT quote_literal(word), ' | ')::tsquery AS query
-    FROM (SELECT unnest(tsvector_to_array(to_tsvector(config::regconfig, $2))) AS word
-          FROM (SELECT DISTINCT config FROM unnest($3::text[]) config) configs) w)";
-
-const LEXICAL: &str = "
-  lexical AS MATERIALIZED (
-    SELECT c.id, ts_rank(c.lexical, q.query)::float8 AS rank FROM page_embeddings c, question q
-    WHERE c.customer_id = $1 AND c.published AND c.lexical @@ q.query ORDER BY rank DESC, c.id LIMIT $4)";
-
 /// The question's vector, read once: in a generic plan a parameter's text would be parsed again for every row.
 const VECTOR: &str = "vector AS MATERIALIZED (SELECT $5::halfvec AS q)";
 
-/// The materialised list keeps the planner from walking the vector index and filtering afterwards.
-const DENSE_EXACT: &str = "
-  near AS MATERIALIZED (SELECT c.id, c.embedding <=> v.q AS distance FROM page_embeddings c, vector v
-    WHERE c.customer_id = $1 AND c.published AND c.model_id = $6),
-  dense AS (SELECT id FROM near ORDER BY distance, id LIMIT $4)";
+/// Without the vector index: [`words::SCAN`] has all distances, in a list that keeps the planner from walking that index.
+const DENSE_EXACT: &str = "dense AS (SELECT id FROM scan WHERE distance IS NOT NULL ORDER BY distance, id LIMIT $4)";
+
+const LEXICAL: &str = "lexical AS (SELECT id FROM ranked ORDER BY reach DESC, id LIMIT $4)";
 
 const FINAL: &str = "
-  SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, c.ordinal, c.heading_path, c.text,
-    {cosine} AS cosine, l.rank,
-    ARRAY(SELECT w FROM unnest(q.words) w WHERE w = ANY(tsvector_to_array(c.lexical))) AS words,
-    coalesce(cardinality(q.words), 0) AS question_words
+  SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, p.sitemap_lastmod AS changed_at, c.kind, c.ordinal,
+    c.heading_path, c.text, c.config, {cosine} AS cosine, {reach} AS reach,
+    ARRAY(SELECT t.lexeme FROM terms t WHERE t.config = c.config AND r.mask >> t.at & 1 = 1) AS words,
+    ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = c.config ORDER BY t.at) AS asked,
+    ARRAY(SELECT w.idf FROM weights w WHERE w.config = c.config ORDER BY w.at) AS rarity,
+    coalesce(q.words, 0) AS question_words, coalesce(q.sentence, false) AS sentence
   FROM ({found}) found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
-  CROSS JOIN question q {vector} LEFT JOIN lexical l ON l.id = c.id";
+  LEFT JOIN question q ON q.config = c.config {vector} LEFT JOIN ranked r ON r.id = c.id";
 
 /// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
 pub async fn candidates(
     tx: &TenantTx,
     question: &str,
-    configs: &[String],
+    index: &Index,
     vector: Option<&Vector<'_>>,
     lexical: bool,
 ) -> Result<Vec<Candidate>> {
     let mut values: Vec<Value> = vec![
         tx.customer().into(),
         question.into(),
-        configs.to_vec().into(),
-        (if lexical { LEG } else { 0 }).into(),
+        index.configs.clone().into(),
+        LEG.into(),
     ];
-    let mut parts = vec![QUESTION.to_owned(), LEXICAL.to_owned()];
-    let mut last = FINAL
-        .replace("{cosine}", "NULL::float8")
-        .replace("{vector}", "")
-        .replace("{found}", "SELECT id FROM lexical");
+    let mut legs = Vec::new();
+    if lexical {
+        legs.push("SELECT id FROM lexical");
+    }
+    let (mut parts, mut cosine, mut join) = (vec![words::terms()], "NULL::float8", "");
     if let Some(vector) = vector {
         values.push(vector_text(vector.values).into());
         values.push(vector.model.into());
         parts.push(VECTOR.to_owned());
-        parts.push(dense(tx, vector).await?);
-        last = FINAL
-            .replace(
-                "{cosine}",
-                "CASE WHEN c.model_id = $6 THEN 1 - (c.embedding <=> v.q) END",
-            )
-            .replace("{vector}", "CROSS JOIN vector v")
-            .replace("{found}", "SELECT id FROM dense UNION SELECT id FROM lexical");
-        parts
-            .iter_mut()
-            .skip(2)
-            .for_each(|part| *part = part.replace("$4", &LEG.to_string()));
+        cosine = "CASE WHEN c.model_id = $6 THEN 1 - (c.embedding <=> v.q) END";
+        join = "CROSS JOIN vector v";
+        legs.push("SELECT id FROM dense");
     }
+    parts.push(match vector {
+        Some(_) if !index.large => words::scan("CASE WHEN c.model_id = $6 THEN c.embedding <=> v.q END", join),
+        _ => words::scan("NULL::float8", ""),
+    });
+    match vector {
+        Some(vector) if index.large => parts.push(by_index(tx, vector).await?),
+        Some(_) => parts.push(DENSE_EXACT.to_owned()),
+        None => {}
+    }
+    parts.extend([words::RANKED.to_owned(), LEXICAL.to_owned()]);
+    let last = FINAL
+        .replace("{cosine}", cosine)
+        .replace("{vector}", join)
+        .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" })
+        .replace("{found}", &legs.join(" UNION "));
     let text = format!("WITH {} {last}", parts.join(","));
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values);
     Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
 }
 
-/// The dense leg by the tenant's size.
-async fn dense(tx: &TenantTx, vector: &Vector<'_>) -> Result<String> {
-    const SIZE: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM page_embeddings WHERE customer_id = $1 LIMIT $2) few";
-    let row = tx
-        .query_one_raw(sql(SIZE, [tx.customer().into(), EXACT_LIMIT.into()]))
-        .await?;
-    let size: i64 = row.map(|r| r.try_get("", "n")).transpose()?.unwrap_or(0);
-    if size < EXACT_LIMIT {
-        return Ok(DENSE_EXACT.to_owned());
-    }
+/// The dense leg by the vector index, which goes on looking until it has enough of the customer's chunks.
+async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<String> {
     let settings =
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
     tx.execute_raw(sql(settings, [])).await?;
     // The index is partial by model and cast to the model's dimension, so both stand in the statement as literals.
     let (n, model) = (vector.values.len(), vector.model);
     Ok(format!(
-        "dense AS (SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = $6
+        "dense AS MATERIALIZED (SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = $6
            AND c.model_id = '{model}' ORDER BY c.embedding::halfvec({n}) <=> $5::halfvec({n}) LIMIT $4)"
     ))
 }
 
-/// The text search configurations of the customer's pages, most frequent first.
+/// What a search has to know of the customer's chunks before it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// The text search configurations of its languages.
+    pub configs: Vec<String>,
+    /// At least [`EXACT_LIMIT`] chunks: the vector index finds the nearest.
+    pub large: bool,
+}
+
+/// Looks at the customer's chunks by their index.
+pub async fn index(tx: &TenantTx) -> Result<Index> {
+    const LOOK: &str = "
+        SELECT ARRAY(SELECT config FROM unnest($2::text[]) config
+            WHERE EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = config.config)) AS configs,
+          EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 OFFSET $3) AS large";
+    let known: Vec<String> = CONFIGS.iter().map(|&config| config.to_owned()).collect();
+    let row = tx
+        .query_one_raw(sql(LOOK, [tx.customer().into(), known.into(), (EXACT_LIMIT - 1).into()]))
+        .await?;
+    let row = row.ok_or_else(|| crate::Error::internal("looking at an index", "no row"))?;
+    Ok(Index {
+        configs: row.try_get("", "configs")?,
+        large: row.try_get("", "large")?,
+    })
+}
+
+/// The text search configurations of the customer's pages; English if there are none.
 pub async fn configs(tx: &TenantTx) -> Result<Vec<String>> {
-    const LANGUAGES: &str = "SELECT language FROM scraped_pages WHERE customer_id = $1 AND tombstoned_at IS NULL
-                             GROUP BY language ORDER BY count(*) DESC LIMIT 4";
-    let rows = tx.query_all_raw(sql(LANGUAGES, [tx.customer().into()])).await?;
-    let mut configs = Vec::new();
-    for row in rows {
-        let language: Option<String> = row.try_get("", "language")?;
-        let config = crate::pages::index::text_search(language.as_deref()).to_owned();
-        if !configs.contains(&config) {
-            configs.push(config);
-        }
-    }
-    if configs.is_empty() {
-        configs.push("english".to_owned());
-    }
-    Ok(configs)
+    let configs = index(tx).await?.configs;
+    Ok(if configs.is_empty() { vec!["english".to_owned()] } else { configs })
 }

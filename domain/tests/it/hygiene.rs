@@ -212,6 +212,7 @@ fn chunk(heading: &str, text: &str) -> index::NewChunk {
         tokens: 10,
         hash: index::input_hash(&format!("{heading}\n{text}")),
         embedding: None,
+        ..index::NewChunk::default()
     }
 }
 

@@ -40,6 +40,7 @@ fn chunk(heading: &str, text: &str, embedding: Option<Vec<f32>>) -> index::NewCh
         tokens: 10,
         hash,
         embedding,
+        ..index::NewChunk::default()
     }
 }
 

@@ -172,12 +172,17 @@ async fn load(
             let pending = index::pending(&tx, stored.id, true)
                 .await?
                 .context("a stored page is pending")?;
-            let new = texts.iter().zip(vectors.by_ref()).map(|(text, vector)| NewChunk {
-                heading_path: String::new(),
-                text: (*text).to_owned(),
-                tokens: embedder.count_tokens(text) as i32,
-                hash: index::input_hash(text),
-                embedding: Some(vector),
+            let new = texts.iter().zip(vectors.by_ref()).map(|(text, vector)| {
+                // The first line is the heading: the line break between the two is that of a chunk's embedding input.
+                let (heading, body) = text.split_once('\n').unwrap_or(("", text));
+                NewChunk {
+                    heading_path: heading.to_owned(),
+                    text: body.to_owned(),
+                    tokens: embedder.count_tokens(text) as i32,
+                    hash: index::input_hash(text),
+                    embedding: Some(vector),
+                    ..NewChunk::default()
+                }
             });
             let new: Vec<NewChunk> = new.collect();
             ensure!(new.len() == texts.len(), "the model returned too few vectors");
