@@ -69,13 +69,7 @@ pub async fn embedder(config: &ModelConfig, cache: &Path) -> Result<Option<Arc<d
     let Some(name) = config.embedding_model.strip_prefix(LOCAL) else {
         return Ok(Some(Arc::new(provider_model(config, &config.embedding_model)?)));
     };
-    match Known::named(name) {
-        Some(known) => Ok(local_model(cache, known).await),
-        None => {
-            let all = Known::ALL.map(|known| format!("{LOCAL}{}", known.selector())).join(", ");
-            bail!("EMBEDDING_MODEL: there is no {}; local models are {all}", config.embedding_model)
-        }
-    }
+    Ok(local_model(cache, known(config, name)?).await)
 }
 
 /// Gets models by the names that go with stored vectors: those of indexes that have not changed to the configured one yet.
@@ -128,24 +122,45 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Dimensions of the providers' common models; others follow OpenAI's small one.
-fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
+/// What is known of the configured model without loading it; none when vectors are off.
+pub fn configured_model(config: &ModelConfig) -> Result<Option<embedding::Model>> {
+    match config.embedding_model.strip_prefix(LOCAL) {
+        _ if config.disable_vectors => Ok(None),
+        Some(name) => known(config, name).map(|known| Some(known.model())),
+        None => Ok(Some(provided(&config.embedding_model))),
+    }
+}
+
+/// The local model of this selector.
+fn known(config: &ModelConfig, name: &str) -> Result<Known> {
+    let all = || Known::ALL.map(|known| format!("{LOCAL}{}", known.selector())).join(", ");
+    Known::named(name)
+        .with_context(|| format!("EMBEDDING_MODEL: there is no {}; local models are {}", config.embedding_model, all()))
+}
+
+/// A provider's model. The dimensions of common ones are known; others are taken to be like `OpenAI`'s small one.
+fn provided(name: &str) -> embedding::Model {
     let dimension = match name {
         "text-embedding-3-large" => 3072,
+        "mxbai-embed-large" | "bge-m3" | "multilingual-e5-large" => 1024,
         "nomic-embed-text" => 768,
+        "all-minilm" => 384,
         _ => 1536,
     };
-    let model = embedding::Model {
+    embedding::Model {
         name: name.to_owned(),
         dimension,
         max_tokens: 8191,
         multilingual: true,
         calibration: embedding::Calibration::default(),
-    };
+    }
+}
+
+fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
     let settings = openai::Settings {
         base_url: config.base_url.clone(),
         key: config.api_key.clone(),
-        model,
+        model: provided(name),
         passage_prefix: String::new(),
         query_prefix: String::new(),
         deadline: Duration::from_mins(1),

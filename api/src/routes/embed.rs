@@ -2,7 +2,7 @@
 use domain::{
     Error,
     jobs::{self, Submitted, request_hash},
-    pages::request::request_embed,
+    pages::{index, model_change, request::request_embed},
 };
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Header, payload::Json};
@@ -25,7 +25,8 @@ struct NewEmbed {
     page_ids: Option<Vec<Uuid>>,
     #[oai(nullable)]
     all: Option<bool>,
-    /// The embedding model; only the active one can be named.
+    /// The embedding model; only the configured one can be named. If the index has another one, the job is its change to this one, whatever
+    /// pages are asked for.
     #[oai(nullable, validator(max_length = 200))]
     model: Option<String>,
     /// Compute vectors again even where the text is unchanged.
@@ -110,7 +111,15 @@ async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new
         });
         return Ok(again.collect());
     }
-    let made = request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?;
+    let other = match context.searcher.model().filter(|_| new.model.is_some()) {
+        Some((_, id)) if index::model_of(&tx).await?.is_some_and(|current| current != id) => Some(id),
+        _ => None,
+    };
+    let made = if let Some(id) = other {
+        vec![jobs::submit(&*tx, &model_change::change_to(caller.customer.id, id)).await?]
+    } else {
+        request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?
+    };
     if let Some(key) = key {
         let ids: Vec<Uuid> = made.iter().map(|made| made.id).collect();
         jobs::remember(&tx, key, &json!(ids)).await?;

@@ -19,3 +19,4 @@ pub mod request;
 pub mod screenshots;
 pub mod store;
 pub mod twins;
+pub mod vector_index;

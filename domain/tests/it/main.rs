@@ -6,9 +6,12 @@
 )]
 mod answering;
 mod cache;
+mod dialogue;
 mod hygiene;
 mod ledger;
 mod live;
+mod model_calls;
+mod model_change;
 mod operators;
 mod pages;
 mod schedules;
