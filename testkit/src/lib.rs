@@ -10,6 +10,7 @@
 )]
 mod faults;
 mod kit;
+mod obedient;
 mod mailbox;
 mod process;
 mod provider;
@@ -23,6 +24,7 @@ pub use local_services::Server;
 pub use mailbox::{Mail, Mailbox, Reception};
 pub use migration::names as migrations;
 pub use netns_lab as netns;
+pub use obedient::{Obedient, Orders};
 pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
 pub use receiver::{Received, Receiver};

@@ -36,4 +36,4 @@ const web = (address) => {
   }
 };
 const link = (url, props, ...kids) =>
-  el('a', { href: url.href, target: '_blank', rel: 'noopener', ...props }, ...kids, el('span', { className: 'sr' }, ` (${t.tab})`));
+  el('a', { href: url.href, target: '_blank', rel: 'noopener nofollow', ...props }, ...kids, el('span', { className: 'sr' }, ` (${t.tab})`));

@@ -2,7 +2,14 @@
 
 const INLINE = /`([^`\n]+)`|\*\*(.+?)\*\*|\[([^\]\n]+)\]\((https?:[^\s)]+)\)|\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]/g;
 
-// One line's code, bold, links and citations. Addresses that are no source stay plain text.
+// The address if it is a source's or the customer's own; every other stays plain text.
+const home = (address, sources) => {
+  const url = web(address);
+  const own = url && [location.host, domain].includes(url.host) && !url.username && !url.password;
+  return own || sources.some((source) => source.url === address) ? url : undefined;
+};
+
+// One line's code, bold, links and citations.
 const inline = (text, sources) => {
   const nodes = [];
   const cite = (n) => {
@@ -20,7 +27,7 @@ const inline = (text, sources) => {
     if (code) nodes.push(el('code', {}, code));
     else if (bold) nodes.push(el('strong', {}, ...inline(bold, sources)));
     else if (words) {
-      const known = sources.some((source) => source.url === address) && web(address);
+      const known = home(address, sources);
       nodes.push(known ? link(known, {}, words) : words);
     } else nodes.push(...marks.split(',').map(cite));
   }

@@ -58,6 +58,31 @@ async fn a_second_visitor_s_answer_says_that_it_is_cached_and_streams_like_the_f
 }
 
 #[tokio::test]
+async fn metrics_tell_the_hits_of_each_layer_and_what_is_left_out() {
+    let mut app = indexed().await;
+    app.context = app.context.clone().with_metrics(api::install_metrics().unwrap());
+    for question in [QUESTION, QUESTION, "Where is order 4711?"] {
+        ask(&app, question).await;
+    }
+    let endpoint = api::endpoint(app.context.clone());
+    let request = poem::Request::builder()
+        .uri_str("/api/metrics")
+        .header("authorization", format!("Bearer {}", testkit::ADMIN_TOKEN));
+    let answer = poem::Endpoint::get_response(&endpoint, request.finish()).await;
+    let told = answer.into_body().into_string().await.unwrap();
+    for line in [
+        "omniops_cache_requests_total{layer=\"process\",result=\"miss\"} 1",
+        "omniops_cache_requests_total{layer=\"process\",result=\"hit\"} 1",
+        "omniops_cache_requests_total{layer=\"redis\",result=\"miss\"} 1",
+        "omniops_cache_requests_total{layer=\"database\",result=\"miss\"} 1",
+        "omniops_cache_bypassed_total{reason=\"personal\"} 1",
+        "omniops_cache_entries{layer=\"process\"} 1",
+    ] {
+        assert!(told.contains(line), "{line} is missing from\n{told}");
+    }
+}
+
+#[tokio::test]
 async fn warm_questions_are_answered_from_the_cache_and_the_others_are_told_with_the_reason() {
     let app = indexed().await;
     let questions = [QUESTION, "Who won the cup in 1974?", "Where is order 4711?", "Hello!", "I want to talk to a human", "   "];
@@ -102,7 +127,7 @@ async fn the_same_key_warms_once_and_tells_the_same() {
 
 #[tokio::test]
 async fn one_customer_warms_once_at_a_time_and_the_work_outlives_the_call() {
-    let provider = Provider::start(Script::Hang("It costs".into())).await;
+    let provider = Provider::start(Script::Hang("It costs 4.90 EUR [1]. It".into())).await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())]).await;
     app.page("Shipping", "Shipping costs 4.90 EUR within the country.").await;
     let warm = || app.post("/api/cache/warm", &json!({ "questions": [QUESTION] })).bearer(&app.key).send();

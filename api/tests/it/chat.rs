@@ -82,14 +82,16 @@ async fn events_come_as_tokens_sources_products_done() {
 
 #[tokio::test]
 async fn a_model_s_words_are_passed_on_as_they_come() {
-    let provider = Provider::start(Script::Say(vec!["It costs ".into(), "4.90 EUR [1].".into()])).await;
+    let provider = Provider::start(Script::Say(
+        ["It costs ", "4.90 EUR [1]. ", "Shipping is within ", "the country [1]."].map(str::to_owned).into(),
+    )).await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())]).await;
     app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
         .await;
     let ask = app.post("/api/chat", &json!({ "message": QUESTION })).bearer(&app.key);
     let events = ask.header("accept", "text/event-stream").send().await.events();
     let texts: Vec<&str> = events.iter().filter_map(|(_, _, data)| data["text"].as_str()).collect();
-    assert_eq!(texts.concat(), "It costs 4.90 EUR [1].");
+    assert_eq!(texts.concat(), "It costs 4.90 EUR [1]. Shipping is within the country [1].");
     assert!(texts.len() >= 2, "{texts:?}");
     assert_eq!(events.last().unwrap().2["usage"]["tokens_in"], 100);
 }
@@ -97,7 +99,7 @@ async fn a_model_s_words_are_passed_on_as_they_come() {
 /// Over a real connection: the visitor's socket closes, and the provider sees its own close.
 #[tokio::test]
 async fn a_visitor_who_leaves_ends_the_provider_s_work() {
-    let provider = Provider::start(Script::Hang("It costs".into())).await;
+    let provider = Provider::start(Script::Hang("It costs 4.90 EUR [1]. It".into())).await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())]).await;
     app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
         .await;
@@ -134,7 +136,7 @@ async fn a_visitor_who_leaves_ends_the_provider_s_work() {
 
 #[tokio::test]
 async fn dropping_the_answer_s_body_ends_the_work() {
-    let provider = Provider::start(Script::Hang("It costs".into())).await;
+    let provider = Provider::start(Script::Hang("It costs 4.90 EUR [1]. It".into())).await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())]).await;
     app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
         .await;

@@ -1,6 +1,8 @@
 //! Dates, times and days of the week in one writing, whatever the order and the language.
 use regex::{Captures, Regex};
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
+
+use super::visible::folded;
 
 /// A date, as far as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,20 +70,22 @@ const ALSO_WORDS: [&str; 16] = [
 /// Those of them that often follow a number: "two out of 3", "set 5".
 const AMBIGUOUS: [&str; 5] = ["may", "march", "set", "out", "sun"];
 
-fn place(table: &[&str], word: &str) -> Option<u8> {
-    let word = super::visible::folded(word);
-    let found = table.iter().position(|names| names.split(' ').any(|name| super::visible::folded(name) == word));
-    found.map(|at| at as u8 + 1)
+type Names = LazyLock<HashMap<String, u8>>;
+static MONTH_NAMES: Names = LazyLock::new(|| numbered(&MONTHS));
+static DAY_NAMES: Names = LazyLock::new(|| numbered(&DAYS));
+
+fn numbered(table: &[&str]) -> HashMap<String, u8> {
+    table.iter().enumerate().flat_map(|(at, list)| list.split(' ').map(move |name| (folded(name), at as u8 + 1))).collect()
 }
 
 /// The day of the week that a word names, from Monday, 1.
 pub fn day(word: &str) -> Option<u8> {
-    place(&DAYS, word)
+    DAY_NAMES.get(&folded(word)).copied()
 }
 
 /// The month that a word names.
 pub fn month(word: &str) -> Option<u8> {
-    place(&MONTHS, word.trim_end_matches('.'))
+    MONTH_NAMES.get(&folded(word.trim_end_matches('.'))).copied()
 }
 
 macro_rules! pattern {
@@ -109,12 +113,27 @@ pattern!(SPAN, r"(?i)\b(\p{L}[\p{L}-]+?)\.?\s*(?:-|–|—|\bto\b|\bthrough\b|\b
 /// Takes what says a time out of `text`, which keeps the rest; `told` says everything that a passage may mean.
 pub fn take(text: &mut String, told: bool) -> Times {
     let mut times = Times::default();
-    let mut dates: Vec<Vec<Date>> = Vec::new();
-    blank(text, &YEAR_FIRST, |c| {
+    let mut rest = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut line = line.to_owned();
+        if line.contains(|c: char| c.is_ascii_digit()) {
+            take_figures(&mut line, &mut times);
+        }
+        names(&line, told, &mut times);
+        rest.push_str(&line);
+    }
+    *text = rest;
+    times
+}
+
+/// Dates and times of a line with digits.
+fn take_figures(line: &mut String, times: &mut Times) {
+    let dates = &mut times.dates;
+    blank(line, &YEAR_FIRST, |c| {
         let found = date(number(c, 1), number(c, 2), number(c, 3));
         found.map(|date| dates.push(vec![date])).is_some()
     });
-    blank(text, &YEAR_LAST, |c| {
+    blank(line, &YEAR_LAST, |c| {
         let year = number(c, 3).map(|y| if y < 100 { y + 2000 } else { y });
         let readings = [date(year, number(c, 2), number(c, 1)), date(year, number(c, 1), number(c, 2))];
         let readings: Vec<Date> = readings.into_iter().flatten().collect();
@@ -124,24 +143,25 @@ pub fn take(text: &mut String, told: bool) -> Times {
         }
         any
     });
-    blank(text, &CJK, |c| {
-        date(number(c, 1), number(c, 2), number(c, 3)).map(|date| dates.push(vec![date])).is_some()
-    });
-    for (pattern, day, name, year) in [(&*DAY_MONTH, 1, 2, 3), (&*MONTH_DAY, 2, 1, 3), (&*MONTH_YEAR, 9, 1, 2)] {
-        blank(text, pattern, |c| {
-            let word = c.get(name).map_or("", |m| m.as_str());
-            let plain = word.starts_with(char::is_lowercase) && AMBIGUOUS.contains(&word) && c.get(year).is_none();
-            let month = month(word).filter(|_| !plain).map(u16::from);
-            date(number(c, year), month, number(c, day)).map(|date| dates.push(vec![date])).is_some()
+    if line.contains('月') {
+        blank(line, &CJK, |c| {
+            date(number(c, 1), number(c, 2), number(c, 3)).map(|date| dates.push(vec![date])).is_some()
         });
     }
-    times.dates = dates;
-    blank(text, &CLOCK, |c| {
+    if WORD.find_iter(line).any(|word| month(word.as_str()).is_some()) {
+        for (pattern, day, name, year) in [(&*DAY_MONTH, 1, 2, 3), (&*MONTH_DAY, 2, 1, 3), (&*MONTH_YEAR, 9, 1, 2)] {
+            blank(line, pattern, |c| {
+                let word = c.get(name).map_or("", |m| m.as_str());
+                let plain = word.starts_with(char::is_lowercase) && AMBIGUOUS.contains(&word) && c.get(year).is_none();
+                let month = month(word).filter(|_| !plain).map(u16::from);
+                date(number(c, year), month, number(c, day)).map(|date| dates.push(vec![date])).is_some()
+            });
+        }
+    }
+    blank(line, &CLOCK, |c| {
         let clock = minutes(c);
         clock.map(|clock| times.clock.push(clock)).is_some()
     });
-    names(text, told, &mut times);
-    times
 }
 
 fn number(c: &Captures<'_>, group: usize) -> Option<u16> {
@@ -184,12 +204,12 @@ fn names(text: &str, told: bool, times: &mut Times) {
         if !told && ((also && (!capital || initial)) || (short && !capital)) {
             continue;
         }
-        times.days.extend(place(&DAYS, word));
+        times.days.extend(day(word));
         times.months.extend(month(word));
     }
-    if told {
+    if told && text.split(|c: char| !c.is_alphabetic()).any(|word| day(word).is_some()) {
         for c in SPAN.captures_iter(text) {
-            if let (Some(from), Some(to)) = (place(&DAYS, &c[1]), place(&DAYS, &c[2])) {
+            if let (Some(from), Some(to)) = (day(&c[1]), day(&c[2])) {
                 times.days.extend((0..7).map(|n| (from - 1 + n) % 7 + 1).take_while(|day| *day != to));
             }
         }

@@ -5,7 +5,7 @@
 //! A phrase that orders the model about takes the rest of its passage with it, since the payload usually follows; one that only
 //! might takes its own block. Patterns run over folded text, also with letters that were spaced out or written as digits.
 use base64::{Engine, engine::general_purpose::STANDARD};
-use regex::RegexSet;
+use regex::Regex;
 use std::sync::LazyLock;
 
 use super::{
@@ -16,9 +16,8 @@ use super::{
 use crate::retrieval::Passage;
 
 /// Orders to forget the task, roles and control marks of chats, claims on the model's person, talk about its prompt.
-#[expect(clippy::expect_used, reason = "constant patterns, compiled by every test run")]
-static ORDERS: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new([
+static ORDERS: LazyLock<Vec<Net>> = LazyLock::new(|| {
+    nets([
         // To forget.
         r"\b(ignor\w*|disregard\w*|forget|override|overrule|bypass|dismiss|do(n't| not) (follow|obey)|stop (following|obeying)|pay no attention to)\b.{0,30}\b(previous|prior|above|earlier|preceding|foregoing|your|system|developer|original|initial|former|everything|anything|all (of )?(the|your|other|those|these))\b.{0,30}\b(instructions?|prompts?|rules?|guidelines?|directions?|directives?|commands?|orders?|restrictions?|polic(y|ies)|constraints?|messages?|training|programming|context|limits?)\b",
         r"\b(ignore|disregard|forget) (all|everything|anything) (above|before|prior|previous|you)",
@@ -53,18 +52,16 @@ static ORDERS: LazyLock<RegexSet> = LazyLock::new(|| {
         r"\bfrom (now|here|this point) on(wards?)?,? (you|always|answer|respond|reply|speak|write|every (answer|reply|response)|all (answers|replies|responses))\b|\b(ab jetzt|ab sofort|von nun an|desormais|a partir de (ahora|maintenant|agora)|d'ora in poi|vanaf nu|od teraz|отныне|с этого момента)\b.{0,40}(antwort|repond|respond|rispond|odpowiad|отвеча|schreib|ecri|escrib|scriv)",
         r"\b(decode|base64|rot13|hex|reverse)\b.{0,40}\b(and (then )?(follow|execute|obey|do|run|comply)|instructions?)\b",
     ])
-    .expect("constant patterns")
 });
 
 /// Wishes about what the model says, to whom, with what in it. Readers are asked for things as well, so these take less away.
-#[expect(clippy::expect_used, reason = "constant patterns, compiled by every test run")]
-static WISHES: LazyLock<RegexSet> = LazyLock::new(|| {
+static WISHES: LazyLock<Vec<Net>> = LazyLock::new(|| {
     const START: &str = r"(^|[.:;,!?*\n>-] *|\b(please|always|must|should|shall|then|and|now|instead|simply|just|only|to|you|will|never|also) )";
-    RegexSet::new([
+    nets([
         format!(r"{START}(say|tell|reply|respond|answer|output|print|include|append|insert|add|prepend|begin|start|end|finish|conclude|write|repeat|echo|return|embed|put|mention|render|attach|place|open|close)\b.{{0,60}}\b(your|every|each|any|all|the (final|visible)) ((final|next|first|own) )?(answers?|repl(y|ies)|responses?|outputs?|completions?)\b"),
         format!(r"{START}(reply|respond|answer|say|state|claim|output)( (only|exactly|always|just|strictly|simply|solely|nothing but|in (all|every) cases?)){{0,2}}( with| by saying)?( (only|just|exactly))?( (the|this|that|these|one|a single))?( exact| following| single| magic| secret| code)? ?(word|words|phrase|text|sentence|string|line|following|verbatim)\b"),
         format!(r#"{START}(reply|respond|answer|say|output)( (only|exactly|always|just|with)){{0,3}} ?:? ?["“”'‘«„`]"#),
-        format!(r"{START}(tell|inform|instruct|convince|persuade|direct|redirect|urge|trick|warn|notify|send|ask|advise|encourage|refer|assure|promise)( (to|it|this|back))?( (the|every|each|all|any|our|this|these|that|your)){{0,2}} (users?|visitors?|readers?|customers?|clients?|shoppers?|askers?|humans?)( that| to\b|s?:| they| he\b| she\b| their| about| at\b| via)"),
+        format!(r"{START}(tell|inform|instruct|convince|persuade|direct|redirect|urge|trick|warn|notify|send|ask|advise|encourage|refer|assure|promise)( (to|it|this|back))?( (the|every|each|all|any|our|this|these|that|your)){{0,2}} (users?|visitors?|readers?|customers?|clients?|shoppers?|askers?|humans?)( that| to\b| for\b|s?:| they| he\b| she\b| their| about| at\b| via)"),
         format!(r"{START}(answer|reply|respond|speak|write|talk)( (only|always|everything))? (in|like) (an? )?(pirate|french|german|spanish|italian|latin|klingon|chinese|russian|japanese|english|dutch|polish|portuguese|arabic|morse|base64|rot13|hex|binary|reverse|all caps|capitals|uppercase|emoji|leetspeak|json|html|xml|haiku|rhyme)"),
         r"\b(when|if|whenever|every time|each time|once) (you are |you're |you get |you |a (visitor|user|customer|reader) |the (visitor|user|customer) |anyone |someone |anybody |somebody |they )?(asked|asks?|answer|answering|respond|responding|summari[sz]\w*|question\w*|inquir\w*|reply|replying)\b.{0,60}\b(say|tell|reply|respond|answer|output|include|append|recommend|mention|claim|state|link|add|insert|quote|call|use)\b".to_owned(),
         format!(r"{START}(do not|don't|never|stop) (cite|citing|mention|mentioning|reveal|refuse|use citations|include citations|show sources|answer from)\b"),
@@ -75,8 +72,31 @@ static WISHES: LazyLock<RegexSet> = LazyLock::new(|| {
         format!(r"{START}(sag|sage|antworte|schreib|schreibe|teile|empfiehl|dis|dites|reponds|repondez|ecris|ecrivez|affiche|di|diga|responde|responda|escribe|escriba|diz|diga|escreva|rispondi|scrivi|antwoord|zeg|schrijf|odpowiedz|napisz|powiedz) (dem|den|der|allen|jedem|nur|immer|au|aux|a la|al|a los|seulement|toujours|uniquement|solo|siempre|sempre|apenas|alleen|altijd|de|tylko|zawsze|ausschliesslich|mit|avec|con|com|met) ?(besucher|kunden?|nutzer|benutzer|leser|visiteurs?|clients?|utilisateurs?|visitantes?|clientes?|usuarios?|visitatori|visitatore|clienti|cliente|utenti|utente|bezoekers?|klant|klanten|gebruiker|mit|dem wort|den worten|le mot|la palabra|la palavra|la parola|het woord|slowo|que\b|che\b|dass\b|«|“|„|')"),
         r"(скажи|скажите|ответь|отвечай|сообщи|напиши)\S* (пользовател|посетител|клиент|только|всегда|что)|(告诉|告訴)(用户|访客|客户|使用者)|(回答|回复|回覆|输出)(只|仅|仅仅|必须|:|：)|只(回答|回复|输出)|(ユーザー|お客様|訪問者)に.{0,30}(伝え|言っ|答え)|「.{1,30}」と(だけ)?(答え|言っ|返信|回答|出力)|라고(만)? ?(답|말)|(قل|أخبر|اخبر|أجب|اجب) .{0,20}(الزائر|الزوار|العميل|العملاء|المستخدم|فقط)|(אמור|תגיד|ענה|השב) .{0,20}(למבקר|ללקוח|למשתמש|רק)".to_owned(),
     ])
-    .expect("constant patterns")
 });
+
+/// A pattern, and the same without its limits of length: that is a small automaton, and throws out nearly everything at once.
+struct Net {
+    loose: Regex,
+    strict: Regex,
+}
+
+impl Net {
+    fn closes(&self, text: &str) -> bool {
+        self.loose.is_match(text) && self.strict.is_match(text)
+    }
+}
+
+/// Each pattern by itself, and over ASCII letters: one automaton of all, or of all of Unicode, would be slow and large.
+#[expect(clippy::expect_used, reason = "constant patterns, compiled by every test run")]
+fn nets(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Net> {
+    let limits = Regex::new(r"\{0,\d+\}").expect("a constant pattern");
+    let ascii = |pattern: &str| pattern.replace(r"\b", r"(?-u:\b)").replace(r"\w", "[a-z0-9_]");
+    let net = |pattern: &str| Net {
+        loose: Regex::new(&limits.replace_all(pattern, "*")).expect("a constant pattern"),
+        strict: Regex::new(pattern).expect("a constant pattern"),
+    };
+    patterns.into_iter().map(|p| net(&ascii(p.as_ref()))).collect()
+}
 
 /// How a text speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,9 +162,9 @@ fn tone(text: &str) -> Tone {
 }
 
 fn tone_of(text: &str) -> Tone {
-    if ORDERS.is_match(text) {
+    if ORDERS.iter().any(|net| net.closes(text)) {
         Tone::Order
-    } else if WISHES.is_match(text) {
+    } else if WISHES.iter().any(|net| net.closes(text)) {
         Tone::Wish
     } else {
         Tone::ToReaders
@@ -171,6 +191,10 @@ fn joined(text: &str) -> Option<String> {
 
 /// With digits and signs that stand for letters as letters: `1gn0r3`.
 fn lettered(text: &str) -> Option<String> {
+    let mixed = |word: &str| word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_ascii_digit() || !c.is_ascii() || matches!(c, '@' | '$'));
+    if !text.split(' ').any(mixed) {
+        return None;
+    }
     let letter = |c: char| match c {
         '0' => 'o',
         '1' | '!' => 'i',

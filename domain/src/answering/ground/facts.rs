@@ -72,7 +72,7 @@ pub struct Facts {
     phones: Vec<String>,
     codes: HashSet<String>,
     promises: HashSet<&'static str>,
-    /// Numbers and currencies of tables, which stand apart.
+    /// Numbers that have a table's cell to themselves: what they count stands in its header.
     tabled: HashSet<String>,
     currencies: HashSet<&'static str>,
     percent_somewhere: bool,
@@ -94,10 +94,14 @@ impl Facts {
         let mut facts = Self::default();
         // Words of a link say what they say; where it leads is the link rule's matter.
         let text = LINK.replace_all(text, "$1");
-        let text = EMAIL.replace_all(&text, |c: &regex::Captures<'_>| {
-            facts.emails.insert(c[0].trim_end_matches('.').to_lowercase());
-            " "
-        });
+        let text = if text.contains('@') {
+            EMAIL.replace_all(&text, |c: &regex::Captures<'_>| {
+                facts.emails.insert(c[0].trim_end_matches('.').to_lowercase());
+                " "
+            })
+        } else {
+            text
+        };
         let text = CITATION.replace_all(&links::without(&text), " ").into_owned();
         let mut text = LISTED.replace_all(&text, "\n").into_owned();
         facts.promises = promises(&text);
@@ -142,7 +146,8 @@ impl Facts {
                 } else if PERCENT_AFTER.is_match(right) {
                     self.percents.push(values.clone());
                 }
-                if tabled {
+                let bare = left.trim_end().ends_with('|') && right.trim_start().starts_with('|');
+                if tabled && bare {
                     self.tabled.extend(values.iter().cloned());
                 }
                 self.numbers.push(values);
@@ -277,16 +282,20 @@ const PROMISES: [(&str, &str); 5] = [
     ("winning", "jackpot =prize =won gewonnen lottery giveaway bitcoin crypto"),
 ];
 
+static FORMS: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
+    let read = |(class, forms): (&'static str, &str)| (class, forms.split(' ').map(folded).collect());
+    PROMISES.map(read).into()
+});
+
 fn promises(text: &str) -> HashSet<&'static str> {
     let text = folded(text);
     let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let said = |form: &str| match form.strip_prefix('=') {
+    let said = |form: &String| match form.strip_prefix('=') {
         Some(exact) => words.contains(&exact),
-        None if form.is_ascii() => words.iter().any(|w| w.starts_with(form)),
-        None => text.contains(form),
+        None if form.is_ascii() => words.iter().any(|w| w.starts_with(form.as_str())),
+        None => text.contains(form.as_str()),
     };
-    let made = |(class, forms): &(&'static str, &str)| forms.split(' ').any(|f| said(&folded(f).replace('\u{3d}', "="))).then_some(*class);
-    PROMISES.iter().filter_map(made).collect()
+    FORMS.iter().filter(|(_, forms)| forms.iter().any(said)).map(|(class, _)| *class).collect()
 }
 
 #[cfg(test)]

@@ -364,6 +364,9 @@ impl Judge {
                 continue;
             }
             let claim = Claim { names: Vec::new(), ..Claim::of(&text, self.usual()) };
+            if claim.words.is_empty() && claim.facts.is_empty() {
+                continue;
+            }
             match self.weigh(&claim, &all) {
                 Weight::Firm => {
                     on.extend(if cited.is_empty() { self.nearest(&claim).into_iter().collect() } else { cited });

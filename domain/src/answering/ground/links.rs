@@ -101,6 +101,9 @@ fn trimmed(address: &str) -> &str {
 /// The addresses in a text without Markdown links: with a scheme or without, hidden ones as well.
 pub fn found(text: &str) -> Vec<String> {
     let mut found = Vec::new();
+    if !may_lead(text) {
+        return found;
+    }
     let rest = WHOLE.replace_all(text, |c: &Captures<'_>| {
         found.push(trimmed(&c[0]).trim_start_matches(['(', '[', '<', ' ', '\n']).to_owned());
         " "
@@ -112,8 +115,17 @@ pub fn found(text: &str) -> Vec<String> {
     found
 }
 
+/// Whether a text has any of what addresses are made of.
+fn may_lead(text: &str) -> bool {
+    let inner = text.bytes().zip(text.bytes().skip(1)).any(|(a, b)| matches!(a, b'.' | b':' | b'/') && !b.is_ascii_whitespace());
+    inner || MASKED.is_match(text) || text.contains("ript") || text.contains("data")
+}
+
 /// `text` with the addresses blanked that [`found`] finds.
 pub fn without(text: &str) -> String {
+    if !may_lead(text) {
+        return text.to_owned();
+    }
     let rest = WHOLE.replace_all(text, " ");
     let host = |c: &Captures<'_>| if is_host(trimmed(&c[0])) { " ".to_owned() } else { c[0].to_owned() };
     HOST.replace_all(&rest, host).into_owned()

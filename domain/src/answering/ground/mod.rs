@@ -17,6 +17,8 @@ mod judge;
 mod links;
 mod numbers;
 mod split;
+#[cfg(test)]
+mod tests;
 mod visible;
 mod words;
 mod writing;

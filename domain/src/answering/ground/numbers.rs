@@ -113,6 +113,9 @@ static HAN: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Chinese numerals before what they count, in figures: 三十天 is 30天.
 pub fn han(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
     let figures = |c: &regex::Captures<'_>| format!("{}{}", han_value(&c[1]), &c[2]);
     HAN.replace_all(text, figures).into_owned()
 }

@@ -55,6 +55,14 @@ const INVISIBLE: [std::ops::RangeInclusive<char>; 16] = [
 
 /// `text` as it is compared: compatibility forms, lower case, Latin letters without their accents.
 pub fn folded(text: &str) -> String {
+    // Nearly every word of most languages is ASCII.
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.split_inclusive(' ').map(|word| if word.is_ascii() { word.to_ascii_lowercase() } else { folded_word(word) }).collect()
+}
+
+fn folded_word(text: &str) -> String {
     let plain = text.nfkc().flat_map(char::to_lowercase).nfd();
     let plain: String = plain.filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).collect();
     plain.nfc().map(digit).collect()

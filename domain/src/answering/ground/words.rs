@@ -27,6 +27,8 @@ static SMALL: LazyLock<Vec<(&str, HashSet<String>)>> = LazyLock::new(|| {
 
 /// Words of at least this many letters are equal when one begins with the other.
 const BEGINNING: usize = 4;
+/// Characters that tell a text's language.
+const READ: usize = 400;
 /// Longer words are equal when this many letters are.
 const STEM: usize = 5;
 
@@ -114,8 +116,9 @@ impl Words {
     }
 }
 
-/// The language of a text, if its script or its words tell: an ISO 639 code; Chinese is taken for Japanese.
+/// The language of a text by its beginning, if script or words tell: an ISO 639 code; Chinese is taken for Japanese.
 pub fn language(text: &str) -> Option<&'static str> {
+    let text = text.char_indices().nth(READ).map_or(text, |(end, _)| &text[..end]);
     let foreign: Vec<&str> = text.chars().filter_map(script).collect();
     if foreign.len() * 2 > text.chars().filter(|c| c.is_alphabetic()).count() {
         return foreign.first().copied();

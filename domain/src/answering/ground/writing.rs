@@ -59,6 +59,9 @@ pub struct Writing<'a> {
     marked: bool,
     removed: Removed,
     refused: bool,
+    /// Words that an answer may have.
+    most: usize,
+    full: bool,
 }
 
 impl<'a> Writing<'a> {
@@ -77,7 +80,21 @@ impl<'a> Writing<'a> {
             marked: false,
             removed: Removed::default(),
             refused: false,
+            most: usize::MAX,
+            full: false,
         }
+    }
+
+    /// With at most this many words: what comes after the sentence that still fits is not shown.
+    #[must_use]
+    pub fn at_most(mut self, words: Option<usize>) -> Self {
+        self.most = words.unwrap_or(usize::MAX);
+        self
+    }
+
+    /// Whether nothing more will be shown.
+    pub fn full(&self) -> bool {
+        self.full
     }
 
     /// Whether something was shown.
@@ -112,7 +129,7 @@ impl<'a> Writing<'a> {
     }
 
     async fn piece(&mut self, piece: Piece) {
-        if self.refused {
+        if self.refused || self.full {
             return;
         }
         if piece.body.contains(NO_ANSWER) {
@@ -125,6 +142,7 @@ impl<'a> Writing<'a> {
         let verdict = self.decided(verdict).await;
         match verdict {
             Verdict::Keep(text, on) => {
+                let Some(text) = self.fitting(text) else { return };
                 for (held, text) in std::mem::take(&mut self.held) {
                     self.append(&held.lead, &text).await;
                 }
@@ -141,6 +159,19 @@ impl<'a> Writing<'a> {
             }
             Verdict::Unsure { .. } => {}
         }
+    }
+
+    /// The sentence if it still fits; of a first one that is too long, its beginning.
+    fn fitting(&mut self, text: String) -> Option<String> {
+        let words = |text: &str| text.split_whitespace().count();
+        let held: usize = self.held.iter().map(|(_, text)| words(text)).sum();
+        let room = self.most.saturating_sub(words(&self.shown) + held);
+        if words(&text) <= room {
+            return Some(text);
+        }
+        self.full = true;
+        let beginning: Vec<&str> = text.split_whitespace().take(room).collect();
+        (!self.begun()).then(|| beginning.join(" ") + "…")
     }
 
     /// Lets the meaning decide where words don't tell.
