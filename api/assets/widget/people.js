@@ -3,7 +3,7 @@
 const desk = el('div', { className: 'desk', hidden: true });
 form.before(desk);
 // The last state told by the server, and what was read of the conversation's events.
-let stands = { state: 'bot' };
+let stands = { state: 'bot', overdue: false };
 let lastEvent = 0;
 let following;
 const known = new Set();
@@ -109,7 +109,7 @@ const listen = async () => {
             const box = personal(data.message);
             if (box) {
               say(box);
-              announce(`${data.message.name || t.person}: ${data.message.text}`);
+              announce(`${data.message.name || t.person}: ${data.message.text.replace(/[*`#]/g, '')}`);
             }
           } else if (event === 'state') {
             become({ state: data.state, agent: data.name, overdue: !!data.overdue });

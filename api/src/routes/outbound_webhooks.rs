@@ -161,9 +161,9 @@ impl Api {
             events: body.0.events,
         };
         let actor = caller.principal.actor();
+        new.check(context.egress.guard()).await?;
         let tx = context.db.tenant(&caller.customer).await?;
-        let (guard, vault) = (context.egress.guard(), &context.vault);
-        let (row, secret) = webhooks::create(&tx, guard, vault, &new, by(&caller, &actor)).await?;
+        let (row, secret) = webhooks::create(&tx, &context.vault, &new, by(&caller, &actor)).await?;
         tx.commit().await?;
         Ok(Made::Created(Json(NewlyMade {
             id: row.id,

@@ -262,9 +262,10 @@ async fn two_people_do_not_answer_at_once_unless_one_takes_over() {
     let app = shop().await;
     let visit = Visit::begin(&app, "How much does shipping cost?").await;
     visit.ask(&json!({})).await.expect(200);
+    let names = [json!({ "name": "Ada" }), json!({ "name": "Bob" })];
     let (ada, bob) = tokio::join!(
-        visit.people("take", &json!({ "name": "Ada" })),
-        visit.people("take", &json!({ "name": "Bob" }))
+        visit.people("take", &names[0]),
+        visit.people("take", &names[1])
     );
     let mut statuses = [ada.status.as_u16(), bob.status.as_u16()];
     statuses.sort_unstable();
@@ -523,11 +524,8 @@ async fn conversations_are_searched_filtered_and_paged() {
         [ids[2].clone(), ids[0].clone()]
     );
     assert_eq!(list("q=giraffe").await, Vec::<String>::new());
-    assert_eq!(
-        list("q=%27%26%7C%21%28%3A%2A%00").await.len(),
-        3,
-        "a search without words is no search"
-    );
+    // Nothing but signs is no word.
+    assert_eq!(list("q=%27%26%7C%21%28%3A%2A%00").await, Vec::<String>::new());
     assert_eq!(list("state=human").await, Vec::<String>::new());
     assert_eq!(list("from=2020-01-01T00:00:00Z&to=2030-01-01T00:00:00Z").await, newest);
     assert_eq!(list("to=2020-01-01T00:00:00Z").await, Vec::<String>::new());

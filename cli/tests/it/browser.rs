@@ -2,6 +2,7 @@
 use fantoccini::{
     Client, ClientBuilder,
     actions::{InputSource, KeyAction, KeyActions},
+    key::Key,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
@@ -60,6 +61,17 @@ impl Browser {
         for value in keys {
             actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
         }
+        self.client.perform_actions(actions).await.expect("the keys");
+    }
+
+    /// Presses a key while the Shift key is down.
+    pub async fn press_with_shift(&self, value: char) {
+        let shift: char = Key::Shift.into();
+        let actions = KeyActions::new("keyboard".into())
+            .then(KeyAction::Down { value: shift })
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value })
+            .then(KeyAction::Up { value: shift });
         self.client.perform_actions(actions).await.expect("the keys");
     }
 

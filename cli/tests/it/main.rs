@@ -8,6 +8,7 @@ mod answers;
 mod browser;
 mod commands;
 mod crashes;
+mod handoff;
 mod installations;
 mod process;
 mod queue;

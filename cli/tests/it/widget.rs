@@ -89,15 +89,20 @@ async fn visit(browser: &Browser, demo: &str) {
 
 /// Waits until the widget looks as it should.
 async fn seen(browser: &Browser, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    seen_by(browser, LOOK, what, condition).await
+}
+
+/// The same by another look.
+pub async fn seen_by(browser: &Browser, look: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
     eventually(what, || async {
-        let look = browser.eval(LOOK).await;
+        let look = browser.eval(look).await;
         Some(look).filter(|look| !look.is_null() && condition(look))
     })
     .await
 }
 
 /// Tabs through the page until the focus is in the widget.
-async fn tab_to_widget(browser: &Browser) {
+pub async fn tab_to_widget(browser: &Browser) {
     const STOPS: usize = 60;
     for _ in 0..STOPS {
         browser.press([Key::Tab.into()]).await;

@@ -29,6 +29,8 @@ use crate::{
 pub const MOST: usize = 10;
 /// Longest URL, in bytes.
 const LONGEST: usize = 2000;
+/// Longest wait for the resolver when a webhook is made.
+const LOOKUP: Duration = Duration::from_secs(3);
 /// What is read of an answer; nothing in it matters.
 const ANSWER_BYTES: usize = 64 * 1024;
 /// A receiver that asks for more time gets at most so much at once.
@@ -50,17 +52,24 @@ pub fn kinds() -> &'static [&'static str] {
     &KINDS
 }
 
-/// Makes a webhook; returns it with its secret, which is not shown again.
+impl NewWebhook {
+    /// Refuses what may not be. The guard decides about the URL and its present addresses, and again at every delivery. Asks the
+    /// resolver, so it comes before the transaction.
+    pub async fn check(&self, guard: &egress::Guard) -> Result<()> {
+        check_events(&self.events)?;
+        check_url(guard, &self.url).await
+    }
+}
+
+/// Makes a webhook that was checked; returns it with its secret, which is not shown again.
 pub async fn create(
     tx: &TenantTx,
-    guard: &egress::Guard,
     vault: &Vault,
     new: &NewWebhook,
     by: Operator<'_>,
 ) -> Result<(outbound_webhook::Model, String)> {
     const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('webhooks ' || $1::text, 0))";
     const INSERT: &str = "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret, secret_key) VALUES ($1, $2, $3, $4, $5, $6)";
-    let url = check_url(guard, &new.url).await?;
     let events = check_events(&new.events)?;
     tx.execute_raw(sql(ALONE, [tx.customer().into()])).await?;
     if list(tx).await?.len() >= MOST {
@@ -72,7 +81,7 @@ pub async fn create(
     let values = [
         id.into(),
         tx.customer().into(),
-        url.as_str().into(),
+        new.url.trim().into(),
         events.into(),
         vault.seal(&secret, bound_to(tx.customer(), id).as_bytes())?.into(),
         vault.key_id().into(),
@@ -309,8 +318,7 @@ fn bound_to(customer: Uuid, id: Uuid) -> String {
     format!("{customer} {id}")
 }
 
-/// The guard decides, now for the URL and its present addresses, and again at every delivery.
-async fn check_url(guard: &egress::Guard, text: &str) -> Result<Url> {
+async fn check_url(guard: &egress::Guard, text: &str) -> Result<()> {
     let wrong = |why: String| Error::invalid("url", why);
     if text.len() > LONGEST {
         return Err(wrong(format!("must have at most {LONGEST} bytes")));
@@ -325,10 +333,10 @@ async fn check_url(guard: &egress::Guard, text: &str) -> Result<Url> {
     if url.scheme() != "https" && !checked.excepted {
         return Err(wrong("must start with https://".to_owned()));
     }
-    match guard.resolve(&checked).await {
-        Err(egress::Error::RefusedAddress { .. }) => Err(wrong(refused.to_owned())),
+    match tokio::time::timeout(LOOKUP, guard.resolve(&checked)).await {
+        Ok(Err(egress::Error::RefusedAddress { .. })) => Err(wrong(refused.to_owned())),
         // A name that is not known yet may be by the first delivery.
-        _ => Ok(url),
+        _ => Ok(()),
     }
 }
 
