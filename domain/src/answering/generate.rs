@@ -18,6 +18,9 @@ use crate::{
     tenancy::Customer,
 };
 
+/// Words of a model's simplified answer: 75 with the citations that are put at its end.
+const SIMPLIFIED_WORDS: usize = 72;
+
 impl Answerer {
     /// A model's answer if there is a model, else a quotation.
     pub(super) async fn write(
@@ -51,17 +54,25 @@ impl Answerer {
         passages: &[Passage],
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Written, Failure> {
-        let shown: Vec<&Passage> = passages.iter().take(SHOWN * 2).collect();
+        let best = &passages[..passages.len().min(SHOWN * 2)];
+        let best = self.searcher.in_context(customer, best).await.map_err(Failure::Ours)?;
+        let shown: Vec<&Passage> = best.iter().collect();
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let prompt = prompt::prompt(customer, asked, &numbered, self.simplified).map_err(Failure::Ours)?;
         let judge = self.judge(customer, asked, &shown, &prompt).await.map_err(Failure::Ours)?;
-        let mut writing = Writing::new(parts, judge, Some(&self.searcher));
+        let most = self.simplified.then_some(SIMPLIFIED_WORDS);
+        let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
         let mut call = models.ask(customer, &prompt.messages, size).await?;
         let broken = loop {
             match call.next().await {
-                Ok(Some(more)) => writing.take(&more).await,
+                Ok(Some(more)) => {
+                    writing.take(&more).await;
+                    if writing.full() {
+                        break None;
+                    }
+                }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }

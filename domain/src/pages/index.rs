@@ -5,7 +5,7 @@
 //! when its site's repeated text did ([`super::repeats`]).
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -86,6 +86,8 @@ pub struct Pending {
     pub repeats: Vec<i64>,
     /// These blocks as they stand in the Markdown.
     pub repeated: Vec<String>,
+    /// Its structured data that is indexed beside it ([`super::statements`]), as a list of `{kind, data}`.
+    pub extracted: Value,
 }
 
 /// Identifies what a vector was computed from.
@@ -126,7 +128,9 @@ pub async fn pending(tx: &TenantTx, page: Uuid, force: bool) -> Result<Option<Pe
     const FIND: &str = "
         SELECT p.id, p.title, p.language, p.markdown, p.version, p.navigational, r.repeats,
           CASE WHEN r.repeats = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT DISTINCT btrim(b, E'\n')
-            FROM unnest(string_to_array(p.markdown, E'\n\n')) AS b WHERE text_blocks(b) && r.repeats) END AS repeated
+            FROM unnest(string_to_array(p.markdown, E'\n\n')) AS b WHERE text_blocks(b) && r.repeats) END AS repeated,
+          (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'data', e.data) ORDER BY e.kind, e.id), '[]') FROM structured_extractions e
+            WHERE e.customer_id = p.customer_id AND e.page_id = p.id AND e.kind IN ('faq', 'product')) AS extracted
         FROM scraped_pages p CROSS JOIN LATERAL (SELECT ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
           ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b) AS repeats) r
         WHERE p.id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $2)";

@@ -17,6 +17,7 @@ pub mod renders;
 pub mod repeats;
 pub mod request;
 pub mod screenshots;
+pub mod statements;
 pub mod store;
 pub mod twins;
 pub mod vector_index;

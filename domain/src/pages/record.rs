@@ -139,8 +139,15 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> R
         return Ok(());
     }
     let ids: Vec<Uuid> = pages.iter().map(|(id, _)| *id).collect();
-    let old = "DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2)";
-    tx.execute_raw(sql(old, [tx.customer().into(), ids.into()])).await?;
+    // What is indexed of it is made anew.
+    const OLD: &str = "
+        WITH old AS (DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2) RETURNING page_id, kind)
+        UPDATE scraped_pages p SET reindex = true WHERE p.indexed_version > 0 AND NOT p.reindex
+          AND (p.id = ANY($3) OR p.id IN (SELECT page_id FROM old WHERE kind IN ('faq', 'product')))
+          AND p.id = ANY($2)";
+    let says = |page: &FetchedPage| page.structured.iter().any(|(kind, ..)| kind == "faq" || kind == "product");
+    let saying: Vec<Uuid> = pages.iter().filter(|(_, page)| says(page)).map(|(id, _)| *id).collect();
+    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into()])).await?;
     let found = || {
         pages
             .iter()

@@ -2,6 +2,7 @@
 //!
 //! One statement reads each chunk of the customer once, for its vector and its words ([`query`], [`words`]); [`fuse`] adds the two up;
 //! [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
+mod context;
 mod fuse;
 mod models;
 mod query;

@@ -44,12 +44,6 @@ impl IndexModel {
     }
 }
 
-/// Whether a model was trained on English texts alone: what is in other languages is then found by its words first.
-pub(super) fn english_only(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name.contains("all-minilm") || name.split(['-', ':', '/']).any(|part| part == "en")
-}
-
 /// The models of a process. Cloning shares them.
 #[derive(Clone)]
 pub struct Models(Arc<Inner>);

@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Candidate, IndexModel, Loader, Models, Passage, fuse, known, models, query};
+use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, fuse, known, models, query};
 use crate::{
     Error, Result,
     tenancy::{Customer, Db, sql},
@@ -77,6 +77,10 @@ impl Searcher {
         self.models.configured().map(|model| (&model.embedder, model.id))
     }
 
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The models of customers' indexes.
     pub fn models(&self) -> &Models {
         &self.models
@@ -137,7 +141,7 @@ impl Searcher {
             (true, false) => "vector",
             (false, _) => "lexical",
         };
-        let english_only = vector.is_some_and(|(model, _)| models::english_only(&model.embedder.model().name));
+        let english_only = vector.is_some_and(|(model, _)| !model.embedder.model().multilingual);
         Ok(Search {
             known: known(&found),
             passages: fuse(question, found, english_only, limit),
@@ -170,8 +174,11 @@ impl Searcher {
 
     /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.
     pub async fn section(&self, customer: &Customer, passage: &Passage) -> Result<Vec<String>> {
+        if passage.kind != Kind::Content {
+            return Ok(vec![passage.text.clone()]);
+        }
         const TEXTS: &str = "SELECT ordinal, text FROM page_embeddings
-            WHERE customer_id = $1 AND page_id = $2 AND heading_path = $3 AND published ORDER BY ordinal LIMIT $4";
+            WHERE customer_id = $1 AND page_id = $2 AND heading_path = $3 AND kind = 'content' AND published ORDER BY ordinal LIMIT $4";
         let values = [
             customer.id.into(),
             passage.page.into(),

@@ -6,7 +6,7 @@ use domain::{
     Error, Result, error,
     pages::{
         index::{self, Edition, NewChunk, Pending},
-        model_change, repeats,
+        model_change, repeats, statements,
     },
 };
 use embedding::{Embedder, Kind};
@@ -167,16 +167,31 @@ fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>)
     } else {
         chunk::chunks(&text, &page.title, limit, &count)
     };
-    let inputs: Vec<String> = pieces.iter().map(chunk::Chunk::embedding_input).collect();
-    let chunks = pieces.into_iter().zip(&inputs).map(|(piece, input)| NewChunk {
-        kind: index::Kind::Content,
-        heading_path: piece.heading_path,
-        text: piece.text,
-        tokens: piece.tokens as i32,
-        hash: index::input_hash(input),
-        embedding: None,
+    let content: Vec<(&str, &str)> = pieces.iter().map(|piece| (piece.heading_path.as_str(), piece.text.as_str())).collect();
+    let said = match text.trim() {
+        "" => Vec::new(),
+        _ => statements::statements(&page.title, &page.extracted, &content),
+    };
+    let extra = said.into_iter().map(|said| (said.kind, said.heading_path, said.text));
+    let pieces = pieces.into_iter().map(|piece| {
+        let kind = statements::kind_of(&page.extracted, &piece.heading_path, &piece.text);
+        (kind, piece.heading_path, piece.text)
     });
-    let chunks = chunks.collect();
+    let (chunks, inputs) = pieces
+        .chain(extra)
+        .map(|(kind, heading_path, text)| {
+            let input = chunk::embedding_input(&heading_path, &text);
+            let new = NewChunk {
+                kind,
+                tokens: count(&input) as i32,
+                hash: index::input_hash(&input),
+                heading_path,
+                text,
+                embedding: None,
+            };
+            (new, input)
+        })
+        .unzip();
     (Edition { page, chunks }, inputs)
 }
 
@@ -308,6 +323,7 @@ mod tests {
             navigational: false,
             repeats: vec![],
             repeated: vec![],
+            extracted: Value::Null,
         }
     }
 
@@ -348,6 +364,21 @@ mod tests {
         let forth = hashes("T", &format!("{a}\n\n{b}"));
         assert_eq!(forth, hashes("T", &format!("{b}\n\n{a}")));
         assert!(forth.is_disjoint(&hashes("Other", &format!("{a}\n\n{b}"))));
+    }
+
+    #[test]
+    fn questions_of_the_structured_data_are_chunks_of_their_own() {
+        let pair = |q: &str, a: &str| json!({ "question": q, "answer": a });
+        let pairs = [pair("What is A?", "One answer."), pair("What is C?", "Hidden in a panel.")];
+        let page = Pending {
+            extracted: json!([{ "kind": "faq", "data": { "questions": pairs } }]),
+            ..page("# Title\n\n## What is A?\n\nOne answer.\n\n## What is B?\n\nAnother answer.")
+        };
+        let (edition, inputs) = cut(page, None);
+        let chunks: Vec<_> = edition.chunks.iter().map(|c| (c.kind, c.text.as_str())).collect();
+        let (faq, content) = (index::Kind::Faq, index::Kind::Content);
+        assert_eq!(chunks, [(faq, "One answer."), (content, "Another answer."), (faq, "Hidden in a panel.")]);
+        assert_eq!(inputs[2], "Title > What is C?\nHidden in a panel.");
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl Chunk {
     }
 }
 
-fn embedding_input(path: &str, text: &str) -> String {
+/// What is embedded of a text under a heading path.
+#[must_use]
+pub fn embedding_input(path: &str, text: &str) -> String {
     if path.is_empty() {
         text.to_owned()
     } else {

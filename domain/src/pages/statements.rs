@@ -1,0 +1,161 @@
+//! What a page's structured data says, as chunks of their own: a question with its answer, or what is known of a product.
+//!
+//! A page that shows its questions as headings has them in its content already; then the content's chunk is the answer, and nothing is
+//! indexed twice. Prices and stock stay out: they are read from typed rows, never from text that was embedded some time ago.
+use serde_json::Value;
+
+use super::index::Kind;
+
+/// Most statements of a page.
+const MAX: usize = 100;
+/// Longest text, in characters.
+const MAX_TEXT: usize = 4000;
+/// What is told of a product beside its description.
+const FACTS: [(&str, &str); 10] = [
+    ("brand", "Brand"), ("model", "Model"), ("category", "Category"), ("sku", "SKU"), ("mpn", "MPN"), ("gtin", "GTIN"),
+    ("color", "Color"), ("size", "Size"), ("material", "Material"), ("condition", "Condition"),
+];
+
+/// A chunk to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// What it is.
+    pub kind: Kind,
+    /// `Title > Question` or `Title > Product`.
+    pub heading_path: String,
+    /// The answer or the description.
+    pub text: String,
+}
+
+/// The statements of `extracted`, which is a list of `{kind, data}`, but for those that `content`, heading paths with texts, has.
+pub fn statements(title: &str, extracted: &Value, content: &[(&str, &str)]) -> Vec<Statement> {
+    let mut found: Vec<Statement> = Vec::new();
+    for item in extracted.as_array().into_iter().flatten() {
+        let data = &item["data"];
+        match item["kind"].as_str() {
+            Some("faq") => found.extend(data["questions"].as_array().into_iter().flatten().filter_map(|pair| answer(title, pair))),
+            Some("product") => found.extend(product(title, data)),
+            _ => {}
+        }
+    }
+    let mut kept: Vec<Statement> = Vec::new();
+    for statement in found {
+        let known = kept.iter().any(|other| asks_the_same(&other.heading_path, &statement.heading_path));
+        if !known && !content.iter().any(|(heading, text)| is_answer(&statement, heading, text)) {
+            kept.push(statement);
+        }
+    }
+    kept.truncate(MAX);
+    kept
+}
+
+/// What a chunk of the content is: a question's whole answer, if the structured data says so.
+pub fn kind_of(extracted: &Value, heading_path: &str, text: &str) -> Kind {
+    let lists = extracted.as_array().into_iter().flatten().filter(|item| item["kind"] == "faq");
+    let mut pairs = lists.flat_map(|item| item["data"]["questions"].as_array().into_iter().flatten());
+    if pairs.any(|pair| answer("", pair).is_some_and(|statement| is_answer(&statement, heading_path, text))) {
+        Kind::Faq
+    } else {
+        Kind::Content
+    }
+}
+
+fn answer(title: &str, pair: &Value) -> Option<Statement> {
+    let (question, text) = (pair["question"].as_str()?.trim(), pair["answer"].as_str()?.trim());
+    let fits = !question.is_empty() && !text.is_empty() && text.chars().count() <= MAX_TEXT;
+    fits.then(|| Statement {
+        kind: Kind::Faq,
+        heading_path: path(title, question),
+        text: text.to_owned(),
+    })
+}
+
+fn product(title: &str, data: &Value) -> Option<Statement> {
+    let name = data["name"].as_str()?.trim();
+    let description = data["description"].as_str().unwrap_or_default().trim();
+    let facts = FACTS.iter().filter_map(|(key, label)| Some(format!("- {label}: {}", data[*key].as_str()?.trim())));
+    let facts = facts.collect::<Vec<_>>().join("\n");
+    let parts: Vec<&str> = [description, &facts].into_iter().filter(|part| !part.is_empty()).collect();
+    (!name.is_empty() && !parts.is_empty()).then(|| Statement {
+        kind: Kind::Product,
+        heading_path: path(title, name),
+        text: parts.join("\n\n").chars().take(MAX_TEXT).collect(),
+    })
+}
+
+fn path(title: &str, last: &str) -> String {
+    // The separator of heading paths must not come out of a page's own words.
+    let last = last.replace(" > ", " › ");
+    if title.is_empty() || same_words(title, &last) {
+        last
+    } else {
+        format!("{title} > {last}")
+    }
+}
+
+fn last(heading_path: &str) -> &str {
+    heading_path.rsplit(" > ").next().unwrap_or_default()
+}
+
+fn asks_the_same(a: &str, b: &str) -> bool {
+    same_words(last(a), last(b))
+}
+
+/// Whether a section is the statement: under the same heading, the same words.
+fn is_answer(statement: &Statement, heading_path: &str, text: &str) -> bool {
+    asks_the_same(&statement.heading_path, heading_path) && same_words(&statement.text, text)
+}
+
+fn same_words(a: &str, b: &str) -> bool {
+    fn words(text: &str) -> impl Iterator<Item = String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric());
+        parts.filter(|part| !part.is_empty()).map(str::to_lowercase)
+    }
+    words(a).eq(words(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn faq() -> Value {
+        let pair = |q: &str, a: &str| json!({ "question": q, "answer": a });
+        json!([{ "kind": "faq", "data": { "questions": [
+            pair("Do you ship to Norway?", "Yes, within five days."),
+            pair("Do you ship to Norway ?", "Another answer."),
+            pair("Can I pay by invoice?", "From the second order on."),
+            pair("", "Nobody asked."),
+        ] } }])
+    }
+
+    #[test]
+    fn each_question_is_a_chunk_once_unless_the_content_has_it() {
+        let content = [("Help > Can I pay by invoice?", "From the *second* order on.")];
+        let found = statements("Help", &faq(), &content);
+        assert_eq!(found, [Statement {
+            kind: Kind::Faq,
+            heading_path: "Help > Do you ship to Norway?".into(),
+            text: "Yes, within five days.".into(),
+        }]);
+        assert_eq!(kind_of(&faq(), content[0].0, content[0].1), Kind::Faq);
+        assert_eq!(kind_of(&faq(), content[0].0, "From the second order on. Or the third."), Kind::Content);
+    }
+
+    #[test]
+    fn a_product_is_told_of_without_its_price_and_stock() {
+        let data = json!({ "name": "Fjord 14", "description": "A kayak for the sea.", "sku": "F-14", "price": "1299.00",
+            "currency": "EUR", "availability": "in_stock" });
+        let found = statements("Kayaks", &json!([{ "kind": "product", "data": data }]), &[]);
+        assert_eq!((found[0].kind, found[0].heading_path.as_str()), (Kind::Product, "Kayaks > Fjord 14"));
+        assert_eq!(found[0].text, "A kayak for the sea.\n\n- SKU: F-14");
+        assert_eq!(statements("", &json!([{ "kind": "product", "data": { "name": "Fjord 14", "price": "1" } }]), &[]), []);
+    }
+
+    #[test]
+    fn data_of_another_form_is_nothing() {
+        for odd in [json!(null), json!([1, { "kind": "faq" }, { "kind": "faq", "data": { "questions": "?" } }])] {
+            assert_eq!(statements("T", &odd, &[]), []);
+        }
+    }
+}
