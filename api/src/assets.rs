@@ -9,7 +9,7 @@ macro_rules! embed {
 }
 
 mod widget;
-pub(crate) use widget::WIDGET;
+pub(crate) use widget::{WIDGET, words};
 
 /// The sample site: file names and contents.
 pub const DEMO_SITE: &[(&str, &str)] = embed!("demo-site":

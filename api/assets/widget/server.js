@@ -27,18 +27,19 @@ const checked = async (response) => {
 const current = (candidate) => Date.parse(candidate?.expires_at) > Date.now() + 5000;
 
 // What a session is asked for: the script tag's language, and the page's or the browser's.
-const wish = { domain, locale: settings.lang?.slice(0, 35), page_locale: (pageLang || navigator.language)?.slice(0, 35) };
+const wish = { domain, locale: settings.lang?.slice(0, 35), page_locale: locale };
 
 // The session that an earlier page of this tab has kept, else a new one.
 const enter = async () => {
   const kept = session ? null : store();
-  if (current(kept?.session)) ({ session, conversation } = kept);
+  if (current(kept?.session) && kept.session.words) ({ session, conversation } = kept);
   else {
     session = await (await checked(await send('/api/widget/session', wish))).json();
     conversation = null;
   }
   texts = session.texts || {};
-  if (!settings.lang) choose(session.locale, pageLang, navigator.language);
+  choose(session.locale, settings.lang, pageLang, navigator.language);
+  Object.assign(t, session.words);
   if (session.name) t.bot = session.name;
   setTheme(session.theme);
   relabel();

@@ -1,4 +1,5 @@
-// Texts: KEYS and TEXTS come from locales/*.json, one line a locale with its words in the order of KEYS.
+// Texts: KEYS and TEXTS come from locales/*.json, one line a locale with its words in the order of KEYS. They are what is said
+// before there is a session, which brings the others.
 let locale;
 let t;
 // Takes the first locale that has texts; `pt-BR` counts as `pt`.

@@ -3,8 +3,8 @@
 //!
 //! The parts share one scope, so their order is part of the program. Whole-line comments and indentation are left out; no
 //! literal of a part spans lines.
-use serde_json::{Map, Value};
-use std::{fmt::Write, sync::LazyLock};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt::Write, sync::LazyLock};
 
 /// The parts in the order in which they run.
 const PARTS: &[(&str, &str)] = embed!("widget":
@@ -30,27 +30,30 @@ pub(crate) static WIDGET: LazyLock<String> = LazyLock::new(|| {
     script
 });
 
+/// The texts that are needed before there is a session. The others come with it, so that the script stays small.
+const FIRST: [&str; 14] = [
+    "bot", "busy", "close", "err", "hello", "label", "off", "retry", "send", "stop", "sub", "title", "wait", "you",
+];
+
+/// The texts of each locale by their keys.
+static TEXTS: LazyLock<BTreeMap<&str, BTreeMap<String, String>>> = LazyLock::new(|| {
+    let read = |(name, json): &(&'static str, &str)| (&name[..2], serde_json::from_str(json).unwrap_or_default());
+    LOCALES.iter().map(read).collect()
+});
+
+/// The texts that a session brings: of a locale, else in English.
+pub(crate) fn words(locale: Option<&str>) -> BTreeMap<String, String> {
+    let texts = locale.and_then(|locale| TEXTS.get(locale)).or_else(|| TEXTS.get("en"));
+    let mut words = texts.cloned().unwrap_or_default();
+    words.retain(|key, _| !FIRST.contains(&key.as_str()));
+    words
+}
+
 /// `KEYS` and `TEXTS` as the part `texts.js` reads them.
 fn texts(script: &mut String) -> std::fmt::Result {
-    let locales: Vec<(&str, Map<String, Value>)> = LOCALES
-        .iter()
-        .map(|(name, json)| (&name[..2], serde_json::from_str(json).unwrap_or_default()))
-        .collect();
-    let keys: Vec<&str> = locales
-        .iter()
-        .take(1)
-        .flat_map(|(_, texts)| texts.keys().map(String::as_str))
-        .collect();
-    writeln!(
-        script,
-        "const KEYS={}.split('|');const TEXTS={{",
-        Value::from(keys.join("|"))
-    )?;
-    for (locale, texts) in &locales {
-        let words: Vec<&str> = keys
-            .iter()
-            .map(|key| texts.get(*key).and_then(Value::as_str).unwrap_or_default())
-            .collect();
+    writeln!(script, "const KEYS={}.split('|');const TEXTS={{", Value::from(FIRST.join("|")))?;
+    for (locale, texts) in TEXTS.iter() {
+        let words = FIRST.map(|key| texts.get(key).map_or("", String::as_str));
         writeln!(script, "{locale}:{},", Value::from(words.join("|")))?;
     }
     writeln!(script, "}};")
@@ -68,7 +71,7 @@ fn lines(source: &str, end: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::io::Write as _;
 
     #[test]
     fn every_locale_has_every_text() {
@@ -101,6 +104,8 @@ mod tests {
         };
         assert_eq!(of("widget", ".js"), listed(PARTS));
         assert_eq!(of("widget/locales", ".json"), listed(LOCALES));
+        let needed = FIRST.iter().chain(["tips", "thanks"].iter()).all(|key| TEXTS["en"].contains_key(*key));
+        assert!(needed && words(Some("de")).contains_key("tips") && !words(None).contains_key("title"));
         // A text of another locale, an accented one, and the style came through as they are.
         for piece in [
             "Guten Tag! Was möchten Sie wissen?",
@@ -109,5 +114,14 @@ mod tests {
         ] {
             assert!(WIDGET.contains(piece), "{piece}");
         }
+    }
+
+    /// Every page of a customer's site loads it.
+    #[test]
+    fn the_script_is_small() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(WIDGET.as_bytes()).unwrap();
+        let size = packed.finish().unwrap().len();
+        assert!(size <= 15 * 1024, "{size} bytes");
     }
 }

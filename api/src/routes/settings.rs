@@ -62,6 +62,8 @@ struct SettingsChange {
     locale: MaybeUndefined<String>,
     theme: MaybeUndefined<Theme>,
     texts: MaybeUndefined<Texts>,
+    /// When and how people come in: `enabled`, `email`, `wait_minutes`, `idle_minutes`, `hours`.
+    handoff: MaybeUndefined<BTreeMap<String, Value>>,
 }
 
 /// The settings as they stand.
@@ -84,6 +86,8 @@ struct Current {
     locale: Option<String>,
     theme: BTreeMap<String, String>,
     texts: BTreeMap<String, String>,
+    /// What is set of it.
+    handoff: BTreeMap<String, Value>,
 }
 
 /// The calls of this resource.
@@ -115,6 +119,7 @@ impl Api {
 impl Current {
     fn of(customer: &tenancy::Customer) -> Self {
         let settings = AssistantSettings::of(customer);
+        let handoff = customer.settings.get("handoff").and_then(Value::as_object).cloned();
         Self {
             name: settings.name,
             tone: match settings.tone {
@@ -129,6 +134,7 @@ impl Current {
             locale: settings.locale.map(|locale| locale.code().to_owned()),
             theme: settings.theme,
             texts: settings.texts,
+            handoff: handoff.into_iter().flatten().collect(),
         }
     }
 }
@@ -183,6 +189,7 @@ impl SettingsChange {
         put(&mut patch, "texts", self.texts, |own| {
             texts([("title", own.title), ("subtitle", own.subtitle), ("placeholder", own.placeholder)])
         });
+        put(&mut patch, "handoff", self.handoff, |handoff| Value::Object(handoff.into_iter().collect()));
         patch
     }
 }

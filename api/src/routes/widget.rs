@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
+    assets::words,
     error::Answer,
     extractors::{Body, origin},
     openapi::Tag,
@@ -75,6 +76,8 @@ struct Session {
     theme: BTreeMap<String, String>,
     /// `title`, `subtitle`, `placeholder`.
     texts: BTreeMap<String, String>,
+    /// The widget's own texts in this language.
+    words: BTreeMap<String, String>,
     /// Questions to start with.
     suggestions: Vec<String>,
     contact: Contact,
@@ -124,6 +127,7 @@ impl Api {
             name: settings.name,
             theme: settings.theme,
             texts: settings.texts,
+            words: words(locale.map(Locale::code)),
             suggestions,
             handoff: Handoff {
                 enabled: handoff.enabled,

@@ -62,12 +62,16 @@ impl Question {
 
 impl Answerer {
     /// Understands a question in its conversation.
-    pub(super) fn understand(&self, customer: &Customer, question: &Question, history: Vec<Turn>) -> Asked {
+    pub(super) async fn understand(&self, customer: &Customer, question: &Question, history: Vec<Turn>) -> Asked {
         let said = question.text.trim();
         let earlier = history.iter().filter(|turn| turn.role == "visitor");
         let session = question.locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
-        let meant = standalone::rewrite(said, locale, &history);
+        let mut meant = None;
+        if let Some(models) = self.models.as_ref().filter(|_| standalone::doubtful(said, locale, &history)) {
+            meant = standalone::by_model(models, customer, said, locale, &history).await;
+        }
+        let meant = meant.or_else(|| standalone::rewrite(said, locale, &history));
         Asked {
             said: said.to_owned(),
             meant: meant.unwrap_or_else(|| said.to_owned()),

@@ -5,6 +5,7 @@
 //! `docs/adr/0021-follow-ups-by-rules.md` has what they reach. A question that stands by itself is never touched: whoever changes
 //! the subject must not be answered about the old one.
 mod lean;
+mod model;
 mod subject;
 mod words;
 
@@ -14,6 +15,7 @@ mod tests;
 use super::{conversation::Turn, small_talk};
 use crate::language::Locale;
 use lean::{Lean, Token, tokens};
+pub(super) use model::by_model;
 use words::Words;
 
 /// What was asked last, and what it was answered with.
@@ -46,7 +48,7 @@ pub(super) fn rewrite(said: &str, locale: Option<Locale>, history: &[Turn]) -> O
 /// points back.
 pub(super) fn doubtful(said: &str, locale: Option<Locale>, history: &[Turn]) -> bool {
     const SHORT: usize = 4;
-    if before(history).is_none() {
+    if before(history).is_none() || small_talk::detect(said).is_some() {
         return false;
     }
     let tokens = tokens(said);
