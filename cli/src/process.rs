@@ -84,7 +84,11 @@ pub fn loader(config: &Config) -> Loader {
                 None => match provider_model(&config, &name) {
                     Ok(model) => Some(Arc::new(model) as Arc<dyn Embedder>),
                     Err(error) => {
-                        tracing::error!(model = name, error = format!("{error:#}"), "no model for an older index");
+                        tracing::error!(
+                            model = name,
+                            error = format!("{error:#}"),
+                            "no model for an older index"
+                        );
                         None
                     }
                 },
@@ -133,9 +137,18 @@ pub fn configured_model(config: &ModelConfig) -> Result<Option<embedding::Model>
 
 /// The local model of this selector.
 fn known(config: &ModelConfig, name: &str) -> Result<Known> {
-    let all = || Known::ALL.map(|known| format!("{LOCAL}{}", known.selector())).join(", ");
-    Known::named(name)
-        .with_context(|| format!("EMBEDDING_MODEL: there is no {}; local models are {}", config.embedding_model, all()))
+    let all = || {
+        Known::ALL
+            .map(|known| format!("{LOCAL}{}", known.selector()))
+            .join(", ")
+    };
+    Known::named(name).with_context(|| {
+        format!(
+            "EMBEDDING_MODEL: there is no {}; local models are {}",
+            config.embedding_model,
+            all()
+        )
+    })
 }
 
 /// A provider's model. The dimensions of common ones are known; others are taken to be like `OpenAI`'s small one.

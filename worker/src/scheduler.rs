@@ -64,7 +64,9 @@ async fn round(ctx: &Context, every: Duration, mended: &mut Option<Instant>) -> 
 /// Lets indexes change to the model that this process was configured with. Asked for at a start only, so that a change that somebody
 /// cancels stays cancelled.
 async fn change_models(ctx: &Context) -> Result<()> {
-    let Some((_, model)) = ctx.searcher.model() else { return Ok(()) };
+    let Some((_, model)) = ctx.searcher.model() else {
+        return Ok(());
+    };
     let made = model_change::plan(&ctx.db, model).await?;
     if !made.is_empty() {
         tracing::info!(event = "embedding_model_changes", customers = made.len());

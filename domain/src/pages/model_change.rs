@@ -72,7 +72,8 @@ async fn hold_alone(tx: &TenantTx) -> Result<()> {
 
 /// Gives an index that has no model yet this one.
 pub async fn adopt(tx: &TenantTx, model: Uuid) -> Result<()> {
-    const ADOPT: &str = "UPDATE customer_configs SET embedding_model_id = $2 WHERE id = $1 AND embedding_model_id IS NULL";
+    const ADOPT: &str =
+        "UPDATE customer_configs SET embedding_model_id = $2 WHERE id = $1 AND embedding_model_id IS NULL";
     tx.execute_raw(sql(ADOPT, [tx.customer().into(), model.into()])).await?;
     Ok(())
 }
@@ -88,7 +89,9 @@ pub async fn plan(db: &Db, model: Uuid) -> Result<Vec<Submitted>> {
         OR EXISTS (SELECT FROM page_embeddings e WHERE e.customer_id = c.id AND e.model_id IS NULL) ORDER BY c.id";
     let tx = db.system().await?;
     tx.execute_raw(sql(FORGET, [model.into()])).await?;
-    let outdated = tx.query_all_raw(sql(OUTDATED, [model.to_string().into(), DEDUPE.into()])).await?;
+    let outdated = tx
+        .query_all_raw(sql(OUTDATED, [model.to_string().into(), DEDUPE.into()]))
+        .await?;
     tx.commit().await?;
     for row in outdated {
         end(db, row.try_get("", "customer_id")?, row.try_get("", "id")?).await?;
@@ -127,7 +130,13 @@ pub async fn missing(tx: &TenantTx, model: Uuid, after: (Uuid, Uuid), limit: u64
         WHERE c.customer_id = $1 AND (c.page_id, c.id) > ($3, $4) AND c.model_id IS DISTINCT FROM $2
           AND NOT EXISTS (SELECT FROM next_embeddings n WHERE n.chunk_id = c.id AND n.model_id = $2)
         ORDER BY c.page_id, c.id LIMIT $5";
-    let values = [tx.customer().into(), model.into(), after.0.into(), after.1.into(), limit.into()];
+    let values = [
+        tx.customer().into(),
+        model.into(),
+        after.0.into(),
+        after.1.into(),
+        limit.into(),
+    ];
     Ok(Bare::find_by_statement(sql(FIND, values)).all(&**tx).await?)
 }
 
@@ -136,7 +145,9 @@ pub async fn progress(tx: &TenantTx, model: Uuid) -> Result<(i64, i64)> {
     const COUNT: &str = "
         SELECT count(*) AS total, count(*) FILTER (WHERE c.model_id IS NOT DISTINCT FROM $2 OR n.chunk_id IS NOT NULL) AS done
         FROM page_embeddings c LEFT JOIN next_embeddings n ON n.chunk_id = c.id AND n.model_id = $2 WHERE c.customer_id = $1";
-    let row = tx.query_one_raw(sql(COUNT, [tx.customer().into(), model.into()])).await?;
+    let row = tx
+        .query_one_raw(sql(COUNT, [tx.customer().into(), model.into()]))
+        .await?;
     let row = row.ok_or_else(|| Error::internal("counting vectors", "no row"))?;
     Ok((row.try_get("", "total")?, row.try_get("", "done")?))
 }
@@ -154,13 +165,15 @@ pub async fn store(tx: &TenantTx, model: Uuid, vectors: &[(Uuid, Vec<f32>)]) -> 
         .iter()
         .map(|(id, vector)| json!({ "id": id, "vector": vector_text(vector) }));
     let rows = serde_json::Value::Array(rows.collect());
-    tx.execute_raw(sql(KEEP, [tx.customer().into(), model.into(), rows.into()])).await?;
+    tx.execute_raw(sql(KEEP, [tx.customer().into(), model.into(), rows.into()]))
+        .await?;
     Ok(())
 }
 
 /// Changes the index to `model`, if every chunk has its vector of it.
 pub async fn switch(tx: &TenantTx, model: Uuid) -> Result<Switched> {
-    const PUT: &str = "UPDATE page_embeddings c SET embedding = n.embedding, model_id = n.model_id FROM next_embeddings n
+    const PUT: &str =
+        "UPDATE page_embeddings c SET embedding = n.embedding, model_id = n.model_id FROM next_embeddings n
         WHERE n.chunk_id = c.id AND n.model_id = $2 AND c.customer_id = $1 AND c.model_id IS DISTINCT FROM $2";
     const CLEAR: &str = "DELETE FROM next_embeddings WHERE customer_id = $1";
     const NAME: &str = "UPDATE customer_configs SET embedding_model_id = $2 WHERE id = $1";

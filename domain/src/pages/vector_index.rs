@@ -12,13 +12,23 @@ const MOST_DIMENSIONS: usize = 4000;
 
 /// Makes the model's row and its index, unless they are there; whether the index is new. Chunks can be written meanwhile.
 pub async fn ensure(owner: &DatabaseConnection, name: &str, dimension: usize) -> Result<bool> {
-    const NAME: &str = "INSERT INTO embedding_models (id, name, dimension) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+    const NAME: &str =
+        "INSERT INTO embedding_models (id, name, dimension) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
     const FIND: &str = "SELECT id, dimension FROM embedding_models WHERE name = $1";
     if dimension > MOST_DIMENSIONS {
-        tracing::warn!(model = name, dimension, "no vector index takes so many dimensions; searches compare every chunk");
+        tracing::warn!(
+            model = name,
+            dimension,
+            "no vector index takes so many dimensions; searches compare every chunk"
+        );
         return Ok(false);
     }
-    owner.execute_raw(sql(NAME, [ids::new_id().into(), name.into(), (dimension as i32).into()])).await?;
+    owner
+        .execute_raw(sql(
+            NAME,
+            [ids::new_id().into(), name.into(), (dimension as i32).into()],
+        ))
+        .await?;
     let row = owner.query_one_raw(sql(FIND, [name.into()])).await?;
     let row = row.ok_or_else(|| Error::internal("naming a model", "no row"))?;
     let (id, stored): (Uuid, i32) = (row.try_get("", "id")?, row.try_get("", "dimension")?);
@@ -38,7 +48,9 @@ async fn make(owner: &DatabaseConnection, id: Uuid, dimension: usize) -> Result<
         }
         // What a broken-off attempt left.
         let name: String = row.try_get("", "name")?;
-        owner.execute_unprepared(&format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
+        owner
+            .execute_unprepared(&format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+            .await?;
     }
     let make = format!(
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_embeddings_vector_{} ON page_embeddings

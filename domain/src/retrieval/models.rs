@@ -94,7 +94,13 @@ impl Models {
         if self.0.configured.is_none() {
             return Ok(None);
         }
-        let known = self.0.of_customers.lock().unwrap_or_else(PoisonError::into_inner).get(&customer.id).copied();
+        let known = self
+            .0
+            .of_customers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&customer.id)
+            .copied();
         let id = match known {
             Some(id) => id,
             None => {
@@ -139,7 +145,13 @@ impl Models {
             return Ok(other.model.clone());
         }
         let model = self.load(id).await?;
-        others.insert(id, Other { model: model.clone(), used: Instant::now() });
+        others.insert(
+            id,
+            Other {
+                model: model.clone(),
+                used: Instant::now(),
+            },
+        );
         Ok(model)
     }
 
@@ -163,7 +175,10 @@ impl Models {
             return Ok(vector);
         }
         let mut vectors = embed(model, std::slice::from_ref(&text.to_owned())).await?;
-        let vector: Arc<[f32]> = vectors.pop().ok_or_else(|| Error::internal("embedding", "no vector"))?.into();
+        let vector: Arc<[f32]> = vectors
+            .pop()
+            .ok_or_else(|| Error::internal("embedding", "no vector"))?
+            .into();
         self.0.vectors.put(key, vector.clone());
         Ok(vector)
     }

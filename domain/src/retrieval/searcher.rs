@@ -63,11 +63,7 @@ impl Searcher {
     }
 
     /// The same, with `loader` for the models of indexes that have not changed to this one yet.
-    pub async fn with_loader(
-        db: Db,
-        embedder: Option<Arc<dyn Embedder>>,
-        loader: Option<Loader>,
-    ) -> Result<Self> {
+    pub async fn with_loader(db: Db, embedder: Option<Arc<dyn Embedder>>, loader: Option<Loader>) -> Result<Self> {
         let models = Models::new(db.clone(), embedder, loader).await?;
         Ok(Self { db, models })
     }
@@ -99,7 +95,10 @@ impl Searcher {
         let Some(model) = self.models.configured() else {
             return Ok(None);
         };
-        let (asked, vectors) = (self.models.question(model, question).await?, models::embed(model, texts).await?);
+        let (asked, vectors) = (
+            self.models.question(model, question).await?,
+            models::embed(model, texts).await?,
+        );
         let near = |v: &Vec<f32>| {
             let cosine: f32 = v.iter().zip(asked.iter()).map(|(a, b)| a * b).sum();
             model.calibration().relevance(f64::from(cosine)) as f32
@@ -133,7 +132,9 @@ impl Searcher {
             Some(found) => found,
             None => {
                 vector = None;
-                self.candidates(customer, question, None, true).await?.unwrap_or_default()
+                self.candidates(customer, question, None, true)
+                    .await?
+                    .unwrap_or_default()
             }
         };
         let mode = match (vector.is_some(), lexical) {
@@ -159,9 +160,14 @@ impl Searcher {
     ) -> Result<Option<Vec<Candidate>>> {
         let tx = self.db.tenant(customer).await?;
         let index = query::index(&tx).await?;
-        let asked = vector.map(|(model, values)| query::Vector { model: model.id, values });
+        let asked = vector.map(|(model, values)| query::Vector {
+            model: model.id,
+            values,
+        });
         let mut found = query::candidates(&tx, question, &index, asked.as_ref(), lexical).await?;
-        let Some((model, _)) = vector else { return Ok(Some(found)) };
+        let Some((model, _)) = vector else {
+            return Ok(Some(found));
+        };
         if !self.models.confirm(&tx, model.id).await? {
             return Ok(None);
         }

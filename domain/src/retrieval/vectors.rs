@@ -47,7 +47,8 @@ impl Vectors {
         });
         drop(kept);
         let result = if found.is_some() { "hit" } else { "miss" };
-        metrics::counter!("omniops_cache_requests_total", "layer" => "question_vector", "result" => result).increment(1);
+        metrics::counter!("omniops_cache_requests_total", "layer" => "question_vector", "result" => result)
+            .increment(1);
         found
     }
 
@@ -81,7 +82,11 @@ mod tests {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(Vectors::key(a, " How  long?\n"), Vectors::key(a, "How long?"));
         assert_ne!(Vectors::key(a, "How long?"), Vectors::key(b, "How long?"));
-        assert_ne!(Vectors::key(a, "How long?"), Vectors::key(a, "how long?"), "models read capitals");
+        assert_ne!(
+            Vectors::key(a, "How long?"),
+            Vectors::key(a, "how long?"),
+            "models read capitals"
+        );
     }
 
     #[test]

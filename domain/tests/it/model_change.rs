@@ -26,7 +26,11 @@ const GERMAN: &str = "Wie lange kann ich Waren zurückgeben?";
 /// Publishes a page of one chunk with the model's vector, as an embed job does.
 async fn publish(kit: &Kit, customer: &Customer, model: &(Arc<dyn Embedder>, Uuid), heading: &str, text: &str) {
     let input = format!("{heading}\n{text}");
-    let mut vectors = model.0.embed(Kind::Passage, std::slice::from_ref(&input)).await.unwrap();
+    let mut vectors = model
+        .0
+        .embed(Kind::Passage, std::slice::from_ref(&input))
+        .await
+        .unwrap();
     let page = FetchedPage {
         url: format!("https://{}/{}", customer.domain, heading.to_lowercase()),
         canonical: None,
@@ -59,7 +63,9 @@ async fn publish(kit: &Kit, customer: &Customer, model: &(Arc<dyn Embedder>, Uui
 /// One round of a job's: embeds what is missing and stores it; whether there was anything.
 async fn embed(kit: &Kit, customer: &Customer, model: &(Arc<dyn Embedder>, Uuid), limit: u64) -> bool {
     let tx = kit.db.tenant(customer).await.unwrap();
-    let bare = model_change::missing(&tx, model.1, (Uuid::nil(), Uuid::nil()), limit).await.unwrap();
+    let bare = model_change::missing(&tx, model.1, (Uuid::nil(), Uuid::nil()), limit)
+        .await
+        .unwrap();
     let inputs: Vec<String> = bare.iter().map(model_change::Bare::input).collect();
     let vectors = model.0.embed(Kind::Passage, &inputs).await.unwrap();
     let new: Vec<_> = bare.iter().map(|bare| bare.id).zip(vectors).collect();
@@ -84,7 +90,9 @@ fn configured(searcher: &Searcher) -> (Arc<dyn Embedder>, Uuid) {
 async fn searches_go_by_the_old_model_until_every_chunk_has_its_new_vector() {
     let kit = Kit::start().await;
     let customer = kit.customer("shop.example").await;
-    let before = Searcher::new(kit.db.clone(), Some(testkit::local_model().await)).await.unwrap();
+    let before = Searcher::new(kit.db.clone(), Some(testkit::local_model().await))
+        .await
+        .unwrap();
     let old = configured(&before);
     for (heading, text) in &PAGES[..2] {
         publish(&kit, &customer, &old, heading, text).await;
@@ -96,12 +104,18 @@ async fn searches_go_by_the_old_model_until_every_chunk_has_its_new_vector() {
         Box::pin(async move { found })
     });
     let e5 = testkit::model(Known::E5Small).await;
-    let after = Searcher::with_loader(kit.db.clone(), Some(e5), Some(loader)).await.unwrap();
+    let after = Searcher::with_loader(kit.db.clone(), Some(e5), Some(loader))
+        .await
+        .unwrap();
     let new = configured(&after);
     let best = async |question: &str| {
         let found = after.search(&customer, question, Mode::Hybrid, 3).await.unwrap();
         assert_eq!(found.mode, "hybrid");
-        assert!(found.passages.iter().all(|p| p.cosine.is_some()), "{:?}", found.passages);
+        assert!(
+            found.passages.iter().all(|p| p.cosine.is_some()),
+            "{:?}",
+            found.passages
+        );
         found.passages[0].title.clone()
     };
     assert_eq!(best("how long until my order comes?").await, "Shipping");
@@ -120,14 +134,20 @@ async fn searches_go_by_the_old_model_until_every_chunk_has_its_new_vector() {
     assert_eq!(best("how much does the boat weigh").await, "Boats");
     assert_eq!(switch(&kit, &customer, new.1).await, Switched::Yes);
 
-    assert_eq!(kit.count("SELECT index_version FROM customer_configs").await, version + 1);
+    assert_eq!(
+        kit.count("SELECT index_version FROM customer_configs").await,
+        version + 1
+    );
     assert_eq!(kit.count("SELECT count(*) FROM next_embeddings").await, 0);
     let changed = format!("SELECT count(*) FROM page_embeddings WHERE model_id = '{}'", new.1);
     assert_eq!(kit.count(&changed).await, 3);
     // The first search after it went by what the process knew, found out, and was repeated.
     assert_eq!(best(GERMAN).await, "Returns");
     // A process that was not restarted has no such model and says so.
-    assert_eq!(before.search(&customer, "refund", Mode::Hybrid, 3).await.unwrap().mode, "lexical");
+    assert_eq!(
+        before.search(&customer, "refund", Mode::Hybrid, 3).await.unwrap().mode,
+        "lexical"
+    );
 }
 
 #[tokio::test]
@@ -139,7 +159,9 @@ async fn every_index_of_another_model_changes_and_what_has_none_needs_no_change(
         kit.customer("new.example").await,
         kit.customer("bare.example").await,
     ];
-    let searcher = Searcher::new(kit.db.clone(), Some(testkit::local_model().await)).await.unwrap();
+    let searcher = Searcher::new(kit.db.clone(), Some(testkit::local_model().await))
+        .await
+        .unwrap();
     let model = configured(&searcher);
     for customer in [&old, &new, &bare] {
         publish(&kit, customer, &model, PAGES[0].0, PAGES[0].1).await;
@@ -150,7 +172,8 @@ async fn every_index_of_another_model_changes_and_what_has_none_needs_no_change(
         format!("UPDATE customer_configs SET embedding_model_id = '{other}' WHERE domain = 'old.example'"),
         format!("UPDATE customer_configs SET embedding_model_id = '{other}' WHERE domain = 'empty.example'"),
         "UPDATE page_embeddings e SET model_id = NULL, embedding = NULL FROM customer_configs c
-         WHERE c.id = e.customer_id AND c.domain = 'bare.example'".to_owned(),
+         WHERE c.id = e.customer_id AND c.domain = 'bare.example'"
+            .to_owned(),
     ] {
         tx.execute_unprepared(&statement).await.unwrap();
     }
@@ -161,7 +184,11 @@ async fn every_index_of_another_model_changes_and_what_has_none_needs_no_change(
     assert_eq!((made.len(), kit.count(customers).await), (2, 2));
     let again = model_change::plan(&kit.db, model.1).await.unwrap();
     assert!(again.iter().all(|job| !job.fresh), "one change at a time");
-    assert_eq!(kit.count("SELECT count(*) FROM customer_configs WHERE embedding_model_id IS NULL").await, 1);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM customer_configs WHERE embedding_model_id IS NULL")
+            .await,
+        1
+    );
 
     // The operator thinks better of it: changes to the first model end before those to the next begin.
     let next = model_change::plan(&kit.db, other).await.unwrap();
@@ -192,26 +219,49 @@ async fn a_model_gets_one_vector_index_and_a_broken_one_is_made_anew() {
     assert_eq!(kit.count(valid).await, 1);
     for known in Known::ALL {
         let model = known.model();
-        assert!(!vector_index::ensure(&owner, &model.name, model.dimension).await.unwrap(), "{}", model.name);
+        assert!(
+            !vector_index::ensure(&owner, &model.name, model.dimension)
+                .await
+                .unwrap(),
+            "{}",
+            model.name
+        );
     }
-    assert_eq!(vector_index::ensure(&owner, "provided", 768).await.unwrap_err().code(), "model_dimension");
-    assert!(!vector_index::ensure(&owner, "huge", 4096).await.unwrap(), "nothing can be made for it");
+    assert_eq!(
+        vector_index::ensure(&owner, "provided", 768).await.unwrap_err().code(),
+        "model_dimension"
+    );
+    assert!(
+        !vector_index::ensure(&owner, "huge", 4096).await.unwrap(),
+        "nothing can be made for it"
+    );
 }
 
 #[tokio::test]
 async fn another_customer_s_chunks_get_no_vectors() {
     let kit = Kit::start().await;
     let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
-    let searcher = Searcher::new(kit.db.clone(), Some(testkit::local_model().await)).await.unwrap();
+    let searcher = Searcher::new(kit.db.clone(), Some(testkit::local_model().await))
+        .await
+        .unwrap();
     let model = configured(&searcher);
     publish(&kit, &b, &model, PAGES[0].0, PAGES[0].1).await;
     let other = index::model_id(&kit.db, "another", 3).await.unwrap();
     let foreign = {
         let tx = kit.db.tenant(&b).await.unwrap();
-        model_change::missing(&tx, other, (Uuid::nil(), Uuid::nil()), 9).await.unwrap()[0].id
+        model_change::missing(&tx, other, (Uuid::nil(), Uuid::nil()), 9)
+            .await
+            .unwrap()[0]
+            .id
     };
     let tx = kit.db.tenant(&a).await.unwrap();
-    model_change::store(&tx, other, &[(foreign, vec![1.0, 0.0, 0.0]), (Uuid::nil(), vec![1.0, 0.0, 0.0])]).await.unwrap();
+    model_change::store(
+        &tx,
+        other,
+        &[(foreign, vec![1.0, 0.0, 0.0]), (Uuid::nil(), vec![1.0, 0.0, 0.0])],
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(kit.count("SELECT count(*) FROM next_embeddings").await, 0);
 }

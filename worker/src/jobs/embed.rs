@@ -167,7 +167,10 @@ fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>)
     } else {
         chunk::chunks(&text, &page.title, limit, &count)
     };
-    let content: Vec<(&str, &str)> = pieces.iter().map(|piece| (piece.heading_path.as_str(), piece.text.as_str())).collect();
+    let content: Vec<(&str, &str)> = pieces
+        .iter()
+        .map(|piece| (piece.heading_path.as_str(), piece.text.as_str()))
+        .collect();
     let said = match text.trim() {
         "" => Vec::new(),
         _ => statements::statements(&page.title, &page.extracted, &content),
@@ -269,7 +272,11 @@ async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bo
         let held = model_change::hold(&tx).await?;
         if id.is_some() && held != id {
             let message = "the index has changed to another embedding model";
-            return Err(Error::unavailable("embedding_model_changed", message, "published with the old model"));
+            return Err(Error::unavailable(
+                "embedding_model_changed",
+                message,
+                "published with the old model",
+            ));
         }
         let pages: Vec<&Pending> = drafts.iter().map(|draft| &draft.edition.page).collect();
         let waiting = index::lock(&tx, &pages, force).await?;
@@ -369,7 +376,10 @@ mod tests {
     #[test]
     fn questions_of_the_structured_data_are_chunks_of_their_own() {
         let pair = |q: &str, a: &str| json!({ "question": q, "answer": a });
-        let pairs = [pair("What is A?", "One answer."), pair("What is C?", "Hidden in a panel.")];
+        let pairs = [
+            pair("What is A?", "One answer."),
+            pair("What is C?", "Hidden in a panel."),
+        ];
         let page = Pending {
             extracted: json!([{ "kind": "faq", "data": { "questions": pairs } }]),
             ..page("# Title\n\n## What is A?\n\nOne answer.\n\n## What is B?\n\nAnother answer.")
@@ -377,7 +387,14 @@ mod tests {
         let (edition, inputs) = cut(page, None);
         let chunks: Vec<_> = edition.chunks.iter().map(|c| (c.kind, c.text.as_str())).collect();
         let (faq, content) = (index::Kind::Faq, index::Kind::Content);
-        assert_eq!(chunks, [(faq, "One answer."), (content, "Another answer."), (faq, "Hidden in a panel.")]);
+        assert_eq!(
+            chunks,
+            [
+                (faq, "One answer."),
+                (content, "Another answer."),
+                (faq, "Hidden in a panel.")
+            ]
+        );
         assert_eq!(inputs[2], "Title > What is C?\nHidden in a panel.");
     }
 

@@ -117,7 +117,11 @@ impl Files {
 /// Names what a graph is made of, by what and for which processor: a cache folder may travel to another one.
 fn recipe(known: Known) -> String {
     let mut digest = Sha256::new();
-    for code in [include_str!("graph.rs"), include_str!("weights.rs"), include_str!("onnx.rs")] {
+    for code in [
+        include_str!("graph.rs"),
+        include_str!("weights.rs"),
+        include_str!("onnx.rs"),
+    ] {
         digest.update(code);
     }
     for requirement in [pins::LIBRARY, known.wheel()] {
@@ -169,7 +173,9 @@ fn make(known: Known, library: &Path, source: &Path, prepared: &Path) -> Result<
         return Ok(decision);
     }
     let scratch = prepared.with_extension("incomplete");
-    remove(&scratch).and_then(|()| fs::create_dir(&scratch)).map_err(failed)?;
+    remove(&scratch)
+        .and_then(|()| fs::create_dir(&scratch))
+        .map_err(failed)?;
     tracing::info!(model = known.selector(), "preparing the embedding model, once");
     let vocabulary = scratch.join(vocabulary_name(known));
     let weights = read(known, source, &vocabulary)?;
@@ -181,15 +187,27 @@ fn make(known: Known, library: &Path, source: &Path, prepared: &Path) -> Result<
         graph::write(&weights, arithmetic, width, &folder.join("model.onnx"))?;
     }
     drop(weights);
-    let decision = compare(known, library, &vocabulary, &int8.join("model.onnx"), &fp32.join("model.onnx"))?;
-    let kept = if matches!(decision, Precision::Int8 { .. }) { &int8 } else { &fp32 };
+    let decision = compare(
+        known,
+        library,
+        &vocabulary,
+        &int8.join("model.onnx"),
+        &fp32.join("model.onnx"),
+    )?;
+    let kept = if matches!(decision, Precision::Int8 { .. }) {
+        &int8
+    } else {
+        &fp32
+    };
     for file in ["model.onnx", "model.onnx.data"] {
         fs::rename(kept.join(file), scratch.join(file)).map_err(failed)?;
     }
     remove(&int8).and_then(|()| remove(&fp32)).map_err(failed)?;
     let text = serde_json::to_vec_pretty(&decision).map_err(|error| failed(error.into()))?;
     fs::write(scratch.join("decision.json"), text).map_err(failed)?;
-    remove(prepared).and_then(|()| fs::rename(&scratch, prepared)).map_err(failed)?;
+    remove(prepared)
+        .and_then(|()| fs::rename(&scratch, prepared))
+        .map_err(failed)?;
     Ok(decision)
 }
 

@@ -47,7 +47,10 @@ pub(super) fn write(weights: &Weights, arithmetic: Arithmetic, width: usize, mod
         })
     });
     let states = states.map_err(failed)?;
-    builder.graph.finish(model, &["input_ids", "attention_mask"], &states, width).map_err(failed)
+    builder
+        .graph
+        .finish(model, &["input_ids", "attention_mask"], &states, width)
+        .map_err(failed)
 }
 
 struct Builder {
@@ -90,17 +93,33 @@ impl Builder {
         let words = graph.streamed("words", Type::I8, &[count, width], rows)?;
         let scales = graph.floats("word_scales", &[count, 1], &scales)?;
         let bytes = graph.node("Gather", &[&words, "input_ids"], "word_bytes");
-        let [numbers] = graph.nodes("", "Cast", &[&bytes], ["word_numbers"], &[Attribute::Int("to", Type::F32 as i64)]);
+        let [numbers] = graph.nodes(
+            "",
+            "Cast",
+            &[&bytes],
+            ["word_numbers"],
+            &[Attribute::Int("to", Type::F32 as i64)],
+        );
         let scale = graph.node("Gather", &[&scales, "input_ids"], "word_scale");
         let words = graph.node("Mul", &[&numbers, &scale], "word_vectors");
         let positions = graph.floats("positions", &[positions.len() / width, width], positions)?;
         let bounds = [Attribute::Int("start", 1), Attribute::Int("end", 2)];
         let [length] = graph.nodes("", "Shape", &["input_ids"], ["length"], &bounds);
-        let positions = graph.node("Slice", &[&positions, "nothing", &length, "nothing"], "position_vectors");
+        let positions = graph.node(
+            "Slice",
+            &[&positions, "nothing", &length, "nothing"],
+            "position_vectors",
+        );
         let sum = graph.node("Add", &[&words, &positions], "sum");
         let (gain, bias) = self.norm("norm", norm)?;
         let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", self.epsilon)];
-        let [states] = self.graph.nodes("", "LayerNormalization", &[&sum, &gain, &bias], ["embedded"], &attributes);
+        let [states] = self.graph.nodes(
+            "",
+            "LayerNormalization",
+            &[&sum, &gain, &bias],
+            ["embedded"],
+            &attributes,
+        );
         let to = [Attribute::Int("to", Type::I32 as i64)];
         self.graph.nodes("", "Cast", &["attention_mask"], ["mask"], &to);
         Ok(states)
@@ -114,17 +133,31 @@ impl Builder {
         let (q, k, v) = (name("query"), name("key"), name("value"));
         let axis = [Attribute::Int("axis", 2)];
         let parts = self.graph.nodes("", "Split", &[&all, "thirds"], [&q, &k, &v], &axis);
-        let bias = self.graph.floats(&name("attention_bias"), &[self.width * 3], &layer.attention.1)?;
+        let bias = self
+            .graph
+            .floats(&name("attention_bias"), &[self.width * 3], &layer.attention.1)?;
         let heads = [Attribute::Int("num_heads", self.heads as i64)];
         let inputs = [&parts[0], &parts[1], &parts[2], &bias, "mask"].map(|input: &str| input);
-        let [attended] = self.graph.nodes(MICROSOFT, "MultiHeadAttention", &inputs, [&name("attended")], &heads);
+        let [attended] = self
+            .graph
+            .nodes(MICROSOFT, "MultiHeadAttention", &inputs, [&name("attended")], &heads);
         let input = self.input(&attended);
         let attended = self.multiply(&name("mixed"), &input, &layer.attended.0, self.width)?;
-        let states = self.add(&name("middle_states"), &attended, states, &layer.attended.1, &layer.attended_norm)?;
+        let states = self.add(
+            &name("middle_states"),
+            &attended,
+            states,
+            &layer.attended.1,
+            &layer.attended_norm,
+        )?;
         let input = self.input(&states);
         let inner = self.multiply(&name("inner"), &input, &layer.up.0, self.width)?;
-        let bias = self.graph.floats(&name("inner_bias"), &[layer.up.1.len()], &layer.up.1)?;
-        let [inner] = self.graph.nodes(MICROSOFT, "BiasGelu", &[&inner, &bias], [&name("bent")], &[]);
+        let bias = self
+            .graph
+            .floats(&name("inner_bias"), &[layer.up.1.len()], &layer.up.1)?;
+        let [inner] = self
+            .graph
+            .nodes(MICROSOFT, "BiasGelu", &[&inner, &bias], [&name("bent")], &[]);
         let input = self.input(&inner);
         let outer = self.multiply(&name("outer"), &input, &layer.down.0, layer.up.1.len())?;
         self.add(&name("states"), &outer, &states, &layer.down.1, &layer.norm_after)
@@ -143,7 +176,9 @@ impl Builder {
         let bias = self.graph.floats(&format!("{name}.bias"), &[bias.len()], bias)?;
         let inputs = [computed, skipped, &gain, &norm_bias, &bias];
         let epsilon = [Attribute::Float("epsilon", self.epsilon)];
-        let [sum] = self.graph.nodes(MICROSOFT, "SkipLayerNormalization", &inputs, [name], &epsilon);
+        let [sum] = self
+            .graph
+            .nodes(MICROSOFT, "SkipLayerNormalization", &inputs, [name], &epsilon);
         Ok(sum)
     }
 
@@ -180,16 +215,22 @@ impl Builder {
         let rows = matrix.len() / columns;
         let Some(steps) = &input.scales else {
             let turned = turned(matrix, columns);
-            let matrix = self.graph.floats(&format!("{name}.matrix"), &[columns, rows], &turned)?;
+            let matrix = self
+                .graph
+                .floats(&format!("{name}.matrix"), &[columns, rows], &turned)?;
             return Ok(self.graph.node("MatMul", &[&input.values, &matrix], name));
         };
         let (bytes, scales): (Vec<_>, Vec<_>) = matrix.chunks_exact(columns).map(rounded).unzip();
         let bytes = turned(&bytes.concat(), columns);
-        let matrix = self.graph.tensor(&format!("{name}.matrix"), Type::I8, &[columns, rows], &bytes)?;
+        let matrix = self
+            .graph
+            .tensor(&format!("{name}.matrix"), Type::I8, &[columns, rows], &bytes)?;
         let scales = self.graph.floats(&format!("{name}.scales"), &[rows], &scales)?;
         let inputs = [&input.values, &matrix, "one", &scales, "middle"].map(|input: &str| input);
         let product = format!("{name}.product");
-        let [product] = self.graph.nodes(MICROSOFT, "MatMulIntegerToFloat", &inputs, [&product], &[]);
+        let [product] = self
+            .graph
+            .nodes(MICROSOFT, "MatMulIntegerToFloat", &inputs, [&product], &[]);
         Ok(self.graph.node("Mul", &[&product, steps], name))
     }
 }
@@ -205,7 +246,9 @@ fn rounded(numbers: &[f32]) -> (Vec<u8>, f32) {
 /// The matrix with its rows as columns.
 fn turned<T: Copy>(matrix: &[T], columns: usize) -> Vec<T> {
     let rows = matrix.len() / columns;
-    (0..matrix.len()).map(|at| matrix[at % rows * columns + at / rows]).collect()
+    (0..matrix.len())
+        .map(|at| matrix[at % rows * columns + at / rows])
+        .collect()
 }
 
 #[cfg(test)]

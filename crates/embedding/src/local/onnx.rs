@@ -194,7 +194,11 @@ impl Graph {
         self.written += length as u64;
         let mut tensor = tensor(name, of, shape);
         let (at, length) = (at.to_string(), length.to_string());
-        for (key, value) in [("location", self.data_name.as_str()), ("offset", &at), ("length", &length)] {
+        for (key, value) in [
+            ("location", self.data_name.as_str()),
+            ("offset", &at),
+            ("length", &length),
+        ] {
             tensor = tensor.message(13, &Message::default().text(1, key).text(2, value));
         }
         // `data_location`: EXTERNAL = 1.
@@ -208,7 +212,9 @@ impl Graph {
         let value = |name: &str, of: Type, shape: &[Message]| {
             let shape = shape.iter().fold(Message::default(), |all, one| all.message(1, one));
             let tensor = Message::default().int(1, of as u64).message(2, &shape);
-            Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
+            Message::default()
+                .text(1, name)
+                .message(2, &Message::default().message(1, &tensor))
         };
         for input in inputs {
             let input = value(input, Type::I64, &[dimension("texts"), dimension("tokens")]);
@@ -222,7 +228,10 @@ impl Graph {
             .message(7, &self.graph.message(12, &output))
             .message(8, &operators("", OPERATORS))
             .message(8, &operators(MICROSOFT, 1));
-        self.data.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        self.data
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
         let mut file = File::create(model)?;
         file.write_all(&message.0)?;
         file.sync_all()

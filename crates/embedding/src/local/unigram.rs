@@ -52,7 +52,9 @@ impl Unigram {
         let mut pieces = Vec::new();
         let mut at = 0;
         for (id, line) in text.split_terminator('\n').enumerate() {
-            let (score, piece) = line.split_once('\t').ok_or_else(|| format!("line {} has no tab", id + 1))?;
+            let (score, piece) = line
+                .split_once('\t')
+                .ok_or_else(|| format!("line {} has no tab", id + 1))?;
             let value: f32 = score.parse().map_err(|error| format!("line {}: {error}", id + 1))?;
             if !piece.is_empty() {
                 pieces.push(Piece {
@@ -155,7 +157,16 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 /// What `SentencePiece`'s rules (`nmt_nfkc`) do beyond NFKC: control characters go, and what separates words is a space.
 fn plain(character: char) -> Option<char> {
     match character {
-        '\t' | '\n' | '\u{c}' | '\r' | '\u{1680}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | WORD | '\u{feff}'
+        '\t'
+        | '\n'
+        | '\u{c}'
+        | '\r'
+        | '\u{1680}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | WORD
+        | '\u{feff}'
         | '\u{fffd}' => Some(' '),
         '\0'..='\u{1f}' | '\u{7f}' | '\u{8f}' | '\u{9f}' => None,
         _ => Some(character),

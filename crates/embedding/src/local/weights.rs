@@ -175,7 +175,9 @@ impl Weights {
     pub(super) fn words(&self, width: usize) -> Result<impl Iterator<Item = Vec<f32>> + '_, Error> {
         let (bytes, packed) = self.place(self.names.words)?;
         let row = if packed { width / BLOCK * BLOCK_BYTES } else { width * 4 };
-        Ok(bytes.chunks_exact(row).map(move |row| if packed { unpack(row) } else { floats(row) }))
+        Ok(bytes
+            .chunks_exact(row)
+            .map(move |row| if packed { unpack(row) } else { floats(row) }))
     }
 
     /// The vectors of positions `[position][width]`, each with that of the first (the only) kind of sentence added.
@@ -288,8 +290,12 @@ fn pieces(from: &mut Cursor<'_>) -> Option<String> {
     let count = from.u32()? as usize;
     from.take(16)?;
     let length = from.u64()? as usize;
-    let offsets: Vec<usize> = (0..=count).map(|_| from.u32().map(|at| at as usize)).collect::<Option<_>>()?;
-    let scores: Vec<f32> = (0..count).map(|_| from.u32().map(f32::from_bits)).collect::<Option<_>>()?;
+    let offsets: Vec<usize> = (0..=count)
+        .map(|_| from.u32().map(|at| at as usize))
+        .collect::<Option<_>>()?;
+    let scores: Vec<f32> = (0..count)
+        .map(|_| from.u32().map(f32::from_bits))
+        .collect::<Option<_>>()?;
     let text = from.take(length)?;
     let mut lines = String::new();
     for (bounds, score) in offsets.windows(2).zip(scores) {
@@ -339,7 +345,10 @@ mod tests {
         let mut block = vec![0x00, 0x38, 0xf0];
         block.extend([0xa8; 15]);
         let numbers = unpack(&block);
-        assert_eq!((numbers.len(), numbers[0], numbers[1], numbers[16], numbers[17]), (32, -4.0, 0.0, 3.5, 1.0));
+        assert_eq!(
+            (numbers.len(), numbers[0], numbers[1], numbers[16], numbers[17]),
+            (32, -4.0, 0.0, 3.5, 1.0)
+        );
         assert_eq!(half(0x3c00), 1.0);
         assert_eq!(half(0xc000), -2.0);
         assert_eq!(half(0x0001), 2f32.powi(-24));
@@ -349,7 +358,12 @@ mod tests {
     fn what_is_cut_off_or_lies_about_its_lengths_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("weights");
-        for data in [&b""[..], b"E5S1", b"\xff\xff\xff\xff\xff\xff\xff\xff{}", b"E5S1\x01\0\0\0\x80\x01"] {
+        for data in [
+            &b""[..],
+            b"E5S1",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff{}",
+            b"E5S1\x01\0\0\0\x80\x01",
+        ] {
             std::fs::write(&file, data).unwrap();
             assert!(Weights::e5s1(&file).is_err() && Weights::safetensors(&file, 12).is_err());
         }

@@ -68,9 +68,15 @@ fn what_a_killed_process_left_is_made_anew() {
     }
     let files = Files::prepare(&Cache::new(folder.path()).with_python("/no/such/python"), Known::MiniLm).unwrap();
     assert_eq!(files.precision, prepared.precision);
-    assert_eq!(std::fs::read(&files.model).unwrap(), std::fs::read(&prepared.model).unwrap());
+    assert_eq!(
+        std::fs::read(&files.model).unwrap(),
+        std::fs::read(&prepared.model).unwrap()
+    );
     let names = std::fs::read_dir(left).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["decision.json", "model.onnx", "model.onnx.data", "tokenizer.json"]);
+    assert_eq!(
+        names,
+        ["decision.json", "model.onnx", "model.onnx.data", "tokenizer.json"]
+    );
 }
