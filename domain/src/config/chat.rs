@@ -6,6 +6,8 @@ use super::Reader;
 
 /// The large model if none is named.
 pub(super) const LARGE_MODEL: &str = "gpt-4o";
+/// The provider if none is named.
+pub(super) const OPENAI: &str = "https://api.openai.com/v1";
 /// The small one beside it.
 const SMALL_MODEL: &str = "gpt-4o-mini";
 
@@ -34,18 +36,17 @@ pub struct ChatConfig {
 }
 
 impl ChatConfig {
-    /// `large` and `base_url` as they are set; `None` where they are not.
-    pub(super) fn read(r: &mut Reader, large: Option<&str>, base_url: Option<&str>, has_key: bool) -> Self {
+    /// For the large model `large` of the provider at `base_url`.
+    pub(super) fn read(r: &mut Reader, large: &str, base_url: &str, has_key: bool) -> Self {
         let prices: Prices = r.parsed("CHAT_PRICES", Prices::default(), "gpt-4o=2.5/10,llama3.3=0/0");
-        let small_model = r.optional("CHAT_MODEL_SMALL").unwrap_or_else(|| match (large, base_url) {
-            (Some(large), _) => large.to_owned(),
-            (None, None) => SMALL_MODEL.to_owned(),
-            // Another provider's models have other names.
-            (None, Some(_)) => LARGE_MODEL.to_owned(),
+        // The known pair; models of other providers have other names.
+        let pair = large == LARGE_MODEL && base_url == OPENAI;
+        let small_model = r.optional("CHAT_MODEL_SMALL").unwrap_or_else(|| {
+            let small = if pair { SMALL_MODEL } else { large };
+            small.to_owned()
         });
         let budget = budget(r);
-        let large = large.unwrap_or(LARGE_MODEL);
-        for model in [large, &small_model] {
+        for model in [large, small_model.as_str()] {
             if has_key && budget != Budget::default() && prices.of(model).is_none() {
                 let problem = format!("has no price for {model}, so that no budget can be kept");
                 r.wrong("CHAT_PRICES", problem, "gpt-4o=2.5/10,llama3.3=0/0");

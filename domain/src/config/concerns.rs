@@ -1,7 +1,7 @@
 //! One struct a concern.
 use super::{
     Reader,
-    chat::{ChatConfig, LARGE_MODEL},
+    chat::{ChatConfig, LARGE_MODEL, OPENAI},
 };
 use egress::HostPort;
 use secrecy::{ExposeSecret, SecretString};
@@ -174,18 +174,18 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
-        let named = r.optional("OPENAI_BASE_URL");
-        let large = r.optional("CHAT_MODEL");
-        let api_key = r.secret("OPENAI_API_KEY");
-        let chat = ChatConfig::read(r, large.as_deref(), named.as_deref(), api_key.is_some());
-        let base_url = named.unwrap_or_else(|| "https://api.openai.com/v1".into());
+        let base_url = r.optional("OPENAI_BASE_URL").unwrap_or_else(|| OPENAI.into());
         if Url::parse(&base_url).is_err() {
-            r.wrong("OPENAI_BASE_URL", "must be a URL", "https://api.openai.com/v1");
+            r.wrong("OPENAI_BASE_URL", "must be a URL", OPENAI);
         }
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        let chat_model = r.optional("CHAT_MODEL").unwrap_or_else(|| LARGE_MODEL.into());
+        let api_key = r.secret("OPENAI_API_KEY");
+        let chat = ChatConfig::read(r, &chat_model, &base_url, api_key.is_some());
         Self {
             api_key,
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            chat_model: large.unwrap_or_else(|| LARGE_MODEL.into()),
+            base_url,
+            chat_model,
             chat,
             embedding_model: r
                 .optional("EMBEDDING_MODEL")

@@ -99,6 +99,7 @@ fn example() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
 fn named_in_code() -> Vec<&'static str> {
     let sources = [
         include_str!("browser.rs"),
+        include_str!("chat.rs"),
         include_str!("concerns.rs"),
         include_str!("mail.rs"),
         include_str!("mod.rs"),

@@ -8,6 +8,7 @@ mod routing;
 mod usage;
 
 use chat_model::{Client, Message, Request, Role, Settings, State};
+use std::time::Instant;
 
 /// What a model's circuit lets through.
 pub use chat_model::State as Circuit;
@@ -137,8 +138,14 @@ impl Models {
         };
         loop {
             spending.spend(tokens_in, 0, writer.cost(tokens_in, 0));
+            let asked = Instant::now();
             match writer.model.chat(&request).await {
-                Ok(answer) => return Ok(Call::new(answer, writer.clone(), spending, tokens_in, notes)),
+                Ok(answer) => {
+                    let model = writer.model.name().to_owned();
+                    metrics::histogram!("omniops_llm_first_token_seconds", "model" => model)
+                        .record(asked.elapsed().as_secs_f64());
+                    return Ok(Call::new(answer, writer.clone(), spending, tokens_in, notes));
+                }
                 Err(error) => {
                     count(writer, error.word());
                     tracing::warn!(
