@@ -19,7 +19,7 @@ struct Language {
 /// Patterns run on lower-case text whose white space is single blanks and whose apostrophes are plain. `~` stands for up to five
 /// words in between.
 fn language(full: &str, alone: &str, not: &str) -> Option<Language> {
-    let read = |pattern: &str| Regex::new(&pattern.replace('~', r"(?:[\w'-]+[ ,]+){0,5}?"));
+    let read = |pattern: &str| Regex::new(&pattern.replace('~', "(?:[^ ,.!?]+,? ){0,5}?"));
     Some(Language {
         full: read(&format!(r"\b(?:{full})\b")).ok()?,
         alone: read(&format!(r"^[\W_]*(?:{alone})[\W_]*$")).ok()?,
@@ -34,7 +34,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let languages = [
         // English
         language(
-            r"(?:talk|speak|chat|write|connected?|transfer(?:red)?|hand(?:ed)?|put|pass|get|reach|escalate)(?: me| us| this| through| over| on)* (?:to|with|through to|hold of) ~(?:human|person|people|human being|agent|representative|rep|operator|someone|somebody|advisor|adviser|team member|staff|employee|support team|customer service|colleague|manager|supervisor)(?: please| now| instead| here| directly)*(?:[.!?,]|$| about| on| in| from| at| who| for| because| regarding| to| and)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:human(?: being)?|live (?:agent|chat|person)|real person|human (?:agent|help|support|operator))|(?:human|live) (?:agent|operator|support|assistance|representative) please",
+            r"(?:talk|speak|chat|write|connect(?:ed)?|transfer(?:red)?|hand(?:ed)?|put|pass|get|reach|escalate)(?: me| us| this| through| over| on)* (?:to|with|through to|hold of) ~(?:human|person|people|human being|agent|representative|rep|operator|someone|somebody|advisor|adviser|team member|staff|employee|support team|customer service|colleague|manager|supervisor)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:human(?: being)?|live (?:agent|chat|person)|real person|human (?:agent|help|support|operator))|(?:human|live) (?:agent|operator|support|assistance|representative) please",
             r"(?:please |hello |hi |i (?:want|need) |an? |the |can i (?:get|have) |get me )*(?:real |live |actual )?(?:human(?: being)?|person|agent|representative|operator|live chat|human support|talk to human|real person)(?: please| now| pls)*",
             r"(?:don't|dont|do not|not|never|no need to|without) (?:want |like |need |have |having |wish |going )?(?:to |me )?(?:talk|talking|speak|speaking|chat|connected|transferred|a human|a real person)",
         ),
@@ -82,15 +82,15 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         ),
         // Arabic
         language(
-            r"(?:التحدث|اتحدث|أتحدث|تحدث|التكلم|أتكلم|اتكلم|التواصل|أتواصل|حولني|تحويلي|اوصلني|كلمني) (?:[\w]+ ){0,3}?(?:شخص|إنسان|انسان|موظف|ممثل|أحد|احد|خدمة العملاء|بشري|مسؤول)|(?:أريد|اريد|أحتاج|احتاج) (?:إلى )?(?:شخص|إنسان|انسان|موظف)(?:ا|اً)?(?: حقيقي| بشري)?",
+            r"(?:التحدث|اتحدث|أتحدث|تحدث|التكلم|أتكلم|اتكلم|التواصل|أتواصل|حولني|تحويلي|اوصلني|كلمني) (?:[^ ]+ ){0,3}?(?:شخص|إنسان|انسان|موظف|ممثل|أحد|احد|خدمة العملاء|بشري|مسؤول)|(?:أريد|اريد|أحتاج|احتاج) (?:إلى )?(?:شخص|إنسان|انسان|موظف)(?:ا|اً)?(?: حقيقي| بشري)?",
             r"(?:من فضلك )?(?:شخص|إنسان|انسان|موظف)(?: حقيقي| بشري)?(?: من فضلك)?",
-            r"(?:لا أريد|لا اريد|بدون) (?:[\w]+ ){0,4}?(?:شخص|إنسان|موظف|التحدث)",
+            r"(?:لا أريد|لا اريد|بدون) (?:[^ ]+ ){0,4}?(?:شخص|إنسان|موظف|التحدث)",
         ),
         // Hebrew
         language(
-            r"(?:לדבר|לשוחח|להתכתב|תעבירו אותי|תעביר אותי|העבירו אותי|לעבור) (?:[\w]+ ){0,3}?(?:עם|אל|ל)? ?(?:בן אדם|אדם|נציג|נציגה|מישהו|אנושי|שירות הלקוחות|לנציג|לנציגה)|(?:רוצה|צריך|צריכה) (?:נציג|נציגה|בן אדם|מענה אנושי)",
+            r"(?:לדבר|לשוחח|להתכתב|תעבירו אותי|תעביר אותי|העבירו אותי|לעבור) (?:[^ ]+ ){0,3}?(?:עם|אל|ל)? ?(?:בן אדם|אדם|נציג|נציגה|מישהו|אנושי|שירות הלקוחות|לנציג|לנציגה)|(?:רוצה|צריך|צריכה) (?:נציג|נציגה|בן אדם|מענה אנושי)",
             r"(?:בבקשה )?(?:נציג|נציגה|בן אדם|נציג אנושי|מענה אנושי)(?: בבקשה)?",
-            r"(?:לא (?:רוצה|צריך|צריכה)|בלי) (?:[\w]+ ){0,3}?(?:לדבר|נציג|נציגה)",
+            r"(?:לא (?:רוצה|צריך|צריכה)|בלי) (?:[^ ]+ ){0,3}?(?:לדבר|נציג|נציגה)",
         ),
     ];
     languages.into_iter().flatten().collect()
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn those_who_ask_for_a_person_are_understood() {
-        for asks in [
+        let missed = [
             "I want to talk to a human",
             "Can I speak to a real person, please?",
             "Let me chat with someone from your support team",
@@ -171,14 +171,15 @@ mod tests {
             "נציג אנושי בבקשה",
             "担当者と話したいです",
             "人と話したい",
-        ] {
-            assert!(wants_person(asks), "{asks}");
-        }
+        ]
+        .into_iter()
+        .filter(|asks| !wants_person(asks));
+        assert_eq!(missed.collect::<Vec<_>>(), Vec::<&str>::new());
     }
 
     #[test]
     fn questions_stay_with_the_bot() {
-        for question in [
+        let taken = [
             "Do you sell wigs of human hair?",
             "How many people fit into the kayak?",
             "Who is your sales agent in France?",
@@ -205,9 +206,10 @@ mod tests {
             "何人まで乗れますか",
             "",
             "🙂",
-        ] {
-            assert!(!wants_person(question), "{question}");
-        }
+        ]
+        .into_iter()
+        .filter(|question| wants_person(question));
+        assert_eq!(taken.collect::<Vec<_>>(), Vec::<&str>::new());
     }
 
     #[test]
