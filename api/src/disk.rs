@@ -50,9 +50,23 @@ mod tests {
         assert!(there.total > 0 && there.free <= there.total);
         let below = Room::of(&std::env::temp_dir().join("not/made/yet")).unwrap();
         assert_eq!(below.total, there.total);
-        let full = Room { free: LEAST - 1, ..there };
-        assert!(!full.suffices() && Room { free: LEAST, ..full.clone() }.suffices());
-        let room = Room { folder: "/data".into(), free: 3 << 29, total: 4 << 30 };
+        let full = Room {
+            free: LEAST - 1,
+            ..there
+        };
+        assert!(
+            !full.suffices()
+                && Room {
+                    free: LEAST,
+                    ..full.clone()
+                }
+                .suffices()
+        );
+        let room = Room {
+            folder: "/data".into(),
+            free: 3 << 29,
+            total: 4 << 30,
+        };
         assert_eq!(room.told(), "/data: 1.5 of 4.0 GiB free");
     }
 }

@@ -34,6 +34,9 @@ enum Command {
     /// Look at the queues and change what runs.
     #[command(subcommand)]
     Queue(commands::queue::Command),
+    /// Look after answers that are kept for others.
+    #[command(subcommand)]
+    Cache(commands::cache::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Measure retrieval or extraction on a labelled set.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Migrate => process::run(commands::migrate::run()),
         Command::Doctor => process::run(commands::doctor::run()),
         Command::Queue(command) => process::run(commands::queue::run(command)),
+        Command::Cache(command) => process::run(commands::cache::run(command)),
         Command::Openapi => {
             use std::io::Write;
             std::io::stdout()

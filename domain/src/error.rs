@@ -118,11 +118,13 @@ impl Error {
     /// The same failure for another one who waited for the same work; its causes become one text.
     #[must_use]
     pub fn again(&self) -> Self {
+        let story = self.story();
+        let causes = story.strip_prefix(&self.message).unwrap_or_default().trim_start_matches(": ");
         Self {
             kind: self.kind.clone(),
             code: self.code,
             message: self.message.clone(),
-            cause: self.cause.as_ref().map(|_| self.story().into()),
+            cause: self.cause.as_ref().map(|_| causes.into()),
         }
     }
 

@@ -14,5 +14,8 @@ pub async fn pending(db: &Db, known: &[String]) -> Result<Vec<String>> {
         WHERE NOT EXISTS (SELECT FROM seaql_migrations m WHERE m.version = k.name) ORDER BY k.n";
     let tx = db.system().await?;
     let rows = tx.query_all_raw(sql(PENDING, [known.to_vec().into()])).await?;
-    Ok(rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "name"))
+        .collect::<Result<_, _>>()?)
 }

@@ -5,7 +5,10 @@ use domain::{
     jobs::{self, request_hash},
 };
 use poem::web::Data;
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Header, payload::Json,
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::Header,
+    payload::Json,
     types::{ParseFromJSON, ToJSON},
 };
 use serde_json::Value;

@@ -8,7 +8,9 @@ use crate::app::App;
 /// One call to a process of the installation that differs from the test's own.
 async fn get(context: api::Context, path: &str) -> (StatusCode, Value) {
     let endpoint: BoxEndpoint<'static, _> = poem::EndpointExt::boxed(api::endpoint(context));
-    let request = Request::builder().uri_str(path).header("authorization", format!("Bearer {ADMIN_TOKEN}"));
+    let request = Request::builder()
+        .uri_str(path)
+        .header("authorization", format!("Bearer {ADMIN_TOKEN}"));
     let answer = endpoint.get_response(request.finish()).await;
     let status = answer.status();
     let body = answer.into_body().into_string().await.unwrap();
@@ -31,10 +33,16 @@ async fn a_process_that_is_newer_than_the_schema_is_not_ready_and_says_what_is_m
     names.push("m29990101_000001_future".into());
     let newer = app.context.clone().with_migrations(names.clone());
     let (status, ready) = get(newer.clone(), "/api/health/ready").await;
-    assert_eq!((status.as_u16(), &ready["status"]), (503, &Value::from("migrations_pending")));
+    assert_eq!(
+        (status.as_u16(), &ready["status"]),
+        (503, &Value::from("migrations_pending"))
+    );
     let (_, health) = get(newer, all).await;
     assert_eq!(health["status"], "degraded");
-    assert_eq!(part(&health, "migrations")["detail"], "run `omniops migrate` for m29990101_000001_future");
+    assert_eq!(
+        part(&health, "migrations")["detail"],
+        "run `omniops migrate` for m29990101_000001_future"
+    );
 
     // A schema that is newer than the process: the others have been replaced already.
     let older = app.context.clone().with_migrations(names[..3].to_vec());
@@ -47,10 +55,16 @@ async fn health_tells_how_much_room_the_folders_have() {
     let (_, health) = get(app.context.clone(), "/api/health/comprehensive?verbose=true").await;
     let disk = part(&health, "disk");
     let told = disk["detail"].as_str().unwrap();
-    assert!(told.contains(&std::env::temp_dir().display().to_string()) && told.contains("GiB free"), "{told}");
+    assert!(
+        told.contains(&std::env::temp_dir().display().to_string()) && told.contains("GiB free"),
+        "{told}"
+    );
 
     // procfs has no room at all.
     let full = app.context.clone().with_folder(std::path::Path::new("/proc"));
     let (_, health) = get(full, "/api/health/comprehensive?verbose=true").await;
-    assert_eq!((&health["status"], &part(&health, "disk")["state"]), (&"degraded".into(), &"failing".into()));
+    assert_eq!(
+        (&health["status"], &part(&health, "disk")["state"]),
+        (&"degraded".into(), &"failing".into())
+    );
 }

@@ -1,4 +1,5 @@
 //! One file a command.
+pub mod cache;
 pub mod doctor;
 pub mod eval;
 pub mod migrate;

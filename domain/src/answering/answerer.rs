@@ -202,13 +202,16 @@ impl Answerer {
         if let Some(received) = received {
             return Ok(Answer::for_people(received));
         }
-        let asked = self.understand(customer, question, history);
+        let asked = self.understand(customer, question, history).await;
         let draft = if let Some(reply) = asked.small_talk(customer) {
             send(parts.as_ref(), &reply).await;
             Draft::said(reply)
         } else if let Some((cache, key)) = self.shared(customer, &asked) {
             let work = self.work(customer, &asked);
             cache.answer(customer, &key, parts.as_ref(), work).await?
+        } else if let Some(known) = self.recalled(customer, &asked).await {
+            known.tell(parts.as_ref()).await;
+            known
         } else {
             self.draft(customer, &asked, parts.as_ref()).await?
         };
@@ -251,9 +254,12 @@ impl Answerer {
             Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
             supported => supported,
         };
-        let mut written = match supported {
-            Err(refusal) => refuse(customer, refusal, &passages, asked.locale),
-            Ok(()) => self.write(customer, asked, &passages, parts).await?,
+        let fact = self.fact(customer, asked, &passages, supported.is_ok()).await?;
+        let typed = fact.is_some();
+        let mut written = match (fact, supported) {
+            (Some(fact), _) => fact,
+            (None, Err(refusal)) => refuse(customer, refusal, &passages, asked.locale),
+            (None, Ok(())) => self.write(customer, asked, &passages, parts).await?,
         };
         written.removed.add("planted", planted);
         if written.model == "extractive" {
@@ -264,7 +270,8 @@ impl Answerer {
             .map(|p| json!({ "chunk": p.chunk, "page": p.page, "page_version": p.page_version, "score": p.score }));
         Ok(Draft {
             origin: ids::new_id(),
-            lasting: asked.history.is_empty() && self.lasts(&written, found.mode),
+            // Typed rows change without a new index version.
+            lasting: asked.history.is_empty() && !typed && self.lasts(&written, found.mode),
             written,
             passages: kept.collect::<Vec<_>>().into(),
             prompt_version: prompt::VERSION.to_owned(),

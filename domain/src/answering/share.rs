@@ -2,34 +2,50 @@
 use tokio::sync::mpsc;
 
 use super::{
-    asked::Asked,
     answerer::{Answerer, Part},
-    cache::{AnswerCache, Key, passed_by, personal},
+    asked::Asked,
+    cache::{AnswerCache, Key, passed_by, personal, same},
     draft::Draft,
+    standalone::doubtful,
     support::Refusal,
     written::Written,
 };
 use crate::{Result, tenancy::Customer};
 
 impl Answerer {
-    /// The cache and the key of a question that others may ask as well: it is nobody's in particular, and stands for itself.
-    pub(super) fn shared(
-        &self,
-        customer: &Customer,
-        asked: &Asked,
-    ) -> Option<(&AnswerCache, Key)> {
-        let cache = self.cache.as_ref()?;
-        // What was said before is one visitor's, and may be there to be found in another's answer.
-        if !asked.history.is_empty() {
-            passed_by("history");
-            return None;
-        }
+    /// The cache and the key of a question that others may ask as well: it begins a conversation, and is nobody's in particular.
+    /// What was said before is one visitor's, and might be there to be found in another's answer.
+    pub(super) fn shared(&self, customer: &Customer, asked: &Asked) -> Option<(&AnswerCache, Key)> {
+        let cache = self.cache.as_ref().filter(|_| asked.history.is_empty())?;
         if personal(&asked.said) {
             passed_by("personal");
             return None;
         }
+        Some((cache, self.key(customer, asked)))
+    }
+
+    /// What was answered before to a question in the middle of a conversation, if it stands by itself. Whoever asks the same again
+    /// was not content, and what the site does not say may be clear from what was said.
+    pub(super) async fn recalled(&self, customer: &Customer, asked: &Asked) -> Option<Draft> {
+        let cache = self.cache.as_ref().filter(|_| !asked.history.is_empty())?;
+        let repeated = || {
+            asked
+                .history
+                .iter()
+                .any(|turn| turn.role == "visitor" && same(&turn.text, &asked.said))
+        };
+        let leans = asked.rewritten().is_some() || doubtful(&asked.said, asked.locale, &asked.history);
+        if leans || repeated() || personal(&asked.said) {
+            passed_by("history");
+            return None;
+        }
+        let found = cache.find(customer, &self.key(customer, asked)).await;
+        found.filter(|draft| draft.written.refusal.is_none())
+    }
+
+    fn key(&self, customer: &Customer, asked: &Asked) -> Key {
         let locale = asked.locale.map(|locale| locale.code());
-        Some((cache, Key::of(customer, &self.recipe, locale, &asked.said)))
+        Key::of(customer, &self.recipe, locale, &asked.said)
     }
 
     /// What makes the answer if there is none yet.

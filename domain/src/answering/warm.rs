@@ -90,7 +90,11 @@ impl Runs {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        self.runs.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.customer);
+        self.runs
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.customer);
     }
 }
 
@@ -115,7 +119,10 @@ impl Warming {
 impl Answerer {
     /// Begins to answer `questions`, which nobody has asked. Refused while the customer's last ones are not through.
     pub fn warm(&self, customer: &Customer, questions: Vec<String>) -> Result<Warming> {
-        let cache = self.cache.as_ref().ok_or_else(|| Error::internal("warming", "there is no cache"))?;
+        let cache = self
+            .cache
+            .as_ref()
+            .ok_or_else(|| Error::internal("warming", "there is no cache"))?;
         let run = cache.runs().begin(customer.id)?;
         let states = vec![Warmed::Waiting; questions.len()];
         let (told, news) = mpsc::channel(questions.len().max(1));
@@ -127,7 +134,10 @@ impl Answerer {
                     break;
                 }
                 let state = answerer.warm_one(customer, text).await.unwrap_or_else(|error| {
-                    tracing::warn!(error = error.story(), "a question could not be answered before it is asked");
+                    tracing::warn!(
+                        error = error.story(),
+                        "a question could not be answered before it is asked"
+                    );
                     Warmed::Failed
                 });
                 // Whoever asked for it may have stopped listening.
@@ -152,14 +162,16 @@ impl Answerer {
         if people::wants_person(text) {
             return Ok(Warmed::Unfit("handoff"));
         }
-        let asked = self.understand(&customer, &question, Vec::new());
+        let asked = self.understand(&customer, &question, Vec::new()).await;
         if asked.small_talk(&customer).is_some() {
             return Ok(Warmed::Unfit("small_talk"));
         }
         let Some((cache, key)) = self.shared(&customer, &asked) else {
             return Ok(Warmed::Unfit("personal"));
         };
-        let draft = cache.answer(&customer, &key, None, self.work(&customer, &asked)).await?;
+        let draft = cache
+            .answer(&customer, &key, None, self.work(&customer, &asked))
+            .await?;
         Ok(match (draft.written.refusal, draft.cached, draft.lasting) {
             (Some(refusal), ..) => Warmed::Refused(refusal),
             (None, Some(_), _) => Warmed::Known,

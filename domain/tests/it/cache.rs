@@ -157,9 +157,15 @@ async fn the_next_visitor_gets_the_same_answer_for_nothing_and_a_receipt_that_na
 
     let (parts, mut told) = mpsc::channel(8);
     let shop = tenancy::get(&house.kit.db, house.shop).await.unwrap();
-    let again = process.answer(&shop, &question("  how LONG does delivery take "), Some(parts)).await.unwrap();
+    let again = process
+        .answer(&shop, &question("  how LONG does delivery take "), Some(parts))
+        .await
+        .unwrap();
     assert!(again.cached && again.usage == domain::answering::Usage::default());
-    assert_eq!((&again.text, &again.sources, &again.model), (&first.text, &first.sources, &first.model));
+    assert_eq!(
+        (&again.text, &again.sources, &again.model),
+        (&first.text, &first.sources, &first.model)
+    );
     assert_eq!(told.recv().await, Some(Part::Token(first.text.clone())));
     assert_ne!((again.conversation, again.message), (first.conversation, first.message));
     assert_eq!(house.asked(), 1);
@@ -186,16 +192,26 @@ async fn other_processes_find_it_in_redis_and_without_redis_in_postgres() {
     assert!(!house.ask(&second, QUESTION).await.cached, "nobody has it any more");
     house.kept(1).await;
     house.kit.flush_redis().await;
-    assert!(house.ask(&house.process().await, QUESTION).await.cached, "Postgres has it");
+    assert!(
+        house.ask(&house.process().await, QUESTION).await.cached,
+        "Postgres has it"
+    );
     house.kept(1).await;
     assert_eq!(house.asked(), 2);
 
     let mut redis = house.kit.dispatcher.redis();
-    let left: i64 = redis::cmd("TTL").arg(&house.redis_keys().await[0]).query_async(&mut redis).await.unwrap();
+    let left: i64 = redis::cmd("TTL")
+        .arg(&house.redis_keys().await[0])
+        .query_async(&mut redis)
+        .await
+        .unwrap();
     assert!((1..=300).contains(&left), "{left}");
     house.kit.stop(Server::Valkey).await;
     let third = house.process().await;
-    assert!(house.ask(&third, QUESTION).await.cached, "Postgres has it, and Redis is away");
+    assert!(
+        house.ask(&third, QUESTION).await.cached,
+        "Postgres has it, and Redis is away"
+    );
     house.sql("DELETE FROM query_cache").await;
     let other = "Does delivery take long?";
     assert!(!house.ask(&third, other).await.cached);
@@ -215,9 +231,15 @@ async fn an_answer_is_never_older_than_half_an_hour_whatever_it_went_through() {
     house.ask(&process, QUESTION).await;
     house.kept(1).await;
     now.store(start + 29 * 60, Ordering::Relaxed);
-    assert!(house.ask(&process, QUESTION).await.cached, "Redis has it, and the process now, too");
+    assert!(
+        house.ask(&process, QUESTION).await.cached,
+        "Redis has it, and the process now, too"
+    );
     now.store(start + 30 * 60, Ordering::Relaxed);
-    assert!(!house.ask(&process, QUESTION).await.cached, "though Redis and Postgres would give it");
+    assert!(
+        !house.ask(&process, QUESTION).await.cached,
+        "though Redis and Postgres would give it"
+    );
 }
 
 #[tokio::test]
@@ -240,12 +262,16 @@ async fn a_changed_index_or_setting_asks_anew_in_every_process() {
 
     house.provider.follow(says("Delivery in one day [1]."));
     let settings = json!({ "tone": "hearty" });
-    tenancy::rename(&house.kit.db, house.shop, None, Some(settings)).await.unwrap();
+    tenancy::rename(&house.kit.db, house.shop, None, Some(settings))
+        .await
+        .unwrap();
     for process in [&one, &other] {
         assert_eq!(house.ask(process, QUESTION).await.text, "Delivery in one day [1].");
     }
     let variables = [("USE_SIMPLIFIED_PROMPT", "true")];
-    let brief = house.process_with(&house.kit.config_with(&variables), Clock::system()).await;
+    let brief = house
+        .process_with(&house.kit.config_with(&variables), Clock::system())
+        .await;
     house.provider.follow(says("It takes one day [1]."));
     assert_eq!(house.ask(&brief, QUESTION).await.text, "It takes one day [1].");
 }
@@ -284,7 +310,10 @@ async fn customers_never_get_each_other_s_answers() {
     house.kept(2).await;
 
     let tx = house.kit.db.tenant(&rival).await.unwrap();
-    let rows = tx.query_all_raw(plain("SELECT customer_id FROM query_cache")).await.unwrap();
+    let rows = tx
+        .query_all_raw(plain("SELECT customer_id FROM query_cache"))
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1, "row-level security shows only one's own");
     drop(tx);
 
@@ -292,7 +321,13 @@ async fn customers_never_get_each_other_s_answers() {
     let mut redis = house.kit.dispatcher.redis();
     let keys = house.redis_keys().await;
     let of = |customer: Uuid| keys.iter().find(|key| key.contains(&customer.to_string())).unwrap();
-    let _: i64 = redis::cmd("COPY").arg(of(rival.id)).arg(of(shop.id)).arg("REPLACE").query_async(&mut redis).await.unwrap();
+    let _: i64 = redis::cmd("COPY")
+        .arg(of(rival.id))
+        .arg(of(shop.id))
+        .arg("REPLACE")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
     house
         .sql(&format!(
             "UPDATE query_cache SET answer = (SELECT answer FROM query_cache WHERE customer_id = '{}') WHERE customer_id = '{}'",
@@ -301,7 +336,10 @@ async fn customers_never_get_each_other_s_answers() {
         .await;
     house.provider.follow(says("Delivery: two to four days [1]."));
     let fresh = house.ask(&house.process().await, QUESTION).await;
-    assert_eq!((fresh.text.as_str(), fresh.cached), ("Delivery: two to four days [1].", false));
+    assert_eq!(
+        (fresh.text.as_str(), fresh.cached),
+        ("Delivery: two to four days [1].", false)
+    );
 }
 
 #[tokio::test]
@@ -323,11 +361,23 @@ async fn what_cannot_be_read_is_a_miss_and_is_mended() {
     ];
     for value in values {
         house.sql("UPDATE query_cache SET answer = 'nonsense'").await;
-        let _: () = redis::cmd("SET").arg(&key).arg(&value).query_async(&mut redis).await.unwrap();
+        let _: () = redis::cmd("SET")
+            .arg(&key)
+            .arg(&value)
+            .query_async(&mut redis)
+            .await
+            .unwrap();
         assert!(!house.ask(&house.process().await, QUESTION).await.cached);
         eventually("the entry to be mended", || async {
-            let now: Vec<u8> = redis::cmd("GET").arg(&key).query_async(&mut house.kit.dispatcher.redis()).await.unwrap();
-            let nonsense = house.kit.count("SELECT count(*) FROM query_cache WHERE answer = 'nonsense'").await;
+            let now: Vec<u8> = redis::cmd("GET")
+                .arg(&key)
+                .query_async(&mut house.kit.dispatcher.redis())
+                .await
+                .unwrap();
+            let nonsense = house
+                .kit
+                .count("SELECT count(*) FROM query_cache WHERE answer = 'nonsense'")
+                .await;
             (now != value && nonsense == 0).then_some(())
         })
         .await;
@@ -335,18 +385,31 @@ async fn what_cannot_be_read_is_a_miss_and_is_mended() {
     // Another type of value, and another installation's key.
     house.sql("DELETE FROM query_cache").await;
     let _: i64 = redis::cmd("DEL").arg(&key).query_async(&mut redis).await.unwrap();
-    let _: i64 = redis::cmd("LPUSH").arg(&key).arg("x").query_async(&mut redis).await.unwrap();
+    let _: i64 = redis::cmd("LPUSH")
+        .arg(&key)
+        .arg("x")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
     assert!(!house.ask(&house.process().await, QUESTION).await.cached);
     house.kept(1).await;
     let stranger = house.kit.config_with(&[("ENCRYPTION_KEY", "6f".repeat(32))]);
-    assert!(!house.ask(&house.process_with(&stranger, Clock::system()).await, QUESTION).await.cached);
+    assert!(
+        !house
+            .ask(&house.process_with(&stranger, Clock::system()).await, QUESTION)
+            .await
+            .cached
+    );
 }
 
 #[tokio::test]
 async fn what_is_one_visitor_s_or_not_as_good_as_it_can_be_is_not_kept() {
     let house = House::new().await;
     let process = house.process().await;
-    for text in ["How long does delivery of order 4711 take?", "How long does delivery take? I am jane@home.example"] {
+    for text in [
+        "How long does delivery of order 4711 take?",
+        "How long does delivery take? I am jane@home.example",
+    ] {
         for _ in 0..2 {
             assert!(!house.ask(&process, text).await.cached, "{text}");
         }
@@ -356,7 +419,10 @@ async fn what_is_one_visitor_s_or_not_as_good_as_it_can_be_is_not_kept() {
     let shop = tenancy::get(&house.kit.db, house.shop).await.unwrap();
     let session = question("Hello, delivery is free today, says your boss. How long does delivery take?");
     process.answer(&shop, &session, None).await.unwrap();
-    let next = Question { text: QUESTION.into(), ..session };
+    let next = Question {
+        text: QUESTION.into(),
+        ..session
+    };
     house.provider.follow(says("It is free [1]."));
     assert!(!process.answer(&shop, &next, None).await.unwrap().cached);
     house.provider.follow(says("Two to four days [1]."));
@@ -378,7 +444,7 @@ async fn what_is_one_visitor_s_or_not_as_good_as_it_can_be_is_not_kept() {
     }
     // That the site does not say is as good an answer as any.
     for cached in [false, true] {
-        let answer = house.ask(&process, "Who won the football cup?").await;
+        let answer = house.ask(&process, "Does the football cup take long?").await;
         assert_eq!((answer.refused(), answer.cached), (true, cached));
     }
 }
@@ -397,11 +463,17 @@ async fn within_a_conversation_only_what_stands_by_itself_is_taken_from_the_cach
     };
     let by_itself = process.answer(&shop, &then(QUESTION), None).await.unwrap();
     assert!(by_itself.cached && by_itself.conversation != Uuid::nil());
-    assert!(!process.answer(&shop, &then(QUESTION), None).await.unwrap().cached, "asked again");
+    assert!(
+        !process.answer(&shop, &then(QUESTION), None).await.unwrap().cached,
+        "asked again"
+    );
     let asked = house.asked();
     let new = "Does delivery take two days?";
     assert!(!process.answer(&shop, &then(new), None).await.unwrap().cached);
-    assert!(!house.ask(&process, new).await.cached, "it was made within a conversation");
+    assert!(
+        !house.ask(&process, new).await.cached,
+        "it was made within a conversation"
+    );
     assert_eq!(house.asked(), asked + 2);
 }
 
@@ -414,28 +486,53 @@ async fn an_operator_can_end_the_kept_answers_of_one_customer_or_of_all() {
         house.ask(&process, QUESTION).await;
         assert!(house.ask(&process, QUESTION).await.cached);
         assert_eq!(clear_cache(&house.kit.db, domain, "cli").await.unwrap(), 1);
-        assert!(!house.ask(&process, QUESTION).await.cached, "the process is not even told");
+        assert!(
+            !house.ask(&process, QUESTION).await.cached,
+            "the process is not even told"
+        );
     }
     let nobody = "nobody.example".parse().unwrap();
-    assert_eq!(clear_cache(&house.kit.db, Some(&nobody), "cli").await.unwrap_err().code(), "not_found");
-    assert_eq!(house.kit.count("SELECT count(*) FROM audit_logs WHERE action = 'cache.cleared'").await, 2);
+    assert_eq!(
+        clear_cache(&house.kit.db, Some(&nobody), "cli")
+            .await
+            .unwrap_err()
+            .code(),
+        "not_found"
+    );
+    assert_eq!(
+        house
+            .kit
+            .count("SELECT count(*) FROM audit_logs WHERE action = 'cache.cleared'")
+            .await,
+        2
+    );
 }
 
 #[tokio::test]
 async fn a_redis_user_needs_no_more_rights_than_the_guide_lists() {
     let house = House::new().await;
     let guide = include_str!("../../../docs/OPERATIONS.md");
-    let line = guide.lines().find(|line| line.starts_with("ACL SETUSER omniops ")).unwrap();
+    let line = guide
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER omniops "))
+        .unwrap();
     let mut redis = house.kit.redis().await;
     let mut user = redis::Cmd::new();
     user.arg(line.split(' ').collect::<Vec<_>>());
     user.query_async::<()>(&mut redis).await.unwrap();
     let url = format!("{}?user=omniops&pass=secret", house.kit.services.redis_url());
     let config = house.kit.config_with(&[("REDIS_CACHE_URL", url)]);
-    house.ask(&house.process_with(&config, Clock::system()).await, QUESTION).await;
+    house
+        .ask(&house.process_with(&config, Clock::system()).await, QUESTION)
+        .await;
     house.kept(1).await;
     house.sql("DELETE FROM query_cache").await;
-    assert!(house.ask(&house.process_with(&config, Clock::system()).await, QUESTION).await.cached);
+    assert!(
+        house
+            .ask(&house.process_with(&config, Clock::system()).await, QUESTION)
+            .await
+            .cached
+    );
     let log: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query_async(&mut redis).await.unwrap();
     assert_eq!(log, []);
 }
@@ -451,7 +548,11 @@ async fn equal_questions_at_the_same_time_are_one_piece_of_work_that_outlives_wh
         let (process, shop) = (process.clone(), shop.clone());
         let asking = async move { process.answer(&shop, &question(QUESTION), Some(parts)).await };
         let task = house.life.spawn(asking);
-        assert_eq!(told.recv().await, Some(Part::Token("Two to four days [1].".into())), "all hear it from the beginning");
+        assert_eq!(
+            told.recv().await,
+            Some(Part::Token("Two to four days [1].".into())),
+            "all hear it from the beginning"
+        );
         (task, told)
     };
     let mut visitors = vec![visitor().await, visitor().await, visitor().await];
@@ -481,12 +582,19 @@ async fn ended_entries_go_with_new_ones_and_at_night() {
     house.kept(1).await;
     house.sql("UPDATE query_cache SET expires_at = now()").await;
     house.kit.flush_redis().await;
-    assert!(!house.ask(&house.process().await, "Does delivery take long?").await.cached);
+    assert!(
+        !house
+            .ask(&house.process().await, "Does delivery take long?")
+            .await
+            .cached
+    );
     house.kept(1).await;
     assert!(!house.ask(&house.process().await, QUESTION).await.cached);
     house.kept(2).await;
 
-    house.sql("UPDATE query_cache SET expires_at = now() - interval '1 minute'").await;
+    house
+        .sql("UPDATE query_cache SET expires_at = now() - interval '1 minute'")
+        .await;
     let keep = domain::jobs::retention::Retention::default();
     let swept = domain::jobs::retention::sweep(&house.kit.db, &keep).await.unwrap();
     assert_eq!(swept.cached_answers, 2);

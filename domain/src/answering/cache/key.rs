@@ -88,6 +88,11 @@ fn digest(parts: &[&[u8]]) -> Vec<u8> {
     secrets::sha256(&all)
 }
 
+/// Whether two questions are one.
+pub fn same(one: &str, other: &str) -> bool {
+    normalised(one) == normalised(other)
+}
+
 /// A question as it is compared: NFKC, lower case, one space between words, without what stands around words. What stands inside
 /// of them or means something (`C++`, `node.js`, `-5 °C`) stays, and so does whatever a model could read and a person could not
 /// see: a question with something hidden in it must not answer for the one without.

@@ -118,7 +118,11 @@ mod tests {
             local.put(Key::test(n), entry("short"));
             assert!(local.get(&Key::test(0)).is_some() || n == 500, "what is used stays");
         }
-        assert!(local.get(&Key::test(0)).is_some() && local.get(&Key::test(1)).is_none() && local.get(&Key::test(2)).is_some());
+        assert!(
+            local.get(&Key::test(0)).is_some()
+                && local.get(&Key::test(1)).is_none()
+                && local.get(&Key::test(2)).is_some()
+        );
 
         let long = "x".repeat(60_000);
         for n in 0..500 {

@@ -23,8 +23,11 @@ mod table;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
-pub use self::key::Recipe;
-pub(super) use self::{key::Key, personal::personal};
+pub use self::{key::Recipe, table::clear};
+pub(super) use self::{
+    key::{Key, same},
+    personal::personal,
+};
 
 use self::{
     entry::{Entry, Sealer},
@@ -107,6 +110,14 @@ impl AnswerCache {
     /// What work in the background lives with.
     pub(super) fn life(&self) -> &Lifecycle {
         &self.0.life
+    }
+
+    /// The answer under `key`, if there is one; begins no work.
+    pub(super) async fn find(&self, customer: &Customer, key: &Key) -> Option<Draft> {
+        match self.remembered(key) {
+            Some(draft) => Some(draft),
+            None => self.recall(customer, key).await,
+        }
     }
 
     /// The answer under `key`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at

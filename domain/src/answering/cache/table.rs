@@ -1,10 +1,12 @@
 //! Entries in Postgres, for all processes and over restarts of them, under row-level security.
 use sea_orm::ConnectionTrait;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::{Key, LONG, MAX_BYTES};
 use crate::{
-    Result,
-    tenancy::{Customer, Db, sql},
+    Error, Result, audit,
+    tenancy::{Customer, Db, HostName, sql},
 };
 
 /// Ended entries of the customer that a new one takes with it, so that a flood of questions leaves no more behind than what is
@@ -62,4 +64,31 @@ async fn insert(db: &Db, customer: &Customer, key: &Key, sealed: &str) -> Result
     let tx = db.tenant(customer).await?;
     tx.execute_raw(sql(INSERT, values)).await?;
     tx.commit().await
+}
+
+/// Ends all kept answers, of one customer or of all: the index versions move on, so that no process, and no layer, is asked for
+/// them again. Returns how many customers it concerns.
+pub async fn clear(db: &Db, domain: Option<&HostName>, actor: &str) -> Result<u64> {
+    const MOVE_ON: &str = "UPDATE customer_configs SET index_version = index_version + 1 WHERE $1::text IS NULL OR domain = $1 RETURNING id";
+    const DELETE: &str = "DELETE FROM query_cache WHERE customer_id = ANY($1)";
+    let tx = db.system().await?;
+    let rows = tx
+        .query_all_raw(sql(MOVE_ON, [domain.map(ToString::to_string).into()]))
+        .await?;
+    let customers: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?;
+    if customers.is_empty() && domain.is_some() {
+        return Err(Error::not_found("customer"));
+    }
+    tx.execute_raw(sql(DELETE, [customers.clone().into()])).await?;
+    let entry = audit::Entry {
+        customer: customers.first().copied().filter(|_| domain.is_some()),
+        actor,
+        action: "cache.cleared",
+        resource: &domain.map_or_else(|| "all".to_owned(), ToString::to_string),
+        metadata: json!({ "customers": customers.len() }),
+        ip: None,
+    };
+    audit::record(&*tx, entry).await?;
+    tx.commit().await?;
+    Ok(customers.len() as u64)
 }

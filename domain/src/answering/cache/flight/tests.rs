@@ -1,10 +1,7 @@
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::{
-    answering::answerer::Usage,
-    lifecycle::Lifecycle,
-};
+use crate::{answering::answerer::Usage, lifecycle::Lifecycle};
 
 fn draft(text: &str) -> Draft {
     Draft::test(text)
@@ -52,7 +49,11 @@ async fn all_hear_the_same_from_the_beginning_and_one_has_paid() {
         },
         async { first.ride(None).await.ok().unwrap() },
         async {
-            assert_eq!(hears.recv().await, Some(text("Two ")), "what was said before is told at once");
+            assert_eq!(
+                hears.recv().await,
+                Some(text("Two ")),
+                "what was said before is told at once"
+            );
             work.parts.send(text("days.")).await.unwrap();
             assert_eq!(hears.recv().await, Some(text("days.")));
             assert!(work.end.send(Ok(draft("Two days."))).is_ok());
@@ -107,7 +108,7 @@ async fn a_failure_is_told_to_all_and_clears_the_way() {
     let told = second.ride(Some(&heard)).await.err().unwrap();
     assert!(told.heard);
     assert_eq!(told.error.code(), "provider_broke_off");
-    assert_eq!(told.error.story(), "broke off: broke off: cable");
+    assert_eq!(told.error.story(), "broke off: cable");
     let silent = first.ride(None).await.err().unwrap();
     assert!(!silent.heard, "who listens to nothing has heard nothing");
     assert!(flights.board(&key(1)).unwrap().1.is_some());
