@@ -25,7 +25,7 @@ use crate::{
 /// What a visitor says when asking for a person.
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields)]
-struct Handoff {
+struct HandoffRequest {
     /// Where the answer may go when the visitor has left.
     #[oai(nullable, validator(max_length = 254))]
     email: Option<String>,
@@ -87,7 +87,7 @@ impl Api {
         context: Data<&Context>,
         visitor: Visitor,
         id: Path<Uuid>,
-        body: Body<Handoff>,
+        body: Body<HandoffRequest>,
     ) -> Answer<Json<Standing>> {
         let wish = Wish {
             email: body.0.email,
