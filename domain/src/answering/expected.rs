@@ -224,7 +224,7 @@ fn pattern(text: &str) -> Regex {
 
 static MONEY: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)[$€£¥₹]\s?\d|\d\s?[$€£¥₹]|\d[\d.,]*\s?(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|nok|sek|dkk|kr|pln|zł|jpy|yen|cents?|%)(?:\W|$)|(?:eur|usd|gbp|chf|nok|sek|dkk)\s?\d|\b(?:free|no charge|no cost|included|royalt\w+|kostenlos|kostenfrei|gratis|umsonst|gratuit\w*|offert\w*|incluido|incluso|inbegriffen|im preis enthalten)\b",
+        r"(?i)[$€£¥₹]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₹]|\d[\d.,]*\s?(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|nok|sek|dkk|kr|pln|zł|jpy|yen|cents?|%)(?:\W|$)|(?:eur|usd|gbp|chf|nok|sek|dkk)\s?\d|\b(?:free|no charge|no cost|included|royalt\w+|kostenlos|kostenfrei|gratis|umsonst|gratuit\w*|offert\w*|incluido|incluso|inbegriffen|im preis enthalten)\b",
     )
 });
 static TELEPHONE: LazyLock<Regex> =
@@ -265,7 +265,8 @@ impl Expected {
             Self::Telephone => &TELEPHONE,
             Self::Email => &EMAIL,
             Self::Hours => &HOURS,
-            Self::Number => &NUMBER,
+            // An amount of money is no measure.
+            Self::Number => return NUMBER.is_match(&MONEY.replace_all(text, " ")),
             Self::Date => &DATE,
             Self::Person => &PERSON,
         };
@@ -315,6 +316,7 @@ mod tests {
             (Expected::Email, "Write to a@b.example.", "Write to us."),
             (Expected::Hours, "9 bis 14 Uhr", "14 days"),
             (Expected::Number, "for two weeks", "for ever"),
+            (Expected::Number, "It weighs 2 kg.", "£89.00"),
             (Expected::Person, "founded by Ruth Hallam", "founded by two joiners"),
         ];
         for (kind, with, without) in cases {

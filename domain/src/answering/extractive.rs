@@ -7,11 +7,11 @@ use super::{
     expected::{Expected, plain},
     sentences::{Kind, Piece, pieces},
 };
-use crate::retrieval::Passage;
+use crate::{answering::support::akin, retrieval::Passage};
 
 /// Words of an answer from chosen sentences; of simplified answers as well.
 const WORDS: usize = 110;
-const SIMPLIFIED_WORDS: usize = 70;
+const SIMPLIFIED_WORDS: usize = 72;
 /// Words of a section that is quoted whole.
 const SHORT: usize = 85;
 /// Words of an answer from a section that asks the same question: its author has already kept it short.
@@ -24,6 +24,8 @@ const CODE_LINES: usize = 24;
 const SAME_QUESTION: f32 = 0.75;
 /// How much a piece gains that holds the kind of fact that is asked for.
 const FACT: f32 = 0.1;
+/// How much a sentence loses that answers nothing by itself: that asks, leads elsewhere, or is a title in capitals.
+const IDLE: f32 = 0.35;
 /// Pieces this far behind the best are left out, and when the answer says something already, those this far behind.
 const FAR: f32 = 0.2;
 const FAR_WHEN_LONG: f32 = 0.1;
@@ -32,6 +34,8 @@ const LONG: usize = 45;
 /// A section to answer from.
 pub struct Section {
     heading: String,
+    /// What its sentences are about: its heading, and what that stands under.
+    context: String,
     pieces: Vec<Piece>,
 }
 
@@ -41,11 +45,22 @@ pub struct Worth {
     heading: f32,
     /// Each piece's nearness, more where it holds the kind of fact that is asked for.
     pieces: Vec<f32>,
+    /// Of each piece, how many words of the question it has.
+    shared: Vec<usize>,
+    /// A kind of fact is asked for that no piece holds.
+    pub no_fact: bool,
 }
 
 impl Worth {
     /// Of the nearness of [`Section::texts`].
-    pub fn new(section: &Section, near: &[f32], expected: Option<Expected>) -> Self {
+    pub fn new(section: &Section, near: &[f32], question: &str) -> Self {
+        let expected = Expected::of(question);
+        let asked = plain(question);
+        let asked: Vec<&str> = asked.split_whitespace().filter(|word| word.chars().count() > 2).collect();
+        let shared = |p: &Piece| {
+            let said = plain(&p.text);
+            asked.iter().filter(|word| said.split(' ').any(|other| akin(word, other))).count()
+        };
         let fact = |p: &Piece| expected.is_some_and(|e| e.is_in(&p.text));
         let pieces = section.pieces.iter().zip(near.iter().skip(1));
         Self {
@@ -53,6 +68,8 @@ impl Worth {
             pieces: pieces
                 .map(|(p, near)| near + if fact(p) { FACT } else { 0.0 })
                 .collect(),
+            shared: section.pieces.iter().map(shared).collect(),
+            no_fact: expected.is_some() && !section.pieces.iter().any(fact),
         }
     }
 
@@ -73,7 +90,11 @@ impl Section {
         let mut seen = std::collections::HashSet::new();
         let mut pieces = pieces(&texts.join("\n\n"));
         pieces.retain(|p| p.kind != Kind::Sentence || seen.insert(p.text.clone()));
-        Self { heading, pieces }
+        let context = match best.heading_path.rsplit(" > ").nth(1) {
+            Some(above) => format!("{above}: {heading}"),
+            None => heading.clone(),
+        };
+        Self { heading, context, pieces }
     }
 
     /// Whether there is nothing to quote.
@@ -81,11 +102,34 @@ impl Section {
         self.pieces.is_empty()
     }
 
+    /// The pieces without the rows that others answer: of a table in which few rows share the most words with the question, only
+    /// these are meant.
+    fn told(&self, worth: &Worth) -> (Vec<Piece>, Worth) {
+        let of = |i: usize| worth.shared.get(i).copied().unwrap_or(0);
+        let rows = |group: usize| {
+            let own = move |(_, p): &(usize, &Piece)| p.kind == Kind::Row && p.group == group;
+            self.pieces.iter().enumerate().filter(own).map(|(i, _)| i)
+        };
+        let meant = |i: usize, p: &Piece| {
+            let most = rows(p.group).map(of).max().unwrap_or(0);
+            let (all, best) = (rows(p.group).count(), rows(p.group).filter(|n| of(*n) == most).count());
+            p.kind != Kind::Row || most == 0 || best * 2 > all || of(i) == most
+        };
+        let kept: Vec<usize> = (0..self.pieces.len()).filter(|i| meant(*i, &self.pieces[*i])).collect();
+        let worth = Worth {
+            heading: worth.heading,
+            pieces: kept.iter().map(|i| worth.of(*i)).collect(),
+            shared: kept.iter().map(|i| of(*i)).collect(),
+            no_fact: worth.no_fact,
+        };
+        (kept.iter().map(|i| self.pieces[*i].clone()).collect(), worth)
+    }
+
     /// The texts whose nearness to the question [`Worth`] needs: the heading, then each piece.
     pub fn texts(&self) -> Vec<String> {
         let text = |p: &Piece| match &p.heading {
-            Some(heading) => format!("{heading}: {}", p.text),
-            None => p.text.clone(),
+            Some(heading) => format!("{}: {heading}: {}", self.context, p.text),
+            None => format!("{}: {}", self.context, p.text),
         };
         std::iter::once(self.heading.clone())
             .chain(self.pieces.iter().map(text))
@@ -95,7 +139,8 @@ impl Section {
 
 /// Writes what the section says to the question; empty if it says nothing. `share` of the usual length is used.
 pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -> String {
-    let pieces = &section.pieces;
+    let (kept, worth) = &section.told(worth);
+    let pieces = kept.as_slice();
     let same = worth.heading >= SAME_QUESTION;
     let budget = match (simplified, same) {
         (true, _) => SIMPLIFIED_WORDS,
@@ -109,7 +154,8 @@ pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -
         steps: if simplified { 0 } else { STEPS_WORDS },
     };
     let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
-    let chosen = if whole <= SHORT.min(choice.budget) || same {
+    let one = pieces.windows(2).all(|pair| pair[0].heading == pair[1].heading);
+    let chosen = if (whole <= SHORT.min(choice.budget) && one) || same {
         choice.from_start()
     } else {
         choice.nearest()
@@ -187,7 +233,7 @@ impl Choice<'_> {
         let mut with: Vec<usize> = match piece.kind {
             Kind::Sentence | Kind::Code => vec![i],
             Kind::Step => members.clone().collect(),
-            Kind::Item => {
+            Kind::Item | Kind::Row => {
                 let all: usize = members.clone().map(|n| words(&self.pieces[n].text)).sum();
                 if all <= self.budget / 2 {
                     members.clone().collect()
@@ -197,8 +243,8 @@ impl Choice<'_> {
             }
         };
         let mut first = *members.start();
-        // At most two sentences back: further off nobody looks for what "it" is.
-        for _ in 0..2 {
+        // A few sentences back at most: further off nobody looks for what "it" is.
+        for _ in 0..3 {
             if !self.leans_back(first) {
                 break;
             }
@@ -252,8 +298,8 @@ impl Choice<'_> {
         let piece = &self.pieces[i];
         before.heading == piece.heading
             && match piece.kind {
-                Kind::Sentence => before.kind == Kind::Sentence && leans(&piece.text),
-                Kind::Step | Kind::Item => before.kind == Kind::Sentence && before.text.ends_with(':'),
+                Kind::Sentence => piece.continues || (before.kind == Kind::Sentence && leans(&piece.text)),
+                Kind::Step | Kind::Item | Kind::Row => before.kind == Kind::Sentence && before.text.ends_with(':'),
                 Kind::Code => before.kind == Kind::Sentence,
             }
     }
@@ -290,6 +336,16 @@ impl Choice<'_> {
         }
         chosen
     }
+}
+
+/// Whether a sentence answers nothing by itself.
+fn is_idle(piece: &Piece) -> bool {
+    const LEADS: [&str; 10] = ["see ", "please refer to", "please see", "refer to", "siehe ", "voir ", "véase ", "vedi ", "zie ", "more about "];
+    let lower = piece.text.to_lowercase();
+    let sends = lower.starts_with("for ") && lower.contains(", see ");
+    let shouts = piece.text.chars().any(char::is_uppercase) && !piece.text.chars().any(char::is_lowercase) && piece.text.len() > 12;
+    piece.kind == Kind::Sentence
+        && (piece.text.ends_with('?') || sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead)))
 }
 
 /// Whether a sentence begins with a word that points back.
@@ -370,7 +426,8 @@ fn leans(text: &str) -> bool {
         "dit",
         "deze",
     ];
-    const PHRASES: [&str; 12] = [
+    const PHRASES: [&str; 13] = [
+        "if set to",
         "for example",
         "for instance",
         "in this case",
@@ -442,7 +499,7 @@ mod tests {
     fn answer(text: &str, near: &[&str], simplified: bool) -> String {
         let section = section(text);
         let value = |t: &String| if near.iter().any(|n| t.contains(n)) { 0.8 } else { 0.1 };
-        let worth = Worth::new(&section, &section.texts().iter().map(value).collect::<Vec<_>>(), None);
+        let worth = Worth::new(&section, &section.texts().iter().map(value).collect::<Vec<_>>(), "zzz");
         compose(&section, &worth, simplified, 1.0)
     }
 
@@ -508,7 +565,7 @@ mod tests {
         let code = format!("```\n{}```", "x = 1\n".repeat(40));
         let text = format!("How to do it?\n\nUse a loop. Like this:\n\n{code}");
         let section = section(&text);
-        let worth = Worth::new(&section, &[0.9, 0.5, 0.5, 0.5, 0.5], None);
+        let worth = Worth::new(&section, &[0.9, 0.5, 0.5, 0.5, 0.5], "zzz");
         assert_eq!(compose(&section, &worth, false, 1.0), "How to do it?\n\nUse a loop.");
     }
 
@@ -517,7 +574,7 @@ mod tests {
         let text = format!("{} The lamp is made with care. It costs £89.", filler(12));
         let section = section(&text);
         let near: Vec<f32> = section.texts().iter().map(|_| 0.4).collect();
-        let worth = Worth::new(&section, &near, Some(Expected::Price));
+        let worth = Worth::new(&section, &near, "How much does it cost?");
         let answer = compose(&section, &worth, true, 1.0);
         assert!(answer.contains("The lamp is made with care. It costs £89."), "{answer}");
     }

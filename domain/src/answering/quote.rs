@@ -4,9 +4,9 @@
 //! so does the kind of fact that is asked for. A question of two parts is answered from a section for each.
 use super::{
     answerer::{Answerer, CONSIDERED, Usage},
-    expected::Expected,
     ground::{self, Removed},
     extractive::{self, Section, Worth},
+    support,
     written::{SHOWN, Written, one_a_page, sources},
 };
 use crate::{
@@ -24,6 +24,9 @@ const TEXTS: usize = 48;
 /// What the nearest sentence counts for beside the passage's score.
 const SENTENCE: f64 = 0.3;
 
+/// What a section loses that does not hold the kind of fact that is asked for.
+const NO_FACT: f64 = 0.15;
+
 /// A section that may be quoted.
 struct Quotable<'a> {
     passage: &'a Passage,
@@ -40,12 +43,13 @@ impl Answerer {
         let mut quoted: Vec<(Passage, String)> = Vec::new();
         for part in &parts {
             let found;
-            let passages = if parts.len() > 1 {
-                found = self.searcher.search(customer, part, Mode::Hybrid, CONSIDERED).await?;
-                if self.supported(customer, part, &found.passages).await?.is_err() {
+            let passages: &[Passage] = if parts.len() > 1 {
+                let searched = self.searcher.search(customer, part, Mode::Hybrid, CONSIDERED).await?;
+                found = ground::disarm(searched.passages).0;
+                if support::supported(part, &found).is_err() {
                     continue;
                 }
-                &found.passages
+                &found
             } else {
                 passages
             };
@@ -68,19 +72,18 @@ impl Answerer {
         passages: &[Passage],
         share: f32,
     ) -> Result<(Passage, String)> {
-        let expected = Expected::of(question);
         let sections = self.sections(customer, passages).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
-        let near = self
-            .nearness(question, texts.concat().into_iter().take(TEXTS).collect())
-            .await?;
+        let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
+        let near = self.near(question, &compared).await?;
         let mut rest = near.as_slice();
         let mut all = Vec::new();
         for ((passage, section), texts) in sections.into_iter().zip(&texts) {
             let (own, others) = rest.split_at(texts.len().min(rest.len()));
             rest = others;
-            let worth = Worth::new(&section, own, expected);
-            let value = passage.score + SENTENCE * f64::from(worth.best());
+            let worth = Worth::new(&section, own, question);
+            let fact = if worth.no_fact { NO_FACT } else { 0.0 };
+            let value = passage.score + SENTENCE * f64::from(worth.best()) - fact;
             all.push(Quotable {
                 passage,
                 section,
@@ -128,8 +131,8 @@ impl Answerer {
     }
 
     /// How near each text is to the question; by their words without a model.
-    async fn nearness(&self, question: &str, texts: Vec<String>) -> Result<Vec<f32>> {
-        let near = self.searcher.nearness(question, &texts).await?;
+    async fn near(&self, question: &str, texts: &[String]) -> Result<Vec<f32>> {
+        let near = self.searcher.nearness(question, texts).await?;
         Ok(near.unwrap_or_else(|| texts.iter().map(|text| extractive::shared_words(question, text)).collect()))
     }
 }

@@ -10,8 +10,10 @@ pub enum Kind {
     Sentence,
     /// Of a numbered list: half a procedure is worse than none.
     Step,
-    /// Of a list in which each item says something by itself, or a row of a table.
+    /// Of a list in which each item says something by itself.
     Item,
+    /// Of a table.
+    Row,
     /// A fenced block.
     Code,
 }
@@ -25,6 +27,8 @@ pub struct Piece {
     pub heading: Option<String>,
     /// Whether it begins a paragraph.
     pub starts_paragraph: bool,
+    /// Whether it makes no sense without the piece before it, whatever its words: further sentences of a definition.
+    pub continues: bool,
     /// What it is.
     pub kind: Kind,
     /// Its block's number in the text.
@@ -44,13 +48,19 @@ pub fn pieces(markdown: &str) -> Vec<Piece> {
         if heading.as_deref().is_some_and(leads_away) {
             continue;
         }
+        let defines = block.lines().skip(1).any(|line| line.starts_with(": "));
         let announced = out.last().is_some_and(|before| before.text.ends_with(':'));
         let (kind, texts) = if line.starts_with("```") {
             (Kind::Code, vec![block])
         } else if line.starts_with('|') {
-            (Kind::Item, rows(&block))
+            let rows = rows(&block);
+            // A table of one short row that names no columns arranges links.
+            if rows.len() < 2 && !announced && rows.iter().all(|row| row.split_whitespace().count() < 15 && !row.contains(": ")) {
+                continue;
+            }
+            (Kind::Row, rows)
         } else if let Some(numbered) = list(&block) {
-            let items = items(&block);
+            let items: Vec<String> = items(&block).iter().map(|item| without_notes(item)).collect();
             if !numbered && !announced && items.iter().all(|item| is_label(item)) {
                 continue;
             }
@@ -58,12 +68,13 @@ pub fn pieces(markdown: &str) -> Vec<Piece> {
         } else if is_aside(line) {
             continue;
         } else {
-            (Kind::Sentence, sentences(&flat(&block)))
+            (Kind::Sentence, sentences(&without_notes(&flat(&block))))
         };
         out.extend(texts.into_iter().enumerate().map(|(n, text)| Piece {
             text,
             heading: heading.clone(),
             starts_paragraph: n == 0,
+            continues: n > 0 && defines,
             kind,
             group,
         }));
@@ -111,7 +122,7 @@ pub fn leads_away(heading: &str) -> bool {
 
 /// A paragraph that only leads elsewhere or describes a picture.
 fn is_aside(paragraph: &str) -> bool {
-    const BEGINNINGS: [&str; 32] = [
+    const BEGINNINGS: [&str; 33] = [
         "see also",
         "read more",
         "related:",
@@ -124,6 +135,7 @@ fn is_aside(paragraph: &str) -> bool {
         "source:",
         "photo:",
         "last updated",
+        "source code",
         "last modified",
         "siehe auch",
         "weiterlesen",
@@ -185,6 +197,27 @@ fn is_label(item: &str) -> bool {
         && !text.ends_with(['.', '!', '?', ';', '。'])
         && !text.contains([':', '–', '—', '=', '@', '€', '£', '$', '`'])
         && !text.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Without the site's own marks of notes, which would pass for marks of sources.
+fn without_notes(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('[') {
+        let inner = &rest[at + 1..];
+        let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
+        let note = (1..=3).contains(&digits) && inner[digits..].starts_with(']') && !inner[digits + 1..].starts_with(['(', '[']);
+        let code = (out.matches('`').count() + rest[..at].matches('`').count()) % 2 == 1;
+        if note && !code {
+            out.push_str(rest[..at].trim_end());
+            rest = &inner[digits + 1..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = inner;
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A paragraph on one line. A definition, whose line begins with a colon, follows its term.
@@ -479,7 +512,16 @@ mod tests {
     }
 
     #[test]
+    fn marks_of_notes_go_and_further_sentences_of_a_definition_lean_on_it() {
+        assert_eq!(texts("It boots. [6] Then it runs.[12] Use `a[1]`."), ["It boots.", "Then it runs.", "Use `a[1]`."]);
+        let of = pieces("b\n: Binary format. Outputs the number in base 2.");
+        assert_eq!(of[0].text, "b: Binary format.");
+        assert!(!of[0].continues && of[1].continues);
+    }
+
+    #[test]
     fn what_leads_elsewhere_is_no_answer() {
+        assert!(texts("|  |  |  |\n|---|---|---|\n| Home | The FAQ | Chapter 2. Getting it |").is_empty());
         let text = "Oil it.\n\n- Alder desk lamp\n- Birch floor lamp\n\nFigure 1: three bulbs\n\nSee also: Returns, Questions\n\nHome › Help › Care\n\n## You may also like\nThe stool.";
         assert_eq!(texts(text), ["Oil it."]);
         assert_eq!(

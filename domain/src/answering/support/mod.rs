@@ -4,11 +4,8 @@ mod signals;
 
 use serde::{Deserialize, Serialize};
 
-use super::answerer::Answerer;
-use crate::{
-    retrieval::{Passage, configs},
-    tenancy::Customer,
-};
+use crate::retrieval::Passage;
+pub use signals::akin;
 use signals::Signals;
 
 /// Why an answer was refused.
@@ -34,43 +31,73 @@ impl Refusal {
     }
 }
 
-/// The old rule, for the time being.
-pub fn check(signals: &Signals) -> Result<(), Refusal> {
-    let Some(cosine) = signals.cosine else {
-        return if signals.covered >= 0.6 { Ok(()) } else { Err(Refusal::NotOnSite) };
+/// The rule's figures: a logistic regression over the signs. They belong to the scale of the cosines, which is that of
+/// all-MiniLM-L6-v2; those of other models are brought onto it.
+struct Calibration {
+    /// From this cosine on the site is about the question's subject.
+    related: f64,
+    /// Below this one a cosine counts against an answer a second time.
+    weak: f64,
+    base: f64,
+    cosine: f64,
+    weakness: f64,
+    covered: f64,
+    missing: f64,
+    no_fact: f64,
+    unnamed: f64,
+}
+
+/// Fitted on six sites, each judged by what the others taught (`docs/adr/0020-answerability.md`).
+const CALIBRATION: Calibration = Calibration {
+    related: 0.40,
+    weak: 0.45,
+    base: -2.6,
+    cosine: 9.5,
+    weakness: -9.0,
+    covered: 1.1,
+    missing: -6.3,
+    no_fact: -1.2,
+    unnamed: -1.3,
+};
+
+/// Without vectors the words carry it alone: this share of them, and no rare one missing.
+const COVERED_ALONE: f64 = 0.6;
+const MISSING_ALONE: f64 = 0.6;
+
+/// Whether the signs speak for an answer.
+fn check(signals: &Signals) -> Result<(), Refusal> {
+    let (supported, related) = match signals.cosine {
+        None => (signals.covered >= COVERED_ALONE && signals.missing < MISSING_ALONE && !signals.no_fact, false),
+        Some(cosine) => (odds(cosine, signals) >= 0.0, cosine >= CALIBRATION.related),
     };
-    if cosine < 0.40 {
-        return Err(Refusal::NotOnSite);
-    }
-    if cosine >= 0.62 || signals.covered >= 0.5 || (cosine >= 0.5 && signals.known >= 0.75) {
-        Ok(())
-    } else {
-        Err(Refusal::NotAnswered)
+    match (supported || signals.asked_there, related) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Refusal::NotAnswered),
+        (false, false) => Err(Refusal::NotOnSite),
     }
 }
 
-impl Answerer {
-    /// Whether the site supports an answer to `question` from `passages`, best first.
-    pub(super) async fn supported(
-        &self,
-        customer: &Customer,
-        question: &str,
-        passages: &[Passage],
-    ) -> crate::Result<Result<(), Refusal>> {
-        if passages.is_empty() {
-            return Ok(Err(Refusal::NothingIndexed));
-        }
-        let vector = self.searcher.question(customer, question).await?;
-        let tx = self.db.tenant(customer).await?;
-        let configs = configs(&tx).await?;
-        let vector = vector.as_ref().map(|(model, vector)| (model, &**vector));
-        let signals = signals::gather(&tx, question, &configs, vector, passages).await?;
-        tracing::debug!(
-            signals = serde_json::to_string(&signals).unwrap_or_default(),
-            "support"
-        );
-        Ok(check(&signals))
+/// The logarithm of the odds that the passages answer.
+fn odds(cosine: f64, signals: &Signals) -> f64 {
+    let c = &CALIBRATION;
+    let sign = |is: bool, weight: f64| if is { weight } else { 0.0 };
+    c.base
+        + c.cosine * cosine
+        + c.weakness * (c.weak - cosine).max(0.0)
+        + c.covered * signals.covered
+        + c.missing * signals.missing
+        + sign(signals.no_fact, c.no_fact)
+        + sign(signals.unnamed, c.unnamed)
+}
+
+/// Whether the site supports an answer to `question` from `passages`, best first.
+pub fn supported(question: &str, passages: &[Passage]) -> Result<(), Refusal> {
+    if passages.is_empty() {
+        return Err(Refusal::NothingIndexed);
     }
+    let signals = signals::read(question, passages);
+    tracing::debug!(signals = serde_json::to_string(&signals).unwrap_or_default(), "support");
+    check(&signals)
 }
 
 #[cfg(test)]
@@ -93,5 +120,39 @@ pub(super) mod tests {
             coverage,
             ..Passage::default()
         }
+    }
+
+    fn signals(cosine: f64, covered: f64, missing: f64) -> Signals {
+        Signals {
+            cosine: Some(cosine),
+            covered,
+            missing,
+            ..Signals::default()
+        }
+    }
+
+    #[test]
+    fn meaning_and_words_support_an_answer_together() {
+        assert_eq!(check(&signals(0.7, 0.8, 0.0)), Ok(()));
+        assert_eq!(check(&signals(0.55, 0.9, 0.1)), Ok(()));
+        assert_eq!(check(&signals(0.55, 0.2, 0.9)), Err(Refusal::NotAnswered));
+        assert_eq!(check(&signals(0.2, 1.0, 0.0)), Err(Refusal::NotOnSite));
+    }
+
+    #[test]
+    fn a_fact_that_is_not_there_and_an_unknown_name_speak_against_it() {
+        let clear = signals(0.55, 0.75, 0.3);
+        assert_eq!(check(&clear), Ok(()));
+        let no_fact = Signals { no_fact: true, unnamed: true, ..clear };
+        assert_eq!(check(&no_fact), Err(Refusal::NotAnswered));
+        assert_eq!(check(&Signals { asked_there: true, ..no_fact }), Ok(()));
+    }
+
+    #[test]
+    fn without_vectors_the_words_carry_it_alone() {
+        let words = |covered, missing| Signals { cosine: None, ..signals(0.0, covered, missing) };
+        assert_eq!(check(&words(0.8, 0.3)), Ok(()));
+        assert_eq!(check(&words(0.8, 0.9)), Err(Refusal::NotOnSite));
+        assert_eq!(check(&words(0.3, 0.3)), Err(Refusal::NotOnSite));
     }
 }

@@ -1,165 +1,101 @@
 //! What the support check judges by: signs that can be had without a model that reads.
 //!
-//! Cosines alone tell the subject, not whether it is answered. So beside the best one stand how far it rises above the site's own
-//! background, how much of the question's meaning the best passages share (words weighted by how rare they are on the site), the
-//! rarest word that they lack, whether they hold the kind of fact that is asked for, and whether they name what the question names.
-use sea_orm::FromQueryResult;
+//! Cosines alone tell the subject, not whether it is answered. So beside the best one stand how much of the question the best passage
+//! takes up (words weighted by how rare they are on the site), the rarest word that no passage has, whether the passage holds the
+//! kind of fact that is asked for, and whether the passages name what the question names.
 use serde::Serialize;
-use std::collections::HashSet;
-use uuid::Uuid;
 
 use crate::{
-    Result,
-    answering::expected::Expected,
-    pages::index::vector_text,
-    retrieval::{IndexModel, Passage},
-    tenancy::{TenantTx, sql},
+    answering::expected::{Expected, plain},
+    retrieval::{Passage, Word},
 };
 
 /// Passages that may support an answer.
 pub const TOP: usize = 3;
-/// Chunks whose cosines are the background.
-const SAMPLE: i64 = 200;
-/// Chunks with a word are counted up to here: whatever more, it is not rare.
-const COUNTED: i64 = 1000;
-/// Chunks of a customer are counted up to here.
-const CHUNKS: i64 = 50_000;
-/// A sample of fewer chunks has no background to rise above.
-const SAMPLE_LEAST: i64 = 8;
+/// The rarity, about that of a word in one of 20,000 chunks, from which on a word weighs 1; none weighs nothing.
+const RAREST: f64 = 10.0;
+const LEAST: f64 = 0.05;
+/// How much of a passage's words counts beside its cosine when the one is looked for that should hold the fact.
+const WORDS: f64 = 0.3;
 
 /// The signs for one question.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Signals {
     /// The best cosine with the question; none without vectors.
     pub cosine: Option<f64>,
-    /// By how much it is above the mean of the site's chunks.
-    pub above: f64,
-    /// The weight of the question's words that the best of the passages has, as a share.
+    /// The weight of the question's words that the best passage has, as a share.
     pub covered: f64,
-    /// The same share for all of them together.
-    pub together: f64,
-    /// The same share for the whole site.
-    pub known: f64,
-    /// The weight of the rarest word that none of the passages has: 1 for one that the site never uses, 0 if none is missing.
+    /// The weight of the rarest word that none of the passages has, 0 to 1; the larger the site, the more an unknown word says.
     pub missing: f64,
+    /// A kind of fact is asked for that the likeliest passage does not hold.
+    pub no_fact: bool,
     /// The question names something that no passage names.
     pub unnamed: bool,
-    /// Whether the passages hold the kind of fact that is asked for, if that is known.
-    pub fact: Option<bool>,
-    /// The share of the heading's words, title aside, that the question has, of the passage where it is greatest.
-    pub heading: f64,
-    /// Words of the question that are looked for.
-    pub words: usize,
+    /// A section's heading is the question.
+    pub asked_there: bool,
 }
 
-/// A word of the question on this site.
-#[derive(Clone, Debug, FromQueryResult)]
-struct Word {
-    word: String,
-    /// Chunks that have it.
-    chunks: i64,
-    /// Those of the best passages that have it.
-    within: Vec<Uuid>,
-}
-
-#[derive(FromQueryResult)]
-struct Background {
-    mean: Option<f64>,
-    sampled: i64,
-}
-
-/// Reads the signs of `question` for `passages`, best first. `vector` is the question's, with its model.
-pub async fn gather(
-    tx: &TenantTx,
-    question: &str,
-    configs: &[String],
-    vector: Option<(&IndexModel, &[f32])>,
-    passages: &[Passage],
-) -> Result<Signals> {
+/// The signs of `question` for `passages`, best first.
+pub fn read(question: &str, passages: &[Passage]) -> Signals {
     let top = &passages[..passages.len().min(TOP)];
-    let cosine = top.iter().filter_map(|p| p.cosine).reduce(f64::max);
-    let words = words(tx, question, configs, top).await?;
-    let mean = match vector {
-        Some((model, values)) => {
-            let mean = background(tx, model.id, values).await?;
-            mean.map(|mean| model.calibration().relevance(mean))
-        }
-        None => None,
-    };
-    let mut signals = of_words(&words, chunks(tx).await?, top);
-    signals.cosine = cosine;
-    signals.above = cosine.zip(mean).map_or(0.0, |(best, mean)| best - mean);
     let texts: Vec<String> = top.iter().map(|p| format!("{}\n{}", p.heading_path, p.text)).collect();
-    signals.fact = Expected::of(question).map(|fact| texts.iter().any(|text| fact.is_in(text)));
-    signals.unnamed = names(question).iter().any(|name| texts.iter().all(|text| !text.to_lowercase().contains(name)));
-    Ok(signals)
-}
-
-/// The question's words, stop words left out, by what each configuration makes of them.
-async fn words(tx: &TenantTx, question: &str, configs: &[String], top: &[Passage]) -> Result<Vec<Word>> {
-    const WORDS: &str = "
-        WITH parsed AS (
-          SELECT lower(d.token) AS word, d.lexemes FROM unnest($3::text[]) AS config CROSS JOIN LATERAL ts_debug(config::regconfig, $2) AS d
-          WHERE d.alias NOT IN ('blank', 'asciihword', 'hword', 'numhword', 'tag', 'entity') AND d.lexemes IS NOT NULL),
-        asked AS (
-          SELECT word, (SELECT string_agg(DISTINCT quote_literal(l), ' | ')::tsquery FROM parsed o, unnest(o.lexemes) AS l WHERE o.word = p.word) AS query
-          FROM parsed p GROUP BY word HAVING bool_and(lexemes <> '{}'))
-        SELECT a.word,
-          (SELECT count(*) FROM (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.lexical @@ a.query LIMIT $5) AS few) AS chunks,
-          ARRAY(SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.id = ANY($4) AND c.lexical @@ a.query) AS within
-        FROM asked a ORDER BY a.word LIMIT 40";
-    let ids: Vec<Uuid> = top.iter().map(|p| p.chunk).collect();
-    let values = [tx.customer().into(), question.into(), configs.to_vec().into(), ids.into(), COUNTED.into()];
-    Ok(Word::find_by_statement(sql(WORDS, values)).all(&**tx).await?)
-}
-
-async fn chunks(tx: &TenantTx) -> Result<f64> {
-    const COUNT: &str = "SELECT count(*) AS sampled, NULL::float8 AS mean FROM (SELECT FROM page_embeddings WHERE customer_id = $1 LIMIT $2) AS few";
-    let row = Background::find_by_statement(sql(COUNT, [tx.customer().into(), CHUNKS.into()])).one(&**tx).await?;
-    Ok(row.map_or(0.0, |row| row.sampled as f64))
-}
-
-/// The mean cosine of the question with chunks of the site that are as good as chosen at random: the first ones by the hash of their
-/// text.
-async fn background(tx: &TenantTx, model: Uuid, vector: &[f32]) -> Result<Option<f64>> {
-    const MEAN: &str = "
-        WITH vector AS MATERIALIZED (SELECT $2::halfvec AS q),
-        sample AS MATERIALIZED (SELECT c.embedding FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = $3
-          ORDER BY c.text_hash LIMIT $4)
-        SELECT avg(1 - (s.embedding <=> v.q)) AS mean, count(*) AS sampled FROM sample s CROSS JOIN vector v";
-    let values = [tx.customer().into(), vector_text(vector).into(), model.into(), SAMPLE.into()];
-    let row = Background::find_by_statement(sql(MEAN, values)).one(&**tx).await?;
-    Ok(row.filter(|row| row.sampled >= SAMPLE_LEAST).and_then(|row| row.mean))
-}
-
-/// What the words say. A word weighs `ln((N + 1) / (n + 1))` of `N` chunks of which `n` have it, as a share of what one weighs that
-/// none has.
-fn of_words(words: &[Word], chunks: f64, top: &[Passage]) -> Signals {
-    let most = (chunks + 1.0).ln().max(f64::MIN_POSITIVE);
-    let weight = |w: &Word| (((chunks + 1.0) / (w.chunks as f64 + 1.0)).ln() / most).max(0.05);
-    let all: f64 = words.iter().map(weight).sum();
-    let share = |has: &dyn Fn(&Word) -> bool| match words {
-        [] => 1.0,
-        _ => words.iter().filter(|w| has(w)).map(weight).sum::<f64>() / all,
+    let said: Vec<String> = texts.iter().map(|text| plain(text)).collect();
+    let shares: Vec<f64> = top.iter().zip(&said).map(|(p, said)| covered(&p.words, said)).collect();
+    let worth = |at: &usize| top[*at].cosine.unwrap_or(0.0) + WORDS * shares[*at];
+    let likeliest = (0..top.len()).rev().max_by(|a, b| worth(a).total_cmp(&worth(b)));
+    // Of passages in several languages, the likeliest's words are the question's.
+    let words = likeliest.map_or(&[][..], |at| &top[at].words);
+    let nowhere = |w: &&Word| {
+        let here = |p: &Passage| p.words.iter().any(|own| own.lexeme == w.lexeme && own.here);
+        !top.iter().any(here) && !said.iter().any(|said| mentions(said, &w.lexeme))
     };
-    let best = top.iter().map(|p| share(&|w| w.within.contains(&p.chunk))).fold(0.0, f64::max);
-    let missing = words.iter().filter(|w| w.within.is_empty()).map(weight).fold(0.0, f64::max);
-    let asked: HashSet<&str> = words.iter().map(|w| w.word.as_str()).collect();
-    let heading = |p: &Passage| {
-        let last = p.heading_path.rsplit(" > ").next().unwrap_or_default().to_lowercase();
-        let said: Vec<&str> = last.split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() > 2).collect();
-        let known = said.iter().filter(|w| asked.contains(*w)).count();
-        known as f64 / said.len().max(1) as f64
-    };
+    let fact = Expected::of(question);
+    let asked = plain(question);
+    let heading = |p: &Passage| plain(unnumbered(p.heading_path.rsplit(" > ").next().unwrap_or_default()));
+    let lower: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
     Signals {
-        covered: best,
-        together: share(&|w| !w.within.is_empty()),
-        known: share(&|w| w.chunks > 0),
-        missing,
-        heading: top.iter().map(heading).fold(0.0, f64::max),
-        words: words.len(),
-        ..Signals::default()
+        cosine: top.iter().filter_map(|p| p.cosine).reduce(f64::max),
+        covered: shares.iter().copied().fold(0.0, f64::max),
+        missing: words.iter().filter(nowhere).map(weight).fold(0.0, f64::max),
+        no_fact: fact.zip(likeliest).is_some_and(|(fact, at)| !fact.is_in(&texts[at])),
+        unnamed: names(question).iter().any(|name| lower.iter().all(|text| !text.contains(name))),
+        asked_there: asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked),
     }
+}
+
+fn weight(word: &Word) -> f64 {
+    (word.rarity / RAREST).clamp(LEAST, 1.0)
+}
+
+/// The weight of the words that a passage has as a share of all.
+fn covered(words: &[Word], said: &str) -> f64 {
+    let all: f64 = words.iter().map(weight).sum();
+    let has = |w: &&Word| w.here || mentions(said, &w.lexeme);
+    match words {
+        [] => 1.0,
+        _ => words.iter().filter(has).map(weight).sum::<f64>() / all,
+    }
+}
+
+fn mentions(said: &str, lexeme: &str) -> bool {
+    said.split(' ').any(|word| akin(lexeme, word))
+}
+
+/// A heading without the number of its section.
+fn unnumbered(heading: &str) -> &str {
+    heading.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c.is_whitespace())
+}
+
+/// Whether two words are of one family as far as their beginnings tell: `deliver` and `delivery`, `Stornierung` and `stornieren`,
+/// `Telefon` and `Telefonnummer`.
+pub fn akin(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    let (long, short) = (a.chars().count().max(b.chars().count()), a.chars().count().min(b.chars().count()));
+    let common = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
+    let whole = common == short && short >= 5;
+    whole || (common >= 4 && common * 10 >= short * 6 && common * 2 >= long)
 }
 
 /// The names in a question, in lower case: words with a capital in the middle of it or with a digit. German writes every noun so,
@@ -188,20 +124,44 @@ mod tests {
     use super::*;
     use crate::answering::support::tests::passage;
 
+    fn of(question: &str, words: &[(&str, f64)], heading_path: &str, text: &str) -> Signals {
+        let word = |(lexeme, rarity): &(&str, f64)| Word {
+            lexeme: (*lexeme).into(),
+            rarity: *rarity,
+            here: false,
+        };
+        let passage = Passage {
+            heading_path: heading_path.into(),
+            words: words.iter().map(word).collect(),
+            ..passage(Some(0.5), 0.5, text)
+        };
+        read(question, &[passage])
+    }
+
     #[test]
     fn rare_words_weigh_more_than_frequent_ones() {
-        let chunk = Uuid::nil();
-        let word = |word: &str, chunks, within: &[Uuid]| Word {
-            word: word.into(),
-            chunks,
-            within: within.to_vec(),
-        };
-        let words = [word("install", 400, &[chunk]), word("django", 0, &[])];
-        let signals = of_words(&words, 1000.0, &[passage(Some(0.5), 0.5, "")]);
-        assert!(signals.covered < 0.2 && signals.missing > 0.99 && signals.known < 0.2, "{signals:?}");
-        let words = [word("install", 400, &[]), word("kayak", 3, &[chunk])];
-        let signals = of_words(&words, 1000.0, &[passage(Some(0.5), 0.5, "")]);
-        assert!(signals.covered > 0.8 && signals.missing < 0.2 && signals.known > 0.99, "{signals:?}");
+        let signals = of("How do I install Django?", &[("instal", 1.6), ("django", 10.6)], "", "Run the installer.");
+        assert!(signals.covered < 0.2 && signals.missing > 0.9 && signals.unnamed, "{signals:?}");
+        let signals = of("How do I set up a kayak?", &[("set", 1.6), ("kayak", 8.0)], "", "Kayaks float.");
+        assert!(signals.covered > 0.8 && signals.missing < 0.2 && !signals.unnamed, "{signals:?}");
+    }
+
+    #[test]
+    fn a_fact_of_the_kind_must_stand_there_and_a_heading_may_ask_the_same() {
+        let words = [("cost", 5.0)];
+        assert!(of("How much does it cost?", &words, "", "The cost depends.").no_fact);
+        assert!(!of("How much does it cost?", &words, "", "The cost is 5 EUR.").no_fact);
+        assert!(of("how much does it cost", &words, "FAQ > 2.1. How much does it cost?", "Nothing.").asked_there);
+    }
+
+    #[test]
+    fn words_of_one_family_are_akin() {
+        for (a, b) in [("deliver", "delivery"), ("stornierung", "stornieren"), ("telefonnummer", "telefon"), ("cost", "cost")] {
+            assert!(akin(a, b), "{a} {b}");
+        }
+        for (a, b) in [("form", "formaldehyde"), ("port", "portable"), ("interest", "internet"), ("cat", "cats")] {
+            assert!(!akin(a, b), "{a} {b}");
+        }
     }
 
     #[test]

@@ -1,0 +1,239 @@
+//! How to reach the customer and when: from what pages mark up for machines, and from the links of their contact pages.
+use sea_orm::FromQueryResult;
+use serde_json::Value;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+use super::{
+    Fact,
+    words::{self, Labels},
+};
+use crate::{
+    Result,
+    answering::expected::{Expected, plain},
+    language::Locale,
+    tenancy::{Customer, TenantTx, sql},
+};
+
+/// Rows that are read at most.
+const ROWS: i64 = 400;
+/// What a value must be worth to be the customer's: one that some page happens to mention is not.
+const OWN: usize = 2;
+/// Parts of addresses and titles of pages that say how to reach their owner.
+const PAGES: [&str; 20] = [
+    "contact", "kontakt", "impressum", "imprint", "about", "support", "legal", "contatt", "nous-joindre", "ueber-uns", "uber-uns", "mentions-legales", "chi-siamo",
+    "quienes-somos", "over-ons", "contato", "help", "hilfe", "aide", "ayuda",
+];
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    email: bool,
+    telephone: bool,
+    address: bool,
+    hours: bool,
+}
+
+#[derive(Clone, Debug, FromQueryResult)]
+struct Row {
+    kind: String,
+    source: String,
+    data: Value,
+    page: Uuid,
+    url: String,
+    title: String,
+    language: Option<String>,
+}
+
+/// The ways to reach the customer that are asked for. Opening hours only if no passage is `quotable`.
+pub async fn fact(
+    tx: &TenantTx,
+    customer: &Customer,
+    question: &str,
+    locale: Option<Locale>,
+    quotable: bool,
+) -> Result<Option<Fact>> {
+    const FIND: &str = "SELECT s.kind, s.source, s.data, p.id AS page, p.url, p.title, p.language FROM structured_extractions s
+        JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
+        WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') ORDER BY length(p.url), p.url LIMIT $2";
+    let plain = plain(question);
+    let Some(wanted) = wanted(&plain).filter(|wanted| !(wanted.hours && quotable)) else {
+        return Ok(None);
+    };
+    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), ROWS.into()])).all(&**tx).await?;
+    let own = |row: &Row| row.data["name"].as_str().unwrap_or_default().to_lowercase();
+    let known: String = rows.iter().map(own).chain([customer.name.to_lowercase(), customer.domain.clone()]).collect();
+    // Somebody else's number is not asked for by ours.
+    if words::named(&plain).iter().any(|word| !known.contains(word)) {
+        return Ok(None);
+    }
+    Ok(told(&rows, wanted, &customer.domain, words::labels(locale.or_else(|| spoken(&rows)))))
+}
+
+fn spoken(rows: &[Row]) -> Option<Locale> {
+    let code = rows.first()?.language.as_deref()?;
+    Locale::EACH.into_iter().find(|locale| locale.code() == code)
+}
+
+fn wanted(plain: &str) -> Option<Wanted> {
+    let has = |signs: &[&str]| signs.iter().any(|sign| plain.contains(sign));
+    let mut wanted = Wanted::default();
+    match Expected::of(plain) {
+        Some(Expected::Telephone) => wanted.telephone = true,
+        Some(Expected::Email) => wanted.email = true,
+        Some(Expected::Hours) => wanted.hours = true,
+        _ if has(&words::WHERE) => wanted.address = true,
+        _ if has(&words::REACH) => (wanted.email, wanted.telephone, wanted.address) = (true, true, true),
+        _ => return None,
+    }
+    Some(wanted)
+}
+
+/// The best value of each wanted kind, as a line or a list, on the page that has the most of them.
+fn told(rows: &[Row], wanted: Wanted, domain: &str, labels: &Labels) -> Option<Fact> {
+    let mut lines: Vec<(&str, String, &Row)> = Vec::new();
+    let kinds = [
+        (wanted.telephone, labels.telephone, "telephones", "telephone"),
+        (wanted.email, labels.email, "emails", "email"),
+        (wanted.address, labels.address, "addresses", "address"),
+    ];
+    for (_, label, many, one) in kinds.into_iter().filter(|(wanted, ..)| *wanted) {
+        lines.extend(best(rows, many, one, domain).map(|(value, row)| (label, value, row)));
+    }
+    if wanted.hours {
+        let row = rows.iter().filter(|row| row.kind == "opening_hours").max_by_key(|row| usize::from(is_contact(row)));
+        lines.extend(row.and_then(|row| Some((labels.hours, hours(&row.data, labels)?, row))));
+    }
+    let page = |of: &(&str, String, &Row)| lines.iter().filter(|line| line.2.page == of.2.page).count();
+    let row = lines.iter().rev().max_by_key(|line| page(line))?.2;
+    let text = match &lines[..] {
+        [(label, value, _)] if value.contains('\n') => format!("{label}:\n\n{value}"),
+        [(label, value, _)] => format!("{label}: {value}"),
+        several => several.iter().map(|(label, value, _)| format!("- {label}: {value}")).collect::<Vec<_>>().join("\n"),
+    };
+    Some(Fact { text, url: row.url.clone(), title: row.title.clone(), page: row.page })
+}
+
+/// The value that is most surely the customer's own, with the row that it is from.
+fn best<'a>(rows: &'a [Row], many: &str, one: &str, domain: &str) -> Option<(String, &'a Row)> {
+    let mut found: HashMap<String, (usize, &Row, usize)> = HashMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for row in rows {
+        let values = row.data[many].as_array().into_iter().flatten().chain([&row.data[one]]);
+        for value in values.filter_map(Value::as_str) {
+            let marked = if row.source == "heuristic" { 0 } else { 3 };
+            let worth = marked + 2 * usize::from(is_contact(row)) + usize::from(value.ends_with(domain) && many == "emails");
+            let seen = found.entry(value.to_owned()).or_insert_with(|| {
+                order.push(value.to_owned());
+                (0, row, 0)
+            });
+            seen.2 += 1;
+            if worth > seen.0 || is_contact(row) && !is_contact(seen.1) {
+                (seen.0, seen.1) = (worth.max(seen.0), row);
+            }
+        }
+    }
+    // What stands on many pages stands in their frame.
+    let pages = rows.len().max(1);
+    let total = |value: &String| {
+        let (worth, row, seen) = found[value];
+        (worth + if seen >= 3 && seen * 3 >= pages { 2 } else { 0 }, row, seen)
+    };
+    let ranked = order.iter().map(|value| (value, total(value)));
+    let (value, (worth, row, _)) = ranked.rev().max_by_key(|(_, (worth, _, seen))| (*worth, *seen))?;
+    (worth >= OWN).then(|| (value.clone(), row))
+}
+
+fn is_contact(row: &Row) -> bool {
+    let path = row.url.split("://").nth(1).and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
+    let text = format!("{path} {}", row.title).to_lowercase();
+    PAGES.iter().any(|part| text.contains(part))
+}
+
+/// `- Tuesday to Friday: 10:00–18:00`, a line for each group of days.
+fn hours(data: &Value, labels: &Labels) -> Option<String> {
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for line in data["hours"].as_array()? {
+        let (Some(opens), Some(closes)) = (line["opens"].as_str(), line["closes"].as_str()) else { continue };
+        let days: Vec<usize> = line["days"]
+            .as_array()?
+            .iter()
+            .filter_map(|day| DAYS.iter().position(|known| Some(*known) == day.as_str()))
+            .collect();
+        let name = match days[..] {
+            [] => continue,
+            [one] => labels.days[one].to_owned(),
+            [first, .., last] if days.windows(2).all(|pair| pair[1] == pair[0] + 1) && days.len() > 2 => {
+                format!("{} {} {}", labels.days[first], labels.to, labels.days[last])
+            }
+            _ => days.iter().map(|day| labels.days[*day]).collect::<Vec<_>>().join(", "),
+        };
+        let time = format!("{opens}–{closes}");
+        match lines.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, times)) => times.push(time),
+            None => lines.push((name, vec![time])),
+        }
+    }
+    let lines: Vec<String> = lines.into_iter().map(|(days, times)| format!("- {days}: {}", times.join(", "))).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(n: u128, kind: &str, source: &str, path: &str, data: Value) -> Row {
+        Row {
+            kind: kind.into(),
+            source: source.into(),
+            data,
+            page: Uuid::from_u128(n),
+            url: format!("https://shop.example/{path}"),
+            title: String::new(),
+            language: Some("en".into()),
+        }
+    }
+
+    fn shop() -> Vec<Row> {
+        vec![
+            row(1, "contact", "heuristic", "blog", json!({"emails": ["author@elsewhere.example"], "telephones": ["12345"]})),
+            row(2, "contact", "json_ld", "contact", json!({"emails": ["hello@shop.example"], "telephones": ["+47 55 55 01 40"], "addresses": ["Quay 1, Bergen"]})),
+            row(2, "opening_hours", "json_ld", "contact", json!({"hours": [
+                {"days": ["tuesday", "wednesday", "thursday"], "opens": "10:00", "closes": "13:00"},
+                {"days": ["tuesday", "wednesday", "thursday"], "opens": "14:00", "closes": "18:00"},
+                {"days": ["saturday"], "opens": "10:00", "closes": "15:00"}]})),
+        ]
+    }
+
+    fn answer(question: &str) -> Option<String> {
+        let wanted = wanted(&plain(question))?;
+        Some(told(&shop(), wanted, "shop.example", words::labels(None))?.text)
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_and_nothing_that_a_page_only_mentions() {
+        assert_eq!(answer("What is your phone number?").unwrap(), "Telephone: +47 55 55 01 40");
+        assert_eq!(
+            answer("How can I reach you?").unwrap(),
+            "- Telephone: +47 55 55 01 40\n- E-mail: hello@shop.example\n- Address: Quay 1, Bergen"
+        );
+        assert_eq!(
+            answer("What are your opening hours?").unwrap(),
+            "Opening hours:\n\n- Tuesday to Thursday: 10:00–13:00, 14:00–18:00\n- Saturday: 10:00–15:00"
+        );
+        assert_eq!(answer("How do I wash a dry suit?"), None);
+        let only = &shop()[..1];
+        let email = Wanted { email: true, ..Wanted::default() };
+        assert!(told(only, email, "shop.example", words::labels(None)).is_none());
+    }
+
+    #[test]
+    fn a_question_about_somebody_else_names_them() {
+        let of = |question: &str| words::named(&plain(question)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert!(of("What is your phone number?").is_empty());
+        assert!(of("Wann haben Sie am Samstag geöffnet?").is_empty());
+        assert_eq!(of("What is the phone number of the Python Software Foundation?"), ["python", "software", "foundation"]);
+    }
+}

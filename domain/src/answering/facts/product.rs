@@ -1,0 +1,143 @@
+//! Prices and stock, from the typed rows of products: never from text, which goes stale and names other things' prices too.
+use sea_orm::FromQueryResult;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Fact,
+    words::{self, Labels},
+};
+use crate::{
+    Result,
+    answering::expected::{Expected, plain},
+    language::Locale,
+    retrieval::Passage,
+    tenancy::{TenantTx, sql},
+};
+
+/// Products that one answer names.
+const NAMED: usize = 4;
+
+#[derive(Clone, Debug, FromQueryResult)]
+struct Row {
+    data: Value,
+    page: Uuid,
+    url: String,
+    title: String,
+}
+
+/// The price and stock of the product that the question names, if it asks for one of them and a found page sells it.
+pub async fn fact(tx: &TenantTx, question: &str, locale: Option<Locale>, passages: &[Passage]) -> Result<Option<Fact>> {
+    const FIND: &str = "SELECT s.data, p.id AS page, p.url, p.title FROM structured_extractions s
+        JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
+        WHERE s.customer_id = $1 AND s.kind = 'product' AND s.page_id = ANY($2) ORDER BY array_position($2, s.page_id), s.id LIMIT 200";
+    let plain = plain(question);
+    let asks = Expected::of(question) == Some(Expected::Price) || words::STOCK.iter().any(|sign| plain.contains(sign));
+    if !asks {
+        return Ok(None);
+    }
+    let mut pages: Vec<Uuid> = Vec::new();
+    for passage in passages {
+        if !pages.contains(&passage.page) {
+            pages.push(passage.page);
+        }
+    }
+    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), pages.into()])).all(&**tx).await?;
+    Ok(told(&rows, &plain, words::labels(locale), locale))
+}
+
+fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> Option<Fact> {
+    let named: Vec<&str> = words::named(asked);
+    let mut meant: Vec<(usize, &Row)> = rows.iter().filter_map(|row| Some((meant(row, asked, &named)?, row))).collect();
+    let best = meant.iter().map(|(shared, _)| *shared).max()?;
+    meant.retain(|(shared, _)| *shared == best);
+    let page = meant.first()?.1;
+    meant.retain(|(_, row)| row.page == page.page);
+    let lines: Vec<String> = meant.iter().take(NAMED).filter_map(|(_, row)| line(&row.data, labels, locale)).collect();
+    let text = match &lines[..] {
+        [] => return None,
+        [one] => one.clone(),
+        several => several.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"),
+    };
+    Some(Fact { text, url: page.url.clone(), title: page.title.clone(), page: page.page })
+}
+
+/// How many words the question shares with the product's name, if it means it: it has all of the name's words, or names nothing
+/// else.
+fn meant(row: &Row, asked: &str, named: &[&str]) -> Option<usize> {
+    let name = plain(row.data["name"].as_str()?);
+    let has = |words: &str, word: &str| words.contains(&format!(" {word} ")) || (word.len() > 4 && words.contains(&format!(" {}", &word[..word.len() - word.chars().next_back().map_or(0, char::len_utf8)])));
+    let parts: Vec<&str> = name.split_whitespace().collect();
+    let shared = parts.iter().filter(|word| has(asked, word)).count();
+    let whole = shared == parts.len();
+    let only = !named.is_empty() && named.iter().all(|word| has(&name, word));
+    (shared > 0 && (whole || only)).then_some(shared)
+}
+
+/// `**Name**: £89.00, in stock`.
+fn line(data: &Value, labels: &Labels, locale: Option<Locale>) -> Option<String> {
+    let price = |key: &str| data[key].as_str().map(|amount| money(amount, data["currency"].as_str(), locale));
+    let price = match (price("price"), price("price_high")) {
+        (Some(low), Some(high)) if low != high => Some(format!("{low} – {high}")),
+        (low, _) => low,
+    };
+    let stock = match data["availability"].as_str() {
+        Some("in_stock" | "online_only" | "in_store_only" | "made_to_order") => Some(labels.in_stock),
+        Some("out_of_stock" | "sold_out" | "back_order") => Some(labels.out_of_stock),
+        Some("pre_order") => Some(labels.pre_order),
+        Some("limited") => Some(labels.limited),
+        Some("discontinued") => Some(labels.discontinued),
+        _ => None,
+    };
+    let told: Vec<String> = price.into_iter().chain(stock.map(str::to_owned)).collect();
+    let name = data["name"].as_str()?;
+    (!told.is_empty()).then(|| format!("**{name}**: {}", told.join(", ")))
+}
+
+/// An amount as the language writes it.
+fn money(amount: &str, currency: Option<&str>, locale: Option<Locale>) -> String {
+    let sign = match currency {
+        Some("EUR") => Some("€"),
+        Some("GBP") => Some("£"),
+        Some("USD") => Some("$"),
+        _ => None,
+    };
+    match (locale, sign, currency) {
+        (None | Some(Locale::En), Some(sign), _) => format!("{sign}{amount}"),
+        (None | Some(Locale::En), None, Some(currency)) => format!("{amount} {currency}"),
+        (Some(_), _, Some(currency)) => format!("{} {}", amount.replace('.', ","), sign.unwrap_or(currency)),
+        (_, _, None) => amount.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rows() -> Vec<Row> {
+        let row = |n: u128, data: Value| Row {
+            data,
+            page: Uuid::from_u128(n),
+            url: format!("https://shop.example/{n}"),
+            title: String::new(),
+        };
+        vec![
+            row(1, json!({"name": "Alder desk lamp", "price": "89.00", "currency": "GBP", "availability": "in_stock"})),
+            row(2, json!({"name": "Tern carbon paddle", "price": "189.00", "price_high": "219.00", "currency": "EUR"})),
+        ]
+    }
+
+    fn answer(question: &str, locale: Option<Locale>) -> Option<String> {
+        told(&rows(), &plain(question), words::labels(locale), locale).map(|fact| fact.text)
+    }
+
+    #[test]
+    fn the_product_that_is_named_is_told_and_no_other() {
+        assert_eq!(answer("How much is the Alder desk lamp?", None).unwrap(), "**Alder desk lamp**: £89.00, in stock");
+        assert_eq!(answer("What does the Tern paddle cost?", None).unwrap(), "**Tern carbon paddle**: €189.00 – €219.00");
+        assert_eq!(answer("Was kostet die Alder?", Some(Locale::De)).unwrap(), "**Alder desk lamp**: 89,00 £, auf Lager");
+        assert_eq!(answer("How much is the Hazel bedside lamp?", None), None);
+        assert_eq!(answer("How much does delivery of a lamp cost?", None), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Answers without a model that come from typed rows, and from two sections at once.
+use domain::{
+    pages::store::{self, FetchedPage},
+    tenancy::Customer,
+};
+use serde_json::{Value, json};
+use testkit::Kit;
+
+use crate::answering::installation;
+
+async fn describe(kit: &Kit, customer: &Customer, path: &str, text: &str, rows: &[(&str, Value)]) {
+    let tx = kit.db.tenant(customer).await.unwrap();
+    let page = FetchedPage {
+        url: format!("https://shop.example/{path}"),
+        canonical: None,
+        title: path.into(),
+        language: Some("en".into()),
+        markdown: text.into(),
+        status: 200,
+        etag: None,
+        last_modified: None,
+        navigational: false,
+        structured: rows
+            .iter()
+            .map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()))
+            .collect(),
+    };
+    store::save(&tx, &page).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn prices_and_ways_to_reach_somebody_come_from_typed_rows() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    let product = json!({"name": "Fjord 14", "price": "1290.00", "currency": "EUR", "availability": "in_stock"});
+    let boats = "The Fjord 14 weighs 24 kg and carries 130 kg.";
+    describe(&kit, &customer, "boats", boats, &[("product", product)]).await;
+    let contact = json!({"telephones": ["+47 55 55 01 40"], "emails": ["hello@shop.example"], "addresses": []});
+    describe(&kit, &customer, "contact", "Drop in.", &[("contact", contact)]).await;
+
+    let answer = answerer.preview(&customer, "How much is the Fjord 14?").await.unwrap();
+    assert_eq!(answer.text, "**Fjord 14**: €1290.00, in stock [1]");
+    assert_eq!(answer.sources[0].url, "https://shop.example/boats");
+
+    let answer = answerer.preview(&customer, "What is your phone number?").await.unwrap();
+    assert_eq!(answer.text, "Telephone: +47 55 55 01 40 [1]");
+    assert_eq!(answer.sources[0].url, "https://shop.example/contact");
+
+    let others = "What is the phone number of the Bergen Tourist Board?";
+    assert!(answerer.preview(&customer, others).await.unwrap().refused());
+    assert_eq!(kit.count("SELECT count(*) FROM messages").await, 0, "a preview stores nothing");
+}
+
+#[tokio::test]
+async fn a_question_of_two_parts_is_answered_from_two_pages() {
+    let (_kit, customer, answerer) = installation(&[]).await;
+    let question = "How long does delivery take and how many days do I have to send something back?";
+    let answer = answerer.preview(&customer, question).await.unwrap();
+    assert_eq!(
+        answer.text,
+        "Parcels arrive within two to four working days. Bulky goods take a week. [1]\n\n\
+         You can send everything back within 60 days. The refund takes five working days. [2]"
+    );
+    let urls: Vec<&str> = answer.sources.iter().map(|s| s.url.as_str()).collect();
+    assert_eq!(urls[..2], ["https://shop.example/shipping", "https://shop.example/returns"]);
+}
