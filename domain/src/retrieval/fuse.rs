@@ -183,6 +183,7 @@ mod tests {
         Candidate {
             id: Uuid::from_u128(n),
             page_id: Uuid::from_u128(n),
+            text: format!("text {n}"),
             cosine,
             reach,
             config: "english".into(),

@@ -119,7 +119,7 @@ pub async fn candidates(
         Some(_) => parts.push(DENSE_EXACT.to_owned()),
         None => {}
     }
-    parts.extend([words::RANKED.to_owned(), LEXICAL.to_owned()]);
+    parts.extend([words::ranked(vector.is_some()), LEXICAL.to_owned()]);
     let last = FINAL
         .replace("{cosine}", cosine)
         .replace("{vector}", join)

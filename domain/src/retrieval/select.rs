@@ -12,7 +12,7 @@ const SHORT: usize = 80;
 /// Words in a row that are compared together.
 const SHINGLE: usize = 3;
 /// Texts that share more of these than this say the same.
-const SAME: f64 = 0.75;
+const SAME: f64 = 0.7;
 /// Passages of a page that come before those of other pages.
 const PER_PAGE: usize = 3;
 /// Unless they score this much more.

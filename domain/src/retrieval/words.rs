@@ -31,27 +31,27 @@ const PRODUCT: &str = "('{' || string_agg(number || ':' || (1 << 4 * (at % 6)), 
 /// Reads each chunk of the customer once, for both legs. `{distance}` is the distance of its vector, or nothing.
 const SCAN: &str = "
   scan AS MATERIALIZED (
-    SELECT c.id, c.config, c.tokens, {distance} AS distance, -(c.words <#> q.q0) AS p0, -(c.words <#> q.q1) AS p1,
+    SELECT c.id, c.config, c.word_total AS length, {distance} AS distance, -(c.words <#> q.q0) AS p0, -(c.words <#> q.q1) AS p1,
       -(c.words <#> q.q2) AS p2, -(c.words <#> q.q3) AS p3
     FROM page_embeddings c LEFT JOIN question q ON q.config = c.config {vector} WHERE c.customer_id = $1 AND c.published)";
 
 /// `ranked` has each chunk with a word of the question: its `reach`, 0 to 1, and `mask`, which has a bit for each of its words.
-/// k1 is 1.5 and b 0.75.
-pub(super) const RANKED: &str = "
-  sizes AS MATERIALIZED (SELECT config, count(*)::float8 AS chunks, avg(tokens)::float8 AS tokens FROM scan GROUP BY config),
+/// k1 is 1.2 and b 0.75. `{sentence}` is how many times of a word in the text its place in a heading counts for in a sentence.
+const RANKED: &str = "
+  sizes AS MATERIALIZED (SELECT config, count(*)::float8 AS chunks, greatest(avg(length), 1)::float8 AS length FROM scan GROUP BY config),
   hits AS MATERIALIZED (
-    SELECT s.id, s.tokens, t.config, t.at, d.digit FROM scan s JOIN terms t USING (config) CROSS JOIN LATERAL (
+    SELECT s.id, s.length, t.config, t.at, d.digit FROM scan s JOIN terms t USING (config) CROSS JOIN LATERAL (
       SELECT (CASE t.at / 6 WHEN 0 THEN s.p0 WHEN 1 THEN s.p1 WHEN 2 THEN s.p2 ELSE s.p3 END)::int >> 4 * (t.at % 6) & 15 AS digit) d
     WHERE (s.p0 > 0 OR s.p1 > 0 OR s.p2 > 0 OR s.p3 > 0) AND d.digit > 0),
   weights AS MATERIALIZED (
-    SELECT config, at, idf, sum(idf) OVER (PARTITION BY config) * 2.5::float8 AS best, tokens, heading FROM (
-      SELECT t.config, t.at, ln(1 + (s.chunks - coalesce(d.n, 0) + 0.5) / (coalesce(d.n, 0) + 0.5)) AS idf, s.tokens,
-        CASE WHEN q.sentence THEN 0.25::float8 ELSE 4::float8 END AS heading
+    SELECT config, at, idf, sum(idf) OVER (PARTITION BY config) * 2.2::float8 AS best, length, heading FROM (
+      SELECT t.config, t.at, ln(1 + (s.chunks - coalesce(d.n, 0) + 0.5) / (coalesce(d.n, 0) + 0.5)) AS idf, s.length,
+        CASE WHEN q.sentence THEN {sentence}::float8 ELSE 5::float8 END AS heading
       FROM terms t JOIN question q USING (config) JOIN sizes s USING (config) LEFT JOIN (SELECT config, at, count(*) AS n FROM hits GROUP BY 1, 2) d USING (config, at)) w),
   ranked AS MATERIALIZED (
-    SELECT id, sum(idf * n * 2.5::float8 / (n + 1.5::float8 * (0.25::float8 + 0.75::float8 * tokens / average)) / best) AS reach,
+    SELECT id, sum(idf * n * 2.2::float8 / (n + 1.2::float8 * (0.25::float8 + 0.75::float8 * length / average)) / best) AS reach,
       bit_or(1 << at) AS mask
-    FROM (SELECT h.id, h.at, (h.digit & 7) + w.heading * (h.digit >> 3) AS n, h.tokens::float8 AS tokens, w.idf, w.best, w.tokens AS average
+    FROM (SELECT h.id, h.at, (h.digit & 7) + w.heading * (h.digit >> 3) AS n, h.length::float8 AS length, w.idf, w.best, w.length AS average
           FROM hits h JOIN weights w USING (config, at)) counted
     GROUP BY id)";
 
@@ -64,4 +64,9 @@ pub(super) fn terms() -> String {
 /// [`SCAN`] with what it needs for the distances, if it is to have them.
 pub(super) fn scan(distance: &str, vector: &str) -> String {
     SCAN.replace("{distance}", distance).replace("{vector}", vector)
+}
+
+/// [`RANKED`] for searches with a vector, which has the headings in it, or for the words alone, which need them.
+pub(super) fn ranked(with_vector: bool) -> String {
+    RANKED.replace("{sentence}", if with_vector { "0.25" } else { "1" })
 }

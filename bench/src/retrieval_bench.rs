@@ -1,0 +1,326 @@
+//! `bench retrieval`: searches of many customers in one database, from several clients, with row-level security and without; the
+//! words alone beside bm25s; and what the vector index finds for a large customer, against an exact scan.
+//!
+//! Texts are those of a labelled set; vectors are random around a few hundred centres, as those of real texts are, so that neither
+//! depends on a model's speed.
+use anyhow::{Context as _, Result, ensure};
+use async_trait::async_trait;
+use domain::{
+    pages::index::LOCAL_MODEL,
+    retrieval::{EXACT_LIMIT, Mode, Searcher},
+    tenancy::{self, Customer, Db, NewCustomer},
+};
+use embedding::{Embedder, Kind, Model};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    fs,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    RetrievalArgs,
+    contender::installation,
+    machine,
+    queue_bench::{Contender as Ledger, Stores},
+    stats::percentile,
+};
+
+const DIMENSION: usize = 384;
+/// Subjects that vectors lie around.
+const CENTRES: u64 = 256;
+/// Chunks of a page, and rows of an insert.
+const OF_A_PAGE: usize = 10;
+const TOGETHER: usize = 500;
+/// Questions whose nearest chunks are compared with an exact scan.
+const COMPARED: usize = 100;
+const NEAREST: usize = 10;
+
+#[derive(Deserialize)]
+struct Chunk {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    text: String,
+}
+
+/// What bm25s says.
+#[derive(Deserialize)]
+struct Peer {
+    ms: Vec<f64>,
+}
+
+/// Measures, prints the report and writes it.
+pub async fn run(args: RetrievalArgs) -> Result<()> {
+    let (begun, load) = (SystemTime::now(), machine::load());
+    let texts: Vec<Chunk> = lines(&args.data.join("chunks.jsonl"))?;
+    let queries: Vec<Query> = lines(&args.data.join("queries.jsonl"))?;
+    ensure!(!texts.is_empty() && !queries.is_empty(), "the set is empty");
+    fs::create_dir_all(&args.state)?;
+    let stores = Stores::start(&args.state.join("retrieval")).await?;
+    let cell = stores.cell(Ledger::Ledger, 30_000).await?;
+    let (config, db, _) = installation::connect(&cell.order, &[]).await?;
+    let owner = Db::connect_owner(&config.database).await?;
+    let bench = Bench {
+        searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new()))).await?,
+        questions: queries.into_iter().map(|query| query.text).collect(),
+        texts: texts.into_iter().map(|chunk| chunk.text).collect(),
+        db,
+        owner,
+        args,
+    };
+    let recall = bench.recall().await?;
+    let rows = bench.latencies().await?;
+    let peer = bench.peer()?;
+    let [date, machine] = machine::head(begun, &format!("{} customers with {} chunks each", bench.args.customers, bench.args.chunks), &load)?;
+    let peers = fs::read_to_string(bench.args.peers.join("requirements-retrieval.txt"))?.replace("==", " ").trim().replace('\n', ", ");
+    let report = bench.document(&[date, machine, peers], &rows, &peer, recall);
+    println!("{report}");
+    fs::write(&bench.args.report, report).context("writing the report")?;
+    bench.owner.close().await?;
+    bench.db.close().await;
+    stores.stop().await
+}
+
+fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+struct Bench {
+    searcher: Searcher,
+    questions: Vec<String>,
+    texts: Vec<String>,
+    db: Db,
+    owner: DatabaseConnection,
+    args: RetrievalArgs,
+}
+
+/// Milliseconds of searches, sorted, and how many were answered a second.
+struct Row {
+    label: &'static str,
+    ms: Vec<f64>,
+    rate: f64,
+}
+
+impl Bench {
+    async fn customer(&self, n: usize) -> Result<Customer> {
+        let new = NewCustomer {
+            name: format!("Customer {n}"),
+            domain: format!("customer-{n}.example").parse()?,
+            vouched: true,
+        };
+        Ok(tenancy::create(&self.db, &new).await?)
+    }
+
+    /// Gives the customer chunks whose texts all differ; their vectors depend on `seed`.
+    async fn fill(&self, customer: &Customer, chunks: usize, seed: u64) -> Result<()> {
+        const PAGES: &str = "INSERT INTO scraped_pages (id, customer_id, url, title, language, markdown, content_hash, status, fetched_at, indexed_version)
+            SELECT gen_random_uuid(), $1, 'https://page/' || n, 'Page ' || n, 'en', '', ''::bytea, 200, now(), 1 FROM generate_series(0, $2) n";
+        const CHUNKS: &str = "INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding)
+            SELECT gen_random_uuid(), $1, p.id, n.at, n.heading, n.text, sha256(n.text::bytea), length(n.text) / 5, $6, n.vector::halfvec
+            FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) n (at, heading, text, vector)
+            JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = hash_url('https://page/' || n.at / 10)";
+        let run = async |sql: &str, values: Vec<sea_orm::Value>| {
+            self.owner.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await
+        };
+        run(PAGES, vec![customer.id.into(), ((chunks / OF_A_PAGE) as i32).into()]).await?;
+        let mut random = StdRng::seed_from_u64(seed);
+        for from in (0..chunks).step_by(TOGETHER) {
+            let rows: Vec<usize> = (from..chunks.min(from + TOGETHER)).collect();
+            let picked: Vec<&str> = rows.iter().map(|_| self.texts[random.random_range(0..self.texts.len())].as_str()).collect();
+            let split = picked.iter().zip(&rows).map(|(text, n)| {
+                let (heading, body) = text.split_once('\n').unwrap_or(("", text));
+                (heading.to_owned(), format!("{body} {n}"))
+            });
+            let (headings, bodies): (Vec<String>, Vec<String>) = split.unzip();
+            let vectors: Vec<String> = rows.iter().map(|_| text_of(&near(random.random_range(0..CENTRES), &mut random))).collect();
+            let numbers: Vec<i32> = rows.iter().map(|n| *n as i32).collect();
+            let values = vec![customer.id.into(), numbers.into(), headings.into(), bodies.into(), vectors.into(), LOCAL_MODEL.into()];
+            run(CHUNKS, values).await?;
+        }
+        Ok(())
+    }
+
+    /// The share of the nearest ten that the vector index finds for a large customer beside another one of the same size.
+    async fn recall(&self) -> Result<f64> {
+        let large = self.args.large;
+        ensure!(large as i64 >= EXACT_LIMIT, "a large customer has {EXACT_LIMIT} chunks or more");
+        println!("two customers of {large} chunks");
+        self.owner.execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2").await?;
+        let (one, other) = (self.customer(1_000_000).await?, self.customer(1_000_001).await?);
+        self.fill(&one, large, 1).await?;
+        self.fill(&other, large, 2).await?;
+        let index = format!(
+            "SET maintenance_work_mem = '1GB'; CREATE INDEX idx_embeddings_vector_minilm_l6_v2 ON page_embeddings
+             USING hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) WHERE model_id = '{LOCAL_MODEL}'; ANALYZE page_embeddings"
+        );
+        self.owner.execute_unprepared(&index).await?;
+        let mut found = 0;
+        for question in self.questions.iter().cycle().take(COMPARED) {
+            let mut passages = self.searcher.search(&one, question, Mode::Vector, 100).await?.passages;
+            passages.sort_by(|a, b| b.cosine.unwrap_or(0.0).total_cmp(&a.cosine.unwrap_or(0.0)));
+            let ours: HashSet<i32> = passages.iter().take(NEAREST).map(|p| p.ordinal).collect();
+            let exact = "WITH near AS MATERIALIZED (SELECT ordinal, embedding <=> $2::halfvec AS d FROM page_embeddings WHERE customer_id = $1)
+                         SELECT ordinal FROM near ORDER BY d LIMIT $3";
+            let vector = text_of(&Centres::of(question));
+            let values = [one.id.into(), vector.into(), (NEAREST as i64).into()];
+            let rows = self.owner.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, exact, values)).await?;
+            for row in rows {
+                found += usize::from(ours.contains(&row.try_get::<i32>("", "ordinal")?));
+            }
+        }
+        for customer in [one, other] {
+            tenancy::delete(&self.db, customer.id).await?;
+        }
+        Ok(found as f64 / (COMPARED * NEAREST) as f64)
+    }
+
+    async fn latencies(&self) -> Result<Vec<Row>> {
+        // Customers of this size are scanned: the vector index plays no part, and to fill it would take most of the time.
+        self.owner.execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2").await?;
+        let mut customers = Vec::new();
+        for n in 0..self.args.customers {
+            println!("customer {} of {}", n + 1, self.args.customers);
+            let customer = self.customer(n).await?;
+            self.fill(&customer, self.args.chunks, 3 + n as u64).await?;
+            customers.push(customer);
+        }
+        for table in ["page_embeddings", "scraped_pages"] {
+            self.owner.execute_unprepared(&format!("VACUUM (ANALYZE) {table}")).await?;
+        }
+        let customers: Arc<[Customer]> = customers.into();
+        let switch = |word: &str| {
+            let tables = ["page_embeddings", "scraped_pages", "customer_configs"];
+            tables.map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY")).join("; ")
+        };
+        self.searches("warming up", &customers, Mode::Hybrid).await?;
+        let mut rows = vec![
+            self.searches("hybrid, row-level security", &customers, Mode::Hybrid).await?,
+            self.searches("words alone, row-level security", &customers, Mode::Lexical).await?,
+        ];
+        self.owner.execute_unprepared(&switch("DISABLE")).await?;
+        self.searches("warming up", &customers, Mode::Hybrid).await?;
+        rows.push(self.searches("hybrid, the same without it", &customers, Mode::Hybrid).await?);
+        rows.push(self.searches("words alone, the same without it", &customers, Mode::Lexical).await?);
+        self.owner.execute_unprepared(&switch("ENABLE")).await?;
+        Ok(rows)
+    }
+
+    async fn searches(&self, label: &'static str, customers: &Arc<[Customer]>, mode: Mode) -> Result<Row> {
+        println!("{label}");
+        let (begun, time) = (Instant::now(), Duration::from_secs(self.args.seconds));
+        let mut clients = JoinSet::new();
+        for client in 0..self.args.clients {
+            let (searcher, customers, questions) = (self.searcher.clone(), customers.clone(), self.questions.clone());
+            clients.spawn(async move {
+                let mut random = StdRng::seed_from_u64(client as u64);
+                let mut ms = Vec::new();
+                while begun.elapsed() < time {
+                    let customer = &customers[random.random_range(0..customers.len())];
+                    let question = &questions[random.random_range(0..questions.len())];
+                    let asked = Instant::now();
+                    searcher.search(customer, question, mode, 12).await?;
+                    ms.push(asked.elapsed().as_secs_f64() * 1000.0);
+                }
+                anyhow::Ok(ms)
+            });
+        }
+        let mut ms = Vec::new();
+        while let Some(client) = clients.join_next().await {
+            ms.extend(client??);
+        }
+        ms.sort_by(f64::total_cmp);
+        let rate = ms.len() as f64 / begun.elapsed().as_secs_f64();
+        Ok(Row { label, ms, rate })
+    }
+
+    /// One question after the other, in one process, over the set's own chunks.
+    fn peer(&self) -> Result<Vec<f64>> {
+        let python = self.args.peers.join("venv-retrieval/bin/python");
+        let output = Command::new(python).arg(self.args.peers.join("bm25s_lexical.py")).arg(&self.args.data).output()?;
+        ensure!(output.status.success(), "bm25s: {}", String::from_utf8_lossy(&output.stderr));
+        let Peer { mut ms } = serde_json::from_slice(&output.stdout)?;
+        ms.sort_by(f64::total_cmp);
+        Ok(ms)
+    }
+
+    fn document(&self, head: &[String], rows: &[Row], peer: &[f64], recall: f64) -> String {
+        let mut text = String::from("# Searches\n\nWritten by `cargo xtask bench retrieval --data DIR`.\n\n");
+        for line in head {
+            let _ = writeln!(text, "- {line}");
+        }
+        let of = |ms: &[f64], percent| percentile(ms, percent).unwrap_or_default();
+        let _ = writeln!(text, "\n## {} clients\n\n| | p50 ms | p95 ms | searches/s |\n|---|---:|---:|---:|", self.args.clients);
+        for Row { label, ms, rate } in rows {
+            let _ = writeln!(text, "| {label} | {:.1} | {:.1} | {rate:.0} |", of(ms, 50), of(ms, 95));
+        }
+        let _ = writeln!(text, "| bm25s, one client, {} chunks in memory | {:.1} | {:.1} | |", self.texts.len(), of(peer, 50), of(peer, 95));
+        let _ = writeln!(
+            text,
+            "\n## A customer of {} chunks\n\nOf the {NEAREST} nearest by an exact scan, the vector index found {recall:.3}, beside another customer of the same size.",
+            self.args.large
+        );
+        text + "\n## How to read it\n\n- A search is `Searcher::search`: its transaction, two statements and the fusion, without the model.\n\
+                - Clients ask without a pause; with more clients than cores, latency is the queue before the cores.\n\
+                - bm25s has one small index in its own memory and no tenants, transactions or vectors.\n"
+    }
+}
+
+/// A question's vector lies near a centre that its text chooses.
+struct Centres(Model);
+
+impl Centres {
+    fn new() -> Self {
+        Self(Model {
+            name: "all-MiniLM-L6-v2".to_owned(),
+            dimension: DIMENSION,
+            max_tokens: 256,
+            multilingual: false,
+            calibration: embedding::Calibration::default(),
+        })
+    }
+
+    fn of(text: &str) -> Vec<f32> {
+        let seed = text.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        near(seed % CENTRES, &mut StdRng::seed_from_u64(seed))
+    }
+}
+
+#[async_trait]
+impl Embedder for Centres {
+    fn model(&self) -> &Model {
+        &self.0
+    }
+
+    async fn embed(&self, _: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, embedding::Error> {
+        Ok(texts.iter().map(|text| Self::of(text)).collect())
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.len() / 4
+    }
+}
+
+/// A unit vector around a centre, as far from it as texts of one subject are from each other.
+fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
+    let mut fixed = StdRng::seed_from_u64(centre);
+    let mut vector: Vec<f32> = (0..DIMENSION).map(|_| fixed.random_range(-1.0..1.0) + random.random_range(-1.0_f32..1.0)).collect();
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector
+}
+
+fn text_of(vector: &[f32]) -> String {
+    let numbers: Vec<String> = vector.iter().map(|x| format!("{x:.4}")).collect();
+    format!("[{}]", numbers.join(","))
+}
