@@ -21,6 +21,31 @@ pub enum Script {
     Hang(String),
     /// Answers with this status.
     Fail(u16),
+    /// Streams this as it is, and ends.
+    Raw(String),
+    /// Says it as this model; any other is unknown.
+    Known(String, Vec<String>),
+}
+
+impl Script {
+    /// These pieces, and an end for this reason (`stop`, `length`, …), without a count of tokens.
+    pub fn ending(pieces: &[&str], reason: &str) -> Self {
+        let end = json!({ "choices": [{ "delta": {}, "finish_reason": reason }] });
+        Self::Raw(format!("{}data: {end}\n\ndata: [DONE]\n\n", deltas(pieces)))
+    }
+
+    /// These pieces, and then the stream breaks off.
+    pub fn breaking(pieces: &[&str]) -> Self {
+        Self::Raw(deltas(pieces))
+    }
+}
+
+fn deltas(pieces: &[&str]) -> String {
+    pieces.iter().copied().map(delta).collect()
+}
+
+fn delta(text: &str) -> String {
+    format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text } }] }))
 }
 
 /// The stub; it ends when it is dropped.
@@ -97,8 +122,12 @@ impl Endpoint for ProviderEndpoint {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let body: Value = request.take_body().into_json().await.unwrap_or(Value::Null);
+        let model = body["model"].as_str().unwrap_or_default().to_owned();
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).push(body);
-        let script = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut script = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Script::Known(known, pieces) = script {
+            script = if known == model { Script::Say(pieces) } else { Script::Fail(404) };
+        }
         if let Script::Fail(status) = script {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             return Ok(Response::builder()
@@ -118,7 +147,6 @@ impl ProviderEndpoint {
         let (reader, mut writer) = tokio::io::duplex(256);
         let state = self.0.clone();
         tokio::spawn(async move {
-            let delta = |text: &str| format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text } }] }));
             match script {
                 Script::Say(pieces) => {
                     let usage =
@@ -139,7 +167,10 @@ impl ProviderEndpoint {
                     }
                     state.left.send_modify(|n| *n += 1);
                 }
-                Script::Fail(_) => {}
+                Script::Raw(stream) => {
+                    let _ = writer.write_all(stream.as_bytes()).await;
+                }
+                Script::Fail(_) | Script::Known(..) => {}
             }
         });
         Body::from_async_read(reader)

@@ -14,6 +14,8 @@ mod model_calls;
 mod model_change;
 mod operators;
 mod pages;
+mod retrieval;
 mod schedules;
 mod schema;
 mod tenancy;
+mod typed;
