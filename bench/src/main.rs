@@ -13,14 +13,17 @@
     clippy::print_stderr,
     reason = "a benchmark's output is for its user's terminal"
 )]
+mod chat_bench;
 mod contender;
 mod cpu;
 mod crawl_bench;
+mod embedding_bench;
 mod extract_bench;
 mod machine;
 mod process;
 mod protocol;
 mod queue_bench;
+mod retrieval_bench;
 mod stats;
 
 use anyhow::Result;
@@ -44,12 +47,27 @@ enum What {
     Crawl(CrawlArgs),
     /// Main content and chunks of labelled pages
     Extract(ExtractArgs),
+    /// Vectors of a labelled set
+    Embedding(EmbeddingArgs),
+    /// Answers beside a stub model asked directly
+    Chat(ChatArgs),
+    /// Searches with row-level security and without, beside bm25s
+    Retrieval(RetrievalArgs),
     /// A crawler, started by the driver
     Crawler {
         /// Which one
         name: OwnCrawler,
         /// The order, as JSON
         order: String,
+    },
+    /// A local model over a labelled set, started by the driver
+    Embedder {
+        /// Which one
+        model: String,
+        /// The set
+        data: PathBuf,
+        /// Threads of a batch
+        threads: usize,
     },
     /// Our extraction of files named on standard input, started by the driver
     Extractor,
@@ -104,6 +122,44 @@ struct CrawlArgs {
 }
 
 #[derive(clap::Args)]
+struct ChatArgs {
+    /// The product
+    #[arg(long)]
+    omniops: PathBuf,
+    /// Where servers keep their data while it runs
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// Rounds; in each, everything is asked once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=5))]
+    rounds: u32,
+    /// Answers of each kind in a round
+    #[arg(long, default_value_t = 40)]
+    answers: usize,
+}
+
+#[derive(clap::Args)]
+struct EmbeddingArgs {
+    /// The installed peers
+    #[arg(long)]
+    peers: PathBuf,
+    /// Unused: nothing is kept
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// The labelled set: chunks.jsonl ({unit, text}) and queries.jsonl ({text, relevant})
+    #[arg(long)]
+    data: PathBuf,
+    /// Rounds; in each, every model embeds the set once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    rounds: u32,
+}
+
+#[derive(clap::Args)]
 struct ExtractArgs {
     /// The installed peers
     #[arg(long)]
@@ -117,6 +173,37 @@ struct ExtractArgs {
     /// The labelled pages: html/ID.html.gz and truth/ID.json
     #[arg(long)]
     data: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct RetrievalArgs {
+    /// The installed peer
+    #[arg(long)]
+    peers: PathBuf,
+    /// Where servers keep their data while it runs
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// The labelled set: chunks.jsonl and queries.jsonl
+    #[arg(long)]
+    data: PathBuf,
+    /// Customers
+    #[arg(long, default_value_t = 100)]
+    customers: usize,
+    /// Chunks of each
+    #[arg(long, default_value_t = 5000)]
+    chunks: usize,
+    /// Chunks of the large customer
+    #[arg(long, default_value_t = 60_000)]
+    large: usize,
+    /// Clients that search at once
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
 }
 
 #[derive(clap::Args)]
@@ -150,6 +237,10 @@ async fn run(what: What) -> Result<()> {
         What::Queue(args) => queue_bench::run(args).await,
         What::Crawl(args) => crawl_bench::run(args).await,
         What::Extract(args) => extract_bench::run(&args),
+        What::Embedding(args) => embedding_bench::run(&args),
+        What::Embedder { model, data, threads } => contender::embedder::embed(&model, &data, threads).await,
+        What::Retrieval(args) => retrieval_bench::run(args).await,
+        What::Chat(args) => chat_bench::run(args).await,
         What::Crawler { name, order } => {
             let order = serde_json::from_str::<Order>(&order)?;
             contender::end_with_stdin();

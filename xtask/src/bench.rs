@@ -1,4 +1,4 @@
-//! `cargo xtask bench queue|crawl|extract`: installs the peers from npm and `PyPI` and runs the `bench` executable beside them.
+//! `cargo xtask bench queue|crawl|extract|embedding|retrieval|chat`: installs the peers from npm and `PyPI` and runs the `bench` executable beside them.
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use std::{
@@ -22,6 +22,12 @@ pub enum What {
     Crawl,
     /// Main content of pages, and chunks
     Extract,
+    /// Vectors of passages and questions
+    Embedding,
+    /// Searches, with row-level security and without
+    Retrieval,
+    /// Answers, beside a stub model
+    Chat,
 }
 
 impl What {
@@ -30,6 +36,9 @@ impl What {
             Self::Queue => "queue",
             Self::Crawl => "crawl",
             Self::Extract => "extract",
+            Self::Embedding => "embedding",
+            Self::Retrieval => "retrieval",
+            Self::Chat => "chat",
         }
     }
 }
@@ -37,23 +46,38 @@ impl What {
 /// Measures, with further arguments for the executable.
 pub fn run(what: What, rest: &[String]) -> Result<()> {
     let folder = root().join("target/bench");
+    if what == What::Chat {
+        return chat(&folder, rest);
+    }
     let peers = folder.join("peers");
     copy(&peers)?;
-    if what != What::Extract {
+    if matches!(what, What::Queue | What::Crawl) {
         install_npm(&peers)?;
     }
-    if what != What::Queue {
-        install_pip(&peers)?;
+    match what {
+        What::Queue | What::Chat => {}
+        What::Crawl | What::Extract => install_pip(&peers, "requirements.txt", "venv")?,
+        What::Retrieval => install_pip(&peers, "requirements-retrieval.txt", "venv-retrieval")?,
+        What::Embedding => install_pip(&peers, "requirements-embedding.txt", "venv-embedding")?,
     }
+    measure(what, &folder, ("--peers", peers), rest)
+}
+
+/// The peer is the model itself; the product runs as its own executable.
+fn chat(folder: &Path, rest: &[String]) -> Result<()> {
+    step("cargo", &["build", "--release", "--quiet", "--package", "omniops"])?;
+    measure(What::Chat, folder, ("--omniops", root().join("target/release/omniops")), rest)
+}
+
+/// Runs the driver with the product or its peers.
+fn measure(what: What, folder: &Path, with: (&str, PathBuf), rest: &[String]) -> Result<()> {
     let path = |path: PathBuf| path.display().to_string();
     let word = what.word();
+    let report = root().join("docs/benchmarks").join(word).with_extension("md");
     let places = [
-        ("--peers", path(peers)),
+        (with.0, path(with.1)),
         ("--state", path(folder.join("state"))),
-        (
-            "--report",
-            path(root().join("docs/benchmarks").join(word).with_extension("md")),
-        ),
+        ("--report", path(report)),
     ];
     let mut args = vec!["run", "--release", "--quiet", "--package", "bench", "--", word];
     args.extend(places.iter().flat_map(|(name, value)| [*name, value.as_str()]));
@@ -90,12 +114,12 @@ fn install_npm(peers: &Path) -> Result<()> {
     })
 }
 
-fn install_pip(peers: &Path) -> Result<()> {
+fn install_pip(peers: &Path, list: &str, venv: &str) -> Result<()> {
     ensure!(works("python3", &["-c", "import venv, ensurepip"]), PYTHON);
-    once(peers, "requirements.txt", || {
-        shown(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(peers))?;
-        let wanted = ["-m", "pip", "install", "--quiet", "-r", "requirements.txt"];
-        shown(Command::new("venv/bin/python").args(wanted).current_dir(peers))
+    once(peers, list, || {
+        shown(Command::new("python3").args(["-m", "venv", venv]).current_dir(peers))?;
+        let wanted = ["-m", "pip", "install", "--quiet", "-r", list];
+        shown(Command::new(format!("{venv}/bin/python")).args(wanted).current_dir(peers))
     })
 }
 

@@ -1,0 +1,290 @@
+//! `bench chat`: what the product adds to a model's answer. Its API, as a process of its own with a crawled site, is asked for answers of a
+//! stub model, and the stub is asked the same way without it: time to the first text, answers a second, memory, what a cache saves,
+//! how soon a visitor who leaves ends the model's work, and what readers cost who do not read.
+mod client;
+mod installation;
+mod site;
+mod stub;
+
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, stream};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    ChatArgs,
+    machine::{self},
+    queue_bench::{Contender as Ledger, Stores},
+    stats::{self, percentile, summarize},
+};
+use client::Caller;
+use installation::Installation;
+use site::{Shop, question};
+use stub::{ANSWER, Manner, Stub};
+
+/// Pages of the shop.
+const MODELS: usize = 400;
+/// Chats at once.
+const CHATS: usize = 20;
+/// Readers that do not read.
+const SLOW: usize = 200;
+/// What an answer of the product begins its text with, and one of the stub.
+const TOKEN: &str = "event: token";
+const CONTENT: &str = "\"content\"";
+/// A visitor who leaves must be noticed long before.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Ours,
+    Stub,
+}
+
+type Figures = BTreeMap<(usize, &'static str), BTreeMap<Who, Vec<f64>>>;
+
+/// What is measured, and with what.
+struct Bench {
+    stub: Stub,
+    ours: Installation,
+    caller: Caller,
+    figures: Figures,
+    /// Questions asked so far: each is another one.
+    asked: usize,
+    answers: usize,
+}
+
+/// Measures, prints the table and writes the report.
+pub async fn run(args: ChatArgs) -> Result<()> {
+    let (begun, load) = (SystemTime::now(), machine::load());
+    match std::fs::remove_dir_all(&args.state) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("removing old data"),
+        _ => {}
+    }
+    std::fs::create_dir_all(args.state.parent().context("the state needs a folder")?)?;
+    let stores = Stores::start(&args.state).await?;
+    let cell = stores.cell(Ledger::Ledger, 30_000).await?;
+    let (stub, shop) = (Stub::start().await?, Shop::start(MODELS).await?);
+    println!("indexing {MODELS} pages");
+    let log = args.state.with_extension("log");
+    let ours = Installation::start(&args.omniops, &log, &cell.order, &stub.base_url(), &shop).await?;
+    cell.analyze().await?;
+    let mut bench = Bench {
+        stub,
+        ours,
+        caller: Caller::new(),
+        figures: Figures::new(),
+        asked: 0,
+        answers: args.answers,
+    };
+    bench.add(30, "memory at rest (MiB)", Who::Ours, bench.ours.memory());
+    let mut failures = Vec::new();
+    for round in 0..args.rounds {
+        println!("round {} of {}", round + 1, args.rounds);
+        if let Err(error) = bench.round().await {
+            println!("  {error:#}");
+            failures.push(format!("{error:#}"));
+        }
+    }
+    let (valkey, postgres) = stores.versions().await?;
+    let mut lines = machine::head(begun, &format!("{} rounds of {} answers", args.rounds, args.answers), &load)?.to_vec();
+    lines.push(format!("{MODELS} pages, crawled and indexed with the local embedding model; {CHATS} chats at once"));
+    lines.push(format!("Valkey {valkey}, PostgreSQL {postgres} (fsync on, synchronous commits)"));
+    let rows = bench.figures.iter().map(|((_, label), row)| {
+        let of = |who| row.get(&who).and_then(|samples| summarize(samples));
+        ((*label).to_owned(), vec![of(Who::Ours), of(Who::Stub)])
+    });
+    let table = stats::table("Answers of a stub model", &["ours", "stub directly"], rows);
+    drop(bench.ours);
+    stores.stop().await?;
+    println!("{table}");
+    let mut text = String::from("# Chat beside a stub model\n\nWritten by `cargo xtask bench chat`.\n\n");
+    for line in &lines {
+        let _ = writeln!(text, "- {line}");
+    }
+    text.push_str(&table);
+    text.push_str(&stats::ending(&failures, include_str!("reading.md")));
+    std::fs::create_dir_all(args.report.parent().context("the report needs a folder")?)?;
+    std::fs::write(&args.report, text).context("writing the report")?;
+    println!("written to {}", args.report.display());
+    Ok(())
+}
+
+impl Bench {
+    fn add(&mut self, place: usize, label: &'static str, who: Who, value: f64) {
+        self.figures.entry((place, label)).or_default().entry(who).or_default().push(value);
+    }
+
+    async fn round(&mut self) -> Result<()> {
+        let (at_once, half) = (Manner::After(Duration::ZERO), Manner::After(Duration::from_millis(500)));
+        self.speed(0, at_once, 1, ["first text, at once, p50 (ms)", "first text, at once, p95 (ms)", "answers/s, one at a time"]).await?;
+        let many = ["first text, at once, 20 chats, p50 (ms)", "first text, at once, 20 chats, p95 (ms)", "answers/s, 20 chats"];
+        self.speed(3, at_once, CHATS, many).await?;
+        let late = ["first text, after 500 ms, 20 chats, p50 (ms)", "first text, after 500 ms, 20 chats, p95 (ms)", "answers/s, after 500 ms, 20 chats"];
+        self.speed(6, half, CHATS, late).await?;
+        self.cached().await?;
+        self.leaving().await?;
+        self.slow_readers().await
+    }
+
+    /// The next question of all.
+    fn question(&mut self) -> String {
+        self.asked += 1;
+        question(self.asked - 1, MODELS)
+    }
+
+    /// Different questions, so many at a time.
+    async fn speed(&mut self, place: usize, manner: Manner, width: usize, labels: [&'static str; 3]) -> Result<()> {
+        self.stub.answer(manner);
+        let cpu = self.ours.cpu();
+        for who in [Who::Stub, Who::Ours] {
+            let questions: Vec<String> = match who {
+                Who::Ours => (0..self.answers).map(|_| self.question()).collect(),
+                Who::Stub => vec![question(0, MODELS); self.answers],
+            };
+            let before = self.stub.asked();
+            let begun = Instant::now();
+            let firsts = self.ask(who, questions, width).await?;
+            let seconds = begun.elapsed().as_secs_f64();
+            let written = self.stub.asked() - before;
+            anyhow::ensure!(written == self.answers as u64, "the model was asked {written} times, not {}", self.answers);
+            for (n, percent) in [50, 95].into_iter().enumerate() {
+                let value = percentile(&firsts, percent).context("no answers")?;
+                self.add(place + n, labels[n], who, value);
+            }
+            self.add(place + 2, labels[2], who, firsts.len() as f64 / seconds);
+        }
+        if width > 1 && place == 3 {
+            let used = (self.ours.cpu() - cpu) / self.answers as f64 / 1000.0;
+            self.add(9, "CPU of the API an answer (ms)", Who::Ours, used);
+        }
+        Ok(())
+    }
+
+    /// Sorted ms until the first text.
+    async fn ask(&self, who: Who, questions: Vec<String>, width: usize) -> Result<Vec<f64>> {
+        let (url, mark) = match who {
+            Who::Ours => (self.ours.chat(), TOKEN),
+            Who::Stub => (format!("{}/chat/completions", self.stub.base_url()), CONTENT),
+        };
+        let ask = |question: String| {
+            let (caller, url, key) = (self.caller.clone(), url.clone(), self.ours.key.clone());
+            async move {
+                let body = match who {
+                    Who::Ours => json!({ "message": question }),
+                    Who::Stub => json!({ "model": "stub", "stream": true, "messages": [{ "role": "user", "content": question }] }),
+                };
+                let read = caller.stream(&url, &key, &body, mark).await?;
+                let whole = match who {
+                    Who::Ours => read.body.contains("event: done"),
+                    Who::Stub => read.body.contains("[DONE]"),
+                };
+                anyhow::ensure!(whole, "an answer was not whole: {}", read.body);
+                Ok(read.first)
+            }
+        };
+        let firsts: Vec<Result<f64>> = stream::iter(questions).map(ask).buffer_unordered(width).collect().await;
+        let mut firsts = firsts.into_iter().collect::<Result<Vec<f64>>>()?;
+        firsts.sort_by(f64::total_cmp);
+        Ok(firsts)
+    }
+
+    /// The same question by many, first at the same time and then one after the other.
+    async fn cached(&mut self) -> Result<()> {
+        self.stub.answer(Manner::After(Duration::from_millis(500)));
+        let before = self.stub.asked();
+        let same = self.question();
+        self.ask(Who::Ours, vec![same.clone(); CHATS], CHATS).await?;
+        let calls = (self.stub.asked() - before) as f64;
+        self.add(10, "calls of the model for 20 equal questions at once", Who::Ours, calls);
+        let firsts = self.ask(Who::Ours, vec![same; self.answers], CHATS).await?;
+        for (place, label, percent) in [
+            (11, "first text, asked before, 20 chats, p50 (ms)", 50),
+            (12, "first text, asked before, 20 chats, p95 (ms)", 95),
+        ] {
+            let value = percentile(&firsts, percent).context("no answers")?;
+            self.add(place, label, Who::Ours, value);
+        }
+        Ok(())
+    }
+
+    /// Visitors who leave after the first text, until the model sees its reader leave.
+    async fn leaving(&mut self) -> Result<()> {
+        self.stub.answer(Manner::Endless);
+        for who in [Who::Stub, Who::Ours] {
+            let mut took = Vec::new();
+            for _ in 0..CHATS {
+                // A caller of its own: its connections end with it.
+                let (caller, question) = (Caller::new(), self.question());
+                let left = match who {
+                    Who::Ours => caller.leave(&self.ours.chat(), &self.ours.key, &json!({ "message": question }), TOKEN).await?,
+                    Who::Stub => {
+                        let url = format!("{}/chat/completions", self.stub.base_url());
+                        caller.leave(&url, "", &json!({ "stream": true }), CONTENT).await?
+                    }
+                };
+                drop(caller);
+                let seen = timeout(PATIENCE, self.stub.left()).await.context("the model was never told")??;
+                took.push(seen.saturating_duration_since(left).as_secs_f64() * 1e3);
+            }
+            took.sort_by(f64::total_cmp);
+            let value = percentile(&took, 95).context("nobody left")?;
+            self.add(13, "visitor gone until the model is told, p95 (ms)", who, value);
+        }
+        Ok(())
+    }
+
+    /// Readers who take the beginning of a long answer and then nothing, and what others notice of them.
+    async fn slow_readers(&mut self) -> Result<()> {
+        self.stub.answer(Manner::Long(60 * 1024 / ANSWER.len()));
+        let before = self.ours.memory();
+        let mut readers = Vec::new();
+        for _ in 0..SLOW {
+            let question = self.question();
+            readers.push(self.reader(&question).await?);
+        }
+        // The rest of their answers comes as far as there is room for it.
+        sleep(Duration::from_secs(2)).await;
+        let each = (self.ours.memory() - before) / SLOW as f64 * 1024.0;
+        self.add(31, "memory a slow reader of 200 (KiB)", Who::Ours, each);
+        self.stub.answer(Manner::After(Duration::ZERO));
+        let questions: Vec<String> = (0..self.answers).map(|_| self.question()).collect();
+        let firsts = self.ask(Who::Ours, questions, 1).await?;
+        let value = percentile(&firsts, 95).context("no answers")?;
+        self.add(32, "first text beside 200 slow readers, at once, p95 (ms)", Who::Ours, value);
+        drop(readers);
+        Ok(())
+    }
+
+    /// Asks, reads the first text and keeps the connection.
+    async fn reader(&self, question: &str) -> Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        // Little room on this side, so that what is not read waits on the other.
+        socket.set_recv_buffer_size(4096)?;
+        let mut stream = socket.connect(self.ours.address().parse()?).await?;
+        let body = json!({ "message": question }).to_string();
+        let head = format!(
+            "POST /api/chat HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.ours.key,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        let (mut seen, mut piece) = (String::new(), [0; 256]);
+        while !seen.contains(TOKEN) {
+            let read = timeout(PATIENCE, stream.read(&mut piece)).await.context("no text for a slow reader")??;
+            anyhow::ensure!(read > 0, "a slow reader's answer ended: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&piece[..read]));
+        }
+        Ok(stream)
+    }
+}
