@@ -153,6 +153,28 @@ pub struct Extracted {
     pub ms: f64,
 }
 
+/// What an embedder says of a set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Embedded {
+    /// The model and what computes it.
+    pub name: String,
+    /// Passages a second.
+    pub texts_a_second: f64,
+    /// Processor time of a passage.
+    pub cpu_ms_a_text: f64,
+    /// Time of each question, sorted.
+    pub query_ms: Vec<f64>,
+    /// Memory once a question was embedded; 0 if unknown.
+    #[serde(default)]
+    pub idle_mib: f64,
+    /// Memory once passages were embedded.
+    pub loaded_mib: f64,
+    /// The most memory.
+    pub peak_mib: f64,
+    /// nDCG@10 by cosines alone.
+    pub ndcg: f64,
+}
+
 /// What a chunker says of one text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {

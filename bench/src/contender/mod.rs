@@ -1,8 +1,9 @@
 //! Publishers and workers in Rust: ours, and peers from crates.io. What they share is here, one file each for the rest.
 mod apalis_redis;
 pub mod crawler;
+pub mod embedder;
 mod errands;
-mod installation;
+pub mod installation;
 mod ledger;
 pub mod pages;
 pub mod plain;
