@@ -39,8 +39,9 @@ const FIRM: f64 = 0.6;
 const FIRM_WITH_FACTS: f64 = 0.4;
 /// Below this share meaning is not asked.
 const UNSURE: f64 = 0.3;
-/// The share that is enough where there is nobody to ask for the meaning.
+/// The share that is enough where there is nobody to ask for the meaning, of more than a few words.
 const ENOUGH: f64 = 0.5;
+const FEW: usize = 3;
 
 /// Why a piece, or a part of one, is not shown; counted in the receipt by its name.
 pub type Reason = &'static str;
@@ -263,7 +264,7 @@ impl Judge {
 
     fn unsure(&self, text: String, on: Vec<usize>, among: &[usize], claim: &Claim, share: f64) -> Verdict {
         let said = among.iter().flat_map(|n| self.passages[n - 1].sentences.iter().cloned());
-        Verdict::Unsure { text, on, claim: claim.plain.clone(), said: said.collect(), enough: share >= ENOUGH }
+        Verdict::Unsure { text, on, claim: claim.plain.clone(), said: said.collect(), enough: share >= ENOUGH && claim.words.len() > FEW }
     }
 
     /// A passage that by itself says all of it.
@@ -287,11 +288,13 @@ impl Judge {
         if !claim.names.iter().all(know) {
             return Weight::Not("name");
         }
-        let count = claim.words.len();
-        let known = claim.words.iter().filter(|w| know(w)).count();
+        // The customer's own name supports nothing that is said of it.
+        let words: Vec<&String> = claim.words.iter().filter(|w| !self.trusted.words.know(w)).collect();
+        let count = words.len();
+        let known = words.iter().filter(|w| know(w)).count();
         let share = if count == 0 { 1.0 } else { known as f64 / count as f64 };
         let anchored = !claim.facts.is_empty();
-        let pairs = claim.words.iter().filter(|w| !w.is_ascii() && w.chars().count() == 2).count() * 2 > count;
+        let pairs = words.iter().filter(|w| !w.is_ascii() && w.chars().count() == 2).count() * 2 > count;
         let firm = if anchored || pairs { FIRM_WITH_FACTS } else { FIRM };
         if share >= firm && (anchored || count > 2 || known == count) {
             return Weight::Firm;
