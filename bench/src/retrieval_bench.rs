@@ -81,8 +81,18 @@ pub async fn run(args: RetrievalArgs) -> Result<()> {
     let recall = bench.recall().await?;
     let rows = bench.latencies().await?;
     let peer = bench.peer()?;
-    let [date, machine] = machine::head(begun, &format!("{} customers with {} chunks each", bench.args.customers, bench.args.chunks), &load)?;
-    let peers = fs::read_to_string(bench.args.peers.join("requirements-retrieval.txt"))?.replace("==", " ").trim().replace('\n', ", ");
+    let [date, machine] = machine::head(
+        begun,
+        &format!(
+            "{} customers with {} chunks each",
+            bench.args.customers, bench.args.chunks
+        ),
+        &load,
+    )?;
+    let peers = fs::read_to_string(bench.args.peers.join("requirements-retrieval.txt"))?
+        .replace("==", " ")
+        .trim()
+        .replace('\n', ", ");
     let report = bench.document(&[date, machine, peers], &rows, &peer, recall);
     println!("{report}");
     fs::write(&bench.args.report, report).context("writing the report")?;
@@ -131,21 +141,36 @@ impl Bench {
             FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) n (at, heading, text, vector)
             JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = hash_url('https://page/' || n.at / 10)";
         let run = async |sql: &str, values: Vec<sea_orm::Value>| {
-            self.owner.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await
+            self.owner
+                .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
+                .await
         };
         run(PAGES, vec![customer.id.into(), ((chunks / OF_A_PAGE) as i32).into()]).await?;
         let mut random = StdRng::seed_from_u64(seed);
         for from in (0..chunks).step_by(TOGETHER) {
             let rows: Vec<usize> = (from..chunks.min(from + TOGETHER)).collect();
-            let picked: Vec<&str> = rows.iter().map(|_| self.texts[random.random_range(0..self.texts.len())].as_str()).collect();
+            let picked: Vec<&str> = rows
+                .iter()
+                .map(|_| self.texts[random.random_range(0..self.texts.len())].as_str())
+                .collect();
             let split = picked.iter().zip(&rows).map(|(text, n)| {
                 let (heading, body) = text.split_once('\n').unwrap_or(("", text));
                 (heading.to_owned(), format!("{body} {n}"))
             });
             let (headings, bodies): (Vec<String>, Vec<String>) = split.unzip();
-            let vectors: Vec<String> = rows.iter().map(|_| text_of(&near(random.random_range(0..CENTRES), &mut random))).collect();
+            let vectors: Vec<String> = rows
+                .iter()
+                .map(|_| text_of(&near(random.random_range(0..CENTRES), &mut random)))
+                .collect();
             let numbers: Vec<i32> = rows.iter().map(|n| *n as i32).collect();
-            let values = vec![customer.id.into(), numbers.into(), headings.into(), bodies.into(), vectors.into(), LOCAL_MODEL.into()];
+            let values = vec![
+                customer.id.into(),
+                numbers.into(),
+                headings.into(),
+                bodies.into(),
+                vectors.into(),
+                LOCAL_MODEL.into(),
+            ];
             run(CHUNKS, values).await?;
         }
         Ok(())
@@ -154,9 +179,14 @@ impl Bench {
     /// The share of the nearest ten that the vector index finds for a large customer beside another one of the same size.
     async fn recall(&self) -> Result<f64> {
         let large = self.args.large;
-        ensure!(large as i64 >= EXACT_LIMIT, "a large customer has {EXACT_LIMIT} chunks or more");
+        ensure!(
+            large as i64 >= EXACT_LIMIT,
+            "a large customer has {EXACT_LIMIT} chunks or more"
+        );
         println!("two customers of {large} chunks");
-        self.owner.execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2").await?;
+        self.owner
+            .execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2")
+            .await?;
         let (one, other) = (self.customer(1_000_000).await?, self.customer(1_000_001).await?);
         self.fill(&one, large, 1).await?;
         self.fill(&other, large, 2).await?;
@@ -174,7 +204,10 @@ impl Bench {
                          SELECT ordinal FROM near ORDER BY d LIMIT $3";
             let vector = text_of(&Centres::of(question));
             let values = [one.id.into(), vector.into(), (NEAREST as i64).into()];
-            let rows = self.owner.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, exact, values)).await?;
+            let rows = self
+                .owner
+                .query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, exact, values))
+                .await?;
             for row in rows {
                 found += usize::from(ours.contains(&row.try_get::<i32>("", "ordinal")?));
             }
@@ -187,7 +220,9 @@ impl Bench {
 
     async fn latencies(&self) -> Result<Vec<Row>> {
         // Customers of this size are scanned: the vector index plays no part, and to fill it would take most of the time.
-        self.owner.execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2").await?;
+        self.owner
+            .execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2")
+            .await?;
         let mut customers = Vec::new();
         for n in 0..self.args.customers {
             println!("customer {} of {}", n + 1, self.args.customers);
@@ -196,22 +231,34 @@ impl Bench {
             customers.push(customer);
         }
         for table in ["page_embeddings", "scraped_pages"] {
-            self.owner.execute_unprepared(&format!("VACUUM (ANALYZE) {table}")).await?;
+            self.owner
+                .execute_unprepared(&format!("VACUUM (ANALYZE) {table}"))
+                .await?;
         }
         let customers: Arc<[Customer]> = customers.into();
         let switch = |word: &str| {
             let tables = ["page_embeddings", "scraped_pages", "customer_configs"];
-            tables.map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY")).join("; ")
+            tables
+                .map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY"))
+                .join("; ")
         };
         self.searches("warming up", &customers, Mode::Hybrid).await?;
         let mut rows = vec![
-            self.searches("hybrid, row-level security", &customers, Mode::Hybrid).await?,
-            self.searches("words alone, row-level security", &customers, Mode::Lexical).await?,
+            self.searches("hybrid, row-level security", &customers, Mode::Hybrid)
+                .await?,
+            self.searches("words alone, row-level security", &customers, Mode::Lexical)
+                .await?,
         ];
         self.owner.execute_unprepared(&switch("DISABLE")).await?;
         self.searches("warming up", &customers, Mode::Hybrid).await?;
-        rows.push(self.searches("hybrid, the same without it", &customers, Mode::Hybrid).await?);
-        rows.push(self.searches("words alone, the same without it", &customers, Mode::Lexical).await?);
+        rows.push(
+            self.searches("hybrid, the same without it", &customers, Mode::Hybrid)
+                .await?,
+        );
+        rows.push(
+            self.searches("words alone, the same without it", &customers, Mode::Lexical)
+                .await?,
+        );
         self.owner.execute_unprepared(&switch("ENABLE")).await?;
         Ok(rows)
     }
@@ -247,8 +294,15 @@ impl Bench {
     /// One question after the other, in one process, over the set's own chunks.
     fn peer(&self) -> Result<Vec<f64>> {
         let python = self.args.peers.join("venv-retrieval/bin/python");
-        let output = Command::new(python).arg(self.args.peers.join("bm25s_lexical.py")).arg(&self.args.data).output()?;
-        ensure!(output.status.success(), "bm25s: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(python)
+            .arg(self.args.peers.join("bm25s_lexical.py"))
+            .arg(&self.args.data)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "bm25s: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let Peer { mut ms } = serde_json::from_slice(&output.stdout)?;
         ms.sort_by(f64::total_cmp);
         Ok(ms)
@@ -260,11 +314,21 @@ impl Bench {
             let _ = writeln!(text, "- {line}");
         }
         let of = |ms: &[f64], percent| percentile(ms, percent).unwrap_or_default();
-        let _ = writeln!(text, "\n## {} clients\n\n| | p50 ms | p95 ms | searches/s |\n|---|---:|---:|---:|", self.args.clients);
+        let _ = writeln!(
+            text,
+            "\n## {} clients\n\n| | p50 ms | p95 ms | searches/s |\n|---|---:|---:|---:|",
+            self.args.clients
+        );
         for Row { label, ms, rate } in rows {
             let _ = writeln!(text, "| {label} | {:.1} | {:.1} | {rate:.0} |", of(ms, 50), of(ms, 95));
         }
-        let _ = writeln!(text, "| bm25s, one client, {} chunks in memory | {:.1} | {:.1} | |", self.texts.len(), of(peer, 50), of(peer, 95));
+        let _ = writeln!(
+            text,
+            "| bm25s, one client, {} chunks in memory | {:.1} | {:.1} | |",
+            self.texts.len(),
+            of(peer, 50),
+            of(peer, 95)
+        );
         let _ = writeln!(
             text,
             "\n## A customer of {} chunks\n\nOf the {NEAREST} nearest by an exact scan, the vector index found {recall:.3}, beside another customer of the same size.",
@@ -291,7 +355,9 @@ impl Centres {
     }
 
     fn of(text: &str) -> Vec<f32> {
-        let seed = text.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let seed = text
+            .bytes()
+            .fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         near(seed % CENTRES, &mut StdRng::seed_from_u64(seed))
     }
 }
@@ -314,7 +380,9 @@ impl Embedder for Centres {
 /// A unit vector around a centre, as far from it as texts of one subject are from each other.
 fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
     let mut fixed = StdRng::seed_from_u64(centre);
-    let mut vector: Vec<f32> = (0..DIMENSION).map(|_| fixed.random_range(-1.0..1.0) + random.random_range(-1.0_f32..1.0)).collect();
+    let mut vector: Vec<f32> = (0..DIMENSION)
+        .map(|_| fixed.random_range(-1.0..1.0) + random.random_range(-1.0_f32..1.0))
+        .collect();
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     vector.iter_mut().for_each(|x| *x /= length);
     vector

@@ -12,8 +12,16 @@ const MAX: usize = 100;
 const MAX_TEXT: usize = 4000;
 /// What is told of a product beside its description.
 const FACTS: [(&str, &str); 10] = [
-    ("brand", "Brand"), ("model", "Model"), ("category", "Category"), ("sku", "SKU"), ("mpn", "MPN"), ("gtin", "GTIN"),
-    ("color", "Color"), ("size", "Size"), ("material", "Material"), ("condition", "Condition"),
+    ("brand", "Brand"),
+    ("model", "Model"),
+    ("category", "Category"),
+    ("sku", "SKU"),
+    ("mpn", "MPN"),
+    ("gtin", "GTIN"),
+    ("color", "Color"),
+    ("size", "Size"),
+    ("material", "Material"),
+    ("condition", "Condition"),
 ];
 
 /// A chunk to be.
@@ -33,15 +41,27 @@ pub fn statements(title: &str, extracted: &Value, content: &[(&str, &str)]) -> V
     for item in extracted.as_array().into_iter().flatten() {
         let data = &item["data"];
         match item["kind"].as_str() {
-            Some("faq") => found.extend(data["questions"].as_array().into_iter().flatten().filter_map(|pair| answer(title, pair))),
+            Some("faq") => found.extend(
+                data["questions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|pair| answer(title, pair)),
+            ),
             Some("product") => found.extend(product(title, data)),
             _ => {}
         }
     }
     let mut kept: Vec<Statement> = Vec::new();
     for statement in found {
-        let known = kept.iter().any(|other| asks_the_same(&other.heading_path, &statement.heading_path));
-        if !known && !content.iter().any(|(heading, text)| is_answer(&statement, heading, text)) {
+        let known = kept
+            .iter()
+            .any(|other| asks_the_same(&other.heading_path, &statement.heading_path));
+        if !known
+            && !content
+                .iter()
+                .any(|(heading, text)| is_answer(&statement, heading, text))
+        {
             kept.push(statement);
         }
     }
@@ -51,7 +71,11 @@ pub fn statements(title: &str, extracted: &Value, content: &[(&str, &str)]) -> V
 
 /// What a chunk of the content is: a question's whole answer, if the structured data says so.
 pub fn kind_of(extracted: &Value, heading_path: &str, text: &str) -> Kind {
-    let lists = extracted.as_array().into_iter().flatten().filter(|item| item["kind"] == "faq");
+    let lists = extracted
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|item| item["kind"] == "faq");
     let mut pairs = lists.flat_map(|item| item["data"]["questions"].as_array().into_iter().flatten());
     if pairs.any(|pair| answer("", pair).is_some_and(|statement| is_answer(&statement, heading_path, text))) {
         Kind::Faq
@@ -73,9 +97,14 @@ fn answer(title: &str, pair: &Value) -> Option<Statement> {
 fn product(title: &str, data: &Value) -> Option<Statement> {
     let name = data["name"].as_str()?.trim();
     let description = data["description"].as_str().unwrap_or_default().trim();
-    let facts = FACTS.iter().filter_map(|(key, label)| Some(format!("- {label}: {}", data[*key].as_str()?.trim())));
+    let facts = FACTS
+        .iter()
+        .filter_map(|(key, label)| Some(format!("- {label}: {}", data[*key].as_str()?.trim())));
     let facts = facts.collect::<Vec<_>>().join("\n");
-    let parts: Vec<&str> = [description, &facts].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = [description, &facts]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     (!name.is_empty() && !parts.is_empty()).then(|| Statement {
         kind: Kind::Product,
         heading_path: path(title, name),
@@ -133,13 +162,19 @@ mod tests {
     fn each_question_is_a_chunk_once_unless_the_content_has_it() {
         let content = [("Help > Can I pay by invoice?", "From the *second* order on.")];
         let found = statements("Help", &faq(), &content);
-        assert_eq!(found, [Statement {
-            kind: Kind::Faq,
-            heading_path: "Help > Do you ship to Norway?".into(),
-            text: "Yes, within five days.".into(),
-        }]);
+        assert_eq!(
+            found,
+            [Statement {
+                kind: Kind::Faq,
+                heading_path: "Help > Do you ship to Norway?".into(),
+                text: "Yes, within five days.".into(),
+            }]
+        );
         assert_eq!(kind_of(&faq(), content[0].0, content[0].1), Kind::Faq);
-        assert_eq!(kind_of(&faq(), content[0].0, "From the second order on. Or the third."), Kind::Content);
+        assert_eq!(
+            kind_of(&faq(), content[0].0, "From the second order on. Or the third."),
+            Kind::Content
+        );
     }
 
     #[test]
@@ -147,14 +182,27 @@ mod tests {
         let data = json!({ "name": "Fjord 14", "description": "A kayak for the sea.", "sku": "F-14", "price": "1299.00",
             "currency": "EUR", "availability": "in_stock" });
         let found = statements("Kayaks", &json!([{ "kind": "product", "data": data }]), &[]);
-        assert_eq!((found[0].kind, found[0].heading_path.as_str()), (Kind::Product, "Kayaks > Fjord 14"));
+        assert_eq!(
+            (found[0].kind, found[0].heading_path.as_str()),
+            (Kind::Product, "Kayaks > Fjord 14")
+        );
         assert_eq!(found[0].text, "A kayak for the sea.\n\n- SKU: F-14");
-        assert_eq!(statements("", &json!([{ "kind": "product", "data": { "name": "Fjord 14", "price": "1" } }]), &[]), []);
+        assert_eq!(
+            statements(
+                "",
+                &json!([{ "kind": "product", "data": { "name": "Fjord 14", "price": "1" } }]),
+                &[]
+            ),
+            []
+        );
     }
 
     #[test]
     fn data_of_another_form_is_nothing() {
-        for odd in [json!(null), json!([1, { "kind": "faq" }, { "kind": "faq", "data": { "questions": "?" } }])] {
+        for odd in [
+            json!(null),
+            json!([1, { "kind": "faq" }, { "kind": "faq", "data": { "questions": "?" } }]),
+        ] {
             assert_eq!(statements("T", &odd, &[]), []);
         }
     }

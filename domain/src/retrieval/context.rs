@@ -29,7 +29,11 @@ impl Searcher {
             SELECT c.page_id, c.ordinal, c.text FROM page_embeddings c JOIN unnest($2::uuid[], $3::int[], $4::text[]) AS p (page, ordinal, heading)
               ON c.page_id = p.page AND c.ordinal IN (p.ordinal - 1, p.ordinal + 1) AND c.heading_path = p.heading
             WHERE c.customer_id = $1 AND c.published AND c.kind = 'content'";
-        let best: Vec<&Passage> = passages.iter().take(COMPLETED).filter(|p| p.kind == Kind::Content).collect();
+        let best: Vec<&Passage> = passages
+            .iter()
+            .take(COMPLETED)
+            .filter(|p| p.kind == Kind::Content)
+            .collect();
         if best.is_empty() {
             return Ok(passages.to_vec());
         }
@@ -46,7 +50,10 @@ impl Searcher {
 }
 
 fn joined(passages: &[Passage], neighbours: Vec<Neighbour>) -> Vec<Passage> {
-    let texts: HashMap<(Uuid, i32), String> = neighbours.into_iter().map(|n| ((n.page_id, n.ordinal), n.text)).collect();
+    let texts: HashMap<(Uuid, i32), String> = neighbours
+        .into_iter()
+        .map(|n| ((n.page_id, n.ordinal), n.text))
+        .collect();
     let mut told: HashSet<(Uuid, i32)> = HashSet::new();
     let mut out = Vec::with_capacity(passages.len());
     for (at, passage) in passages.iter().enumerate() {
@@ -59,7 +66,10 @@ fn joined(passages: &[Passage], neighbours: Vec<Neighbour>) -> Vec<Passage> {
             told.insert((passage.page, ordinal)).then_some(text.as_str())
         };
         let (before, after) = (beside(passage.ordinal - 1), beside(passage.ordinal + 1));
-        let parts: Vec<&str> = [before, Some(passage.text.as_str()), after].into_iter().flatten().collect();
+        let parts: Vec<&str> = [before, Some(passage.text.as_str()), after]
+            .into_iter()
+            .flatten()
+            .collect();
         out.push(Passage {
             text: parts.join("\n\n"),
             ..passage.clone()
@@ -86,7 +96,10 @@ mod tests {
             text: format!("{page}.{ordinal}"),
         };
         let passages = [of(1, 5), of(1, 6), of(2, 1), of(1, 8), of(3, 0)];
-        let found = joined(&passages, vec![beside(1, 4), beside(1, 6), beside(1, 7), beside(2, 2), beside(3, 1)]);
+        let found = joined(
+            &passages,
+            vec![beside(1, 4), beside(1, 6), beside(1, 7), beside(2, 2), beside(3, 1)],
+        );
         let texts: Vec<&str> = found.iter().map(|p| p.text.as_str()).collect();
         assert_eq!(texts, ["1.4\n\n1.5\n\n1.6", "2.1\n\n2.2", "1.7\n\n1.8", "3.0"]);
     }

@@ -137,7 +137,11 @@ fn is_heading(heading_path: &str, asked: &[String]) -> bool {
 }
 
 fn passage(c: Candidate, reach: f64, weight: f64, asked: &[String]) -> Passage {
-    let lexical = if reach > 0.0 { c.reach.unwrap_or(0.0) / reach } else { 0.0 };
+    let lexical = if reach > 0.0 {
+        c.reach.unwrap_or(0.0) / reach
+    } else {
+        0.0
+    };
     let score = c
         .cosine
         .map_or(lexical, |cosine| cosine + weight * lexical * lexical * reach.sqrt());
@@ -210,8 +214,18 @@ mod tests {
     #[test]
     fn keywords_weigh_more_than_sentences_and_most_where_the_model_does_not_know_the_language() {
         let of = |config: &str, sentence| {
-            let found = Candidate { config: config.into(), sentence, ..candidate(2, Some(0.48), Some(1.0)) };
-            vec![Candidate { config: config.into(), ..candidate(1, Some(0.80), None) }, found]
+            let found = Candidate {
+                config: config.into(),
+                sentence,
+                ..candidate(2, Some(0.48), Some(1.0))
+            };
+            vec![
+                Candidate {
+                    config: config.into(),
+                    ..candidate(1, Some(0.80), None)
+                },
+                found,
+            ]
         };
         assert_eq!(order_of("", of("english", true), true), [1, 2]);
         assert_eq!(order_of("", of("english", false), true), [2, 1]);
@@ -235,7 +249,10 @@ mod tests {
             headed(1, 0.90, "How do I convert a number to a string?"),
             headed(2, 0.85, "How do I convert a string to a number?"),
         ];
-        assert_eq!(order_of("how do I convert a string to a number", candidates, true), [2, 1]);
+        assert_eq!(
+            order_of("how do I convert a string to a number", candidates, true),
+            [2, 1]
+        );
     }
 
     #[test]

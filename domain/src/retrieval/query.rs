@@ -73,6 +73,12 @@ const DENSE_EXACT: &str = "dense AS (SELECT id FROM scan WHERE distance IS NOT N
 
 const LEXICAL: &str = "lexical AS (SELECT id FROM ranked ORDER BY reach DESC, id LIMIT $4)";
 
+/// What the legs found, with what the words of each count for. Planners think that [`words::ranked`] has a row or two, and would join it
+/// row by row; an `IN` within an expression is looked up in a hash table whatever they think.
+const FOUND: &str = "
+  found AS MATERIALIZED ({found}),
+  counted AS MATERIALIZED (SELECT id, reach, mask FROM ranked WHERE (id IN (SELECT id FROM found)) IS TRUE)";
+
 const FINAL: &str = "
   SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, p.sitemap_lastmod AS changed_at, c.kind, c.ordinal,
     c.heading_path, c.text, c.config, {cosine} AS cosine, {reach} AS reach,
@@ -80,8 +86,8 @@ const FINAL: &str = "
     ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = c.config ORDER BY t.at) AS asked,
     ARRAY(SELECT w.idf FROM weights w WHERE w.config = c.config ORDER BY w.at) AS rarity,
     coalesce(q.words, 0) AS question_words, coalesce(q.sentence, false) AS sentence
-  FROM ({found}) found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
-  LEFT JOIN question q ON q.config = c.config {vector} LEFT JOIN ranked r ON r.id = c.id";
+  FROM found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
+  LEFT JOIN question q ON q.config = c.config {vector} LEFT JOIN counted r ON r.id = c.id";
 
 /// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
 pub async fn candidates(
@@ -120,11 +126,11 @@ pub async fn candidates(
         None => {}
     }
     parts.extend([words::ranked(vector.is_some()), LEXICAL.to_owned()]);
+    parts.push(FOUND.replace("{found}", &legs.join(" UNION ")));
     let last = FINAL
         .replace("{cosine}", cosine)
         .replace("{vector}", join)
-        .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" })
-        .replace("{found}", &legs.join(" UNION "));
+        .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" });
     let text = format!("WITH {} {last}", parts.join(","));
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values);
     Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
@@ -160,7 +166,10 @@ pub async fn index(tx: &TenantTx) -> Result<Index> {
           EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 OFFSET $3) AS large";
     let known: Vec<String> = CONFIGS.iter().map(|&config| config.to_owned()).collect();
     let row = tx
-        .query_one_raw(sql(LOOK, [tx.customer().into(), known.into(), (EXACT_LIMIT - 1).into()]))
+        .query_one_raw(sql(
+            LOOK,
+            [tx.customer().into(), known.into(), (EXACT_LIMIT - 1).into()],
+        ))
         .await?;
     let row = row.ok_or_else(|| crate::Error::internal("looking at an index", "no row"))?;
     Ok(Index {
@@ -172,5 +181,9 @@ pub async fn index(tx: &TenantTx) -> Result<Index> {
 /// The text search configurations of the customer's pages; English if there are none.
 pub async fn configs(tx: &TenantTx) -> Result<Vec<String>> {
     let configs = index(tx).await?.configs;
-    Ok(if configs.is_empty() { vec!["english".to_owned()] } else { configs })
+    Ok(if configs.is_empty() {
+        vec!["english".to_owned()]
+    } else {
+        configs
+    })
 }

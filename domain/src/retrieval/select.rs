@@ -59,7 +59,10 @@ impl Text {
         let listed = words(text);
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let mut counted: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-        for part in text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|part| !part.is_empty())
+        {
             let matters = part.chars().any(char::is_numeric) || part.starts_with(char::is_uppercase);
             let word = counted.entry(part.to_lowercase()).or_default();
             *word = (word.0 + 1, word.1 || matters);
@@ -71,7 +74,10 @@ impl Text {
     }
 
     fn says_what(&self, other: &Self, asked: &[String]) -> bool {
-        let (few, many) = (self.shingles.len().min(other.shingles.len()), self.shingles.len().max(other.shingles.len()));
+        let (few, many) = (
+            self.shingles.len().min(other.shingles.len()),
+            self.shingles.len().max(other.shingles.len()),
+        );
         if (few as f64) < SAME * many as f64 || few == 0 {
             return false;
         }
@@ -149,20 +155,34 @@ mod tests {
                  and arrive after {days} working days at the latest, which the partner promises to us and we to you."
             )
         };
-        let texts = [form("Norway", 5, "well"), form("Sweden", 5, "well"), form("Norway", 7, "well"), form("Norway", 5, "fully")];
+        let texts = [
+            form("Norway", 5, "well"),
+            form("Sweden", 5, "well"),
+            form("Norway", 7, "well"),
+            form("Norway", 5, "fully"),
+        ];
         let passages = |asked: &[&str]| {
-            let all = texts.iter().enumerate().map(|(n, text)| passage(n as u128, n as u128, 0.5, "", text));
+            let all = texts
+                .iter()
+                .enumerate()
+                .map(|(n, text)| passage(n as u128, n as u128, 0.5, "", text));
             let asked: Vec<String> = asked.iter().map(|&word| word.to_owned()).collect();
             ids(&merged(all.collect(), &asked))
         };
-        assert_eq!(passages(&["norway"]), [0, 1, 2], "the fourth differs in a word that nobody asked for");
+        assert_eq!(
+            passages(&["norway"]),
+            [0, 1, 2],
+            "the fourth differs in a word that nobody asked for"
+        );
         assert_eq!(passages(&["fully"]), [0, 1, 2, 3]);
     }
 
     #[test]
     fn the_fourth_passage_of_a_page_waits_for_others_unless_it_is_clearly_better() {
         let of = |rest: f64| {
-            let mut all: Vec<Passage> = (0..5).map(|n| passage(n, 1, 0.9 - 0.01 * n as f64, "", &format!("text {n}"))).collect();
+            let mut all: Vec<Passage> = (0..5)
+                .map(|n| passage(n, 1, 0.9 - 0.01 * n as f64, "", &format!("text {n}")))
+                .collect();
             all.push(passage(5, 2, rest, "", "other"));
             ids(&spread(all))
         };

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use testkit::Kit;
 
 fn page(customer: &Customer, path: &str, language: &str, structured: &[(&str, Value)]) -> FetchedPage {
-    let structured = structured.iter().map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()));
+    let structured = structured
+        .iter()
+        .map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()));
     FetchedPage {
         url: format!("https://{}/{path}", customer.domain),
         canonical: None,
@@ -50,7 +52,11 @@ async fn publish(kit: &Kit, customer: &Customer, rows: &[Row<'_>]) {
 
 async fn words(kit: &Kit, customer: &Customer, question: &str) -> Vec<Passage> {
     let searcher = Searcher::new(kit.db.clone(), None).await.unwrap();
-    searcher.search(customer, question, Mode::Lexical, 20).await.unwrap().passages
+    searcher
+        .search(customer, question, Mode::Lexical, 20)
+        .await
+        .unwrap()
+        .passages
 }
 
 const ROWS: [Row; 4] = [
@@ -88,7 +94,11 @@ async fn words_rank_by_bm25_with_the_customer_s_own_counts() {
     for (passage, (title, rank)) in found.iter().zip(expected) {
         assert_eq!(passage.title, title);
         let relative = rank / expected[0].1;
-        assert!((passage.lexical - relative).abs() < 1e-6, "{title}: {} for {relative}", passage.lexical);
+        assert!(
+            (passage.lexical - relative).abs() < 1e-6,
+            "{title}: {} for {relative}",
+            passage.lexical
+        );
     }
     let coverage: Vec<f64> = found.iter().map(|p| p.coverage).collect();
     assert_eq!(coverage[0], 1.0, "b has both words");
@@ -111,7 +121,10 @@ async fn counts_follow_what_is_taken_out_and_put_back() {
     tx.commit().await.unwrap();
     let without = rarity().await;
     assert_eq!((before.0, without.0), (2, 1));
-    assert!(without.1 > before.1, "a word of one chunk in three is rarer than one of two in four");
+    assert!(
+        without.1 > before.1,
+        "a word of one chunk in three is rarer than one of two in four"
+    );
     let tx = kit.db.tenant(&customer).await.unwrap();
     domain::pages::removal::restore(&tx, id).await.unwrap();
     tx.commit().await.unwrap();
@@ -123,16 +136,36 @@ async fn each_chunk_is_asked_in_its_own_language() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let rows = [
-        ("en", "en", "Shipping", "The parcels die hard and arrive within two days.", 20),
-        ("de", "de", "Versand", "Lieferungen kommen innerhalb von zwei Tagen an.", 20),
+        (
+            "en",
+            "en",
+            "Shipping",
+            "The parcels die hard and arrive within two days.",
+            20,
+        ),
+        (
+            "de",
+            "de",
+            "Versand",
+            "Lieferungen kommen innerhalb von zwei Tagen an.",
+            20,
+        ),
         ("ja", "ja", "配送", "XR-7741 配送", 20),
     ];
     publish(&kit, &customer, &rows).await;
     let found = words(&kit, &customer, "die Lieferung innerhalb von zwei Tagen").await;
     assert_eq!(found[0].title, "de");
-    assert_eq!((found[0].coverage, found[0].lexical), (1.0, 1.0), "stems and little words are German");
+    assert_eq!(
+        (found[0].coverage, found[0].lexical),
+        (1.0, 1.0),
+        "stems and little words are German"
+    );
     let english = found.iter().find(|p| p.title == "en").unwrap();
-    assert!(english.lexical < 0.3, "a word that only looks the same: {}", english.lexical);
+    assert!(
+        english.lexical < 0.3,
+        "a word that only looks the same: {}",
+        english.lexical
+    );
     assert_eq!(words(&kit, &customer, "when do parcels arrive").await[0].title, "en");
     assert_eq!(words(&kit, &customer, "XR-7741").await[0].title, "ja");
 }
@@ -143,7 +176,12 @@ async fn of_a_question_of_many_words_the_longest_count_and_odd_ones_do_no_harm()
     let customer = kit.customer("a.example").await;
     let listed: Vec<String> = (0..40).map(|n| format!("w{}{n}", "o".repeat(n))).collect();
     let all = listed.join(" ");
-    publish(&kit, &customer, &[("all", "en", "", &all, 40), ("first", "en", "", &listed[0], 10)]).await;
+    publish(
+        &kit,
+        &customer,
+        &[("all", "en", "", &all, 40), ("first", "en", "", &listed[0], 10)],
+    )
+    .await;
     let found = words(&kit, &customer, &all).await;
     assert_eq!((found.len(), found[0].title.as_str()), (1, "all"));
     assert_eq!(found[0].coverage, 1.0);
@@ -169,7 +207,8 @@ async fn fill(kit: &Kit, customer: &Customer, chunks: i64, vector: &str) {
 }
 
 /// A unit vector near the first axis, the nearer the smaller `n` is.
-const NEAR: &str = "(SELECT array_agg(CASE i WHEN 1 THEN 1 WHEN 2 + n % 300 THEN {far} + n / 100000.0 ELSE 0 END ORDER BY i)
+const NEAR: &str =
+    "(SELECT array_agg(CASE i WHEN 1 THEN 1 WHEN 2 + n % 300 THEN {far} + n / 100000.0 ELSE 0 END ORDER BY i)
   FROM generate_series(1, 384) i)::real[]::vector::halfvec";
 
 #[tokio::test]
@@ -179,11 +218,25 @@ async fn the_vector_index_serves_large_customers_only_and_finds_all_that_is_thei
     let (large, small) = (kit.customer("large.example").await, kit.customer("small.example").await);
     // The other customer's chunks are all nearer to the question than the own ones, and more than the index looks at in one go.
     fill(&kit, &small, 600, &NEAR.replace("{far}", "0.1")).await;
-    fill(&kit, &large, EXACT_LIMIT + 40, &format!("CASE WHEN n <= 40 THEN {} END", NEAR.replace("{far}", "0.5"))).await;
+    fill(
+        &kit,
+        &large,
+        EXACT_LIMIT + 40,
+        &format!("CASE WHEN n <= 40 THEN {} END", NEAR.replace("{far}", "0.5")),
+    )
+    .await;
     let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
     owner.execute_unprepared("ANALYZE page_embeddings").await.unwrap();
-    let searcher = Searcher::new(kit.db.clone(), Some(std::sync::Arc::new(FirstAxis::default()))).await.unwrap();
-    let search = async |customer: &Customer| searcher.search(customer, "chunk", Mode::Vector, 100).await.unwrap().passages;
+    let searcher = Searcher::new(kit.db.clone(), Some(std::sync::Arc::new(FirstAxis::default())))
+        .await
+        .unwrap();
+    let search = async |customer: &Customer| {
+        searcher
+            .search(customer, "chunk", Mode::Vector, 100)
+            .await
+            .unwrap()
+            .passages
+    };
     assert_eq!(search(&small).await.len(), 60);
     assert_eq!(kit.count(SCANS).await, 0);
     let found = search(&large).await;
@@ -191,7 +244,10 @@ async fn the_vector_index_serves_large_customers_only_and_finds_all_that_is_thei
     let ordinals: Vec<i32> = found.iter().map(|p| p.ordinal).collect();
     assert_eq!(ordinals[..5], [1, 2, 3, 4, 5]);
     // Statistics are told when a connection has time.
-    testkit::eventually("a scan of the vector index", async || (kit.count(SCANS).await > 0).then_some(())).await;
+    testkit::eventually("a scan of the vector index", async || {
+        (kit.count(SCANS).await > 0).then_some(())
+    })
+    .await;
 }
 
 /// A model for which every text is the first axis, under the local model's name.
@@ -231,14 +287,30 @@ async fn structured_data_waits_with_its_page_and_a_change_of_it_makes_the_page_w
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let tx = kit.db.tenant(&customer).await.unwrap();
-    let faq = |answer: &str| ("faq", json!({ "questions": [{ "question": "Why?", "answer": answer }] }));
-    let stored = store::save(&tx, &page(&customer, "p", "en", &[faq("Because."), ("article", json!({}))])).await.unwrap();
+    let faq = |answer: &str| {
+        (
+            "faq",
+            json!({ "questions": [{ "question": "Why?", "answer": answer }] }),
+        )
+    };
+    let stored = store::save(
+        &tx,
+        &page(&customer, "p", "en", &[faq("Because."), ("article", json!({}))]),
+    )
+    .await
+    .unwrap();
     let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
     assert_eq!(pending.extracted, json!([{ "kind": "faq", "data": faq("Because.").1 }]));
-    let chunk = NewChunk { kind: Kind::Faq, text: "Because.".into(), ..NewChunk::default() };
+    let chunk = NewChunk {
+        kind: Kind::Faq,
+        text: "Because.".into(),
+        ..NewChunk::default()
+    };
     index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
     assert!(index::pending(&tx, stored.id, false).await.unwrap().is_none());
-    store::save(&tx, &page(&customer, "p", "en", &[faq("For a reason.")])).await.unwrap();
+    store::save(&tx, &page(&customer, "p", "en", &[faq("For a reason.")]))
+        .await
+        .unwrap();
     let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
     assert_eq!(pending.extracted[0]["data"]["questions"][0]["answer"], "For a reason.");
 }

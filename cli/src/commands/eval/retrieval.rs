@@ -2,6 +2,7 @@
 use anyhow::{Context as _, Result, ensure};
 use domain::{
     config::{Config, cache_dir, environment},
+    language::detect,
     pages::{
         index::{self, NewChunk},
         store::{self, FetchedPage},
@@ -159,6 +160,7 @@ async fn load(
         by_unit.entry(&chunk.unit).or_default().push(&chunk.text);
     }
     let mut units = HashMap::new();
+    let language = language(chunks);
     let all: Vec<_> = by_unit.into_iter().collect();
     for group in all.chunks(TOGETHER) {
         let texts: Vec<String> = group
@@ -168,7 +170,7 @@ async fn load(
         let mut vectors = embedder.embed(Kind::Passage, &texts).await?.into_iter();
         let tx = db.tenant(customer).await?;
         for (unit, texts) in group {
-            let stored = store::save(&tx, &page(unit, texts)).await?;
+            let stored = store::save(&tx, &page(unit, texts, language)).await?;
             let pending = index::pending(&tx, stored.id, true)
                 .await?
                 .context("a stored page is pending")?;
@@ -194,12 +196,24 @@ async fn load(
     Ok(units)
 }
 
-fn page(unit: &str, texts: &[&str]) -> FetchedPage {
+/// The language of most texts, as a site's pages would say.
+fn language(chunks: &[Chunk]) -> &'static str {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for locale in chunks.iter().filter_map(|chunk| detect(&chunk.text)) {
+        *counts.entry(locale.code()).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(_, n)| *n)
+        .map_or("en", |(code, _)| code)
+}
+
+fn page(unit: &str, texts: &[&str], language: &str) -> FetchedPage {
     FetchedPage {
         url: format!("https://scratch.example/{unit}"),
         canonical: None,
         title: unit.to_owned(),
-        language: Some("en".into()),
+        language: Some(language.to_owned()),
         markdown: texts.join("\n\n"),
         status: 200,
         etag: None,
