@@ -154,7 +154,7 @@ const MARKS: [(Locale, &str, &str); 8] = [
         "ßäöü",
         "der das den dem des ein eine einen einem einer ist sind war habe haben hat hast kann kannst können könnt ich du ihr \
          ihre ihren sie wir wie wo wann warum welche welcher welches wer wieviel viel lange kostet und oder mit für auf \
-         zum zur bei nicht auch gibt es noch man meine mein meinen bitte danke guten tag morgen tschüss",
+         zum zur bei nicht auch gibt es noch man meine mein meinen bitte danke vielen dank gern guten tag morgen tschüss",
     ),
     (
         Locale::Fr,

@@ -50,6 +50,7 @@ struct Total {
 
 /// Use by day, oldest first; days without any are left out.
 #[derive(Debug, Object)]
+#[oai(rename = "UsageByDay")]
 struct Usage {
     days: Vec<Day>,
     total: Total,

@@ -218,7 +218,7 @@ async fn metrics_are_for_the_operator_and_this_machine() {
         text
     };
     assert!(read("x-forwarded-for: 192.0.2.7\r\n").await.starts_with("HTTP/1.1 401"));
-    app.post("/api/chat", &json!({ "message": "Hello?" }))
+    app.post("/api/chat", &json!({ "message": "Do you rent boats?" }))
         .bearer(&app.key)
         .send()
         .await
