@@ -3,11 +3,12 @@
 use super::{
     answerer::{Answerer, Question},
     conversation::Turn,
-    small_talk, standalone,
+    small_talk, spelling, standalone,
 };
 use crate::{
     Error, Result,
     language::{self, Locale},
+    retrieval::Passage,
     tenancy::{AssistantSettings, Customer},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Asked {
     pub locale: Option<Locale>,
     /// The turns before, oldest first.
     pub history: Vec<Turn>,
+    /// Its slips of the keyboard have been mended.
+    pub mended: bool,
 }
 
 impl Asked {
@@ -32,7 +35,18 @@ impl Asked {
             meant: text.to_owned(),
             locale: language::choose(text, std::iter::empty(), locale),
             history: Vec::new(),
+            mended: false,
         }
+    }
+
+    /// The same with its slips of the keyboard mended by the words of these passages; none if there are none, or no more.
+    pub fn mended(&self, passages: &[Passage]) -> Option<Self> {
+        let meant = spelling::mended(&self.meant, passages).filter(|_| !self.mended)?;
+        Some(Self {
+            meant,
+            mended: true,
+            ..self.clone()
+        })
     }
 
     /// The question by itself, if it had to be made.
@@ -77,6 +91,7 @@ impl Answerer {
             meant: meant.unwrap_or_else(|| said.to_owned()),
             locale,
             history,
+            mended: false,
         }
     }
 }
