@@ -109,6 +109,8 @@ const listen = async () => {
             const box = personal(data.message);
             if (box) {
               say(box);
+              // Whoever waits for it should see it, wherever the log was left.
+              log.scrollTop = log.scrollHeight;
               announce(`${data.message.name || t.person}: ${data.message.text.replace(/[*`#]/g, '')}`);
             }
           } else if (event === 'state') {

@@ -148,14 +148,14 @@ fn name_of(customer: &Customer, name: Option<&str>) -> Result<String> {
     if name.chars().any(char::is_control) {
         return Err(Error::invalid("name", "must be one line of text"));
     }
+    if name == customer.name {
+        return Ok(name.chars().take(LONGEST_NAME).collect());
+    }
     if name.chars().count() > LONGEST_NAME {
-        return match customer.name == name {
-            true => Ok(name.chars().take(LONGEST_NAME).collect()),
-            false => Err(Error::invalid(
-                "name",
-                format!("must have at most {LONGEST_NAME} characters"),
-            )),
-        };
+        return Err(Error::invalid(
+            "name",
+            format!("must have at most {LONGEST_NAME} characters"),
+        ));
     }
     Ok(name.to_owned())
 }
