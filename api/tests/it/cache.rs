@@ -144,7 +144,7 @@ async fn the_same_key_warms_once_and_tells_the_same() {
     assert_eq!(warm("once", json!([QUESTION])).await.expect(202), first);
     let other = warm("once", json!(["Something else?"])).await;
     assert_eq!(other.problem(422), "idempotency_key_reused");
-    for wrong in [json!([]), json!(vec!["x"; 101]), json!("x"), json!([1])] {
+    for wrong in [json!([]), json!(vec!["x"; 101]), json!("x"), json!([{}])] {
         assert_eq!(warm("wrong", wrong).await.problem(400), "invalid_request");
     }
     let nobody = app
