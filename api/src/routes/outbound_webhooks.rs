@@ -54,7 +54,7 @@ impl From<outbound_webhook::Model> for Webhook {
 
 /// A webhook with its secret.
 #[derive(Debug, Object)]
-struct NewlyMade {
+struct WebhookWithSecret {
     id: Uuid,
     url: String,
     events: Vec<String>,
@@ -106,7 +106,7 @@ impl From<webhooks::Delivery> for Delivery {
 enum Made {
     /// The webhook, with its secret for the only time.
     #[oai(status = 201)]
-    Created(Json<NewlyMade>),
+    Created(Json<WebhookWithSecret>),
 }
 
 #[derive(ApiResponse)]
@@ -165,7 +165,7 @@ impl Api {
         let tx = context.db.tenant(&caller.customer).await?;
         let (row, secret) = webhooks::create(&tx, &context.vault, &new, by(&caller, &actor)).await?;
         tx.commit().await?;
-        Ok(Made::Created(Json(NewlyMade {
+        Ok(Made::Created(Json(WebhookWithSecret {
             id: row.id,
             url: row.url,
             events: row.events,
