@@ -39,7 +39,10 @@ impl Obedient {
     /// Starts the provider.
     #[expect(clippy::disallowed_methods, reason = "the task ends with the provider")]
     pub async fn start() -> Self {
-        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a loopback port");
+        let acceptor = TcpListener::bind("127.0.0.1:0")
+            .into_acceptor()
+            .await
+            .expect("a loopback port");
         let address = acceptor
             .local_addr()
             .into_iter()
@@ -96,16 +99,26 @@ impl Endpoint for Model {
         lock(&self.0.said).clone_from(&said);
         // As tokens come: in small pieces, cut anywhere.
         let letters: Vec<char> = said.chars().collect();
-        let delta = |piece: &[char]| json!({ "choices": [{ "delta": { "content": piece.iter().collect::<String>() } }] });
-        let mut stream: String = letters.chunks(4).map(|piece| format!("data: {}\n\n", delta(piece))).collect();
+        let delta =
+            |piece: &[char]| json!({ "choices": [{ "delta": { "content": piece.iter().collect::<String>() } }] });
+        let mut stream: String = letters
+            .chunks(4)
+            .map(|piece| format!("data: {}\n\n", delta(piece)))
+            .collect();
         let call = json!([{ "index": 0, "function": { "name": "refund", "arguments": "{}" } }]);
         if said.contains("tool") {
-            stream.push_str(&format!("data: {}\n\n", json!({ "choices": [{ "delta": { "tool_calls": call } }] })));
+            stream.push_str(&format!(
+                "data: {}\n\n",
+                json!({ "choices": [{ "delta": { "tool_calls": call } }] })
+            ));
         }
         let end = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
         let usage = json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": letters.len() } });
         stream.push_str(&format!("data: {end}\n\ndata: {usage}\n\ndata: [DONE]\n\n"));
-        Ok(Response::builder().content_type("text/event-stream").body(stream).into_response())
+        Ok(Response::builder()
+            .content_type("text/event-stream")
+            .body(stream)
+            .into_response())
     }
 }
 
@@ -115,7 +128,11 @@ fn answer(body: &Value, orders: &Orders) -> String {
     let content = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
     let all: Vec<String> = messages.iter().map(content).collect();
     let system = all.first().cloned().unwrap_or_default();
-    let mark = system.split('"').find_map(|part| part.strip_suffix('|')).unwrap_or("the mark").to_owned();
+    let mark = system
+        .split('"')
+        .find_map(|part| part.strip_suffix('|'))
+        .unwrap_or("the mark")
+        .to_owned();
     let read = letters(&all.join("\n").replace(&format!("{mark}|"), " "));
     if orders.possessed || read.contains(&letters(&orders.trigger)) {
         let last = all.last().cloned().unwrap_or_default();
@@ -128,11 +145,22 @@ fn answer(body: &Value, orders: &Orders) -> String {
             .replace("{mark}", &mark);
     }
     let passage = all.last().cloned().unwrap_or_default();
-    let lines = passage.lines().filter_map(|line| line.strip_prefix(&format!("{mark}| ")));
-    let text = lines.into_iter().find(|line| line.contains('.')).and_then(|line| line.split(". ").next());
-    text.map_or_else(|| "NO_ANSWER".to_owned(), |text| format!("{} [1].", text.trim_end_matches('.')))
+    let lines = passage
+        .lines()
+        .filter_map(|line| line.strip_prefix(&format!("{mark}| ")));
+    let text = lines
+        .into_iter()
+        .find(|line| line.contains('.'))
+        .and_then(|line| line.split(". ").next());
+    text.map_or_else(
+        || "NO_ANSWER".to_owned(),
+        |text| format!("{} [1].", text.trim_end_matches('.')),
+    )
 }
 
 fn letters(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }

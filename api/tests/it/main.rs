@@ -20,6 +20,7 @@ mod jobs;
 mod model_calls;
 mod outbound_webhooks;
 mod people;
+mod privacy;
 mod problems;
 mod queue;
 mod schedules;

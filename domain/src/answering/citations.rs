@@ -114,8 +114,13 @@ pub(super) async fn note(tx: &TenantTx, answer: &Answer, removed: &Removed) -> R
         let values = [answer.message.into(), serde_json::to_value(removed)?.into()];
         tx.execute_raw(sql(REMOVED, values)).await?;
     }
-    let cited = answer.sources.iter().filter(|s| answer.text.contains(&format!("[{}]", s.n)));
-    let cited: Vec<Value> = cited.map(|s| json!({ "page": s.page, "version": s.page_version })).collect();
+    let cited = answer
+        .sources
+        .iter()
+        .filter(|s| answer.text.contains(&format!("[{}]", s.n)));
+    let cited: Vec<Value> = cited
+        .map(|s| json!({ "page": s.page, "version": s.page_version }))
+        .collect();
     if !cited.is_empty() && !answer.refused() {
         let values = [answer.message.into(), Value::from(cited).into()];
         tx.execute_raw(sql(CITED, values)).await?;

@@ -22,17 +22,36 @@ impl Answerer {
         prompt: &Prompt,
     ) -> Result<Judge> {
         let settings = AssistantSettings::of(customer);
-        let urls = shown.iter().map(|p| p.url.as_str()).chain(settings.contact_url.as_deref());
+        let urls = shown
+            .iter()
+            .map(|p| p.url.as_str())
+            .chain(settings.contact_url.as_deref());
         let links = self.links(customer, urls).await?;
-        let contacts = [settings.name, settings.contact_email, settings.contact_url].into_iter().flatten();
-        let trusted: Vec<String> = contacts.chain([customer.name.clone(), customer.domain.clone()]).collect();
-        Ok(Judge::new(&asked.said, shown, &trusted.join("\n"), links, prompt.instructions(), &prompt.mark))
+        let contacts = [settings.name, settings.contact_email, settings.contact_url]
+            .into_iter()
+            .flatten();
+        let trusted: Vec<String> = contacts
+            .chain([customer.name.clone(), customer.domain.clone()])
+            .collect();
+        Ok(Judge::new(
+            &asked.said,
+            shown,
+            &trusted.join("\n"),
+            links,
+            prompt.instructions(),
+            &prompt.mark,
+        ))
     }
 
     /// A quotation whose links lead to its sources and to the customer's hosts.
     pub(super) async fn led_home(&self, customer: &Customer, quoted: Written) -> Result<Written> {
-        let links = self.links(customer, quoted.sources.iter().map(|s| s.url.as_str())).await?;
-        Ok(Written { text: ground::quoted(&quoted.text, &links), ..quoted })
+        let links = self
+            .links(customer, quoted.sources.iter().map(|s| s.url.as_str()))
+            .await?;
+        Ok(Written {
+            text: ground::quoted(&quoted.text, &links),
+            ..quoted
+        })
     }
 
     async fn links<'a>(&self, customer: &Customer, sources: impl Iterator<Item = &'a str> + Send) -> Result<Links> {

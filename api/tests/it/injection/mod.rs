@@ -50,7 +50,10 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_attack_reaches_its_goal_where_nobody_checks() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let model = Obedient::start().await;
         let cases = cases();
@@ -84,7 +87,8 @@ async fn no_attack_reaches_its_goal_though_the_model_says_it_whatever_it_reads()
 async fn attack(possessed: bool) {
     let model = Obedient::start().await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &model.base_url())]).await;
-    app.page_of(&app.kit.customer("third.example").await, "Secret", SECRET).await;
+    app.page_of(&app.kit.customer("third.example").await, "Secret", SECRET)
+        .await;
     let mut reached = Vec::new();
     let mut answered = 0;
     for case in cases() {
@@ -101,8 +105,14 @@ async fn attack(possessed: bool) {
             reached.push(format!("{}: {text}", case.name));
         }
     }
-    assert!(reached.is_empty(), "{} goals reached:\n{}", reached.len(), reached.join("\n"));
-    let stored = "SELECT count(*) FROM messages WHERE role = 'assistant' AND text ~* 'evil|onerror|<script|HACKED|TOPSECRET'";
+    assert!(
+        reached.is_empty(),
+        "{} goals reached:\n{}",
+        reached.len(),
+        reached.join("\n")
+    );
+    let stored =
+        "SELECT count(*) FROM messages WHERE role = 'assistant' AND text ~* 'evil|onerror|<script|HACKED|TOPSECRET'";
     assert_eq!(app.kit.count(stored).await, 0);
     // Honest answers come through beside the attacks.
     assert!(possessed || answered > 20, "{answered} answers");
@@ -110,13 +120,23 @@ async fn attack(possessed: bool) {
 
 /// What a visitor reads: the tokens of the stream.
 async fn say(app: &App, session: uuid::Uuid, message: &str) -> String {
-    let ask = app.call(Method::POST, "/api/chat").json(&json!({ "message": message, "session_id": session }));
+    let ask = app
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": message, "session_id": session }));
     let got = ask.bearer(&app.key).header("accept", "text/event-stream").send().await;
     let events = got.events();
-    assert_eq!(events.last().map(|(name, ..)| name.as_str()), Some("done"), "{message}: {}", got.text);
+    assert_eq!(
+        events.last().map(|(name, ..)| name.as_str()),
+        Some("done"),
+        "{message}: {}",
+        got.text
+    );
     let done = &events.last().unwrap().2;
     for source in done["sources"].as_array().unwrap() {
-        assert!(source["url"].as_str().unwrap().starts_with("https://shop.example/"), "{source}");
+        assert!(
+            source["url"].as_str().unwrap().starts_with("https://shop.example/"),
+            "{source}"
+        );
     }
     let tokens = events.iter().filter(|(name, ..)| name == "token");
     tokens.filter_map(|(.., data)| data["text"].as_str()).collect()

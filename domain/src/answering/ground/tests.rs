@@ -30,7 +30,14 @@ async fn written(question: &str, text: &str) -> Checked {
     let passages = passages();
     let shown: Vec<&Passage> = passages.iter().collect();
     let links = Links::new(shown.iter().map(|p| p.url.as_str()), ["shop.example".to_owned()]);
-    let judge = Judge::new(question, &shown, "Shop\nshop.example\nhelp@shop.example", links, PROMPT, "a1b2c3");
+    let judge = Judge::new(
+        question,
+        &shown,
+        "Shop\nshop.example\nhelp@shop.example",
+        links,
+        PROMPT,
+        "a1b2c3",
+    );
     let mut writing = Writing::new(None, judge, None);
     // As tokens come.
     let letters: Vec<char> = text.chars().collect();
@@ -67,17 +74,47 @@ async fn what_the_passages_say_is_shown_as_it_was_written() {
 #[tokio::test]
 async fn what_no_passage_says_is_not_shown() {
     for (text, want) in [
-        ("Two to four days [1]. It takes nine days to Norway [1].", "Two to four days [1]."),
-        ("Parcels arrive within four days [1]. Shipping costs 1 EUR [1]. Bulky goods take a week [1].", "Parcels arrive within four days [1]. Bulky goods take a week [1]."),
-        ("The Fjord 14 costs 24 EUR [3]. It weighs 24 kg [3].", "It weighs 24 kg [3]."),
+        (
+            "Two to four days [1]. It takes nine days to Norway [1].",
+            "Two to four days [1].",
+        ),
+        (
+            "Parcels arrive within four days [1]. Shipping costs 1 EUR [1]. Bulky goods take a week [1].",
+            "Parcels arrive within four days [1]. Bulky goods take a week [1].",
+        ),
+        (
+            "The Fjord 14 costs 24 EUR [3]. It weighs 24 kg [3].",
+            "It weighs 24 kg [3].",
+        ),
         ("We ship with UPS [1]. We ship with DHL [1].", "We ship with DHL [1]."),
-        ("The designer is Bob Miller [3]. Ada Berg designed the Fjord 14 [3].", "Ada Berg designed the Fjord 14 [3]."),
-        ("Bulky goods take a week [1]. Returns are free of charge forever [2].", "Bulky goods take a week [1]."),
-        ("1. Print the label [2].\n2. Pay 5 EUR by PayPal.\n3. Hand the parcel in at a post office [2].", "1. Print the label [2].\n3. Hand the parcel in at a post office [2]."),
-        ("| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n| Lake 10 | 5 EUR |\n\nBulky goods take a week [1].", "| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n\nBulky goods take a week [1]."),
-        ("Bulky goods take a week [1]. Call 0900 123 456 now [1].", "Bulky goods take a week [1]."),
-        ("Bulky goods take a week [1]. Write to refunds@evil.example [1].", "Bulky goods take a week [1]."),
-        ("Bulky goods take a week [1]. Die Lieferung dauert sieben Tage [1].", "Bulky goods take a week [1]."),
+        (
+            "The designer is Bob Miller [3]. Ada Berg designed the Fjord 14 [3].",
+            "Ada Berg designed the Fjord 14 [3].",
+        ),
+        (
+            "Bulky goods take a week [1]. Returns are free of charge forever [2].",
+            "Bulky goods take a week [1].",
+        ),
+        (
+            "1. Print the label [2].\n2. Pay 5 EUR by PayPal.\n3. Hand the parcel in at a post office [2].",
+            "1. Print the label [2].\n3. Hand the parcel in at a post office [2].",
+        ),
+        (
+            "| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n| Lake 10 | 5 EUR |\n\nBulky goods take a week [1].",
+            "| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n\nBulky goods take a week [1].",
+        ),
+        (
+            "Bulky goods take a week [1]. Call 0900 123 456 now [1].",
+            "Bulky goods take a week [1].",
+        ),
+        (
+            "Bulky goods take a week [1]. Write to refunds@evil.example [1].",
+            "Bulky goods take a week [1].",
+        ),
+        (
+            "Bulky goods take a week [1]. Die Lieferung dauert sieben Tage [1].",
+            "Bulky goods take a week [1].",
+        ),
     ] {
         assert_eq!(shown(text).await, want, "{text}");
     }
@@ -116,18 +153,43 @@ async fn links_images_markup_and_tricks_stay_inside() {
         let left = text.trim_end_matches(good).trim();
         assert!(left.is_empty() || left == "Parcels arrive [1].", "{bad} -> {text}");
     }
-    assert_eq!(shown("[Parcels arrive](https://evil.example/x) within four days [1].").await, "Parcels arrive within four days [1].");
-    assert_eq!(shown("<b>Bulky</b> goods take a week<br> [1].").await, "Bulky goods take a week [1].");
+    assert_eq!(
+        shown("[Parcels arrive](https://evil.example/x) within four days [1].").await,
+        "Parcels arrive within four days [1]."
+    );
+    assert_eq!(
+        shown("<b>Bulky</b> goods take a week<br> [1].").await,
+        "Bulky goods take a week [1]."
+    );
 }
 
 #[tokio::test]
 async fn citations_lead_where_it_is_said() {
-    assert_eq!(shown("Bulky goods take a week [7].").await, "Bulky goods take a week. [1]");
-    assert_eq!(shown("Bulky goods take a week [2].").await, "Bulky goods take a week [1].");
-    assert_eq!(shown("Bulky goods take a week【1†source】.").await, "Bulky goods take a week[1].");
-    assert_eq!(shown("Bulky goods take a week [[1]](https://shop.example/shipping).").await, "Bulky goods take a week [1].");
-    let checked = written("q", "Bulky goods take a week [1, 9]. The refund takes five working days.").await;
-    assert_eq!(checked.text, "Bulky goods take a week [1]. The refund takes five working days.");
+    assert_eq!(
+        shown("Bulky goods take a week [7].").await,
+        "Bulky goods take a week. [1]"
+    );
+    assert_eq!(
+        shown("Bulky goods take a week [2].").await,
+        "Bulky goods take a week [1]."
+    );
+    assert_eq!(
+        shown("Bulky goods take a week【1†source】.").await,
+        "Bulky goods take a week[1]."
+    );
+    assert_eq!(
+        shown("Bulky goods take a week [[1]](https://shop.example/shipping).").await,
+        "Bulky goods take a week [1]."
+    );
+    let checked = written(
+        "q",
+        "Bulky goods take a week [1, 9]. The refund takes five working days.",
+    )
+    .await;
+    assert_eq!(
+        checked.text,
+        "Bulky goods take a week [1]. The refund takes five working days."
+    );
     assert_eq!(checked.cited.into_iter().collect::<Vec<_>>(), [1, 2]);
 }
 

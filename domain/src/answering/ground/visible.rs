@@ -59,7 +59,15 @@ pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    text.split_inclusive(' ').map(|word| if word.is_ascii() { word.to_ascii_lowercase() } else { folded_word(word) }).collect()
+    text.split_inclusive(' ')
+        .map(|word| {
+            if word.is_ascii() {
+                word.to_ascii_lowercase()
+            } else {
+                folded_word(word)
+            }
+        })
+        .collect()
 }
 
 fn folded_word(text: &str) -> String {
@@ -70,8 +78,12 @@ fn folded_word(text: &str) -> String {
 
 /// Decimal digits of every script that the product meets, as ASCII.
 fn digit(c: char) -> char {
-    const ZEROS: [char; 8] = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{e50}'];
-    let value = ZEROS.iter().find_map(|zero| (c as u32).checked_sub(*zero as u32).filter(|n| *n < 10));
+    const ZEROS: [char; 8] = [
+        '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{be6}', '\u{e50}',
+    ];
+    let value = ZEROS
+        .iter()
+        .find_map(|zero| (c as u32).checked_sub(*zero as u32).filter(|n| *n < 10));
     value.and_then(|n| char::from_digit(n, 10)).unwrap_or(c)
 }
 
@@ -81,7 +93,10 @@ mod tests {
 
     #[test]
     fn hidden_characters_go_and_spelling_stays() {
-        assert_eq!(visible("e\u{200b}vi\u{202e}l\u{2060}.\u{e0041}ex\u{fe0f}ample"), "evil.example");
+        assert_eq!(
+            visible("e\u{200b}vi\u{202e}l\u{2060}.\u{e0041}ex\u{fe0f}ample"),
+            "evil.example"
+        );
         assert_eq!(visible("می\u{200c}خواهم"), "می\u{200c}خواهم");
         assert_eq!(visible("a\u{200d}b\r\n\u{2028}c\td"), "ab\n\nc\td");
     }

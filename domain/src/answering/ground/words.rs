@@ -74,7 +74,10 @@ fn carries(word: &str) -> bool {
     let length = word.chars().count();
     let short = if word.is_ascii() { length < 3 } else { length < 2 };
     let kana = word.chars().all(|c| matches!(c, '\u{3040}'..='\u{309f}'));
-    !short && !kana && !word.starts_with(|c: char| c.is_ascii_digit()) && !SMALL.iter().any(|(_, list)| list.contains(word))
+    !short
+        && !kana
+        && !word.starts_with(|c: char| c.is_ascii_digit())
+        && !SMALL.iter().any(|(_, list)| list.contains(word))
 }
 
 /// The meaningful words of a text, each once, in order.
@@ -112,7 +115,10 @@ impl Words {
             return true;
         }
         let stem = &word[..ends[ends.len().min(STEM) - 1]];
-        self.all.range(stem.to_owned()..).next().is_some_and(|next| next.starts_with(stem))
+        self.all
+            .range(stem.to_owned()..)
+            .next()
+            .is_some_and(|next| next.starts_with(stem))
     }
 }
 

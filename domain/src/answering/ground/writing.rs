@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{
     NO_ANSWER,
-    judge::{Judge, Reason, Verdict},
+    judge::{Judge, Reason, Verdict, marks},
     split::{Piece, Shape, Splitter},
     visible::visible_after,
 };
@@ -117,7 +117,7 @@ impl<'a> Writing<'a> {
         }
         // Lead-ins without anything behind them go unseen.
         if self.begun() && !self.marked {
-            let marks: String = self.cited.iter().take(3).map(|n| format!("[{n}]")).collect();
+            let marks = marks(self.cited.iter().copied().take(3));
             let apart = self.shown.ends_with("```") || self.shown.lines().last().is_some_and(|l| l.starts_with('|'));
             self.show(&format!("{}{marks}", if apart { "\n\n" } else { " " })).await;
         }
@@ -176,7 +176,16 @@ impl<'a> Writing<'a> {
 
     /// Lets the meaning decide where words don't tell.
     async fn decided(&self, verdict: Verdict) -> Verdict {
-        let Verdict::Unsure { text, on, claim, said, enough } = verdict else { return verdict };
+        let Verdict::Unsure {
+            text,
+            on,
+            claim,
+            said,
+            enough,
+        } = verdict
+        else {
+            return verdict;
+        };
         let texts: Vec<String> = said.into_iter().take(COMPARED).collect();
         let near = match self.searcher {
             Some(searcher) => searcher.nearness(&claim, &texts).await,
@@ -186,7 +195,11 @@ impl<'a> Writing<'a> {
             Ok(Some(near)) => near.into_iter().fold(0.0, f32::max) >= PARAPHRASE,
             Ok(None) | Err(_) => enough,
         };
-        if near { Verdict::Keep(text, on) } else { Verdict::Drop("unsupported") }
+        if near {
+            Verdict::Keep(text, on)
+        } else {
+            Verdict::Drop("unsupported")
+        }
     }
 
     async fn append(&mut self, lead: &str, text: &str) {
@@ -213,7 +226,11 @@ struct Lead {
 impl Lead {
     fn of(lead: &str) -> Self {
         let marker = lead.rsplit('\n').next().unwrap_or_default();
-        let marker = if lead.contains('\n') || !marker.trim().is_empty() { marker } else { "" };
+        let marker = if lead.contains('\n') || !marker.trim().is_empty() {
+            marker
+        } else {
+            ""
+        };
         Self {
             lines: lead.matches('\n').count().min(2),
             marker: marker.to_owned(),
@@ -233,7 +250,11 @@ impl Lead {
     fn before(&mut self, lead: &str, begun: bool) -> String {
         let own = Self::of(lead);
         let starts = own.lines > 0 || !own.marker.is_empty();
-        let marker = if starts { own.marker } else { std::mem::take(&mut self.marker) };
+        let marker = if starts {
+            own.marker
+        } else {
+            std::mem::take(&mut self.marker)
+        };
         let lines = self.lines.max(own.lines);
         match (begun, lines) {
             (false, _) => marker.trim_start().to_owned(),

@@ -1,0 +1,128 @@
+//! Code and tables of an answer: their lines and rows are judged one by one.
+use std::collections::BTreeSet;
+
+use super::{
+    facts::Facts,
+    html,
+    judge::{Judge, Reason, Verdict, Weight},
+    links,
+    read::{Claim, squeezed},
+};
+
+impl Judge {
+    /// Lines of code stand in a passage, or are made of its words.
+    pub(super) fn code(&self, body: &str, removed: &mut dyn FnMut(Reason)) -> Verdict {
+        let lines: Vec<&str> = body.lines().collect();
+        let Some((fence, rest)) = lines.split_first() else {
+            return Verdict::Drop("unsupported");
+        };
+        let rest = match rest.split_last() {
+            Some((last, inner)) if last.trim_start().starts_with(&fence[..3]) => inner,
+            _ => rest,
+        };
+        let kept: Vec<&str> = rest
+            .iter()
+            .copied()
+            .filter(|line| line.trim().is_empty() || self.code_line(line))
+            .collect();
+        let (all, left) = (
+            rest.iter().filter(|l| !l.trim().is_empty()).count(),
+            kept.iter().filter(|l| !l.trim().is_empty()).count(),
+        );
+        if left == 0 || left * 2 < all {
+            return Verdict::Drop("unsupported");
+        }
+        (left..all).for_each(|_| removed("unsupported"));
+        let info: String = fence[3..]
+            .trim_start_matches('`')
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '#'))
+            .take(20)
+            .collect();
+        let on = self.nearest(&Claim::of(&kept.join(" "), None)).into_iter().collect();
+        Verdict::Keep(format!("```{info}\n{}\n```", kept.join("\n")), on)
+    }
+
+    fn code_line(&self, line: &str) -> bool {
+        let literal = squeezed(line);
+        if self.passages.iter().any(|p| p.code.contains(&literal)) {
+            return true;
+        }
+        let addresses = links::found(line);
+        if html::plain(line, |_| false).as_deref() != Some(line) || addresses.iter().any(|a| !self.links.allow(a)) {
+            return false;
+        }
+        if self.passages.iter().any(|p| p.lines.contains(&literal)) {
+            return true;
+        }
+        let claim = Claim {
+            names: Vec::new(),
+            ..Claim::of(line, None)
+        };
+        let all: Vec<usize> = (1..=self.passages.len()).collect();
+        matches!(self.weigh(&claim, &all), Weight::Firm)
+    }
+
+    /// Rows that passages support, under the words of the header that they know.
+    pub(super) fn table(&self, body: &str, removed: &mut dyn FnMut(Reason)) -> Verdict {
+        let all: Vec<usize> = (1..=self.passages.len()).collect();
+        let mut rows = Vec::new();
+        let mut on = BTreeSet::new();
+        for (n, line) in body.lines().enumerate() {
+            if n == 1 && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '\t')) {
+                rows.push(line.to_owned());
+                continue;
+            }
+            let row = self.cleaned(line, removed).map(|text| self.cited(&text, removed));
+            let (text, cited) = match row {
+                Ok(row) => row,
+                Err(reason) => {
+                    removed(reason);
+                    continue;
+                }
+            };
+            if n == 0 {
+                rows.push(self.header(&text));
+                continue;
+            }
+            let claim = Claim {
+                names: Vec::new(),
+                ..Claim::of(&text, self.usual())
+            };
+            if claim.words.is_empty() && claim.facts.is_empty() {
+                continue;
+            }
+            match self.weigh(&claim, &all) {
+                Weight::Firm => {
+                    on.extend(if cited.is_empty() {
+                        self.nearest(&claim).into_iter().collect()
+                    } else {
+                        cited
+                    });
+                    rows.push(text);
+                }
+                Weight::Unsure(_) => removed("unsupported"),
+                Weight::Not(reason) => removed(reason),
+            }
+        }
+        if rows.len() < 3 {
+            Verdict::Drop("unsupported")
+        } else {
+            Verdict::Keep(rows.join("\n"), on.into_iter().collect())
+        }
+    }
+
+    fn header(&self, line: &str) -> String {
+        let known = |cell: &str| {
+            let claim = Claim::of(cell, None);
+            let all: Vec<&Facts> = self.passages.iter().map(|p| &p.facts).collect();
+            claim.facts.beyond(&all).is_none()
+                && claim
+                    .words
+                    .iter()
+                    .all(|w| self.passages.iter().any(|p| p.words.know(w)))
+        };
+        let cells = line.split('|').map(|cell| if known(cell) { cell } else { "  " });
+        cells.collect::<Vec<_>>().join("|")
+    }
+}

@@ -1,0 +1,114 @@
+//! Passages and sentences, read for what they say: words, names, facts.
+use std::collections::HashSet;
+
+use super::{
+    super::sentences,
+    dates,
+    facts::Facts,
+    judge::CITATION,
+    links::{self, LINK},
+    visible::folded,
+    words::{Words, content, language, tokens},
+};
+
+pattern!(WORD, r"\p{L}[\p{L}\p{M}'’-]*");
+
+/// A passage, read.
+pub struct Known {
+    pub words: Words,
+    pub facts: Facts,
+    pub sentences: Vec<String>,
+    pub code: HashSet<String>,
+    pub lines: HashSet<String>,
+    pub language: Option<&'static str>,
+}
+
+/// What a sentence says, read.
+pub struct Claim {
+    pub plain: String,
+    pub words: Vec<String>,
+    pub names: Vec<String>,
+    pub facts: Facts,
+    pub language: Option<&'static str>,
+}
+
+impl Known {
+    pub fn of(text: &str) -> Self {
+        let text = &text.replace("](mailto:", "] (").replace("](tel:", "] (");
+        let bare = LINK.replace_all(text, "$1");
+        let mut code = HashSet::new();
+        let mut fenced = false;
+        for line in text.lines() {
+            let fence = line.trim_start().starts_with("```");
+            fenced ^= fence;
+            if fenced && !fence {
+                code.insert(squeezed(line));
+            }
+            code.extend(line.split('`').skip(1).step_by(2).map(squeezed));
+        }
+        let sentences = text
+            .lines()
+            .flat_map(sentences::sentences)
+            .filter(|s| s.split_whitespace().count() > 1);
+        Self {
+            words: Words::of([bare.as_ref()]),
+            facts: Facts::told(text),
+            sentences: sentences.collect(),
+            code,
+            lines: text.lines().map(squeezed).collect(),
+            language: language(text),
+        }
+    }
+}
+
+impl Claim {
+    pub fn of(text: &str, usual: Option<&'static str>) -> Self {
+        let plain = CITATION.replace_all(text, "");
+        let plain = LINK.replace_all(&plain, "$1");
+        let plain: String = links::without(&plain)
+            .chars()
+            .filter(|c| !matches!(c, '*' | '`' | '|' | '#'))
+            .collect();
+        let language = language(&plain);
+        Self {
+            words: content(&plain),
+            // German writes every noun with a capital.
+            names: if language == Some("de") {
+                Vec::new()
+            } else {
+                names(&plain)
+            },
+            facts: Facts::claimed(text, language.or(usual)),
+            language,
+            plain,
+        }
+    }
+}
+
+/// Words with a capital that no sentence begins with; days and months are facts.
+fn names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for found in WORD.find_iter(text) {
+        let word = found.as_str();
+        let before = text[..found.start()].trim_end();
+        let begins = before.is_empty()
+            || before.ends_with([
+                '.', '!', '?', ':', '"', '“', '„', '«', '(', '-', '–', '•', '/', '>', ';',
+            ]);
+        let capital = word.starts_with(char::is_uppercase) && word.chars().count() > 1;
+        if capital && !begins && !content(word).is_empty() && dates::month(word).is_none() && dates::day(word).is_none()
+        {
+            names.push(folded(
+                word.trim_end_matches(['\'', '’', '-'])
+                    .trim_end_matches("'s")
+                    .trim_end_matches("’s"),
+            ));
+        }
+    }
+    names.iter().flat_map(|name| tokens(name)).collect()
+}
+
+/// A line as it is compared: without white space at its ends, and single spaces in it.
+pub fn squeezed(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
