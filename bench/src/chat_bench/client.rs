@@ -35,10 +35,17 @@ impl Caller {
 
     /// A call whose answer is JSON.
     pub async fn json(&self, method: Method, url: &str, token: &str, body: &Value) -> Result<Value> {
-        let response = self.0.request(request(method, url, token, "application/json", body)?).await?;
+        let response = self
+            .0
+            .request(request(method, url, token, "application/json", body)?)
+            .await?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();
-        ensure!(status.is_success(), "{url} answered {status}: {}", String::from_utf8_lossy(&bytes));
+        ensure!(
+            status.is_success(),
+            "{url} answered {status}: {}",
+            String::from_utf8_lossy(&bytes)
+        );
         Ok(serde_json::from_slice(&bytes)?)
     }
 
@@ -86,7 +93,11 @@ impl Caller {
 }
 
 fn request(method: Method, url: &str, token: &str, accept: &str, body: &Value) -> Result<Request<Full<Bytes>>> {
-    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let body = if body.is_null() {
+        Bytes::new()
+    } else {
+        Bytes::from(body.to_string())
+    };
     Ok(Request::builder()
         .method(method)
         .uri(url)

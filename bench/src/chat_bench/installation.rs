@@ -2,14 +2,7 @@
 use anyhow::{Context as _, Result, bail};
 use http::Method;
 use serde_json::{Value, json};
-use std::{
-    ffi::OsString,
-    fs::File,
-    net::TcpListener,
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{ffi::OsString, fs::File, net::TcpListener, path::Path, process::Stdio, time::Duration};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
@@ -97,11 +90,17 @@ impl Installation {
         let caller = Caller::new();
         let url = |path: &str| format!("{}{path}", self.url);
         let begun = Instant::now();
-        while caller.json(Method::GET, &url("/api/health/ready"), "", &Value::Null).await.is_err() {
+        while caller
+            .json(Method::GET, &url("/api/health/ready"), "", &Value::Null)
+            .await
+            .is_err()
+        {
             wait(begun, "the API").await?;
         }
         let customer = json!({ "name": "Benchmark", "domain": shop.host() });
-        let customer = caller.json(Method::POST, &url("/api/customers"), ADMIN, &customer).await?;
+        let customer = caller
+            .json(Method::POST, &url("/api/customers"), ADMIN, &customer)
+            .await?;
         let key = json!({ "customer_id": customer["id"], "name": "benchmark", "scopes": ["*"] });
         let key = caller.json(Method::POST, &url("/api/keys"), ADMIN, &key).await?;
         let key = key["key"].as_str().context("no key")?.to_owned();
@@ -109,10 +108,15 @@ impl Installation {
         caller.json(Method::POST, &url("/api/scrape"), &key, &scrape).await?;
         let begun = Instant::now();
         loop {
-            let jobs = caller.json(Method::GET, &url("/api/jobs?limit=100"), &key, &Value::Null).await?;
+            let jobs = caller
+                .json(Method::GET, &url("/api/jobs?limit=100"), &key, &Value::Null)
+                .await?;
             let states = jobs["items"].as_array().into_iter().flatten().map(|job| &job["state"]);
             let states: Vec<&str> = states.filter_map(Value::as_str).collect();
-            if let Some(bad) = states.iter().find(|state| matches!(**state, "failed" | "dead" | "cancelled")) {
+            if let Some(bad) = states
+                .iter()
+                .find(|state| matches!(**state, "failed" | "dead" | "cancelled"))
+            {
                 bail!("indexing the shop ended {bad}");
             }
             if states.len() > 1 && states.iter().all(|state| *state == "done") {

@@ -68,7 +68,10 @@ impl Service<Request<Incoming>> for Pages {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let path = request.uri().path();
-        let model = path.strip_prefix("/kayaks/").and_then(|n| n.parse().ok()).filter(|n| *n < self.0);
+        let model = path
+            .strip_prefix("/kayaks/")
+            .and_then(|n| n.parse().ok())
+            .filter(|n| *n < self.0);
         let page = match model {
             Some(model) => Some(kayak(model)),
             None if path == "/" => Some(list(self.0)),

@@ -21,7 +21,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::{Instant, sleep}};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 /// What the model says of every question; every page of the site says it as well, so that no check takes anything out.
 pub const ANSWER: &str = "It weighs 24 kg and is delivered within four working days [1]. ";
@@ -138,12 +143,20 @@ impl Shared {
         let end = || {
             let usage = json!({ "choices": [], "usage": { "prompt_tokens": 900, "completion_tokens": 14 } });
             let stop = json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
-            [format!("data: {stop}\n\n"), format!("data: {usage}\n\n"), "data: [DONE]\n\n".to_owned()].map(Bytes::from)
+            [
+                format!("data: {stop}\n\n"),
+                format!("data: {usage}\n\n"),
+                "data: [DONE]\n\n".to_owned(),
+            ]
+            .map(Bytes::from)
         };
         match manner {
             Manner::After(pause) => {
                 let said: Vec<Bytes> = words().chain(end()).collect();
-                stream::once(sleep(pause)).flat_map(move |()| stream::iter(said.clone())).map(whole).boxed()
+                stream::once(sleep(pause))
+                    .flat_map(move |()| stream::iter(said.clone()))
+                    .map(whole)
+                    .boxed()
             }
             Manner::Long(times) => {
                 let said: Vec<Bytes> = (0..times).map(|_| delta(ANSWER)).chain(end()).collect();

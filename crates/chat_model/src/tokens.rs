@@ -76,8 +76,14 @@ mod tests {
     #[test]
     fn it_is_near_to_what_a_tokenizer_counts() {
         let texts = [
-            ("Parcels arrive within two to four working days. Bulky goods take a week.", 18),
-            ("Pakete kommen innerhalb von zwei bis vier Werktagen an, Sperrgut braucht ungefähr eine Woche.", 21),
+            (
+                "Parcels arrive within two to four working days. Bulky goods take a week.",
+                18,
+            ),
+            (
+                "Pakete kommen innerhalb von zwei bis vier Werktagen an, Sperrgut braucht ungefähr eine Woche.",
+                21,
+            ),
             ("Paczki docierają w ciągu dwóch do czterech dni roboczych.", 19),
             ("Посылки приходят в течение двух-четырёх рабочих дней.", 16),
             ("包裹在两到四个工作日内送达。大件商品需要一周时间。", 22),

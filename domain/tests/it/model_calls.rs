@@ -26,8 +26,15 @@ async fn number(kit: &Kit, query: &str) -> f64 {
 }
 
 fn is_quoted(answer: &Answer, why: Note) {
-    assert_eq!((answer.model.as_str(), answer.notes.as_slice()), ("extractive", [why].as_slice()));
-    assert!(answer.is_fallback() && answer.text.starts_with("Parcels arrive"), "{}", answer.text);
+    assert_eq!(
+        (answer.model.as_str(), answer.notes.as_slice()),
+        ("extractive", [why].as_slice())
+    );
+    assert!(
+        answer.is_fallback() && answer.text.starts_with("Parcels arrive"),
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -46,7 +53,10 @@ async fn what_fails_before_anything_was_shown_is_answered_by_the_site_with_a_not
         let what = format!("{script:?}");
         provider.follow(script);
         let (parts, mut seen) = mpsc::channel(64);
-        let answer = answerer.answer(&customer, &ask(session(), QUESTION), Some(parts)).await.expect(&what);
+        let answer = answerer
+            .answer(&customer, &ask(session(), QUESTION), Some(parts))
+            .await
+            .expect(&what);
         is_quoted(&answer, Note::ProviderUnavailable);
         let mut shown = String::new();
         while let Some(domain::answering::Part::Token(text)) = seen.recv().await {
@@ -64,27 +74,60 @@ async fn what_breaks_after_text_was_shown_is_an_error_and_nothing_half_is_kept()
     let base_url = provider.base_url();
     let (kit, customer, answerer) = installation(&with(&base_url, &[("CHAT_PRICES", "gpt-4o=10/20")])).await;
     let half = ["Two to four days [1]. ", "Bulky goods "];
-    for script in [Script::breaking(&half), Script::ending(&half, "content_filter"), Script::ending(&half, "tool_calls")] {
+    for script in [
+        Script::breaking(&half),
+        Script::ending(&half, "content_filter"),
+        Script::ending(&half, "tool_calls"),
+    ] {
         let what = format!("{script:?}");
         provider.follow(script);
-        let error = answerer.answer(&customer, &ask(session(), QUESTION), None).await.expect_err(&what);
+        let error = answerer
+            .answer(&customer, &ask(session(), QUESTION), None)
+            .await
+            .expect_err(&what);
         assert_eq!(error.code(), "provider_broke_off", "{what}");
     }
-    assert_eq!(kit.count("SELECT count(*) FROM messages WHERE role = 'assistant'").await, 0);
-    assert!(number(&kit, "SELECT cost_usd FROM usage_daily").await > 0.0, "the provider's work costs all the same");
-    assert_eq!(kit.count("SELECT count(*) FROM usage_daily WHERE reserved_usd > 1e-9").await, 0);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM messages WHERE role = 'assistant'")
+            .await,
+        0
+    );
+    assert!(
+        number(&kit, "SELECT cost_usd FROM usage_daily").await > 0.0,
+        "the provider's work costs all the same"
+    );
+    assert_eq!(
+        kit.count("SELECT count(*) FROM usage_daily WHERE reserved_usd > 1e-9")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
 async fn an_answer_that_ran_out_of_tokens_says_so() {
-    let provider = Provider::start(Script::ending(&["Parcels arrive within two to four working days [1]."], "length")).await;
+    let provider = Provider::start(Script::ending(
+        &["Parcels arrive within two to four working days [1]."],
+        "length",
+    ))
+    .await;
     let base_url = provider.base_url();
     let (kit, customer, answerer) = installation(&with(&base_url, &[])).await;
-    let answer = answerer.answer(&customer, &ask(session(), QUESTION), None).await.unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), QUESTION), None)
+        .await
+        .unwrap();
     assert_eq!(answer.notes, [Note::CutShort]);
     assert!(!answer.is_fallback() && answer.model == "gpt-4o");
-    assert!(answer.usage.tokens_in > 50 && answer.usage.tokens_out > 5, "counted here: {:?}", answer.usage);
-    assert_eq!(kit.count("SELECT count(*) FROM answer_receipts WHERE notes = '{cut_short}'").await, 1);
+    assert!(
+        answer.usage.tokens_in > 50 && answer.usage.tokens_out > 5,
+        "counted here: {:?}",
+        answer.usage
+    );
+    assert_eq!(
+        kit.count("SELECT count(*) FROM answer_receipts WHERE notes = '{cut_short}'")
+            .await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -93,7 +136,10 @@ async fn nobody_waits_for_a_provider_that_keeps_failing() {
     let base_url = provider.base_url();
     let (_kit, customer, answerer) = installation(&with(&base_url, &[])).await;
     for _ in 0..7 {
-        let answer = answerer.answer(&customer, &ask(session(), QUESTION), None).await.unwrap();
+        let answer = answerer
+            .answer(&customer, &ask(session(), QUESTION), None)
+            .await
+            .unwrap();
         is_quoted(&answer, Note::ProviderUnavailable);
     }
     assert_eq!(provider.asked().len(), 5);
@@ -109,12 +155,21 @@ async fn a_question_goes_to_the_model_of_its_size_and_a_large_one_that_is_away_g
     let (_kit, customer, answerer) = installation(&with(&base_url, &models)).await;
     let comparison = "Why does delivery of bulky goods take a week?";
     for (question, model) in [(QUESTION, "small"), (comparison, "large")] {
-        let answer = answerer.answer(&customer, &ask(session(), question), None).await.unwrap();
+        let answer = answerer
+            .answer(&customer, &ask(session(), question), None)
+            .await
+            .unwrap();
         assert_eq!(answer.model, model, "{question}");
         assert_eq!(provider.asked().last().unwrap()["model"], model);
     }
-    provider.follow(Script::Known("small".into(), vec!["Bulky goods take a week [1].".into()]));
-    let answer = answerer.answer(&customer, &ask(session(), comparison), None).await.unwrap();
+    provider.follow(Script::Known(
+        "small".into(),
+        vec!["Bulky goods take a week [1].".into()],
+    ));
+    let answer = answerer
+        .answer(&customer, &ask(session(), comparison), None)
+        .await
+        .unwrap();
     assert_eq!((answer.model.as_str(), answer.is_fallback()), ("small", false));
 }
 
@@ -123,7 +178,10 @@ async fn tokens_and_cost_are_counted_for_the_answer_and_the_day() {
     let provider = Provider::start(say(&["Two to ", "four ", "working days [1]."])).await;
     let base_url = provider.base_url();
     let (kit, customer, answerer) = installation(&with(&base_url, &[("CHAT_PRICES", "gpt-4o=10/20")])).await;
-    let answer = answerer.answer(&customer, &ask(session(), QUESTION), None).await.unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), QUESTION), None)
+        .await
+        .unwrap();
     let cost = (100.0 * 10.0 + 3.0 * 20.0) / 1e6;
     assert!((answer.usage.cost_usd - cost).abs() < 1e-12);
     for query in [
@@ -133,8 +191,15 @@ async fn tokens_and_cost_are_counted_for_the_answer_and_the_day() {
     ] {
         assert!((number(&kit, query).await - cost).abs() < 1e-9, "{query}");
     }
-    assert_eq!(kit.count("SELECT count(*) FROM usage_daily WHERE reserved_usd > 1e-9").await, 0);
-    answerer.answer(&customer, &ask(session(), QUESTION), None).await.unwrap();
+    assert_eq!(
+        kit.count("SELECT count(*) FROM usage_daily WHERE reserved_usd > 1e-9")
+            .await,
+        0
+    );
+    answerer
+        .answer(&customer, &ask(session(), QUESTION), None)
+        .await
+        .unwrap();
     let days = usage_between(&kit.db, &customer, None, None).await.unwrap();
     assert_eq!(days.len(), 1);
     assert_eq!((days[0].chats, days[0].tokens_in, days[0].tokens_out), (2, 200, 6));
@@ -185,7 +250,12 @@ async fn questions_that_come_together_never_exceed_the_budget_together() {
     // 5 USD an answer of the small model: ten fit into 52 USD.
     let (provider, kit, customer, answerer) = dear("52").await;
     let questions: Vec<_> = (0..50).map(|_| ask(session(), QUESTION)).collect();
-    let answers = join_all(questions.iter().map(|question| answerer.answer(&customer, question, None))).await;
+    let answers = join_all(
+        questions
+            .iter()
+            .map(|question| answerer.answer(&customer, question, None)),
+    )
+    .await;
     let answers: Vec<Answer> = answers.into_iter().map(Result::unwrap).collect();
     let written = answers.iter().filter(|answer| answer.model == "small").count();
     assert_eq!((written, provider.asked().len()), (10, 10));
@@ -193,8 +263,16 @@ async fn questions_that_come_together_never_exceed_the_budget_together() {
         is_quoted(quoted, Note::BudgetReached);
     }
     assert!((number(&kit, "SELECT cost_usd FROM usage_daily").await - 50.0).abs() < 1e-6);
-    assert_eq!(kit.count("SELECT count(*) FROM usage_daily WHERE stopped_at IS NOT NULL AND warned_at IS NOT NULL").await, 1);
-    assert_eq!(kit.count("SELECT count(*) FROM answer_receipts WHERE notes = '{budget_reached}'").await, 40);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM usage_daily WHERE stopped_at IS NOT NULL AND warned_at IS NOT NULL")
+            .await,
+        1
+    );
+    assert_eq!(
+        kit.count("SELECT count(*) FROM answer_receipts WHERE notes = '{budget_reached}'")
+            .await,
+        40
+    );
 }
 
 #[tokio::test]
@@ -204,16 +282,30 @@ async fn past_the_soft_limit_the_small_model_answers_and_past_the_hard_one_the_s
     let question = "Why does delivery take so long?";
     let mut told = Vec::new();
     for _ in 0..2 {
-        let answer = answerer.answer(&customer, &ask(session(), question), None).await.unwrap();
+        let answer = answerer
+            .answer(&customer, &ask(session(), question), None)
+            .await
+            .unwrap();
         told.push((answer.model, answer.notes));
     }
-    let want = [("large".to_owned(), vec![]), ("small".to_owned(), vec![Note::BudgetLow])];
+    let want = [
+        ("large".to_owned(), vec![]),
+        ("small".to_owned(), vec![Note::BudgetLow]),
+    ];
     assert_eq!(told, want);
     // An operator's limit for this customer goes before the installation's, without a restart.
     let (soft_usd, hard_usd) = (None, Some(60.0));
-    set_budget(&kit.db, customer.id, CustomerBudget { soft_usd, hard_usd }).await.unwrap();
-    let answer = answerer.answer(&customer, &ask(session(), question), None).await.unwrap();
-    assert_eq!((answer.model.as_str(), answer.notes.as_slice()), ("extractive", [Note::BudgetReached].as_slice()));
+    set_budget(&kit.db, customer.id, CustomerBudget { soft_usd, hard_usd })
+        .await
+        .unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), question), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.model.as_str(), answer.notes.as_slice()),
+        ("extractive", [Note::BudgetReached].as_slice())
+    );
     let other = kit.customer("other.example").await;
     assert!(domain::answering::budget_of(&kit.db, other.id).await.unwrap() == CustomerBudget::default());
 }

@@ -90,7 +90,10 @@ mod tests {
             message: "bad key".into(),
             retry_after: None,
         };
-        assert_eq!(said(Err(refused)), "m: the provider answered 401: bad key; check OPENAI_API_KEY");
+        assert_eq!(
+            said(Err(refused)),
+            "m: the provider answered 401: bad key; check OPENAI_API_KEY"
+        );
         assert!(said(Err(Error::Unreachable("refused".into()))).ends_with("check OPENAI_BASE_URL and the network"));
     }
 }

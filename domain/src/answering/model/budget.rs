@@ -93,7 +93,12 @@ impl Spending {
             return Ok(spending);
         }
         let tx = db.tenant(customer).await?;
-        let values = [customer.id.into(), usd.into(), budget.soft_usd.into(), budget.hard_usd.into()];
+        let values = [
+            customer.id.into(),
+            usd.into(),
+            budget.soft_usd.into(),
+            budget.hard_usd.into(),
+        ];
         let row = tx.query_one_raw(sql(RESERVE, values)).await?;
         let Some(row) = row else {
             stopped(customer, &tx).await?;
@@ -256,7 +261,9 @@ pub async fn set_budget(db: &Db, customer: Uuid, budget: CustomerBudget) -> Resu
         return Err(Error::invalid("soft_usd", "must not be more than hard_usd"));
     }
     let tx = db.system().await?;
-    let done = tx.execute_raw(sql(WRITE, [customer.into(), soft_usd.into(), hard_usd.into()])).await?;
+    let done = tx
+        .execute_raw(sql(WRITE, [customer.into(), soft_usd.into(), hard_usd.into()]))
+        .await?;
     tx.commit().await?;
     if done.rows_affected() == 0 {
         return Err(Error::not_found("customer"));

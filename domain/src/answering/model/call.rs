@@ -3,7 +3,7 @@ use chat_model::{Answer, Ending, Error};
 use metrics::{counter, histogram};
 use std::time::Instant;
 
-use super::{Writer, budget::Spending};
+use super::{Writer, budget::Spending, told};
 use crate::{
     Result,
     answering::{answerer::Usage, note::Note},
@@ -51,7 +51,10 @@ impl Call {
             // A piece is rarely less than a token.
             Ok(Some(text)) => self.tokens_out += chat_model::estimate(text).max(1),
             Ok(None) => self.status = "answered",
-            Err(error) => self.status = error.word(),
+            Err(error) => {
+                self.status = error.word();
+                told(&self.writer, error);
+            }
         }
         self.note_cost();
         next
@@ -90,7 +93,8 @@ impl Call {
             Some(told) if told.tokens_in + told.tokens_out > 0 => (told.tokens_in, told.tokens_out),
             _ => (self.tokens_in, self.tokens_out),
         };
-        self.spending.spend(tokens_in, tokens_out, self.writer.cost(tokens_in, tokens_out));
+        self.spending
+            .spend(tokens_in, tokens_out, self.writer.cost(tokens_in, tokens_out));
     }
 }
 
@@ -98,10 +102,14 @@ impl Drop for Call {
     fn drop(&mut self) {
         count(&self.writer, self.status);
         let model = self.writer.model.name();
-        for (kind, tokens) in [("in", self.spending.spent().tokens_in), ("out", self.spending.spent().tokens_out)] {
+        for (kind, tokens) in [
+            ("in", self.spending.spent().tokens_in),
+            ("out", self.spending.spent().tokens_out),
+        ] {
             counter!("omniops_llm_tokens_total", "model" => model.to_owned(), "kind" => kind).increment(tokens);
         }
-        histogram!("omniops_llm_duration_seconds", "model" => model.to_owned()).record(self.began.elapsed().as_secs_f64());
+        histogram!("omniops_llm_duration_seconds", "model" => model.to_owned())
+            .record(self.began.elapsed().as_secs_f64());
     }
 }
 

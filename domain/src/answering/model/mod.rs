@@ -148,12 +148,7 @@ impl Models {
                 }
                 Err(error) => {
                     count(writer, error.word());
-                    tracing::warn!(
-                        model = writer.model.name(),
-                        error = %error,
-                        event = "llm_failed",
-                        "a model gave no answer"
-                    );
+                    told(writer, &error);
                     if !error.may_be_billed() {
                         spending.spend(0, 0, 0.0);
                     }
@@ -200,6 +195,18 @@ impl Models {
             metrics::gauge!("omniops_llm_breaker_state", "model" => model.to_owned()).set(value);
         }
     }
+}
+
+/// What a provider says of one request may repeat the visitor's words, which no log gets.
+fn told(writer: &Writer, error: &chat_model::Error) {
+    let detail = if error.is_the_provider_s() { error.to_string() } else { String::new() };
+    tracing::warn!(
+        event = "llm_failed",
+        model = writer.model.name(),
+        error = error.word(),
+        detail,
+        "a model gave no answer"
+    );
 }
 
 impl From<&ChatMessage> for Message {

@@ -21,22 +21,81 @@ pub(in crate::answering) enum Size {
 /// Words that set things against each other, ask for a reason, or for advice: English, German, French, Spanish, Italian, Dutch,
 /// Portuguese.
 const THOUGHT: &[&str] = &[
-    "compare", "compared", "comparison", "difference", "differences", "versus", "vs", "better", "best", "cheaper", "cheapest",
-    "which", "why", "should", "recommend", "instead", "either",
-    "vergleich", "vergleiche", "unterschied", "unterschiede", "besser", "beste", "günstiger", "welche", "welcher", "welches",
-    "warum", "wieso", "weshalb", "empfehlen", "statt",
-    "comparer", "comparaison", "différence", "différences", "meilleur", "meilleure", "pourquoi", "quel", "quelle", "conseiller",
-    "comparar", "comparación", "diferencia", "diferencias", "mejor", "porque", "cuál", "recomendar",
-    "confronto", "differenza", "migliore", "perché", "quale", "consigliare",
-    "vergelijk", "verschil", "beter", "waarom", "welke", "aanraden",
-    "diferença", "melhor", "qual",
+    "compare",
+    "compared",
+    "comparison",
+    "difference",
+    "differences",
+    "versus",
+    "vs",
+    "better",
+    "best",
+    "cheaper",
+    "cheapest",
+    "which",
+    "why",
+    "should",
+    "recommend",
+    "instead",
+    "either",
+    "vergleich",
+    "vergleiche",
+    "unterschied",
+    "unterschiede",
+    "besser",
+    "beste",
+    "günstiger",
+    "welche",
+    "welcher",
+    "welches",
+    "warum",
+    "wieso",
+    "weshalb",
+    "empfehlen",
+    "statt",
+    "comparer",
+    "comparaison",
+    "différence",
+    "différences",
+    "meilleur",
+    "meilleure",
+    "pourquoi",
+    "quel",
+    "quelle",
+    "conseiller",
+    "comparar",
+    "comparación",
+    "diferencia",
+    "diferencias",
+    "mejor",
+    "porque",
+    "cuál",
+    "recomendar",
+    "confronto",
+    "differenza",
+    "migliore",
+    "perché",
+    "quale",
+    "consigliare",
+    "vergelijk",
+    "verschil",
+    "beter",
+    "waarom",
+    "welke",
+    "aanraden",
+    "diferença",
+    "melhor",
+    "qual",
 ];
 
 /// The size of model for a question after so many `turns`, when its passages are of so many `pages`.
 pub(in crate::answering) fn size(question: &str, turns: usize, pages: usize) -> Size {
-    let several = question.matches(['?', '？', '؟']).count() > 1 || question.trim().lines().count() > 1 || question.contains(';');
+    let several =
+        question.matches(['?', '？', '؟']).count() > 1 || question.trim().lines().count() > 1 || question.contains(';');
     let words = question.split(|c: char| !c.is_alphanumeric());
-    let thought = words.map(str::to_lowercase).any(|word| THOUGHT.contains(&word.as_str()));
+    let thought = words
+        .map(str::to_lowercase)
+        .any(|word| THOUGHT.contains(&word.as_str()));
     let long = question.chars().count() > LONG;
     if long || several || thought || turns >= TURNS || pages >= PAGES {
         Size::Large

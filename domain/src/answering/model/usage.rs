@@ -43,11 +43,17 @@ pub async fn usage_between(
             return Err(Error::invalid("from", "must not be after `to`"));
         }
         if (to - from).whole_days() >= DAYS {
-            return Err(Error::invalid("from", format!("must be less than {DAYS} days before `to`")));
+            return Err(Error::invalid(
+                "from",
+                format!("must be less than {DAYS} days before `to`"),
+            ));
         }
     }
     let tx = db.tenant_read(customer).await?;
     let read = sql(READ, [customer.id.into(), from.into(), to.into()]);
     let rows = tx.query_all_raw(read).await?;
-    Ok(rows.iter().map(|row| DayOfUsage::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| DayOfUsage::from_query_result(row, ""))
+        .collect::<Result<_, _>>()?)
 }
