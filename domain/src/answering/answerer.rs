@@ -254,6 +254,11 @@ impl Answerer {
             Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
             supported => supported,
         };
+        if supported.is_err()
+            && let Some(mended) = asked.mended(&passages)
+        {
+            return Box::pin(self.draft(customer, &mended, parts)).await;
+        }
         let fact = self.fact(customer, asked, &passages, supported.is_ok()).await?;
         let typed = fact.is_some();
         let mut written = match (fact, supported) {

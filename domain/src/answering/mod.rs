@@ -24,6 +24,7 @@ mod quote;
 mod sentences;
 mod share;
 mod small_talk;
+mod spelling;
 mod standalone;
 mod suggestions;
 mod support;
