@@ -209,7 +209,7 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
         (all.len() == 2
             && all
                 .iter()
-                .all(|d| d.attempts == 1 && d.state == "pending" && d.status == Some(500)))
+                .all(|d| d.attempts >= 1 && d.state == "pending" && d.status == Some(500)))
         .then_some(())
     })
     .await;
@@ -222,14 +222,15 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
     .await;
     assert!(
         all.iter()
-            .all(|d| d.attempts == 2 && d.delivered_at.is_some() && d.error.is_none()),
+            .all(|d| d.attempts >= 2 && d.delivered_at.is_some() && d.error.is_none()),
         "{all:?}"
     );
     let kinds: Vec<&str> = all.iter().rev().map(|d| d.kind.as_str()).collect();
     assert_eq!(kinds, ["handoff.requested", "handoff.message"]);
 
     let received = receiver.received();
-    assert_eq!(received.len(), 4);
+    let tries: i32 = all.iter().map(|d| d.attempts).sum();
+    assert_eq!(received.len(), tries as usize);
     for request in &received {
         let (id, at) = (request.header("webhook-id"), request.header("webhook-timestamp"));
         assert_eq!(
@@ -256,10 +257,11 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
     tx.commit().await.unwrap();
     world.kit.dispatcher.wake();
     eventually("the replay", || async {
-        (receiver.received().len() == 5).then_some(())
+        (receiver.received().len() == received.len() + 1).then_some(())
     })
     .await;
-    assert_eq!(receiver.received()[4].header("webhook-id"), last.to_string());
+    let again = receiver.received().pop().unwrap();
+    assert_eq!(again.header("webhook-id"), last.to_string());
     worker.stop().await;
 }
 
