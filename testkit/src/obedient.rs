@@ -158,9 +158,12 @@ fn answer(body: &Value, orders: &Orders) -> String {
     )
 }
 
+/// Letters and digits, with those that tag characters spell.
 fn letters(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    let spelled = |c: char| match c {
+        '\u{e0020}'..='\u{e007e}' => char::from_u32(c as u32 - 0xe_0000).unwrap_or(c),
+        c => c,
+    };
+    let read = text.chars().map(spelled).filter(|c| c.is_alphanumeric());
+    read.flat_map(char::to_lowercase).collect()
 }
