@@ -22,10 +22,12 @@ const STEPS_WORDS: usize = 90;
 const CODE_LINES: usize = 24;
 /// A heading this near to the question asks the same.
 const SAME_QUESTION: f32 = 0.75;
+/// How much more such a section is worth than its heading's nearness says: its author meant it to answer.
+const SAME_WORTH: f32 = 0.4;
 /// How much a piece gains that holds the kind of fact that is asked for.
 const FACT: f32 = 0.1;
 /// How much a sentence loses that answers nothing by itself: that asks, leads elsewhere, or is a title in capitals.
-const IDLE: f32 = 0.35;
+const IDLE: f32 = 0.6;
 /// Pieces this far behind the best are left out, and when the answer says something already, those this far behind.
 const FAR: f32 = 0.2;
 const FAR_WHEN_LONG: f32 = 0.1;
@@ -56,10 +58,16 @@ impl Worth {
     pub fn new(section: &Section, near: &[f32], question: &str) -> Self {
         let expected = Expected::of(question);
         let asked = plain(question);
-        let asked: Vec<&str> = asked.split_whitespace().filter(|word| word.chars().count() > 2).collect();
+        let asked: Vec<&str> = asked
+            .split_whitespace()
+            .filter(|word| word.chars().count() > 2)
+            .collect();
         let shared = |p: &Piece| {
             let said = plain(&p.text);
-            asked.iter().filter(|word| said.split(' ').any(|other| akin(word, other))).count()
+            asked
+                .iter()
+                .filter(|word| said.split(' ').any(|other| akin(word, other)))
+                .count()
         };
         let fact = |p: &Piece| expected.is_some_and(|e| e.is_in(&p.text));
         let pieces = section.pieces.iter().zip(near.iter().skip(1));
@@ -73,9 +81,18 @@ impl Worth {
         }
     }
 
-    /// The best piece's.
+    /// What the section is worth: its best piece, or its heading, if that asks the same.
     pub fn best(&self) -> f32 {
-        self.pieces.iter().copied().fold(self.heading.min(0.3), f32::max)
+        let heading = if self.asks_the_same() {
+            self.heading + SAME_WORTH
+        } else {
+            0.0
+        };
+        self.pieces.iter().copied().fold(heading, f32::max)
+    }
+
+    fn asks_the_same(&self) -> bool {
+        self.heading >= SAME_QUESTION
     }
 
     fn of(&self, piece: usize) -> f32 {
@@ -89,12 +106,17 @@ impl Section {
         let heading = best.heading_path.rsplit(" > ").next().unwrap_or(&best.title).to_owned();
         let mut seen = std::collections::HashSet::new();
         let mut pieces = pieces(&texts.join("\n\n"));
-        pieces.retain(|p| p.kind != Kind::Sentence || seen.insert(p.text.clone()));
+        let says = |p: &Piece| p.text.contains(char::is_alphabetic);
+        pieces.retain(|p| p.kind != Kind::Sentence || (says(p) && seen.insert(p.text.clone())));
         let context = match best.heading_path.rsplit(" > ").nth(1) {
             Some(above) => format!("{above}: {heading}"),
             None => heading.clone(),
         };
-        Self { heading, context, pieces }
+        Self {
+            heading,
+            context,
+            pieces,
+        }
     }
 
     /// Whether there is nothing to quote.
@@ -141,7 +163,7 @@ impl Section {
 pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -> String {
     let (kept, worth) = &section.told(worth);
     let pieces = kept.as_slice();
-    let same = worth.heading >= SAME_QUESTION;
+    let same = worth.asks_the_same();
     let budget = match (simplified, same) {
         (true, _) => SIMPLIFIED_WORDS,
         (false, true) => SAME_WORDS,
@@ -340,12 +362,25 @@ impl Choice<'_> {
 
 /// Whether a sentence answers nothing by itself.
 fn is_idle(piece: &Piece) -> bool {
-    const LEADS: [&str; 10] = ["see ", "please refer to", "please see", "refer to", "siehe ", "voir ", "véase ", "vedi ", "zie ", "more about "];
+    const LEADS: [&str; 10] = [
+        "see ",
+        "please refer to",
+        "please see",
+        "refer to",
+        "siehe ",
+        "voir ",
+        "véase ",
+        "vedi ",
+        "zie ",
+        "more about ",
+    ];
     let lower = piece.text.to_lowercase();
     let sends = lower.starts_with("for ") && lower.contains(", see ");
-    let shouts = piece.text.chars().any(char::is_uppercase) && !piece.text.chars().any(char::is_lowercase) && piece.text.len() > 12;
-    piece.kind == Kind::Sentence
-        && (piece.text.ends_with('?') || sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead)))
+    let shouts = piece.text.chars().any(char::is_uppercase)
+        && !piece.text.chars().any(char::is_lowercase)
+        && piece.text.len() > 12;
+    let asks = piece.kind != Kind::Code && piece.text.ends_with('?');
+    asks || (piece.kind == Kind::Sentence && (sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead))))
 }
 
 /// Whether a sentence begins with a word that points back.
@@ -489,8 +524,6 @@ mod tests {
     use super::*;
     use crate::answering::support::tests::passage;
 
-    const FILLER: &str = "Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor.";
-
     fn section(text: &str) -> Section {
         Section::new(&passage(Some(0.8), 1.0, text), &[text.to_owned()])
     }
@@ -504,7 +537,9 @@ mod tests {
     }
 
     fn filler(n: usize) -> String {
-        (0..n).map(|i| format!("{FILLER} {i}. ")).collect()
+        let sentence =
+            |i| format!("Lorem {i} ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor. ");
+        (0..n).map(sentence).collect()
     }
 
     #[test]

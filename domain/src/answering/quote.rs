@@ -4,8 +4,8 @@
 //! so does the kind of fact that is asked for. A question of two parts is answered from a section for each.
 use super::{
     answerer::{Answerer, CONSIDERED, Usage},
-    ground::{self, Removed},
     extractive::{self, Section, Worth},
+    ground::{self, Removed},
     support,
     written::{SHOWN, Written, one_a_page, sources},
 };
@@ -133,7 +133,12 @@ impl Answerer {
     /// How near each text is to the question; by their words without a model.
     async fn near(&self, question: &str, texts: &[String]) -> Result<Vec<f32>> {
         let near = self.searcher.nearness(question, texts).await?;
-        Ok(near.unwrap_or_else(|| texts.iter().map(|text| extractive::shared_words(question, text)).collect()))
+        Ok(near.unwrap_or_else(|| {
+            texts
+                .iter()
+                .map(|text| extractive::shared_words(question, text))
+                .collect()
+        }))
     }
 }
 

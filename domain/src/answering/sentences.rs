@@ -54,8 +54,19 @@ pub fn pieces(markdown: &str) -> Vec<Piece> {
             (Kind::Code, vec![block])
         } else if line.starts_with('|') {
             let rows = rows(&block);
+            // The caption above a table tells nothing more than its columns do.
+            if out.last().is_some_and(|before| {
+                before.kind == Kind::Sentence && before.starts_paragraph && is_caption(&before.text)
+            }) {
+                out.pop();
+            }
             // A table of one short row that names no columns arranges links.
-            if rows.len() < 2 && !announced && rows.iter().all(|row| row.split_whitespace().count() < 15 && !row.contains(": ")) {
+            if rows.len() < 2
+                && !announced
+                && rows
+                    .iter()
+                    .all(|row| row.split_whitespace().count() < 15 && !row.contains(": "))
+            {
                 continue;
             }
             (Kind::Row, rows)
@@ -206,7 +217,9 @@ fn without_notes(text: &str) -> String {
     while let Some(at) = rest.find('[') {
         let inner = &rest[at + 1..];
         let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
-        let note = (1..=3).contains(&digits) && inner[digits..].starts_with(']') && !inner[digits + 1..].starts_with(['(', '[']);
+        let note = (1..=3).contains(&digits)
+            && inner[digits..].starts_with(']')
+            && !inner[digits + 1..].starts_with(['(', '[']);
         let code = (out.matches('`').count() + rest[..at].matches('`').count()) % 2 == 1;
         if note && !code {
             out.push_str(rest[..at].trim_end());
@@ -218,6 +231,11 @@ fn without_notes(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A few words that are no sentence.
+fn is_caption(text: &str) -> bool {
+    text.split_whitespace().count() <= 8 && !text.ends_with(['.', '!', '?', ':', '。'])
 }
 
 /// A paragraph on one line. A definition, whose line begins with a colon, follows its term.
@@ -232,6 +250,7 @@ fn flat(block: &str) -> String {
                 out.truncate(out.trim_end_matches([':', ' ']).len());
                 out.extend([": ", &rest.join(" ")]);
             }
+            Some((&":", rest)) => out = rest.join(" "),
             Some(_) if out.is_empty() => out = words.join(" "),
             Some(_) => out.extend([" ", &words.join(" ")]),
         }
@@ -416,7 +435,7 @@ fn abbreviation(before: &str) -> bool {
         .rsplit(|c: char| c.is_whitespace() || c == '(')
         .next()
         .unwrap_or("");
-    let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    let initial = word.chars().count() == 1 && word.chars().all(char::is_alphabetic);
     // A German day of a month: `am 1. Mai`.
     let dated = |before: &str| ["am", "vom", "zum", "der", "den", "dem", "ab", "bis"].contains(&before);
     let ordinal = !word.is_empty()
@@ -513,7 +532,10 @@ mod tests {
 
     #[test]
     fn marks_of_notes_go_and_further_sentences_of_a_definition_lean_on_it() {
-        assert_eq!(texts("It boots. [6] Then it runs.[12] Use `a[1]`."), ["It boots.", "Then it runs.", "Use `a[1]`."]);
+        assert_eq!(
+            texts("It boots. [6] Then it runs.[12] Use `a[1]`."),
+            ["It boots.", "Then it runs.", "Use `a[1]`."]
+        );
         let of = pieces("b\n: Binary format. Outputs the number in base 2.");
         assert_eq!(of[0].text, "b: Binary format.");
         assert!(!of[0].continues && of[1].continues);

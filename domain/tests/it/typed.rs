@@ -48,7 +48,11 @@ async fn prices_and_ways_to_reach_somebody_come_from_typed_rows() {
 
     let others = "What is the phone number of the Bergen Tourist Board?";
     assert!(answerer.preview(&customer, others).await.unwrap().refused());
-    assert_eq!(kit.count("SELECT count(*) FROM messages").await, 0, "a preview stores nothing");
+    assert_eq!(
+        kit.count("SELECT count(*) FROM messages").await,
+        0,
+        "a preview stores nothing"
+    );
 }
 
 #[tokio::test]
@@ -62,5 +66,8 @@ async fn a_question_of_two_parts_is_answered_from_two_pages() {
          You can send everything back within 60 days. The refund takes five working days. [2]"
     );
     let urls: Vec<&str> = answer.sources.iter().map(|s| s.url.as_str()).collect();
-    assert_eq!(urls[..2], ["https://shop.example/shipping", "https://shop.example/returns"]);
+    assert_eq!(
+        urls[..2],
+        ["https://shop.example/shipping", "https://shop.example/returns"]
+    );
 }

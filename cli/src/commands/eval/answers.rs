@@ -153,13 +153,16 @@ fn row(name: String, outcomes: &[Outcome]) -> [String; COLUMNS] {
         0 => "-".to_owned(),
         _ => format!("{n} of {all} ({:.0} %)", n as f64 * 100.0 / all as f64),
     };
-    let count =
-        |test: &dyn Fn(&Outcome) -> bool| of(answerable.iter().filter(|o| test(o)).count(), answerable.len());
+    let count = |test: &dyn Fn(&Outcome) -> bool| of(answerable.iter().filter(|o| test(o)).count(), answerable.len());
     let refused = |kind| {
         let asked: Vec<_> = outcomes.iter().filter(|o| o.case.unanswerable == Some(kind)).collect();
         of(asked.iter().filter(|o| o.refused.is_some()).count(), asked.len())
     };
-    let mut words: Vec<usize> = answerable.iter().filter(|o| o.refused.is_none()).map(|o| o.words).collect();
+    let mut words: Vec<usize> = answerable
+        .iter()
+        .filter(|o| o.refused.is_none())
+        .map(|o| o.words)
+        .collect();
     words.sort_unstable();
     let at = |share: usize| words.get(words.len() * share / 100).copied().unwrap_or(0);
     [
@@ -216,7 +219,10 @@ mod tests {
         assert!(!judge(case.clone(), answer("Free, 60 days.", "https://shop.example/", None)).right_source);
         let refused = judge(case, answer("free, 60 days", url, Some(Refusal::NotAnswered)));
         assert!(!refused.right_source && !refused.has_phrases);
-        assert_eq!(row("x".into(), &[good, refused])[2..5], ["1 of 2 (50 %)", "1 of 2 (50 %)", "1 of 2 (50 %)"]);
+        assert_eq!(
+            row("x".into(), &[good, refused])[2..5],
+            ["1 of 2 (50 %)", "1 of 2 (50 %)", "1 of 2 (50 %)"]
+        );
     }
 
     #[test]

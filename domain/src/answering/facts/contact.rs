@@ -21,8 +21,26 @@ const ROWS: i64 = 400;
 const OWN: usize = 2;
 /// Parts of addresses and titles of pages that say how to reach their owner.
 const PAGES: [&str; 20] = [
-    "contact", "kontakt", "impressum", "imprint", "about", "support", "legal", "contatt", "nous-joindre", "ueber-uns", "uber-uns", "mentions-legales", "chi-siamo",
-    "quienes-somos", "over-ons", "contato", "help", "hilfe", "aide", "ayuda",
+    "contact",
+    "kontakt",
+    "impressum",
+    "imprint",
+    "about",
+    "support",
+    "legal",
+    "contatt",
+    "nous-joindre",
+    "ueber-uns",
+    "uber-uns",
+    "mentions-legales",
+    "chi-siamo",
+    "quienes-somos",
+    "over-ons",
+    "contato",
+    "help",
+    "hilfe",
+    "aide",
+    "ayuda",
 ];
 
 /// What is asked for.
@@ -60,14 +78,25 @@ pub async fn fact(
     let Some(wanted) = wanted(&plain).filter(|wanted| !(wanted.hours && quotable)) else {
         return Ok(None);
     };
-    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), ROWS.into()])).all(&**tx).await?;
+    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), ROWS.into()]))
+        .all(&**tx)
+        .await?;
     let own = |row: &Row| row.data["name"].as_str().unwrap_or_default().to_lowercase();
-    let known: String = rows.iter().map(own).chain([customer.name.to_lowercase(), customer.domain.clone()]).collect();
+    let known: String = rows
+        .iter()
+        .map(own)
+        .chain([customer.name.to_lowercase(), customer.domain.clone()])
+        .collect();
     // Somebody else's number is not asked for by ours.
     if words::named(&plain).iter().any(|word| !known.contains(word)) {
         return Ok(None);
     }
-    Ok(told(&rows, wanted, &customer.domain, words::labels(locale.or_else(|| spoken(&rows)))))
+    Ok(told(
+        &rows,
+        wanted,
+        &customer.domain,
+        words::labels(locale.or_else(|| spoken(&rows))),
+    ))
 }
 
 fn spoken(rows: &[Row]) -> Option<Locale> {
@@ -101,7 +130,10 @@ fn told(rows: &[Row], wanted: Wanted, domain: &str, labels: &Labels) -> Option<F
         lines.extend(best(rows, many, one, domain).map(|(value, row)| (label, value, row)));
     }
     if wanted.hours {
-        let row = rows.iter().filter(|row| row.kind == "opening_hours").max_by_key(|row| usize::from(is_contact(row)));
+        let row = rows
+            .iter()
+            .filter(|row| row.kind == "opening_hours")
+            .max_by_key(|row| usize::from(is_contact(row)));
         lines.extend(row.and_then(|row| Some((labels.hours, hours(&row.data, labels)?, row))));
     }
     let page = |of: &(&str, String, &Row)| lines.iter().filter(|line| line.2.page == of.2.page).count();
@@ -109,9 +141,18 @@ fn told(rows: &[Row], wanted: Wanted, domain: &str, labels: &Labels) -> Option<F
     let text = match &lines[..] {
         [(label, value, _)] if value.contains('\n') => format!("{label}:\n\n{value}"),
         [(label, value, _)] => format!("{label}: {value}"),
-        several => several.iter().map(|(label, value, _)| format!("- {label}: {value}")).collect::<Vec<_>>().join("\n"),
+        several => several
+            .iter()
+            .map(|(label, value, _)| format!("- {label}: {value}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
     };
-    Some(Fact { text, url: row.url.clone(), title: row.title.clone(), page: row.page })
+    Some(Fact {
+        text,
+        url: row.url.clone(),
+        title: row.title.clone(),
+        page: row.page,
+    })
 }
 
 /// The value that is most surely the customer's own, with the row that it is from.
@@ -122,7 +163,8 @@ fn best<'a>(rows: &'a [Row], many: &str, one: &str, domain: &str) -> Option<(Str
         let values = row.data[many].as_array().into_iter().flatten().chain([&row.data[one]]);
         for value in values.filter_map(Value::as_str) {
             let marked = if row.source == "heuristic" { 0 } else { 3 };
-            let worth = marked + 2 * usize::from(is_contact(row)) + usize::from(value.ends_with(domain) && many == "emails");
+            let worth =
+                marked + 2 * usize::from(is_contact(row)) + usize::from(value.ends_with(domain) && many == "emails");
             let seen = found.entry(value.to_owned()).or_insert_with(|| {
                 order.push(value.to_owned());
                 (0, row, 0)
@@ -145,17 +187,32 @@ fn best<'a>(rows: &'a [Row], many: &str, one: &str, domain: &str) -> Option<(Str
 }
 
 fn is_contact(row: &Row) -> bool {
-    let path = row.url.split("://").nth(1).and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
+    let path = row
+        .url
+        .split("://")
+        .nth(1)
+        .and_then(|rest| rest.split_once('/'))
+        .map_or("", |(_, path)| path);
     let text = format!("{path} {}", row.title).to_lowercase();
     PAGES.iter().any(|part| text.contains(part))
 }
 
 /// `- Tuesday to Friday: 10:00–18:00`, a line for each group of days.
 fn hours(data: &Value, labels: &Labels) -> Option<String> {
-    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    const DAYS: [&str; 7] = [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ];
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for line in data["hours"].as_array()? {
-        let (Some(opens), Some(closes)) = (line["opens"].as_str(), line["closes"].as_str()) else { continue };
+        let (Some(opens), Some(closes)) = (line["opens"].as_str(), line["closes"].as_str()) else {
+            continue;
+        };
         let days: Vec<usize> = line["days"]
             .as_array()?
             .iter()
@@ -175,7 +232,10 @@ fn hours(data: &Value, labels: &Labels) -> Option<String> {
             None => lines.push((name, vec![time])),
         }
     }
-    let lines: Vec<String> = lines.into_iter().map(|(days, times)| format!("- {days}: {}", times.join(", "))).collect();
+    let lines: Vec<String> = lines
+        .into_iter()
+        .map(|(days, times)| format!("- {days}: {}", times.join(", ")))
+        .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -198,12 +258,30 @@ mod tests {
 
     fn shop() -> Vec<Row> {
         vec![
-            row(1, "contact", "heuristic", "blog", json!({"emails": ["author@elsewhere.example"], "telephones": ["12345"]})),
-            row(2, "contact", "json_ld", "contact", json!({"emails": ["hello@shop.example"], "telephones": ["+47 55 55 01 40"], "addresses": ["Quay 1, Bergen"]})),
-            row(2, "opening_hours", "json_ld", "contact", json!({"hours": [
+            row(
+                1,
+                "contact",
+                "heuristic",
+                "blog",
+                json!({"emails": ["author@elsewhere.example"], "telephones": ["12345"]}),
+            ),
+            row(
+                2,
+                "contact",
+                "json_ld",
+                "contact",
+                json!({"emails": ["hello@shop.example"], "telephones": ["+47 55 55 01 40"], "addresses": ["Quay 1, Bergen"]}),
+            ),
+            row(
+                2,
+                "opening_hours",
+                "json_ld",
+                "contact",
+                json!({"hours": [
                 {"days": ["tuesday", "wednesday", "thursday"], "opens": "10:00", "closes": "13:00"},
                 {"days": ["tuesday", "wednesday", "thursday"], "opens": "14:00", "closes": "18:00"},
-                {"days": ["saturday"], "opens": "10:00", "closes": "15:00"}]})),
+                {"days": ["saturday"], "opens": "10:00", "closes": "15:00"}]}),
+            ),
         ]
     }
 
@@ -214,7 +292,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_told_and_nothing_that_a_page_only_mentions() {
-        assert_eq!(answer("What is your phone number?").unwrap(), "Telephone: +47 55 55 01 40");
+        assert_eq!(
+            answer("What is your phone number?").unwrap(),
+            "Telephone: +47 55 55 01 40"
+        );
         assert_eq!(
             answer("How can I reach you?").unwrap(),
             "- Telephone: +47 55 55 01 40\n- E-mail: hello@shop.example\n- Address: Quay 1, Bergen"
@@ -225,15 +306,26 @@ mod tests {
         );
         assert_eq!(answer("How do I wash a dry suit?"), None);
         let only = &shop()[..1];
-        let email = Wanted { email: true, ..Wanted::default() };
+        let email = Wanted {
+            email: true,
+            ..Wanted::default()
+        };
         assert!(told(only, email, "shop.example", words::labels(None)).is_none());
     }
 
     #[test]
     fn a_question_about_somebody_else_names_them() {
-        let of = |question: &str| words::named(&plain(question)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let of = |question: &str| {
+            words::named(&plain(question))
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         assert!(of("What is your phone number?").is_empty());
         assert!(of("Wann haben Sie am Samstag geöffnet?").is_empty());
-        assert_eq!(of("What is the phone number of the Python Software Foundation?"), ["python", "software", "foundation"]);
+        assert_eq!(
+            of("What is the phone number of the Python Software Foundation?"),
+            ["python", "software", "foundation"]
+        );
     }
 }

@@ -42,41 +42,58 @@ pub async fn fact(tx: &TenantTx, question: &str, locale: Option<Locale>, passage
             pages.push(passage.page);
         }
     }
-    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), pages.into()])).all(&**tx).await?;
+    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), pages.into()]))
+        .all(&**tx)
+        .await?;
     Ok(told(&rows, &plain, words::labels(locale), locale))
 }
 
 fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> Option<Fact> {
     let named: Vec<&str> = words::named(asked);
-    let mut meant: Vec<(usize, &Row)> = rows.iter().filter_map(|row| Some((meant(row, asked, &named)?, row))).collect();
+    let mut meant: Vec<(usize, &Row)> = rows.iter().filter_map(|row| Some((meant(row, &named)?, row))).collect();
     let best = meant.iter().map(|(shared, _)| *shared).max()?;
     meant.retain(|(shared, _)| *shared == best);
     let page = meant.first()?.1;
     meant.retain(|(_, row)| row.page == page.page);
-    let lines: Vec<String> = meant.iter().take(NAMED).filter_map(|(_, row)| line(&row.data, labels, locale)).collect();
+    let lines: Vec<String> = meant
+        .iter()
+        .take(NAMED)
+        .filter_map(|(_, row)| line(&row.data, labels, locale))
+        .collect();
     let text = match &lines[..] {
         [] => return None,
         [one] => one.clone(),
-        several => several.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"),
+        several => several
+            .iter()
+            .map(|line| format!("- {line}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
     };
-    Some(Fact { text, url: page.url.clone(), title: page.title.clone(), page: page.page })
+    Some(Fact {
+        text,
+        url: page.url.clone(),
+        title: page.title.clone(),
+        page: page.page,
+    })
 }
 
-/// How many words the question shares with the product's name, if it means it: it has all of the name's words, or names nothing
-/// else.
-fn meant(row: &Row, asked: &str, named: &[&str]) -> Option<usize> {
+/// How many words the question shares with the product's name, if it names nothing else: "in red" asks for more than a row tells.
+fn meant(row: &Row, named: &[&str]) -> Option<usize> {
     let name = plain(row.data["name"].as_str()?);
-    let has = |words: &str, word: &str| words.contains(&format!(" {word} ")) || (word.len() > 4 && words.contains(&format!(" {}", &word[..word.len() - word.chars().next_back().map_or(0, char::len_utf8)])));
-    let parts: Vec<&str> = name.split_whitespace().collect();
-    let shared = parts.iter().filter(|word| has(asked, word)).count();
-    let whole = shared == parts.len();
-    let only = !named.is_empty() && named.iter().all(|word| has(&name, word));
-    (shared > 0 && (whole || only)).then_some(shared)
+    let has = |word: &str| {
+        name.split(' ')
+            .any(|part| part == word || (word.len() > 4 && word.strip_suffix('s') == Some(part)))
+    };
+    (!named.is_empty() && named.iter().all(|word| has(word))).then_some(named.len())
 }
 
 /// `**Name**: £89.00, in stock`.
 fn line(data: &Value, labels: &Labels, locale: Option<Locale>) -> Option<String> {
-    let price = |key: &str| data[key].as_str().map(|amount| money(amount, data["currency"].as_str(), locale));
+    let price = |key: &str| {
+        data[key]
+            .as_str()
+            .map(|amount| money(amount, data["currency"].as_str(), locale))
+    };
     let price = match (price("price"), price("price_high")) {
         (Some(low), Some(high)) if low != high => Some(format!("{low} – {high}")),
         (low, _) => low,
@@ -123,8 +140,14 @@ mod tests {
             title: String::new(),
         };
         vec![
-            row(1, json!({"name": "Alder desk lamp", "price": "89.00", "currency": "GBP", "availability": "in_stock"})),
-            row(2, json!({"name": "Tern carbon paddle", "price": "189.00", "price_high": "219.00", "currency": "EUR"})),
+            row(
+                1,
+                json!({"name": "Alder desk lamp", "price": "89.00", "currency": "GBP", "availability": "in_stock"}),
+            ),
+            row(
+                2,
+                json!({"name": "Tern carbon paddle", "price": "189.00", "price_high": "219.00", "currency": "EUR"}),
+            ),
         ]
     }
 
@@ -134,10 +157,20 @@ mod tests {
 
     #[test]
     fn the_product_that_is_named_is_told_and_no_other() {
-        assert_eq!(answer("How much is the Alder desk lamp?", None).unwrap(), "**Alder desk lamp**: £89.00, in stock");
-        assert_eq!(answer("What does the Tern paddle cost?", None).unwrap(), "**Tern carbon paddle**: €189.00 – €219.00");
-        assert_eq!(answer("Was kostet die Alder?", Some(Locale::De)).unwrap(), "**Alder desk lamp**: 89,00 £, auf Lager");
+        assert_eq!(
+            answer("How much is the Alder desk lamp?", None).unwrap(),
+            "**Alder desk lamp**: £89.00, in stock"
+        );
+        assert_eq!(
+            answer("What does the Tern paddle cost?", None).unwrap(),
+            "**Tern carbon paddle**: €189.00 – €219.00"
+        );
+        assert_eq!(
+            answer("Was kostet die Alder?", Some(Locale::De)).unwrap(),
+            "**Alder desk lamp**: 89,00 £, auf Lager"
+        );
         assert_eq!(answer("How much is the Hazel bedside lamp?", None), None);
         assert_eq!(answer("How much does delivery of a lamp cost?", None), None);
+        assert_eq!(answer("Is the Alder desk lamp available in red?", None), None);
     }
 }

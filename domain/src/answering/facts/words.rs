@@ -35,44 +35,156 @@ macro_rules! labels {
 }
 
 static EN: Labels = labels!(
-    "E-mail", "Telephone", "Address", "Opening hours",
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-    "to", "in stock", "out of stock", "available for pre-order", "only a few left", "discontinued"
+    "E-mail",
+    "Telephone",
+    "Address",
+    "Opening hours",
+    [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday"
+    ],
+    "to",
+    "in stock",
+    "out of stock",
+    "available for pre-order",
+    "only a few left",
+    "discontinued"
 );
 static DE: Labels = labels!(
-    "E-Mail", "Telefon", "Adresse", "Öffnungszeiten",
-    ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
-    "bis", "auf Lager", "nicht auf Lager", "vorbestellbar", "nur noch wenige", "nicht mehr im Sortiment"
+    "E-Mail",
+    "Telefon",
+    "Adresse",
+    "Öffnungszeiten",
+    [
+        "Montag",
+        "Dienstag",
+        "Mittwoch",
+        "Donnerstag",
+        "Freitag",
+        "Samstag",
+        "Sonntag"
+    ],
+    "bis",
+    "auf Lager",
+    "nicht auf Lager",
+    "vorbestellbar",
+    "nur noch wenige",
+    "nicht mehr im Sortiment"
 );
 static FR: Labels = labels!(
-    "E-mail", "Téléphone", "Adresse", "Horaires d’ouverture",
+    "E-mail",
+    "Téléphone",
+    "Adresse",
+    "Horaires d’ouverture",
     ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
-    "à", "en stock", "en rupture de stock", "en précommande", "stock limité", "plus disponible"
+    "à",
+    "en stock",
+    "en rupture de stock",
+    "en précommande",
+    "stock limité",
+    "plus disponible"
 );
 static ES: Labels = labels!(
-    "Correo electrónico", "Teléfono", "Dirección", "Horario",
+    "Correo electrónico",
+    "Teléfono",
+    "Dirección",
+    "Horario",
     ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
-    "a", "en stock", "agotado", "en preventa", "últimas unidades", "descatalogado"
+    "a",
+    "en stock",
+    "agotado",
+    "en preventa",
+    "últimas unidades",
+    "descatalogado"
 );
 static IT: Labels = labels!(
-    "E-mail", "Telefono", "Indirizzo", "Orari di apertura",
-    ["lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"],
-    "a", "disponibile", "esaurito", "in prevendita", "ultimi pezzi", "fuori produzione"
+    "E-mail",
+    "Telefono",
+    "Indirizzo",
+    "Orari di apertura",
+    [
+        "lunedì",
+        "martedì",
+        "mercoledì",
+        "giovedì",
+        "venerdì",
+        "sabato",
+        "domenica"
+    ],
+    "a",
+    "disponibile",
+    "esaurito",
+    "in prevendita",
+    "ultimi pezzi",
+    "fuori produzione"
 );
 static NL: Labels = labels!(
-    "E-mail", "Telefoon", "Adres", "Openingstijden",
-    ["maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag"],
-    "tot", "op voorraad", "niet op voorraad", "te reserveren", "bijna uitverkocht", "niet meer leverbaar"
+    "E-mail",
+    "Telefoon",
+    "Adres",
+    "Openingstijden",
+    [
+        "maandag",
+        "dinsdag",
+        "woensdag",
+        "donderdag",
+        "vrijdag",
+        "zaterdag",
+        "zondag"
+    ],
+    "tot",
+    "op voorraad",
+    "niet op voorraad",
+    "te reserveren",
+    "bijna uitverkocht",
+    "niet meer leverbaar"
 );
 static PT: Labels = labels!(
-    "E-mail", "Telefone", "Morada", "Horário",
-    ["segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"],
-    "a", "em stock", "esgotado", "em pré-venda", "últimas unidades", "descontinuado"
+    "E-mail",
+    "Telefone",
+    "Morada",
+    "Horário",
+    [
+        "segunda-feira",
+        "terça-feira",
+        "quarta-feira",
+        "quinta-feira",
+        "sexta-feira",
+        "sábado",
+        "domingo"
+    ],
+    "a",
+    "em stock",
+    "esgotado",
+    "em pré-venda",
+    "últimas unidades",
+    "descontinuado"
 );
 static PL: Labels = labels!(
-    "E-mail", "Telefon", "Adres", "Godziny otwarcia",
-    ["poniedziałek", "wtorek", "środa", "czwartek", "piątek", "sobota", "niedziela"],
-    "do", "dostępny", "niedostępny", "w przedsprzedaży", "ostatnie sztuki", "wycofany ze sprzedaży"
+    "E-mail",
+    "Telefon",
+    "Adres",
+    "Godziny otwarcia",
+    [
+        "poniedziałek",
+        "wtorek",
+        "środa",
+        "czwartek",
+        "piątek",
+        "sobota",
+        "niedziela"
+    ],
+    "do",
+    "dostępny",
+    "niedostępny",
+    "w przedsprzedaży",
+    "ostatnie sztuki",
+    "wycofany ze sprzedaży"
 );
 
 /// The labels of a language; English where there are none.
@@ -91,21 +203,69 @@ pub fn labels(locale: Option<Locale>) -> &'static Labels {
 
 /// Questions for any way to reach the customer; with a space at each end of a word.
 pub const REACH: [&str; 22] = [
-    " reach you ", " contact you", " get in touch", " contact details", " contact information", " contact us ", " how do i contact", " how can i contact",
-    " sie erreichen", " euch erreichen", " sie kontaktieren", " kontaktieren ", " kontaktdaten", " vous contacter", " vous joindre", " contactarlos", " contactar con ustedes",
-    " contattarvi", " contact met jullie", " contact opnemen", " contactar vos", " skontaktować",
+    " reach you ",
+    " contact you",
+    " get in touch",
+    " contact details",
+    " contact information",
+    " contact us ",
+    " how do i contact",
+    " how can i contact",
+    " sie erreichen",
+    " euch erreichen",
+    " sie kontaktieren",
+    " kontaktieren ",
+    " kontaktdaten",
+    " vous contacter",
+    " vous joindre",
+    " contactarlos",
+    " contactar con ustedes",
+    " contattarvi",
+    " contact met jullie",
+    " contact opnemen",
+    " contactar vos",
+    " skontaktować",
 ];
 
 /// Questions for where the customer is.
 pub const WHERE: [&str; 17] = [
-    " your address", " postal address", " where are you ", " where is your ", " where can i find you", " where are you located", " ihre adresse", " eure adresse", " wo finde ich sie",
-    " wo sind sie ", " wo befindet sich", " votre adresse", " où êtes vous", " su dirección", " vostro indirizzo", " jullie adres", " wasz adres",
+    " your address",
+    " postal address",
+    " where are you ",
+    " where is your ",
+    " where can i find you",
+    " where are you located",
+    " ihre adresse",
+    " eure adresse",
+    " wo finde ich sie",
+    " wo sind sie ",
+    " wo befindet sich",
+    " votre adresse",
+    " où êtes vous",
+    " su dirección",
+    " vostro indirizzo",
+    " jullie adres",
+    " wasz adres",
 ];
 
 /// Questions for whether there is any left.
 pub const STOCK: [&str; 16] = [
-    " in stock", " out of stock", " available ", " availability", " auf lager", " verfügbar", " lieferbar", " vorrätig", " en stock", " disponible ", " disponibile",
-    " op voorraad", " leverbaar", " em stock", " em estoque", " dostępn",
+    " in stock",
+    " out of stock",
+    " available ",
+    " availability",
+    " auf lager",
+    " verfügbar",
+    " lieferbar",
+    " vorrätig",
+    " en stock",
+    " disponible ",
+    " disponibile",
+    " op voorraad",
+    " leverbaar",
+    " em stock",
+    " em estoque",
+    " dostępn",
 ];
 
 /// Words that name nothing: what is left of a question without them is what it is about.

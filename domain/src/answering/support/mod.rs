@@ -34,7 +34,7 @@ impl Refusal {
 /// The rule's figures: a logistic regression over the signs. They belong to the scale of the cosines, which is that of
 /// all-MiniLM-L6-v2; those of other models are brought onto it.
 struct Calibration {
-    /// From this cosine on the site is about the question's subject.
+    /// Below this cosine the site is not about the question's subject, whatever words it shares.
     related: f64,
     /// Below this one a cosine counts against an answer a second time.
     weak: f64,
@@ -49,7 +49,7 @@ struct Calibration {
 
 /// Fitted on six sites, each judged by what the others taught (`docs/adr/0020-answerability.md`).
 const CALIBRATION: Calibration = Calibration {
-    related: 0.40,
+    related: 0.43,
     weak: 0.45,
     base: -2.6,
     cosine: 9.5,
@@ -67,8 +67,14 @@ const MISSING_ALONE: f64 = 0.6;
 /// Whether the signs speak for an answer.
 fn check(signals: &Signals) -> Result<(), Refusal> {
     let (supported, related) = match signals.cosine {
-        None => (signals.covered >= COVERED_ALONE && signals.missing < MISSING_ALONE && !signals.no_fact, false),
-        Some(cosine) => (odds(cosine, signals) >= 0.0, cosine >= CALIBRATION.related),
+        None => {
+            let words = signals.covered >= COVERED_ALONE && signals.missing < MISSING_ALONE;
+            (words && !signals.no_fact, false)
+        }
+        Some(cosine) => {
+            let related = cosine >= CALIBRATION.related;
+            (related && odds(cosine, signals) >= 0.0, related)
+        }
     };
     match (supported || signals.asked_there, related) {
         (true, _) => Ok(()),

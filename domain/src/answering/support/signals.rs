@@ -58,7 +58,9 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
         covered: shares.iter().copied().fold(0.0, f64::max),
         missing: words.iter().filter(nowhere).map(weight).fold(0.0, f64::max),
         no_fact: fact.zip(likeliest).is_some_and(|(fact, at)| !fact.is_in(&texts[at])),
-        unnamed: names(question).iter().any(|name| lower.iter().all(|text| !text.contains(name))),
+        unnamed: names(question)
+            .iter()
+            .any(|name| lower.iter().all(|text| !text.contains(name))),
         asked_there: asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked),
     }
 }
@@ -92,17 +94,21 @@ pub fn akin(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }
-    let (long, short) = (a.chars().count().max(b.chars().count()), a.chars().count().min(b.chars().count()));
+    let (long, short) = (
+        a.chars().count().max(b.chars().count()),
+        a.chars().count().min(b.chars().count()),
+    );
     let common = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).count();
     let whole = common == short && short >= 5;
-    whole || (common >= 4 && common * 10 >= short * 6 && common * 2 >= long)
+    whole || (common >= 4 && common * 10 >= long * 7)
 }
 
 /// The names in a question, in lower case: words with a capital in the middle of it or with a digit. German writes every noun so,
 /// and capital letters throughout say nothing.
 fn names(question: &str) -> Vec<String> {
     const GERMAN: [&str; 20] = [
-        "der", "die", "das", "ist", "wie", "was", "und", "für", "ich", "sie", "ein", "eine", "wann", "kann", "haben", "gibt", "wo", "wer", "bei", "ihre",
+        "der", "die", "das", "ist", "wie", "was", "und", "für", "ich", "sie", "ein", "eine", "wann", "kann", "haben",
+        "gibt", "wo", "wer", "bei", "ihre",
     ];
     let words: Vec<&str> = question.split_whitespace().collect();
     let german = words.iter().any(|w| GERMAN.contains(&w.to_lowercase().as_str()));
@@ -110,7 +116,12 @@ fn names(question: &str) -> Vec<String> {
     if german || shouted {
         return Vec::new();
     }
-    let bare = |w: &&str| w.trim_matches(|c: char| !c.is_alphanumeric()).trim_end_matches("'s").trim_end_matches("’s").to_owned();
+    let bare = |w: &&str| {
+        w.trim_matches(|c: char| !c.is_alphanumeric())
+            .trim_end_matches("'s")
+            .trim_end_matches("’s")
+            .to_owned()
+    };
     let named = |(n, w): (usize, String)| {
         let capital = n > 0 && w.starts_with(char::is_uppercase) && w.chars().count() > 1;
         let digit = w.contains(|c: char| c.is_ascii_digit());
@@ -140,10 +151,26 @@ mod tests {
 
     #[test]
     fn rare_words_weigh_more_than_frequent_ones() {
-        let signals = of("How do I install Django?", &[("instal", 1.6), ("django", 10.6)], "", "Run the installer.");
-        assert!(signals.covered < 0.2 && signals.missing > 0.9 && signals.unnamed, "{signals:?}");
-        let signals = of("How do I set up a kayak?", &[("set", 1.6), ("kayak", 8.0)], "", "Kayaks float.");
-        assert!(signals.covered > 0.8 && signals.missing < 0.2 && !signals.unnamed, "{signals:?}");
+        let signals = of(
+            "How do I install Django?",
+            &[("instal", 1.6), ("django", 10.6)],
+            "",
+            "Run the installer.",
+        );
+        assert!(
+            signals.covered < 0.2 && signals.missing > 0.9 && signals.unnamed,
+            "{signals:?}"
+        );
+        let signals = of(
+            "How do I set up a kayak?",
+            &[("set", 1.6), ("kayak", 8.0)],
+            "",
+            "Kayaks float.",
+        );
+        assert!(
+            signals.covered > 0.8 && signals.missing < 0.2 && !signals.unnamed,
+            "{signals:?}"
+        );
     }
 
     #[test]
@@ -151,15 +178,33 @@ mod tests {
         let words = [("cost", 5.0)];
         assert!(of("How much does it cost?", &words, "", "The cost depends.").no_fact);
         assert!(!of("How much does it cost?", &words, "", "The cost is 5 EUR.").no_fact);
-        assert!(of("how much does it cost", &words, "FAQ > 2.1. How much does it cost?", "Nothing.").asked_there);
+        assert!(
+            of(
+                "how much does it cost",
+                &words,
+                "FAQ > 2.1. How much does it cost?",
+                "Nothing."
+            )
+            .asked_there
+        );
     }
 
     #[test]
     fn words_of_one_family_are_akin() {
-        for (a, b) in [("deliver", "delivery"), ("stornierung", "stornieren"), ("telefonnummer", "telefon"), ("cost", "cost")] {
+        for (a, b) in [
+            ("deliver", "delivery"),
+            ("stornierung", "stornieren"),
+            ("telefonnummer", "telefon"),
+            ("cost", "cost"),
+        ] {
             assert!(akin(a, b), "{a} {b}");
         }
-        for (a, b) in [("form", "formaldehyde"), ("port", "portable"), ("interest", "internet"), ("cat", "cats")] {
+        for (a, b) in [
+            ("form", "formaldehyde"),
+            ("port", "portable"),
+            ("interest", "internet"),
+            ("cat", "cats"),
+        ] {
             assert!(!akin(a, b), "{a} {b}");
         }
     }
