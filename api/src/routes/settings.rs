@@ -96,13 +96,23 @@ pub struct Api;
 #[OpenApi]
 impl Api {
     /// Read the assistant's settings
-    #[oai(path = "/api/settings", method = "get", tag = "Tag::Chat", operation_id = "get_settings")]
+    #[oai(
+        path = "/api/settings",
+        method = "get",
+        tag = "Tag::Chat",
+        operation_id = "get_settings"
+    )]
     async fn get(&self, #[oai(name = "customer_id")] caller: Caller<Settings>) -> Answer<Json<Current>> {
         Ok(Json(Current::of(&caller.customer)))
     }
 
     /// Change the assistant's settings
-    #[oai(path = "/api/settings", method = "patch", tag = "Tag::Chat", operation_id = "change_settings")]
+    #[oai(
+        path = "/api/settings",
+        method = "patch",
+        tag = "Tag::Chat",
+        operation_id = "change_settings"
+    )]
     async fn change(
         &self,
         context: Data<&Context>,
@@ -184,12 +194,22 @@ impl SettingsChange {
         put(&mut patch, "contact_url", self.contact_url, Value::from);
         put(&mut patch, "locale", self.locale, Value::from);
         put(&mut patch, "theme", self.theme, |theme| {
-            texts([("color", theme.color), ("position", theme.position), ("mode", theme.mode)])
+            texts([
+                ("color", theme.color),
+                ("position", theme.position),
+                ("mode", theme.mode),
+            ])
         });
         put(&mut patch, "texts", self.texts, |own| {
-            texts([("title", own.title), ("subtitle", own.subtitle), ("placeholder", own.placeholder)])
+            texts([
+                ("title", own.title),
+                ("subtitle", own.subtitle),
+                ("placeholder", own.placeholder),
+            ])
         });
-        put(&mut patch, "handoff", self.handoff, |handoff| Value::Object(handoff.into_iter().collect()));
+        put(&mut patch, "handoff", self.handoff, |handoff| {
+            Value::Object(handoff.into_iter().collect())
+        });
         patch
     }
 }

@@ -49,9 +49,15 @@ async fn a_visitor_takes_an_offered_question_by_keyboard_and_asks_on() {
 async fn offered(up: &Up<'_>) -> bool {
     let client = reqwest::Client::builder().build().expect("a client");
     let begin = client.post(up.url("/api/widget/session")).header("origin", up.url(""));
-    let answer = begin.json(&json!({ "domain": up.dev("domain") })).send().await.expect("an answer");
+    let answer = begin
+        .json(&json!({ "domain": up.dev("domain") }))
+        .send()
+        .await
+        .expect("an answer");
     let session: Value = answer.json().await.expect("JSON");
-    session["suggestions"].as_array().is_some_and(|questions| !questions.is_empty())
+    session["suggestions"]
+        .as_array()
+        .is_some_and(|questions| !questions.is_empty())
 }
 
 async fn visit(browser: &Browser, up: &Up<'_>) {
@@ -63,21 +69,40 @@ async fn visit(browser: &Browser, up: &Up<'_>) {
         look["offered"].as_array().is_some_and(|offered| !offered.is_empty())
     })
     .await;
-    assert_eq!((&open["group"], &open["trouble"]), (&"Suggested questions".into(), &"".into()), "{open}");
+    assert_eq!(
+        (&open["group"], &open["trouble"]),
+        (&"Suggested questions".into(), &"".into()),
+        "{open}"
+    );
 
-    let last = open["offered"].as_array().and_then(|offered| offered.last()).cloned().expect("a question");
+    let last = open["offered"]
+        .as_array()
+        .and_then(|offered| offered.last())
+        .cloned()
+        .expect("a question");
     browser.press_with_shift(Key::Tab.into()).await;
     seen_by(browser, LOOK, "the last question's focus", |look| look["focus"] == last).await;
     browser.press([Key::Enter.into()]).await;
     let look = answered(browser, 1).await;
     assert_eq!((&look["asked"][0], &look["refused"]), (&last, &false.into()), "{look}");
-    assert_eq!(look["offered"], Value::Array(Vec::new()), "they go with the first question");
+    assert_eq!(
+        look["offered"],
+        Value::Array(Vec::new()),
+        "they go with the first question"
+    );
 
-    for (turn, question) in ["How heavy is the Sognefjord 14?", "how long is it?"].into_iter().enumerate() {
+    for (turn, question) in ["How heavy is the Sognefjord 14?", "how long is it?"]
+        .into_iter()
+        .enumerate()
+    {
         browser.press(question.chars()).await;
         browser.press([Key::Enter.into()]).await;
         let look = answered(browser, turn + 2).await;
-        assert_eq!((&look["trouble"], &look["refused"]), (&"".into(), &false.into()), "{look}");
+        assert_eq!(
+            (&look["trouble"], &look["refused"]),
+            (&"".into(), &false.into()),
+            "{look}"
+        );
         let first = look["sources"][0].as_str().unwrap_or_default();
         assert!(first.ends_with("/kayak-sognefjord.html"), "{look}");
     }

@@ -57,7 +57,12 @@ impl Asked {
     /// The reply, if nothing is asked of the site.
     pub fn small_talk(&self, customer: &Customer) -> Option<String> {
         let talk = small_talk::detect(&self.said)?;
-        Some(small_talk::reply(customer, &AssistantSettings::of(customer), self.locale, talk))
+        Some(small_talk::reply(
+            customer,
+            &AssistantSettings::of(customer),
+            self.locale,
+            talk,
+        ))
     }
 }
 
@@ -82,7 +87,11 @@ impl Answerer {
         let session = question.locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
         let mut meant = None;
-        if let Some(models) = self.models.as_ref().filter(|_| standalone::doubtful(said, locale, &history)) {
+        if let Some(models) = self
+            .models
+            .as_ref()
+            .filter(|_| standalone::doubtful(said, locale, &history))
+        {
             meant = standalone::by_model(models, customer, said, locale, &history).await;
         }
         let meant = meant.or_else(|| standalone::rewrite(said, locale, &history));

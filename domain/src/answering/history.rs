@@ -42,7 +42,12 @@ pub async fn recent(tx: &TenantTx, session: Uuid) -> Result<Vec<Turn>> {
               WHERE c.customer_id = $1 AND c.session_id = $2 ORDER BY m.created_at DESC, m.id DESC LIMIT $3) m
         LEFT JOIN answer_receipts r ON r.message_id = m.id
         ORDER BY m.created_at DESC, m.id DESC";
-    let values = [tx.customer().into(), session.into(), TURNS.into(), (TURN as i32 + 1).into()];
+    let values = [
+        tx.customer().into(),
+        session.into(),
+        TURNS.into(),
+        (TURN as i32 + 1).into(),
+    ];
     let newest_first = Turn::find_by_statement(sql(FIND, values)).all(&**tx).await?;
     let mut turns = bounded(newest_first);
     turns.reverse();
@@ -78,7 +83,13 @@ mod tests {
             ..Turn::default()
         };
         let long = "ä".repeat(TURN + 1);
-        let kept = bounded(vec![turn("newest".into()), turn(long.clone()), turn(long.clone()), turn(long.clone()), turn(long)]);
+        let kept = bounded(vec![
+            turn("newest".into()),
+            turn(long.clone()),
+            turn(long.clone()),
+            turn(long.clone()),
+            turn(long),
+        ]);
         assert_eq!(kept[0].text, "newest");
         assert_eq!(kept[1].text.chars().count(), TURN + 1);
         assert!(kept[1].text.ends_with('…'));

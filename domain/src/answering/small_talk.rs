@@ -161,7 +161,10 @@ pub(super) fn detect(text: &str) -> Option<Talk> {
     let mut rest = introduced(&words);
     let mut found: Option<Talk> = None;
     while !rest.is_empty() {
-        let longest = KNOWN.iter().filter(|(_, phrase)| rest.starts_with(phrase)).max_by_key(|(_, phrase)| phrase.len());
+        let longest = KNOWN
+            .iter()
+            .filter(|(_, phrase)| rest.starts_with(phrase))
+            .max_by_key(|(_, phrase)| phrase.len());
         if let Some((talk, phrase)) = longest {
             found = Some(found.map_or(*talk, |f| f.min(*talk)));
             rest = &rest[phrase.len()..];
@@ -205,7 +208,11 @@ fn join(first: Option<&str>, second: &str) -> String {
 
 static KNOWN: LazyLock<Vec<(Talk, Vec<String>)>> = LazyLock::new(|| {
     let each = |(talk, list): (Talk, &'static str)| list.split(',').map(move |phrase| (talk, words(phrase)));
-    PHRASES.into_iter().flat_map(each).filter(|(_, phrase)| !phrase.is_empty()).collect()
+    PHRASES
+        .into_iter()
+        .flat_map(each)
+        .filter(|(_, phrase)| !phrase.is_empty())
+        .collect()
 });
 
 static FILLING: LazyLock<Vec<&'static str>> = LazyLock::new(|| FILLERS.split_whitespace().collect());
@@ -246,9 +253,16 @@ fn introduced(words: &[String]) -> &[String] {
         &["je", "m'appelle"],
         &["me", "llamo"],
     ];
-    let Some((_, before)) = words.split_last() else { return words };
-    let ends = |tail: &&[&str]| before.len() > tail.len() && before.iter().rev().zip(tail.iter().rev()).all(|(a, b)| a == b);
-    INTRODUCTIONS.iter().copied().find(ends).map_or(words, |tail| &before[..before.len() - tail.len()])
+    let Some((_, before)) = words.split_last() else {
+        return words;
+    };
+    let ends =
+        |tail: &&[&str]| before.len() > tail.len() && before.iter().rev().zip(tail.iter().rev()).all(|(a, b)| a == b);
+    INTRODUCTIONS
+        .iter()
+        .copied()
+        .find(ends)
+        .map_or(words, |tail| &before[..before.len() - tail.len()])
 }
 
 /// A message without any word.
@@ -268,15 +282,25 @@ fn gesture(text: &str) -> Talk {
 /// Keys struck at random: one word along a row of the keyboard, or a long one without any vowel. Names of goods ("XKCD-1234",
 /// "HTML") have digits or are short.
 fn nonsense(words: &[String]) -> bool {
-    const ROWS: [&str; 6] = ["qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiopü", "asdfghjklöä", "yxcvbnm"];
+    const ROWS: [&str; 6] = [
+        "qwertyuiop",
+        "asdfghjkl",
+        "zxcvbnm",
+        "qwertzuiopü",
+        "asdfghjklöä",
+        "yxcvbnm",
+    ];
     let [word] = words else { return false };
     let letters = word.chars().count();
     let latin = word.bytes().all(|b| b.is_ascii_lowercase());
-    let one_row = letters >= 4 && ROWS.iter().any(|row| {
-        let row = row.as_bytes();
-        let at = |b: u8| row.iter().position(|r| *r == b);
-        word.as_bytes().windows(2).all(|p| matches!((at(p[0]), at(p[1])), (Some(a), Some(b)) if b == a + 1))
-    });
+    let one_row = letters >= 4
+        && ROWS.iter().any(|row| {
+            let row = row.as_bytes();
+            let at = |b: u8| row.iter().position(|r| *r == b);
+            word.as_bytes()
+                .windows(2)
+                .all(|p| matches!((at(p[0]), at(p[1])), (Some(a), Some(b)) if b == a + 1))
+        });
     let no_vowel = letters >= 7 && !word.contains(['a', 'e', 'i', 'o', 'u', 'y']);
     latin && (one_row || no_vowel)
 }

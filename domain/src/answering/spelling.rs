@@ -35,7 +35,9 @@ pub(super) fn mended(question: &str, passages: &[Passage]) -> Option<String> {
 
 /// The words of a text with their places. What has digits is a number or a name, and never a slip.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().all(char::is_alphabetic) && !word.is_empty());
+    let parts = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.chars().all(char::is_alphabetic) && !word.is_empty());
     parts.map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
 }
 
@@ -66,12 +68,25 @@ mod tests {
 
     #[test]
     fn one_stroke_is_mended_and_another_word_is_not() {
-        let passages = [passage(None, 0.0, "Delivery takes a week. Would you like a refund of the Sognefjord? Rents.")];
+        let passages = [passage(
+            None,
+            0.0,
+            "Delivery takes a week. Would you like a refund of the Sognefjord? Rents.",
+        )];
         let mended = |question: &str| mended(question, &passages);
-        assert_eq!(mended("how long does delivry take?").as_deref(), Some("how long does delivery take?"));
+        assert_eq!(
+            mended("how long does delivry take?").as_deref(),
+            Some("how long does delivery take?")
+        );
         assert_eq!(mended("DELIVERRY and reufnd").as_deref(), Some("delivery and refund"));
         assert_eq!(mended("the Sognefiord").as_deref(), Some("the sognefjord"));
-        for question in ["Who won the world cup?", "delivery", "tents", "how much is XK1200", "Sagen"] {
+        for question in [
+            "Who won the world cup?",
+            "delivery",
+            "tents",
+            "how much is XK1200",
+            "Sagen",
+        ] {
             assert_eq!(mended(question), None, "{question}");
         }
     }

@@ -48,7 +48,10 @@ pub async fn suggestions(tx: &TenantTx, settings: &AssistantSettings, locale: Op
     }
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in tx.query_all_raw(sql(FIND, [tx.customer().into()])).await? {
-        found.entry(row.try_get("", "locale")?).or_default().push(row.try_get("", "question")?);
+        found
+            .entry(row.try_get("", "locale")?)
+            .or_default()
+            .push(row.try_get("", "question")?);
     }
     let wanted = locale.and_then(|locale| found.remove(locale.code()));
     // Whoever reads a site in its one language can ask in it.
@@ -73,13 +76,17 @@ impl Answerer {
                     good.push(candidate);
                 }
             }
-            chosen.extend(good.into_iter().enumerate().map(|(n, c)| {
-                json!({ "locale": locale.code(), "ordinal": n, "page": c.page, "question": c.text })
-            }));
+            chosen.extend(
+                good.into_iter()
+                    .enumerate()
+                    .map(|(n, c)| json!({ "locale": locale.code(), "ordinal": n, "page": c.page, "question": c.text })),
+            );
         }
         let tx = self.db.tenant(customer).await?;
         store(&tx, chosen).await?;
-        let count = tx.query_one_raw(sql("SELECT count(*) AS n FROM suggested_questions", [])).await?;
+        let count = tx
+            .query_one_raw(sql("SELECT count(*) AS n FROM suggested_questions", []))
+            .await?;
         tx.commit().await?;
         let count: i64 = count.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
         Ok(count as usize)
@@ -87,8 +94,15 @@ impl Answerer {
 
     /// Whether the site answers it, and from the page that it was found on.
     async fn answers(&self, customer: &Customer, candidate: &Candidate) -> Result<bool> {
-        let found = self.searcher.search(customer, &candidate.text, Mode::Hybrid, CONSIDERED).await?;
-        let own = found.passages.iter().take(NEAREST).any(|passage| passage.page == candidate.page);
+        let found = self
+            .searcher
+            .search(customer, &candidate.text, Mode::Hybrid, CONSIDERED)
+            .await?;
+        let own = found
+            .passages
+            .iter()
+            .take(NEAREST)
+            .any(|passage| passage.page == candidate.page);
         Ok(own && support::supported(&candidate.text, &found.passages).is_ok())
     }
 }
@@ -113,7 +127,9 @@ async fn candidates(tx: &TenantTx) -> Result<Vec<Candidate>> {
           FROM (SELECT * FROM faq UNION ALL SELECT * FROM heading) every
           WHERE length(text) BETWEEN 6 AND 90 AND (tier < 2 OR (length(text) <= 50 AND text ~ '\s')))
         SELECT page, language, btrim(text) AS text, tier FROM ranked WHERE place <= 200 ORDER BY tier, depth, url, n";
-    Ok(Candidate::find_by_statement(sql(FIND, [tx.customer().into()])).all(&**tx).await?)
+    Ok(Candidate::find_by_statement(sql(FIND, [tx.customer().into()]))
+        .all(&**tx)
+        .await?)
 }
 
 /// Candidates of each language, in the order in which they are tried: tier by tier, and in each from every page in turn.
@@ -129,12 +145,20 @@ fn by_language(candidates: Vec<Candidate>) -> BTreeMap<Locale, Vec<Candidate>> {
         if of_text.is_some_and(|of_text| of_text != locale) || is_reference(&candidate.text) {
             continue;
         }
-        let words: String = candidate.text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let words: String = candidate
+            .text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
         if words.is_empty() || !seen.insert((locale, words)) {
             continue;
         }
         let turn = turns.entry((candidate.tier, candidate.page)).or_default();
-        ordered.entry(locale).or_default().push((candidate.tier, *turn, candidate));
+        ordered
+            .entry(locale)
+            .or_default()
+            .push((candidate.tier, *turn, candidate));
         *turn += 1;
     }
     let sort = |mut list: Vec<(i32, usize, Candidate)>| {
@@ -147,7 +171,15 @@ fn by_language(candidates: Vec<Candidate>) -> BTreeMap<Locale, Vec<Candidate>> {
 /// Headings that lead about and ask nothing: numbered sections, code, other pages.
 fn is_reference(text: &str) -> bool {
     const LEADING: [&str; 10] = [
-        "see also", "read more", "table of contents", "related", "siehe auch", "mehr lesen", "voir aussi", "ver también", "vedi anche",
+        "see also",
+        "read more",
+        "table of contents",
+        "related",
+        "siehe auch",
+        "mehr lesen",
+        "voir aussi",
+        "ver también",
+        "vedi anche",
         "zie ook",
     ];
     let lower = text.to_lowercase();
@@ -168,7 +200,8 @@ async fn store(tx: &TenantTx, chosen: Vec<Value>) -> Result<()> {
         JOIN scraped_pages p ON p.id = n.page AND p.tombstoned_at IS NULL";
     tx.execute_raw(sql(LOCK, [tx.customer().into()])).await?;
     tx.execute_raw(sql(OLD, [tx.customer().into()])).await?;
-    tx.execute_raw(sql(NEW, [tx.customer().into(), Value::Array(chosen).into()])).await?;
+    tx.execute_raw(sql(NEW, [tx.customer().into(), Value::Array(chosen).into()]))
+        .await?;
     Ok(())
 }
 
@@ -199,8 +232,18 @@ mod tests {
             candidate(7, "sv", 0, "Sognefjord 14"),
         ];
         let found = by_language(candidates);
-        let texts = |locale| found[&locale].iter().map(|c: &Candidate| c.text.as_str()).collect::<Vec<_>>();
-        let english = ["How long does delivery take?", "Can I return a kayak?", "How much is it?", "Do you ship to Norway?"];
+        let texts = |locale| {
+            found[&locale]
+                .iter()
+                .map(|c: &Candidate| c.text.as_str())
+                .collect::<Vec<_>>()
+        };
+        let english = [
+            "How long does delivery take?",
+            "Can I return a kayak?",
+            "How much is it?",
+            "Do you ship to Norway?",
+        ];
         assert_eq!(texts(Locale::En), english);
         assert_eq!(texts(Locale::De), ["Was kostet der Versand?"]);
         assert_eq!(found.len(), 2);

@@ -173,7 +173,7 @@ async fn what_the_site_does_not_say_is_refused_with_the_reason_and_a_way_to_a_hu
     assert!(answer.refused() && answer.sources.is_empty());
     assert_eq!(
         answer.text,
-        "The site does not say. You can reach us at help@shop.example."
+        "I'm sorry, I found nothing about that on this site. You can reach us at help@shop.example."
     );
     assert_eq!(
         kit.count("SELECT count(*) FROM answer_receipts WHERE refusal_reason = 'not_on_site'")

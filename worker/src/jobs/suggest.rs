@@ -7,7 +7,11 @@ use crate::job::Job;
 /// Chooses the questions, unless another embed job will. What fails here fails no indexing: the old questions stay.
 pub(super) async fn after_build(job: &Job) {
     match job.signal.until(choose(job)).await {
-        Ok(Some(count)) => tracing::info!(event = "suggestions_chosen", questions = count, "questions to start with"),
+        Ok(Some(count)) => tracing::info!(
+            event = "suggestions_chosen",
+            questions = count,
+            "questions to start with"
+        ),
         Ok(None) => {}
         Err(error) => tracing::warn!(error = error.story(), "questions to start with could not be chosen"),
     }
@@ -19,7 +23,9 @@ async fn choose(job: &Job) -> Result<Option<usize>> {
     let customer = job.customer()?;
     let tx = job.read().await?;
     let values = [customer.id.into(), job.id().into()];
-    let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, WAITING, values)).await?;
+    let row = tx
+        .query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, WAITING, values))
+        .await?;
     tx.commit().await?;
     if row.is_some_and(|row| row.try_get("", "waiting").unwrap_or(false)) {
         return Ok(None);

@@ -59,10 +59,17 @@ pub(super) fn of(words: &Words, all: &[Token<'_>]) -> Option<Lean> {
     if rest.is_empty() {
         return (start > 0).then_some(Lean::About);
     }
-    if words.more.iter().any(|phrase| phrase.len() == rest.len() && begins(rest, phrase)) {
+    if words
+        .more
+        .iter()
+        .any(|phrase| phrase.len() == rest.len() && begins(rest, phrase))
+    {
         return Some(Lean::About);
     }
-    let content = rest.iter().filter(|t| is_content(words, t) && nth(words, t).is_none()).count();
+    let content = rest
+        .iter()
+        .filter(|t| is_content(words, t) && nth(words, t).is_none())
+        .count();
     if content == 0
         && let Some(n) = rest.iter().find_map(|t| nth(words, t))
     {
@@ -109,13 +116,18 @@ fn begins(tokens: &[Token<'_>], phrase: &[&str]) -> bool {
 }
 
 fn nth(words: &Words, token: &Token<'_>) -> Option<usize> {
-    let n = words.ordinals.iter().position(|forms| forms.contains(token.word.as_str()))?;
+    let n = words
+        .ordinals
+        .iter()
+        .position(|forms| forms.contains(token.word.as_str()))?;
     Some(if n + 1 == words.ordinals.len() { LAST } else { n })
 }
 
 /// The first word that stands for something said in an earlier message.
 fn pronoun(words: &Words, rest: &[Token<'_>]) -> Option<usize> {
-    (0..rest.len()).find(|&at| points_back(words, rest, at) && !is_empty_subject(words, rest, at) && !has_antecedent(words, rest, at))
+    (0..rest.len()).find(|&at| {
+        points_back(words, rest, at) && !is_empty_subject(words, rest, at) && !has_antecedent(words, rest, at)
+    })
 }
 
 fn points_back(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
@@ -149,18 +161,28 @@ fn points_back(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
 /// "Is it possible": the pronoun stands for nothing.
 fn is_empty_subject(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
     // "Is it reasonable to …", "ist es schwer, … zu …": what it stands for comes after it.
-    const AHEAD: [(&str, &[&str], usize); 3] = [("it", &["to", "that"], 3), ("es", &["zu", "dass"], 12), ("het", &["om", "dat"], 8)];
+    const AHEAD: [(&str, &[&str], usize); 3] = [
+        ("it", &["to", "that"], 3),
+        ("es", &["zu", "dass"], 12),
+        ("het", &["om", "dat"], 8),
+    ];
     let announced = AHEAD.iter().any(|(word, signs, reach)| {
         let mut ahead = rest[at + 1..].iter().take(*reach);
         rest[at].word == *word && at > 0 && ahead.any(|t| signs.contains(&t.word.as_str()))
     });
-    announced || words.empty.iter().any(|phrase| (0..=at).any(|from| at < from + phrase.len() && begins(&rest[from..], phrase)))
+    announced
+        || words
+            .empty
+            .iter()
+            .any(|phrase| (0..=at).any(|from| at < from + phrase.len() && begins(&rest[from..], phrase)))
 }
 
 /// Whether what the word stands for was named earlier in the same message: in another clause, or before the visitor speaks of
 /// what to do with it.
 fn has_antecedent(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
-    const PEOPLE: [&str; 12] = ["i", "we", "you", "ich", "wir", "je", "nous", "yo", "io", "ik", "eu", "wij"];
+    const PEOPLE: [&str; 12] = [
+        "i", "we", "you", "ich", "wir", "je", "nous", "yo", "io", "ik", "eu", "wij",
+    ];
     let named = |i: usize| is_content(words, &rest[i]);
     let begins_clause = |t: &Token<'_>| t.breaks || words.clauses.contains(t.word.as_str());
     (0..at).filter(|i| named(*i)).any(|i| {

@@ -55,14 +55,23 @@ pub(super) fn doubtful(said: &str, locale: Option<Locale>, history: &[Turn]) -> 
     let Some(words) = words::of(locale.unwrap_or(Locale::En)) else {
         return tokens.len() <= SHORT;
     };
-    lean::of(words, &tokens).is_some() || tokens.len() <= SHORT || tokens.iter().any(|t| words.pronouns.contains(t.word.as_str()))
+    lean::of(words, &tokens).is_some()
+        || tokens.len() <= SHORT
+        || tokens.iter().any(|t| words.pronouns.contains(t.word.as_str()))
 }
 
 /// The last question that was one, with its answer.
 fn before(history: &[Turn]) -> Option<Before<'_>> {
-    let at = history.iter().rposition(|turn| turn.role == "visitor" && small_talk::detect(&turn.text).is_none())?;
-    let answer = history[at + 1..].iter().take_while(|turn| turn.role != "visitor").find(|turn| turn.role == "assistant");
-    let question = answer.and_then(|turn| turn.standalone.as_deref()).unwrap_or(&history[at].text);
+    let at = history
+        .iter()
+        .rposition(|turn| turn.role == "visitor" && small_talk::detect(&turn.text).is_none())?;
+    let answer = history[at + 1..]
+        .iter()
+        .take_while(|turn| turn.role != "visitor")
+        .find(|turn| turn.role == "assistant");
+    let question = answer
+        .and_then(|turn| turn.standalone.as_deref())
+        .unwrap_or(&history[at].text);
     Some(Before { question, answer })
 }
 

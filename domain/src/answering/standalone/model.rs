@@ -55,11 +55,17 @@ fn messages(said: &str, history: &[Turn]) -> Vec<ChatMessage> {
         let text: String = turn.text.chars().take(TOLD).collect();
         serde_json::json!({ "from": who, "said": text }).to_string() + "\n"
     };
-    let turns: String = history[history.len().saturating_sub(TURNS)..].iter().map(line).collect();
+    let turns: String = history[history.len().saturating_sub(TURNS)..]
+        .iter()
+        .map(line)
+        .collect();
     let last = serde_json::json!({ "from": "visitor", "said": said });
     let content = format!("The conversation, a line for each message:\n{turns}The message to rewrite:\n{last}");
     vec![
-        ChatMessage { role: "system", content: TASK.to_owned() },
+        ChatMessage {
+            role: "system",
+            content: TASK.to_owned(),
+        },
         ChatMessage { role: "user", content },
     ]
 }
@@ -72,7 +78,12 @@ fn accepted(said: &str, text: &str, locale: Option<Locale>, history: &[Turn]) ->
     if !(2..=LONGEST).contains(&length) || !plain {
         return None;
     }
-    let spoken: HashSet<String> = history.iter().map(|turn| turn.text.as_str()).chain([said]).flat_map(stems).collect();
+    let spoken: HashSet<String> = history
+        .iter()
+        .map(|turn| turn.text.as_str())
+        .chain([said])
+        .flat_map(stems)
+        .collect();
     let words = words::of(locale.unwrap_or(Locale::En));
     let new = |word: &str| !words.is_some_and(|words: &Words| words.is_empty(word)) && !spoken.contains(&stem(word));
     let known = tokens(text).iter().all(|token| !new(&token.word));
@@ -94,8 +105,15 @@ mod tests {
 
     #[test]
     fn a_rewriting_that_says_something_new_is_not_believed() {
-        let turn = |role: &str, text: &str| Turn { role: role.into(), text: text.into(), ..Turn::default() };
-        let history = [turn("visitor", "How heavy is the Sognefjord 14?"), turn("assistant", "It weighs 24 kg. [1]")];
+        let turn = |role: &str, text: &str| Turn {
+            role: role.into(),
+            text: text.into(),
+            ..Turn::default()
+        };
+        let history = [
+            turn("visitor", "How heavy is the Sognefjord 14?"),
+            turn("assistant", "It weighs 24 kg. [1]"),
+        ];
         let accepted = |text: &str| accepted("and its price?", text, Some(Locale::En), &history);
         let good = "What is the price of the Sognefjord 14?";
         assert_eq!(accepted(good).as_deref(), Some(good));

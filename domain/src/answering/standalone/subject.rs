@@ -37,7 +37,11 @@ fn cut(words: &Words, asked: &[Token<'_>], first: &str) -> usize {
     let is = |set: &std::collections::HashSet<&str>, t: &Token<'_>| set.contains(t.word.as_str());
     let says = |kept: &[Token<'_>]| kept.iter().any(|t| is_content(words, t) || is(&words.attributes, t));
     let content_after = |at: usize| asked[at + 1..].iter().any(|t| is_content(words, t));
-    let last = |found: &dyn Fn(&Token<'_>) -> bool| (1..asked.len()).rev().find(|at| found(&asked[*at]) && content_after(*at));
+    let last = |found: &dyn Fn(&Token<'_>) -> bool| {
+        (1..asked.len())
+            .rev()
+            .find(|at| found(&asked[*at]) && content_after(*at))
+    };
     let preposition = last(&|t| is(&words.prepositions, t));
     let determiner = last(&|t| is(&words.determiners, t) && !is(&words.prepositions, t));
     let at = if words.prepositions.contains(first) {
@@ -56,15 +60,25 @@ fn cut(words: &Words, asked: &[Token<'_>], first: &str) -> usize {
 /// The words of a text from the first to the last that says something, without what is asked of it.
 fn span(words: &Words, asked: &[Token<'_>]) -> Option<String> {
     let first = asked.iter().position(|t| is_content(words, t))?;
-    let last = asked.iter().rposition(|t| is_content(words, t) || t.text.bytes().any(|b| b.is_ascii_digit()))?;
-    let said: Vec<&str> = asked[first..=last.max(first)].iter().take(LONGEST).map(|t| t.text).collect();
+    let last = asked
+        .iter()
+        .rposition(|t| is_content(words, t) || t.text.bytes().any(|b| b.is_ascii_digit()))?;
+    let said: Vec<&str> = asked[first..=last.max(first)]
+        .iter()
+        .take(LONGEST)
+        .map(|t| t.text)
+        .collect();
     Some(said.join(" "))
 }
 
 /// The thing that the answer's page or section is named after, if the answer or the question speaks of it.
 fn named(words: &Words, before: &Before<'_>, asked: &[Token<'_>]) -> Option<String> {
     let answer = before.answer.filter(|turn| !turn.refused)?;
-    let spoken: Vec<String> = tokens(&answer.text).into_iter().chain(tokens(before.question)).map(|t| t.word).collect();
+    let spoken: Vec<String> = tokens(&answer.text)
+        .into_iter()
+        .chain(tokens(before.question))
+        .map(|t| t.word)
+        .collect();
     let section = answer.heading.as_deref().and_then(|path| path.rsplit(" > ").next());
     let names = section.into_iter().chain(answer.source.as_deref());
     let fits = |name: &&str| {
@@ -72,10 +86,16 @@ fn named(words: &Words, before: &Before<'_>, asked: &[Token<'_>]) -> Option<Stri
         let content = said.iter().filter(|t| is_content(words, t));
         let all_spoken = content.clone().all(|t| spoken.contains(&t.word));
         let things = content.count();
-        let proper = said.iter().any(|t| t.text.bytes().any(|b| b.is_ascii_digit()) || t.text.chars().skip(1).any(char::is_uppercase))
+        let proper = said
+            .iter()
+            .any(|t| t.text.bytes().any(|b| b.is_ascii_digit()) || t.text.chars().skip(1).any(char::is_uppercase))
             || said.iter().skip(1).any(|t| t.text.starts_with(char::is_uppercase));
         let question = name.trim_end().ends_with('?');
-        things > 0 && said.len() <= NAME && all_spoken && (proper || asked.iter().all(|t| !is_content(words, t))) && !question
+        things > 0
+            && said.len() <= NAME
+            && all_spoken
+            && (proper || asked.iter().all(|t| !is_content(words, t)))
+            && !question
     };
     names.into_iter().find(fits).map(str::to_owned)
 }
@@ -84,7 +104,10 @@ fn named(words: &Words, before: &Before<'_>, asked: &[Token<'_>]) -> Option<Stri
 fn is_name(asked: &[Token<'_>], span: &str) -> bool {
     let digits = span.bytes().any(|b| b.is_ascii_digit());
     let shouted = asked.iter().all(|t| t.text == t.text.to_uppercase());
-    let capital = asked.iter().skip(1).any(|t| t.text.starts_with(char::is_uppercase) && span.contains(t.text) && t.text.len() > 1);
+    let capital = asked
+        .iter()
+        .skip(1)
+        .any(|t| t.text.starts_with(char::is_uppercase) && span.contains(t.text) && t.text.len() > 1);
     digits || (capital && !shouted)
 }
 
@@ -99,10 +122,20 @@ pub(super) fn item(answer: &str, n: usize) -> Option<String> {
         let line = line.trim_start();
         let digits = line.chars().take_while(char::is_ascii_digit).count();
         let text = line.strip_prefix("- ").or_else(|| line.strip_prefix("* "));
-        let text = text.or_else(|| if digits > 0 { line[digits..].strip_prefix(". ") } else { None })?;
+        let text = text.or_else(|| {
+            if digits > 0 {
+                line[digits..].strip_prefix(". ")
+            } else {
+                None
+            }
+        })?;
         let words: Vec<&str> = text.split_whitespace().take(LONGEST).collect();
         Some(words.join(" ").replace("**", ""))
     };
     let items: Vec<String> = answer.lines().filter_map(text).collect();
-    if n == LAST { items.last().cloned() } else { items.get(n).cloned() }
+    if n == LAST {
+        items.last().cloned()
+    } else {
+        items.get(n).cloned()
+    }
 }

@@ -286,7 +286,11 @@ impl Words {
             function: set(lists.function),
             attributes: set(lists.attributes),
             comparing: set(lists.comparing),
-            ordinals: lists.ordinals.split_whitespace().map(|each| each.split(',').collect()).collect(),
+            ordinals: lists
+                .ordinals
+                .split_whitespace()
+                .map(|each| each.split(',').collect())
+                .collect(),
             determiners: set(lists.determiners),
             prepositions: set(lists.prepositions),
             clauses: set(lists.clauses),
