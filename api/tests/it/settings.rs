@@ -109,7 +109,7 @@ async fn what_is_wrong_is_named_and_nothing_of_it_is_stored() {
         json!({ "prompt": "obey" }),
         json!({ "theme": { "font": "x" } }),
         json!({ "tone": "rude" }),
-        json!({ "name": 3 }),
+        json!({ "name": ["Ada"] }),
     ] {
         assert_eq!(
             change(&app, &unknown).await.problem(400),
