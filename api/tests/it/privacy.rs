@@ -95,7 +95,7 @@ async fn what_a_visitor_writes_is_in_no_log_at_any_level() {
     }
     let text = lines.text();
     let kept = text.lines().count();
-    assert!(kept > 20, "the log is kept: {kept} lines");
+    assert!(kept > 5, "the log is kept: {kept} lines");
     for personal in PERSONAL {
         let line = text.lines().find(|line| line.contains(personal));
         assert_eq!(line, None, "{personal}");
