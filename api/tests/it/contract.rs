@@ -52,6 +52,7 @@ fn body(operation: &str, ids: &Ids) -> Value {
         "replay_dead_letters" => json!({}),
         "create_customer" => json!({ "name": "New", "domain": "new.example" }),
         "change_customer" => json!({ "name": "Changed" }),
+        "set_budget" => json!({ "hard_usd": 0 }),
         "add_domain" => json!({ "domain": "more.example" }),
         "create_key" => json!({ "customer_id": ids.customer, "name": "stolen", "scopes": ["*"] }),
         _ => Value::Null,
