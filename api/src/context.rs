@@ -94,7 +94,9 @@ impl Context {
         )?;
         Ok(Self {
             live: Live::new(db.clone(), &config.redis, life.clone())?,
-            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?.with_cache(cache).under(&life),
+            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?
+                .with_cache(cache)
+                .under(&life),
             bell: Bell::new(dispatcher.clone()),
             vault: Vault::new(&config.security.master_key(), webhooks::PURPOSE),
             visitors: VisitorTokens::new(&config.security.master_key(), clock.clone()),

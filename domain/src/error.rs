@@ -119,7 +119,10 @@ impl Error {
     #[must_use]
     pub fn again(&self) -> Self {
         let story = self.story();
-        let causes = story.strip_prefix(&self.message).unwrap_or_default().trim_start_matches(": ");
+        let causes = story
+            .strip_prefix(&self.message)
+            .unwrap_or_default()
+            .trim_start_matches(": ");
         Self {
             kind: self.kind.clone(),
             code: self.code,

@@ -20,8 +20,8 @@ mod m20261123_000009_browser;
 mod m20261123_000010_polite_crawls;
 mod m20261123_000011_confirmation;
 mod m20261124_000012_word_counts;
-mod m20261124_000014_dialogue;
 mod m20261124_000013_model_change;
+mod m20261124_000014_dialogue;
 mod m20261124_000015_budgets;
 mod m20261124_000016_query_cache;
 mod m20261124_000017_people;
@@ -61,7 +61,10 @@ impl MigratorTrait for Migrator {
 
 /// The names of all steps, as the table of those that were taken has them.
 pub fn names() -> Vec<String> {
-    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
+    Migrator::migrations()
+        .iter()
+        .map(|step| step.name().to_owned())
+        .collect()
 }
 
 /// Brings the schema up to date and lets `login`, the role of the running processes, act as `omniops_app` and

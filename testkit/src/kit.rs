@@ -142,7 +142,8 @@ pub async fn local_model() -> Arc<dyn Embedder> {
 /// A real embedding model of this machine.
 pub async fn model(known: local::Known) -> Arc<dyn Embedder> {
     let load = move || {
-        let files = local::Files::prepare(&Kit::cache(), known).expect("the model's files (python3 with pip is needed once)");
+        let files =
+            local::Files::prepare(&Kit::cache(), known).expect("the model's files (python3 with pip is needed once)");
         local::Local::load(&files, 1).expect("the model")
     };
     Arc::new(tokio::task::spawn_blocking(load).await.expect("the model's thread"))

@@ -10,8 +10,8 @@
 )]
 mod faults;
 mod kit;
-mod obedient;
 mod mailbox;
+mod obedient;
 mod process;
 mod provider;
 mod receiver;

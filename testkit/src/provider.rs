@@ -126,7 +126,11 @@ impl Endpoint for ProviderEndpoint {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).push(body);
         let mut script = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Script::Known(known, pieces) = script {
-            script = if known == model { Script::Say(pieces) } else { Script::Fail(404) };
+            script = if known == model {
+                Script::Say(pieces)
+            } else {
+                Script::Fail(404)
+            };
         }
         if let Script::Fail(status) = script {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

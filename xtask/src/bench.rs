@@ -66,7 +66,12 @@ pub fn run(what: What, rest: &[String]) -> Result<()> {
 /// The peer is the model itself; the product runs as its own executable.
 fn chat(folder: &Path, rest: &[String]) -> Result<()> {
     step("cargo", &["build", "--release", "--quiet", "--package", "omniops"])?;
-    measure(What::Chat, folder, ("--omniops", root().join("target/release/omniops")), rest)
+    measure(
+        What::Chat,
+        folder,
+        ("--omniops", root().join("target/release/omniops")),
+        rest,
+    )
 }
 
 /// Runs the driver with the product or its peers.
@@ -119,7 +124,11 @@ fn install_pip(peers: &Path, list: &str, venv: &str) -> Result<()> {
     once(peers, list, || {
         shown(Command::new("python3").args(["-m", "venv", venv]).current_dir(peers))?;
         let wanted = ["-m", "pip", "install", "--quiet", "-r", list];
-        shown(Command::new(format!("{venv}/bin/python")).args(wanted).current_dir(peers))
+        shown(
+            Command::new(format!("{venv}/bin/python"))
+                .args(wanted)
+                .current_dir(peers),
+        )
     })
 }
 

@@ -51,7 +51,11 @@ pub(crate) fn words(locale: Option<&str>) -> BTreeMap<String, String> {
 
 /// `KEYS` and `TEXTS` as the part `texts.js` reads them.
 fn texts(script: &mut String) -> std::fmt::Result {
-    writeln!(script, "const KEYS={}.split('|');const TEXTS={{", Value::from(FIRST.join("|")))?;
+    writeln!(
+        script,
+        "const KEYS={}.split('|');const TEXTS={{",
+        Value::from(FIRST.join("|"))
+    )?;
     for (locale, texts) in TEXTS.iter() {
         let words = FIRST.map(|key| texts.get(key).map_or("", String::as_str));
         writeln!(script, "{locale}:{},", Value::from(words.join("|")))?;
@@ -104,7 +108,10 @@ mod tests {
         };
         assert_eq!(of("widget", ".js"), listed(PARTS));
         assert_eq!(of("widget/locales", ".json"), listed(LOCALES));
-        let needed = FIRST.iter().chain(["tips", "thanks"].iter()).all(|key| TEXTS["en"].contains_key(*key));
+        let needed = FIRST
+            .iter()
+            .chain(["tips", "thanks"].iter())
+            .all(|key| TEXTS["en"].contains_key(*key));
         assert!(needed && words(Some("de")).contains_key("tips") && !words(None).contains_key("title"));
         // A text of another locale, an accented one, and the style came through as they are.
         for piece in [

@@ -16,9 +16,9 @@ use time::OffsetDateTime;
 use super::queue::Queue;
 use crate::{
     Context,
+    disk::Room,
     error::{Answer, Failure},
     extractors::{Admin, MetricsReader},
-    disk::Room,
     openapi::Tag,
 };
 
@@ -208,13 +208,20 @@ fn model(context: &Context) -> Part {
         Circuit::HalfOpen => "trying again",
         Circuit::Open => "left alone after failures",
     };
-    let told: Vec<String> = circuits.iter().map(|(name, state)| format!("{name}: {}", word(*state))).collect();
+    let told: Vec<String> = circuits
+        .iter()
+        .map(|(name, state)| format!("{name}: {}", word(*state)))
+        .collect();
     let failing = circuits.iter().any(|(_, state)| *state != Circuit::Closed);
     Part {
         name: "model".to_owned(),
         state: if failing { "failing" } else { "ok" }.to_owned(),
         ms: 0,
-        detail: Some(if told.is_empty() { "extractive".to_owned() } else { told.join(", ") }),
+        detail: Some(if told.is_empty() {
+            "extractive".to_owned()
+        } else {
+            told.join(", ")
+        }),
     }
 }
 

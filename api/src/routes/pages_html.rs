@@ -86,7 +86,9 @@ async fn demo(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
 
 /// The customer's own suggestions, else those of the demo.
 fn questions(context: &Context, host: &HostName, customer: Option<&Customer>) -> Vec<String> {
-    let own = customer.and_then(|customer| AssistantSettings::of(customer).suggestions).unwrap_or_default();
+    let own = customer
+        .and_then(|customer| AssistantSettings::of(customer).suggestions)
+        .unwrap_or_default();
     let sample = context.demo.as_ref().filter(|sample| sample.domain == host.as_str());
     match sample {
         Some(sample) if own.is_empty() => sample.questions.clone(),

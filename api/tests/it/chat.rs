@@ -83,15 +83,21 @@ async fn events_come_as_tokens_sources_products_done() {
 #[tokio::test]
 async fn a_model_s_words_are_passed_on_as_they_come() {
     let provider = Provider::start(Script::Say(
-        ["It costs ", "4.90 EUR [1]. ", "Shipping is within ", "the country [1]."].map(str::to_owned).into(),
-    )).await;
+        ["It costs ", "4.90 EUR [1]. ", "Shipping is within ", "the country [1]."]
+            .map(str::to_owned)
+            .into(),
+    ))
+    .await;
     let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())]).await;
     app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
         .await;
     let ask = app.post("/api/chat", &json!({ "message": QUESTION })).bearer(&app.key);
     let events = ask.header("accept", "text/event-stream").send().await.events();
     let texts: Vec<&str> = events.iter().filter_map(|(_, _, data)| data["text"].as_str()).collect();
-    assert_eq!(texts.concat(), "It costs 4.90 EUR [1]. Shipping is within the country [1].");
+    assert_eq!(
+        texts.concat(),
+        "It costs 4.90 EUR [1]. Shipping is within the country [1]."
+    );
     assert!(texts.len() >= 2, "{texts:?}");
     assert_eq!(events.last().unwrap().2["usage"]["tokens_in"], 100);
 }

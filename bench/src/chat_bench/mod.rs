@@ -96,9 +96,18 @@ pub async fn run(args: ChatArgs) -> Result<()> {
         }
     }
     let (valkey, postgres) = stores.versions().await?;
-    let mut lines = machine::head(begun, &format!("{} rounds of {} answers", args.rounds, args.answers), &load)?.to_vec();
-    lines.push(format!("{MODELS} pages, crawled and indexed with the local embedding model; {CHATS} chats at once"));
-    lines.push(format!("Valkey {valkey}, PostgreSQL {postgres} (fsync on, synchronous commits)"));
+    let mut lines = machine::head(
+        begun,
+        &format!("{} rounds of {} answers", args.rounds, args.answers),
+        &load,
+    )?
+    .to_vec();
+    lines.push(format!(
+        "{MODELS} pages, crawled and indexed with the local embedding model; {CHATS} chats at once"
+    ));
+    lines.push(format!(
+        "Valkey {valkey}, PostgreSQL {postgres} (fsync on, synchronous commits)"
+    ));
     let rows = bench.figures.iter().map(|((_, label), row)| {
         let of = |who| row.get(&who).and_then(|samples| summarize(samples));
         ((*label).to_owned(), vec![of(Who::Ours), of(Who::Stub)])
@@ -121,15 +130,38 @@ pub async fn run(args: ChatArgs) -> Result<()> {
 
 impl Bench {
     fn add(&mut self, place: usize, label: &'static str, who: Who, value: f64) {
-        self.figures.entry((place, label)).or_default().entry(who).or_default().push(value);
+        self.figures
+            .entry((place, label))
+            .or_default()
+            .entry(who)
+            .or_default()
+            .push(value);
     }
 
     async fn round(&mut self) -> Result<()> {
         let (at_once, half) = (Manner::After(Duration::ZERO), Manner::After(Duration::from_millis(500)));
-        self.speed(0, at_once, 1, ["first text, at once, p50 (ms)", "first text, at once, p95 (ms)", "answers/s, one at a time"]).await?;
-        let many = ["first text, at once, 20 chats, p50 (ms)", "first text, at once, 20 chats, p95 (ms)", "answers/s, 20 chats"];
+        self.speed(
+            0,
+            at_once,
+            1,
+            [
+                "first text, at once, p50 (ms)",
+                "first text, at once, p95 (ms)",
+                "answers/s, one at a time",
+            ],
+        )
+        .await?;
+        let many = [
+            "first text, at once, 20 chats, p50 (ms)",
+            "first text, at once, 20 chats, p95 (ms)",
+            "answers/s, 20 chats",
+        ];
         self.speed(3, at_once, CHATS, many).await?;
-        let late = ["first text, after 500 ms, 20 chats, p50 (ms)", "first text, after 500 ms, 20 chats, p95 (ms)", "answers/s, after 500 ms, 20 chats"];
+        let late = [
+            "first text, after 500 ms, 20 chats, p50 (ms)",
+            "first text, after 500 ms, 20 chats, p95 (ms)",
+            "answers/s, after 500 ms, 20 chats",
+        ];
         self.speed(6, half, CHATS, late).await?;
         self.cached().await?;
         self.leaving().await?;
@@ -156,7 +188,11 @@ impl Bench {
             let firsts = self.ask(who, questions, width).await?;
             let seconds = begun.elapsed().as_secs_f64();
             let written = self.stub.asked() - before;
-            anyhow::ensure!(written == self.answers as u64, "the model was asked {written} times, not {}", self.answers);
+            anyhow::ensure!(
+                written == self.answers as u64,
+                "the model was asked {written} times, not {}",
+                self.answers
+            );
             for (n, percent) in [50, 95].into_iter().enumerate() {
                 let value = percentile(&firsts, percent).context("no answers")?;
                 self.add(place + n, labels[n], who, value);
@@ -181,7 +217,9 @@ impl Bench {
             async move {
                 let body = match who {
                     Who::Ours => json!({ "message": question }),
-                    Who::Stub => json!({ "model": "stub", "stream": true, "messages": [{ "role": "user", "content": question }] }),
+                    Who::Stub => {
+                        json!({ "model": "stub", "stream": true, "messages": [{ "role": "user", "content": question }] })
+                    }
                 };
                 let read = caller.stream(&url, &key, &body, mark).await?;
                 let whole = match who {
@@ -205,7 +243,12 @@ impl Bench {
         let same = self.question();
         self.ask(Who::Ours, vec![same.clone(); CHATS], CHATS).await?;
         let calls = (self.stub.asked() - before) as f64;
-        self.add(10, "calls of the model for 20 equal questions at once", Who::Ours, calls);
+        self.add(
+            10,
+            "calls of the model for 20 equal questions at once",
+            Who::Ours,
+            calls,
+        );
         let firsts = self.ask(Who::Ours, vec![same; self.answers], CHATS).await?;
         for (place, label, percent) in [
             (11, "first text, asked before, 20 chats, p50 (ms)", 50),
@@ -226,14 +269,25 @@ impl Bench {
                 // A caller of its own: its connections end with it.
                 let (caller, question) = (Caller::new(), self.question());
                 let left = match who {
-                    Who::Ours => caller.leave(&self.ours.chat(), &self.ours.key, &json!({ "message": question }), TOKEN).await?,
+                    Who::Ours => {
+                        caller
+                            .leave(
+                                &self.ours.chat(),
+                                &self.ours.key,
+                                &json!({ "message": question }),
+                                TOKEN,
+                            )
+                            .await?
+                    }
                     Who::Stub => {
                         let url = format!("{}/chat/completions", self.stub.base_url());
                         caller.leave(&url, "", &json!({ "stream": true }), CONTENT).await?
                     }
                 };
                 drop(caller);
-                let seen = timeout(PATIENCE, self.stub.left()).await.context("the model was never told")??;
+                let seen = timeout(PATIENCE, self.stub.left())
+                    .await
+                    .context("the model was never told")??;
                 took.push(seen.saturating_duration_since(left).as_secs_f64() * 1e3);
             }
             took.sort_by(f64::total_cmp);
@@ -260,7 +314,12 @@ impl Bench {
         let questions: Vec<String> = (0..self.answers).map(|_| self.question()).collect();
         let firsts = self.ask(Who::Ours, questions, 1).await?;
         let value = percentile(&firsts, 95).context("no answers")?;
-        self.add(32, "first text beside 200 slow readers, at once, p95 (ms)", Who::Ours, value);
+        self.add(
+            32,
+            "first text beside 200 slow readers, at once, p95 (ms)",
+            Who::Ours,
+            value,
+        );
         drop(readers);
         Ok(())
     }
@@ -281,7 +340,9 @@ impl Bench {
         stream.write_all(head.as_bytes()).await?;
         let (mut seen, mut piece) = (String::new(), [0; 256]);
         while !seen.contains(TOKEN) {
-            let read = timeout(PATIENCE, stream.read(&mut piece)).await.context("no text for a slow reader")??;
+            let read = timeout(PATIENCE, stream.read(&mut piece))
+                .await
+                .context("no text for a slow reader")??;
             anyhow::ensure!(read > 0, "a slow reader's answer ended: {seen}");
             seen.push_str(&String::from_utf8_lossy(&piece[..read]));
         }

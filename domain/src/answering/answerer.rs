@@ -246,7 +246,10 @@ impl Answerer {
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Draft> {
         let began = Instant::now();
-        let found = self.searcher.search(customer, &asked.meant, Mode::Hybrid, CONSIDERED).await?;
+        let found = self
+            .searcher
+            .search(customer, &asked.meant, Mode::Hybrid, CONSIDERED)
+            .await?;
         let searched = began.elapsed();
         let read = !found.passages.is_empty();
         let (passages, planted) = ground::disarm(found.passages);

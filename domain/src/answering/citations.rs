@@ -82,11 +82,6 @@ pub enum Citing {
 
 /// Answers that cite pages, newest first, from before the answer `before`. Another customer's page is not found.
 pub async fn citing(tx: &TenantTx, wanted: Citing, before: Option<Uuid>, limit: u64) -> Result<Vec<CitingAnswer>> {
-    // The page must be told apart from one that nobody cites.
-    let page = match wanted {
-        Citing::Page(page) => Some(store::get(tx, page).await?.id),
-        Citing::Outdated => None,
-    };
     const FIND: &str = "
         WITH cited AS (
           SELECT c.message_id, jsonb_agg(jsonb_build_object('id', p.id, 'url', p.url, 'title', p.title, 'version', c.page_version,
@@ -99,6 +94,11 @@ pub async fn citing(tx: &TenantTx, wanted: Citing, before: Option<Uuid>, limit: 
           (SELECT q.text FROM messages q WHERE q.conversation_id = m.conversation_id AND q.role = 'visitor' AND q.id < m.id
            ORDER BY q.id DESC LIMIT 1) AS question
         FROM cited JOIN messages m ON m.id = cited.message_id ORDER BY m.id DESC";
+    // The page must be told apart from one that nobody cites.
+    let page = match wanted {
+        Citing::Page(page) => Some(store::get(tx, page).await?.id),
+        Citing::Outdated => None,
+    };
     let values = [tx.customer().into(), page.into(), before.into(), (limit as i64).into()];
     let rows = Row::find_by_statement(sql(FIND, values)).all(&**tx).await?;
     rows.into_iter().map(TryInto::try_into).collect()

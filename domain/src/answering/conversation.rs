@@ -109,7 +109,12 @@ pub async fn store(
         receipt.origin.into(),
         receipt.cached.into(),
         question.rewritten().map(str::to_owned).into(),
-        answer.notes.iter().map(|note| note.as_str().to_owned()).collect::<Vec<_>>().into(),
+        answer
+            .notes
+            .iter()
+            .map(|note| note.as_str().to_owned())
+            .collect::<Vec<_>>()
+            .into(),
         answer.usage.cost_usd.into(),
     ];
     tx.execute_raw(sql(RECEIPT, values)).await?;

@@ -74,7 +74,7 @@ impl Worth {
         Self {
             heading: near.first().copied().unwrap_or(0.0),
             pieces: pieces
-                .map(|(p, near)| near + if fact(p) { FACT } else { 0.0 })
+                .map(|(p, near)| near + if fact(p) { FACT } else { 0.0 } - if is_idle(p) { IDLE } else { 0.0 })
                 .collect(),
             shared: section.pieces.iter().map(shared).collect(),
             no_fact: expected.is_some() && !section.pieces.iter().any(fact),
@@ -178,7 +178,7 @@ pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -
     let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
     let one = pieces.windows(2).all(|pair| pair[0].heading == pair[1].heading);
     let chosen = if (whole <= SHORT.min(choice.budget) && one) || same {
-        choice.from_start()
+        choice.beginning()
     } else {
         choice.nearest()
     };
@@ -199,7 +199,7 @@ struct Choice<'a> {
 
 impl Choice<'_> {
     /// The beginning of the section.
-    fn from_start(&self) -> Vec<usize> {
+    fn beginning(&self) -> Vec<usize> {
         let mut chosen: Vec<usize> = Vec::new();
         let mut used = 0;
         for i in 0..self.pieces.len() {
@@ -383,102 +383,29 @@ fn is_idle(piece: &Piece) -> bool {
     asks || (piece.kind == Kind::Sentence && (sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead))))
 }
 
+/// Words that point back at what was said before.
+#[rustfmt::skip]
+const POINTING: [&str; 74] = [
+    "this", "that", "these", "those", "it", "its", "they", "them", "their", "he", "she", "his", "her", "such",
+    "however", "also", "then", "but", "otherwise", "instead", "so", "therefore", "thus", "hence", "moreover",
+    "furthermore", "additionally", "similarly", "likewise", "nevertheless", "still", "conversely", "and", "or",
+    "both", "here", "dies", "diese", "dieser", "dieses", "das", "er", "sie", "es", "sonst", "dann", "aber",
+    "auch", "jedoch", "daher", "deshalb", "außerdem", "danach", "dabei", "dafür", "dazu", "damit", "cela", "ceci",
+    "ce", "il", "elle", "ils", "elles", "mais", "cependant", "esto", "eso", "sin", "pero", "questo", "però",
+    "dit", "deze",
+];
+/// The same in several words.
+#[rustfmt::skip]
+const POINTING_PHRASES: [&str; 13] = [
+    "if set to", "for example", "for instance", "in this case", "in that case", "in addition", "as a result", "on
+    the other hand", "the latter", "the former", "the same", "zum beispiel", "par exemple",
+];
+
 /// Whether a sentence begins with a word that points back.
 fn leans(text: &str) -> bool {
-    const WORDS: [&str; 74] = [
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "its",
-        "they",
-        "them",
-        "their",
-        "he",
-        "she",
-        "his",
-        "her",
-        "such",
-        "however",
-        "also",
-        "then",
-        "but",
-        "otherwise",
-        "instead",
-        "so",
-        "therefore",
-        "thus",
-        "hence",
-        "moreover",
-        "furthermore",
-        "additionally",
-        "similarly",
-        "likewise",
-        "nevertheless",
-        "still",
-        "conversely",
-        "and",
-        "or",
-        "both",
-        "here",
-        "dies",
-        "diese",
-        "dieser",
-        "dieses",
-        "das",
-        "er",
-        "sie",
-        "es",
-        "sonst",
-        "dann",
-        "aber",
-        "auch",
-        "jedoch",
-        "daher",
-        "deshalb",
-        "außerdem",
-        "danach",
-        "dabei",
-        "dafür",
-        "dazu",
-        "damit",
-        "cela",
-        "ceci",
-        "ce",
-        "il",
-        "elle",
-        "ils",
-        "elles",
-        "mais",
-        "cependant",
-        "esto",
-        "eso",
-        "sin",
-        "pero",
-        "questo",
-        "però",
-        "dit",
-        "deze",
-    ];
-    const PHRASES: [&str; 13] = [
-        "if set to",
-        "for example",
-        "for instance",
-        "in this case",
-        "in that case",
-        "in addition",
-        "as a result",
-        "on the other hand",
-        "the latter",
-        "the former",
-        "the same",
-        "zum beispiel",
-        "par exemple",
-    ];
     let lower = text.trim_start_matches(['"', '(', '“', '*']).to_lowercase();
     let first = lower.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    WORDS.contains(&first) || PHRASES.iter().any(|phrase| lower.starts_with(phrase))
+    POINTING.contains(&first) || POINTING_PHRASES.iter().any(|phrase| lower.starts_with(phrase))
 }
 
 fn render(pieces: &[Piece], chosen: &[usize]) -> String {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 
 use super::{
-    asked::Asked,
     answerer::{Answerer, Part, send},
+    asked::Asked,
     ground::{Checked, Writing},
     model::{Finished, Models, Unanswered, size},
     note::Note,
@@ -12,11 +12,7 @@ use super::{
     support::Refusal,
     written::{SHOWN, Written, refuse, sources},
 };
-use crate::{
-    Error, Result,
-    retrieval::Passage,
-    tenancy::Customer,
-};
+use crate::{Error, Result, retrieval::Passage, tenancy::Customer};
 
 /// Words of a model's simplified answer: 75 with the citations that are put at its end.
 const SIMPLIFIED_WORDS: usize = 72;
@@ -43,7 +39,10 @@ impl Answerer {
             }
         };
         let quoted = self.extract(customer, &asked.meant, passages).await?;
-        Ok(Written { notes: vec![note], ..quoted })
+        Ok(Written {
+            notes: vec![note],
+            ..quoted
+        })
     }
 
     async fn generate(
@@ -59,7 +58,10 @@ impl Answerer {
         let shown: Vec<&Passage> = best.iter().collect();
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let prompt = prompt::prompt(customer, asked, &numbered, self.simplified).map_err(Failure::Ours)?;
-        let judge = self.judge(customer, asked, &shown, &prompt).await.map_err(Failure::Ours)?;
+        let judge = self
+            .judge(customer, asked, &shown, &prompt)
+            .await
+            .map_err(Failure::Ours)?;
         let most = self.simplified.then_some(SIMPLIFIED_WORDS);
         let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
@@ -87,7 +89,13 @@ impl Answerer {
         if text.is_empty() {
             let refused = refuse(customer, Refusal::NotAnswered, passages, asked.locale);
             send(parts, &refused.text).await;
-            return Ok(Written { usage, model, notes, removed, ..refused });
+            return Ok(Written {
+                usage,
+                model,
+                notes,
+                removed,
+                ..refused
+            });
         }
         Ok(Written {
             text,
@@ -112,7 +120,7 @@ impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Budget => Self::Silent(Note::BudgetReached),
-            Unanswered::Provider(_) => Self::Silent(Note::ProviderUnavailable),
+            Unanswered::Provider => Self::Silent(Note::ProviderUnavailable),
             Unanswered::Own(error) => Self::Ours(error),
         }
     }

@@ -17,8 +17,13 @@ pub(super) fn instructions(settings: &AssistantSettings, locale: Option<Locale>)
     };
     // The name is the customer's own word, yet it stands among the rules: one line of letters cannot add a rule.
     let plain = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '\'' | '.');
-    let name = settings.name.iter().map(|name| name.chars().filter(plain).collect());
-    let name: String = name.map(|name: String| format!(" Your name is {name}.")).collect();
+    let name = settings.name.as_deref().unwrap_or_default();
+    let name: String = name.chars().filter(plain).collect();
+    let name = if name.is_empty() {
+        name
+    } else {
+        format!(" Your name is {name}.")
+    };
     format!("{language} {tone}{name}")
 }
 

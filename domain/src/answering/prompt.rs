@@ -130,7 +130,7 @@ fn spotlight(mark: &str) -> String {
 /// The text with the mark before every line.
 fn marked(text: &str, mark: &str) -> String {
     let text = visible(text);
-    text.lines().map(|line| format!("{mark}| {line}\n")).collect()
+    text.lines().flat_map(|line| [mark, "| ", line, "\n"]).collect()
 }
 
 /// Text of others without the marks that chats are made of: control tokens, and lines that pretend to be another's turn.

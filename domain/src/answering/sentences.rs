@@ -370,18 +370,18 @@ fn rows(block: &str) -> Vec<String> {
 
 fn row(names: &[String], cells: &[String]) -> Option<String> {
     let (first, rest) = cells.split_first()?;
-    let told: Vec<(usize, &String)> = rest.iter().enumerate().filter(|(_, cell)| !cell.is_empty()).collect();
-    let text = match told.as_slice() {
+    let filled: Vec<(usize, &String)> = rest.iter().enumerate().filter(|(_, cell)| !cell.is_empty()).collect();
+    let text = match filled.as_slice() {
         [] => first.clone(),
         [(_, only)] if rest.len() == 1 => format!("{first}: {only}"),
         several => {
-            let named = several
+            let told = several
                 .iter()
                 .map(|(at, cell)| match names.get(at + 1).filter(|name| !name.is_empty()) {
                     Some(name) => format!("{name}: {cell}"),
                     None => (*cell).clone(),
                 });
-            format!("{first} – {}", named.collect::<Vec<_>>().join("; "))
+            format!("{first} – {}", told.collect::<Vec<_>>().join("; "))
         }
     };
     (!text.trim().is_empty()).then(|| format!("- {}", text.trim_start_matches([':', '–', ' '])))

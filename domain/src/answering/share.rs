@@ -10,7 +10,7 @@ use super::{
     support::Refusal,
     written::Written,
 };
-use crate::{Result, tenancy::Customer};
+use crate::{Result, language::Locale, tenancy::Customer};
 
 impl Answerer {
     /// The cache and the key of a question that others may ask as well: it begins a conversation, and is nobody's in particular.
@@ -44,7 +44,7 @@ impl Answerer {
     }
 
     fn key(&self, customer: &Customer, asked: &Asked) -> Key {
-        let locale = asked.locale.map(|locale| locale.code());
+        let locale = asked.locale.map(Locale::code);
         Key::of(customer, &self.recipe, locale, &asked.said)
     }
 

@@ -61,7 +61,7 @@ pub(super) fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage]
         sources,
         refusal: Some(refusal),
         usage: Usage::default(),
-            notes: Vec::new(),
+        notes: Vec::new(),
         model: "extractive".into(),
         removed: Removed::default(),
     }

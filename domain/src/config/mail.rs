@@ -1,6 +1,7 @@
 //! The operator's mail server. Without one, nobody is written to.
 use super::Reader;
 use secrecy::SecretString;
+use std::borrow::Cow;
 use url::Url;
 
 const EXAMPLE: &str = "smtps://user:password@mail.example:465";
@@ -82,7 +83,7 @@ fn server(text: &str) -> Result<MailConfig, &'static str> {
     let part = |text: &str| {
         percent_encoding::percent_decode_str(text)
             .decode_utf8()
-            .map(|text| text.into_owned())
+            .map(Cow::into_owned)
     };
     let user = part(url.username()).map_err(|_| form)?;
     let password = part(url.password().unwrap_or_default()).map_err(|_| form)?;

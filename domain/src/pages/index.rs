@@ -97,8 +97,22 @@ pub fn input_hash(input: &str) -> Vec<u8> {
 
 /// All that [`text_search`] gives.
 pub const CONFIGS: [&str; 16] = [
-    "english", "german", "french", "spanish", "italian", "portuguese", "dutch", "swedish", "danish", "norwegian", "finnish", "russian",
-    "hungarian", "romanian", "turkish", "simple",
+    "english",
+    "german",
+    "french",
+    "spanish",
+    "italian",
+    "portuguese",
+    "dutch",
+    "swedish",
+    "danish",
+    "norwegian",
+    "finnish",
+    "russian",
+    "hungarian",
+    "romanian",
+    "turkish",
+    "simple",
 ];
 
 /// The Postgres text search configuration of a language.
@@ -242,7 +256,10 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
             .map(|edition| edition.page.id)
             .collect::<Vec<_>>()
             .into(),
-        chunks().map(|(.., c)| c.kind.as_str().to_owned()).collect::<Vec<_>>().into(),
+        chunks()
+            .map(|(.., c)| c.kind.as_str().to_owned())
+            .collect::<Vec<_>>()
+            .into(),
     ];
     let mut bare = 0;
     for row in tx.query_all_raw(sql(REPLACE, values)).await? {
@@ -251,7 +268,7 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
     let done = editions.iter().map(
         |edition| json!({ "id": edition.page.id, "version": edition.page.version, "repeats": edition.page.repeats }),
     );
-    let done = serde_json::Value::Array(done.collect());
+    let done: Value = done.collect();
     tx.execute_raw(sql(DONE, [done.into()])).await?;
     Ok(bare)
 }
@@ -342,7 +359,10 @@ pub async fn model_id(db: &crate::tenancy::Db, name: &str, dimension: i32) -> Re
 pub async fn model_of(tx: &TenantTx) -> Result<Option<Uuid>> {
     const FIND: &str = "SELECT embedding_model_id FROM customer_configs WHERE id = $1";
     let row = tx.query_one_raw(sql(FIND, [tx.customer().into()])).await?;
-    Ok(row.map(|row| row.try_get("", "embedding_model_id")).transpose()?.flatten())
+    Ok(row
+        .map(|row| row.try_get("", "embedding_model_id"))
+        .transpose()?
+        .flatten())
 }
 
 /// pgvector's text form.

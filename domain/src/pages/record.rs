@@ -132,6 +132,12 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
 }
 
 async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> Result<()> {
+    // What is indexed of it is made anew.
+    const OLD: &str = "
+        WITH old AS (DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2) RETURNING page_id, kind)
+        UPDATE scraped_pages p SET reindex = true WHERE p.indexed_version > 0 AND NOT p.reindex
+          AND (p.id = ANY($3) OR p.id IN (SELECT page_id FROM old WHERE kind IN ('faq', 'product')))
+          AND p.id = ANY($2)";
     const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data)
         SELECT i.id, $1, i.page, i.kind, i.source, i.data::jsonb
         FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS i (id, page, kind, source, data)";
@@ -139,15 +145,14 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> R
         return Ok(());
     }
     let ids: Vec<Uuid> = pages.iter().map(|(id, _)| *id).collect();
-    // What is indexed of it is made anew.
-    const OLD: &str = "
-        WITH old AS (DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2) RETURNING page_id, kind)
-        UPDATE scraped_pages p SET reindex = true WHERE p.indexed_version > 0 AND NOT p.reindex
-          AND (p.id = ANY($3) OR p.id IN (SELECT page_id FROM old WHERE kind IN ('faq', 'product')))
-          AND p.id = ANY($2)";
-    let says = |page: &FetchedPage| page.structured.iter().any(|(kind, ..)| kind == "faq" || kind == "product");
+    let says = |page: &FetchedPage| {
+        page.structured
+            .iter()
+            .any(|(kind, ..)| kind == "faq" || kind == "product")
+    };
     let saying: Vec<Uuid> = pages.iter().filter(|(_, page)| says(page)).map(|(id, _)| *id).collect();
-    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into()])).await?;
+    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into()]))
+        .await?;
     let found = || {
         pages
             .iter()

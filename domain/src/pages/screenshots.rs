@@ -28,6 +28,9 @@ pub async fn keep(tx: &TenantTx, job: Uuid, url: &str, picture: &Screenshot) -> 
     const INSERT: &str = "INSERT INTO job_screenshots (job_id, customer_id, url, media_type, image)
         SELECT $1, $2, $3, $4, $5 WHERE (SELECT count(*) FROM job_screenshots WHERE job_id = $1) < $6
         ON CONFLICT (job_id, url_hash) DO UPDATE SET media_type = excluded.media_type, image = excluded.image, at = excluded.at";
+    const THIN_OUT: &str =
+        "DELETE FROM job_screenshots WHERE (job_id, url_hash) IN (SELECT job_id, url_hash FROM job_screenshots
+        WHERE customer_id = $1 ORDER BY seq DESC OFFSET $2)";
     if picture.image.len() > MAX_BYTES {
         return Ok(());
     }
@@ -40,9 +43,6 @@ pub async fn keep(tx: &TenantTx, job: Uuid, url: &str, picture: &Screenshot) -> 
         MOST.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
-    const THIN_OUT: &str =
-        "DELETE FROM job_screenshots WHERE (job_id, url_hash) IN (SELECT job_id, url_hash FROM job_screenshots
-        WHERE customer_id = $1 ORDER BY seq DESC OFFSET $2)";
     tx.execute_raw(sql(THIN_OUT, [tx.customer().into(), MOST_OF_ALL.into()]))
         .await?;
     Ok(())

@@ -132,7 +132,7 @@ impl lettre::message::header::Header for AutoSubmitted {
 #[derive(FromQueryResult)]
 struct Waiting {
     id: Uuid,
-    waiting_since: OffsetDateTime,
+    since: OffsetDateTime,
     addressed: bool,
     question: Option<String>,
 }
@@ -167,7 +167,7 @@ pub async fn send_waiting(db: &Db, mailer: &Mailer, customer: &Customer, base_ur
         .await?;
     let tx = db.tenant(customer).await?;
     for visitor in &waiting {
-        let values = [customer.id.into(), visitor.id.into(), visitor.waiting_since.into()];
+        let values = [customer.id.into(), visitor.id.into(), visitor.since.into()];
         tx.execute_raw(sql(MARK, values)).await?;
     }
     tx.commit().await?;
@@ -176,7 +176,7 @@ pub async fn send_waiting(db: &Db, mailer: &Mailer, customer: &Customer, base_ur
 
 async fn waiting(tx: &crate::tenancy::TenantTx) -> Result<Vec<Waiting>> {
     const WAITING: &str = "
-        SELECT c.id, c.waiting_since, v.email IS NOT NULL AS addressed,
+        SELECT c.id, c.waiting_since AS since, v.email IS NOT NULL AS addressed,
           (SELECT left(m.text, $3) FROM messages m WHERE m.conversation_id = c.id AND m.role = 'visitor'
            ORDER BY m.created_at DESC LIMIT 1) AS question
         FROM conversations c JOIN visitors v ON v.id = c.visitor_id
@@ -186,17 +186,17 @@ async fn waiting(tx: &crate::tenancy::TenantTx) -> Result<Vec<Waiting>> {
 }
 
 fn id_of(waiting: &[Waiting]) -> String {
-    let told: String = waiting
+    let told: Vec<String> = waiting
         .iter()
-        .map(|v| format!("{}{}", v.id, v.waiting_since.unix_timestamp_nanos()))
+        .map(|v| format!("{}{}", v.id, v.since.unix_timestamp_nanos()))
         .collect();
-    hex::encode(&secrets::sha256(told.as_bytes())[..16])
+    hex::encode(&secrets::sha256(told.concat().as_bytes())[..16])
 }
 
 fn text(customer: &Customer, waiting: &[Waiting], base_url: &str) -> String {
     let mut text = format!("Visitors of {} ask for a person.\n", one_line(&customer.domain));
     for visitor in waiting {
-        let since = visitor.waiting_since.format(&Rfc3339).unwrap_or_default();
+        let since = visitor.since.format(&Rfc3339).unwrap_or_default();
         // A String takes everything that is written to it.
         let _ = writeln!(text, "\nConversation {}\nwaits since {since}", visitor.id);
         if let Some(question) = &visitor.question {

@@ -1,6 +1,6 @@
 //! Passages with what stands around them, for a reader that has to understand them: a long section was cut where it was full, not
 //! where a thought ends.
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 

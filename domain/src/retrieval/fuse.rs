@@ -102,7 +102,7 @@ pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limi
         .collect();
     scored.sort_by(order);
     let passages = select::merged(scored.into_iter().map(|(passage, _)| passage).collect(), &asked);
-    let mut passages = select::spread(passages);
+    let mut passages = select::spread(&passages);
     passages.truncate(limit);
     passages
 }

@@ -101,12 +101,11 @@ impl Models {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&customer.id)
             .copied();
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let tx = self.0.db.tenant_read(customer).await?;
-                self.learn(&tx).await?
-            }
+        let id = if let Some(id) = known {
+            id
+        } else {
+            let tx = self.0.db.tenant_read(customer).await?;
+            self.learn(&tx).await?
         };
         self.numbered(id).await
     }

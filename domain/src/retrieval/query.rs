@@ -177,13 +177,3 @@ pub async fn index(tx: &TenantTx) -> Result<Index> {
         large: row.try_get("", "large")?,
     })
 }
-
-/// The text search configurations of the customer's pages; English if there are none.
-pub async fn configs(tx: &TenantTx) -> Result<Vec<String>> {
-    let configs = index(tx).await?.configs;
-    Ok(if configs.is_empty() {
-        vec!["english".to_owned()]
-    } else {
-        configs
-    })
-}

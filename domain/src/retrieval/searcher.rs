@@ -128,14 +128,13 @@ impl Searcher {
             vector = self.question_vector(customer, question).await;
             found = self.candidates(customer, question, vector.as_ref(), lexical).await?;
         }
-        let found = match found {
-            Some(found) => found,
-            None => {
-                vector = None;
-                self.candidates(customer, question, None, true)
-                    .await?
-                    .unwrap_or_default()
-            }
+        let found = if let Some(found) = found {
+            found
+        } else {
+            vector = None;
+            self.candidates(customer, question, None, true)
+                .await?
+                .unwrap_or_default()
         };
         let mode = match (vector.is_some(), lexical) {
             (true, true) => "hybrid",
@@ -180,11 +179,11 @@ impl Searcher {
 
     /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.
     pub async fn section(&self, customer: &Customer, passage: &Passage) -> Result<Vec<String>> {
+        const TEXTS: &str = "SELECT ordinal, text FROM page_embeddings
+            WHERE customer_id = $1 AND page_id = $2 AND heading_path = $3 AND kind = 'content' AND published ORDER BY ordinal LIMIT $4";
         if passage.kind != Kind::Content {
             return Ok(vec![passage.text.clone()]);
         }
-        const TEXTS: &str = "SELECT ordinal, text FROM page_embeddings
-            WHERE customer_id = $1 AND page_id = $2 AND heading_path = $3 AND kind = 'content' AND published ORDER BY ordinal LIMIT $4";
         let values = [
             customer.id.into(),
             passage.page.into(),

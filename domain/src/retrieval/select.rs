@@ -95,7 +95,7 @@ impl Text {
 }
 
 /// Lets the fourth passage of a page, and later ones, wait until other pages' passages have come that score about as much.
-pub(super) fn spread(passages: Vec<Passage>) -> Vec<Passage> {
+pub(super) fn spread(passages: &[Passage]) -> Vec<Passage> {
     let mut taken: HashMap<Uuid, usize> = HashMap::new();
     let (mut first, mut later) = (Vec::with_capacity(passages.len()), Vec::new());
     for (at, passage) in passages.iter().enumerate() {
@@ -184,7 +184,7 @@ mod tests {
                 .map(|n| passage(n, 1, 0.9 - 0.01 * n as f64, "", &format!("text {n}")))
                 .collect();
             all.push(passage(5, 2, rest, "", "other"));
-            ids(&spread(all))
+            ids(&spread(&all))
         };
         assert_eq!(of(0.82), [0, 1, 2, 5, 3, 4]);
         assert_eq!(of(0.40), [0, 1, 2, 3, 4, 5]);

@@ -11,7 +11,8 @@ mod visitors;
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
 pub use domains::{
-    DomainRecord, HostName, Proof, add_domain, assign_domain, list_domains, mark_verified, own_domain, own_hosts, verified_hosts,
+    DomainRecord, HostName, Proof, add_domain, assign_domain, list_domains, mark_verified, own_domain, own_hosts,
+    verified_hosts,
 };
 pub use keys::{IssuedKey, KeyRecord, NewKey, authenticate, issue, list_keys, revoke, rotate};
 pub use principal::{Principal, Scope};

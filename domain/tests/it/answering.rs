@@ -239,7 +239,10 @@ async fn a_model_writes_from_the_passages_and_its_inventions_are_dropped() {
     while let Some(Part::Token(text)) = seen.recv().await {
         shown.push(text);
     }
-    assert_eq!(shown[0], "Two to four days [1].", "a sentence is passed on when it is complete");
+    assert_eq!(
+        shown[0], "Two to four days [1].",
+        "a sentence is passed on when it is complete"
+    );
     assert_eq!(
         shown.concat(),
         answer.text,

@@ -16,7 +16,10 @@ async fn a_worker_with_another_model_changes_every_index_to_it() {
     let site = Site::start([
         (
             "/",
-            Page::html("Shop", "<p>Parcels are sent to Norway within five days.</p><a href=\"/returns\">Returns</a>"),
+            Page::html(
+                "Shop",
+                "<p>Parcels are sent to Norway within five days.</p><a href=\"/returns\">Returns</a>",
+            ),
         ),
         (
             "/returns",
@@ -35,33 +38,55 @@ async fn a_worker_with_another_model_changes_every_index_to_it() {
         Box::pin(async move { Some(minilm) })
     });
     let e5 = testkit::model(Known::E5Small).await;
-    let searcher = Searcher::with_loader(world.kit.db.clone(), Some(e5), Some(loader)).await.unwrap();
+    let searcher = Searcher::with_loader(world.kit.db.clone(), Some(e5), Some(loader))
+        .await
+        .unwrap();
     let search = async |question: &str| {
-        let found = searcher.search(&world.customer, question, Mode::Hybrid, 3).await.unwrap();
+        let found = searcher
+            .search(&world.customer, question, Mode::Hybrid, 3)
+            .await
+            .unwrap();
         assert_eq!(found.mode, "hybrid");
         found.passages[0].url.clone()
     };
     assert!(search("may I send something back").await.ends_with("/returns"));
 
     let config = Arc::new(world.kit.config.clone());
-    let ctx = Context::new(config, world.kit.db.clone(), world.kit.dispatcher.clone(), searcher.clone()).unwrap();
+    let ctx = Context::new(
+        config,
+        world.kit.db.clone(),
+        world.kit.dispatcher.clone(),
+        searcher.clone(),
+    )
+    .unwrap();
     let life = Lifecycle::new();
     let task = life.spawn(Worker::new(ctx, life.clone()).run());
     let worker = Running::of(life, task);
     let job = eventually("the end of the change", || async {
         let filter = jobs::Filter::default();
         let all = jobs::list(&world.tx().await, &filter, 99).await.unwrap();
-        all.into_iter().find(|job| job.payload.get("model").is_some() && jobs::state::is_final(&job.state))
+        all.into_iter()
+            .find(|job| job.payload.get("model").is_some() && jobs::state::is_final(&job.state))
     })
     .await;
     assert_eq!(job.state, "done", "{:?}", job.error);
     let result = job.result.unwrap();
-    assert_eq!((&result["model"], &result["chunks"]), (&"multilingual-e5-small".into(), &2.into()));
+    assert_eq!(
+        (&result["model"], &result["chunks"]),
+        (&"multilingual-e5-small".into(), &2.into())
+    );
     assert_eq!((&job.progress["done"], &job.progress["total"]), (&2.into(), &2.into()));
-    assert!(search("Wie lange kann ich etwas zurückschicken?").await.ends_with("/returns"));
+    assert!(
+        search("Wie lange kann ich etwas zurückschicken?")
+            .await
+            .ends_with("/returns")
+    );
 
     // What is crawled from now on has vectors of the new model.
-    site.set("/returns", Page::html("Returns", "<p>You can send back anything for ninety days.</p>"));
+    site.set(
+        "/returns",
+        Page::html("Returns", "<p>You can send back anything for ninety days.</p>"),
+    );
     world.crawl(&ScrapeRequest::of(site.url("/"))).await;
     let old = "SELECT count(*) FROM page_embeddings e JOIN customer_configs c ON c.id = e.customer_id
         WHERE e.model_id IS DISTINCT FROM c.embedding_model_id";

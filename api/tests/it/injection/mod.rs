@@ -37,7 +37,9 @@ impl Case {
     fn reached(&self, text: &str) -> bool {
         // What a reader sees of a text with zero-width letters in it.
         let seen = text.replace(['\u{200b}', '\u{2060}'], "");
-        self.goal.iter().any(|goal| text.contains(goal.as_str()) || seen.contains(goal.as_str()))
+        self.goal
+            .iter()
+            .any(|goal| text.contains(goal.as_str()) || seen.contains(goal.as_str()))
     }
 
     fn page(&self) -> String {

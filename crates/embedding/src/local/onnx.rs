@@ -78,7 +78,7 @@ impl Message {
 
 /// A graph being written; its large tensors are on the disk already.
 pub(super) struct Graph {
-    graph: Message,
+    nodes: Message,
     data: BufWriter<File>,
     data_name: String,
     written: u64,
@@ -90,7 +90,7 @@ impl Graph {
         let data = model.with_extension("onnx.data");
         let data_name = data.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
-            graph: Message::default().text(2, "encoder"),
+            nodes: Message::default().text(2, "encoder"),
             data: BufWriter::new(File::create(data)?),
             data_name,
             written: 0,
@@ -122,8 +122,8 @@ impl Graph {
             };
             node = node.message(5, &message);
         }
-        let graph = std::mem::take(&mut self.graph);
-        self.graph = graph.message(1, &node.text(7, domain));
+        let graph = std::mem::take(&mut self.nodes);
+        self.nodes = graph.message(1, &node.text(7, domain));
         outputs.map(str::to_owned)
     }
 
@@ -141,8 +141,8 @@ impl Graph {
             self.external(name, of, shape, at, values.len());
         } else {
             let tensor = tensor(name, of, shape).bytes(9, values);
-            let graph = std::mem::take(&mut self.graph);
-            self.graph = graph.message(5, &tensor);
+            let graph = std::mem::take(&mut self.nodes);
+            self.nodes = graph.message(5, &tensor);
         }
         Ok(name.to_owned())
     }
@@ -202,8 +202,8 @@ impl Graph {
             tensor = tensor.message(13, &Message::default().text(1, key).text(2, value));
         }
         // `data_location`: EXTERNAL = 1.
-        let graph = std::mem::take(&mut self.graph);
-        self.graph = graph.message(5, &tensor.int(14, 1));
+        let graph = std::mem::take(&mut self.nodes);
+        self.nodes = graph.message(5, &tensor.int(14, 1));
     }
 
     /// Writes the file; inputs are `[text][token]`, the output is `[text][token][width]`.
@@ -218,14 +218,14 @@ impl Graph {
         };
         for input in inputs {
             let input = value(input, Type::I64, &[dimension("texts"), dimension("tokens")]);
-            self.graph = self.graph.message(11, &input);
+            self.nodes = self.nodes.message(11, &input);
         }
         let width = Message::default().int(1, width as u64);
         let output = value(output, Type::F32, &[dimension("texts"), dimension("tokens"), width]);
         let operators = |domain: &str, version| Message::default().text(1, domain).int(2, version);
         let message = Message::default()
             .int(1, IR_VERSION)
-            .message(7, &self.graph.message(12, &output))
+            .message(7, &self.nodes.message(12, &output))
             .message(8, &operators("", OPERATORS))
             .message(8, &operators(MICROSOFT, 1));
         self.data

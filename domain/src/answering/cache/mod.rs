@@ -197,17 +197,14 @@ impl AnswerCache {
             count(layer, result);
             found.flatten()
         };
-        let (layer, entry) = match open(self.0.remote.get(key).await, Layer::Redis) {
-            Some(entry) => (Layer::Redis, entry),
-            None => {
-                let sealed = table::get(&self.0.db, customer, key).await;
-                let entry = open(sealed, Layer::Database)?;
-                self.0
-                    .remote
-                    .put(key, &self.0.sealer.seal(key, &entry)?, entry.left(self.0.clock.now()))
-                    .await;
-                (Layer::Database, entry)
-            }
+        let (layer, entry) = if let Some(entry) = open(self.0.remote.get(key).await, Layer::Redis) {
+            (Layer::Redis, entry)
+        } else {
+            let sealed = table::get(&self.0.db, customer, key).await;
+            let entry = open(sealed, Layer::Database)?;
+            let again = self.0.sealer.seal(key, &entry)?;
+            self.0.remote.put(key, &again, entry.left(self.0.clock.now())).await;
+            (Layer::Database, entry)
         };
         let draft = entry.draft(layer.as_str());
         self.0.local.put(key.clone(), entry);

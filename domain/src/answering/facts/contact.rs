@@ -45,6 +45,7 @@ const PAGES: [&str; 20] = [
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be asked for beside the others")]
 struct Wanted {
     email: bool,
     telephone: bool,

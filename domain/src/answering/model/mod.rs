@@ -67,8 +67,8 @@ pub struct Models {
 pub(super) enum Unanswered {
     /// The customer's day is used up.
     Budget,
-    /// The provider gave nothing.
-    Provider(chat_model::Error),
+    /// The provider gave nothing; what it said is in the log.
+    Provider,
     /// Our own fault.
     Own(Error),
 }
@@ -123,7 +123,10 @@ impl Models {
             Size::Small => &self.small,
         };
         let messages: Vec<Message> = messages.iter().map(Message::from).collect();
-        let tokens_in = messages.iter().map(|m| chat_model::estimate(&m.content) + PER_MESSAGE).sum();
+        let tokens_in = messages
+            .iter()
+            .map(|m| chat_model::estimate(&m.content) + PER_MESSAGE)
+            .sum();
         let most = |writer: &Writer| writer.cost(tokens_in, self.max_tokens.into());
         let mut spending = self.set_aside(customer, most(wanted)).await?;
         let mut writer = wanted;
@@ -158,7 +161,7 @@ impl Models {
                         continue;
                     }
                     spending.settle().await.map_err(Unanswered::Own)?;
-                    return Err(Unanswered::Provider(error));
+                    return Err(Unanswered::Provider);
                 }
             }
         }
@@ -181,7 +184,10 @@ impl Models {
         if self.small.model.name() != self.large.model.name() {
             models.push(&self.small.model);
         }
-        models.iter().map(|model| (model.name(), model.breaker().state())).collect()
+        models
+            .iter()
+            .map(|model| (model.name(), model.breaker().state()))
+            .collect()
     }
 
     /// Measures the circuits: 0 closed, 1 one call tries, 2 open.
@@ -199,7 +205,11 @@ impl Models {
 
 /// What a provider says of one request may repeat the visitor's words, which no log gets.
 fn told(writer: &Writer, error: &chat_model::Error) {
-    let detail = if error.is_the_provider_s() { error.to_string() } else { String::new() };
+    let detail = if error.is_the_provider_s() {
+        error.to_string()
+    } else {
+        String::new()
+    };
     tracing::warn!(
         event = "llm_failed",
         model = writer.model.name(),

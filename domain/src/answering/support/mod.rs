@@ -5,8 +5,8 @@ mod signals;
 use serde::{Deserialize, Serialize};
 
 use crate::retrieval::Passage;
-pub use signals::akin;
 use signals::Signals;
+pub use signals::akin;
 
 /// Why an answer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,14 +149,27 @@ pub(super) mod tests {
     fn a_fact_that_is_not_there_and_an_unknown_name_speak_against_it() {
         let clear = signals(0.55, 0.75, 0.3);
         assert_eq!(check(&clear), Ok(()));
-        let no_fact = Signals { no_fact: true, unnamed: true, ..clear };
+        let no_fact = Signals {
+            no_fact: true,
+            unnamed: true,
+            ..clear
+        };
         assert_eq!(check(&no_fact), Err(Refusal::NotAnswered));
-        assert_eq!(check(&Signals { asked_there: true, ..no_fact }), Ok(()));
+        assert_eq!(
+            check(&Signals {
+                asked_there: true,
+                ..no_fact
+            }),
+            Ok(())
+        );
     }
 
     #[test]
     fn without_vectors_the_words_carry_it_alone() {
-        let words = |covered, missing| Signals { cosine: None, ..signals(0.0, covered, missing) };
+        let words = |covered, missing| Signals {
+            cosine: None,
+            ..signals(0.0, covered, missing)
+        };
         assert_eq!(check(&words(0.8, 0.3)), Ok(()));
         assert_eq!(check(&words(0.8, 0.9)), Err(Refusal::NotOnSite));
         assert_eq!(check(&words(0.3, 0.3)), Err(Refusal::NotOnSite));
