@@ -55,7 +55,6 @@ pub struct Context {
     /// Jobs are refused while Redis is away.
     pub(crate) require_redis: bool,
     pub(crate) maintenance: bool,
-    pub(crate) chat_model: String,
     /// Steps of the schema that this build knows.
     pub(crate) migrations: Vec<String>,
     /// Folders that this process writes to.
@@ -81,10 +80,6 @@ impl Context {
         let hosts = Hosts::new(db.clone());
         hosts.refresh().await;
         life.spawn(hosts.clone().keep_fresh(life.stopping()));
-        let chat_model = match config.model.api_key {
-            Some(_) => config.model.chat_model.clone(),
-            None => "extractive".to_owned(),
-        };
         let cache = AnswerCache::new(
             db.clone(),
             &config.redis,
@@ -105,7 +100,6 @@ impl Context {
             base_url: config.http.public_url.clone(),
             require_redis: config.redis.required,
             maintenance: config.http.maintenance,
-            chat_model,
             migrations: Vec::new(),
             folders: vec![config.cache_dir.clone(), std::env::temp_dir()],
             demo: None,

@@ -108,7 +108,7 @@ mod tests {
         let reading = async {
             let mut piece = [0; 8];
             for _ in 0..13 {
-                sleep(PATIENCE - Duration::from_secs(1)).await;
+                sleep(PATIENCE.saturating_sub(Duration::from_secs(1))).await;
                 far.read_exact(&mut piece).await.unwrap();
             }
         };

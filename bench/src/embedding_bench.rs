@@ -57,6 +57,9 @@ pub fn run(args: &EmbeddingArgs) -> Result<()> {
     fs::write(&args.report, &report).context("writing the report")
 }
 
+/// A figure of a contender.
+type Figure = fn(&Embedded) -> f64;
+
 /// The folder of MiniLM's weights, which ours has fetched by now.
 fn weights() -> Result<PathBuf> {
     let cache = cache_dir(&environment());
@@ -98,7 +101,7 @@ fn document(lines: &[String], rounds: &[Vec<Embedded>]) -> String {
         names.join(" | ")
     );
     let _ = writeln!(text, "|---|{}", "---:|".repeat(names.len()));
-    let rows: [(&str, fn(&Embedded) -> f64); 9] = [
+    let rows: [(&str, Figure); 9] = [
         ("texts a second", |one| one.texts_a_second),
         ("CPU a text (ms)", |one| one.cpu_ms_a_text),
         ("a question, p50 (ms)", |one| {

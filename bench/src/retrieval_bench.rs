@@ -384,7 +384,9 @@ fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
         .map(|_| fixed.random_range(-1.0..1.0) + random.random_range(-1.0_f32..1.0))
         .collect();
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|x| *x /= length);
+    for x in &mut vector {
+        *x /= length;
+    }
     vector
 }
 

@@ -54,15 +54,19 @@ impl Mailbox {
             taken: Mutex::default(),
             refused: Mutex::default(),
         });
-        let served = state.clone();
-        let server = tokio::spawn(async move {
+        let shared = state.clone();
+        let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let served = served.clone();
+                let served = shared.clone();
                 // A client that hangs up ends its own conversation only.
                 tokio::spawn(async move { drop(served.converse(socket).await) });
             }
         });
-        Self { port, state, server }
+        Self {
+            port,
+            state,
+            server: task,
+        }
     }
 
     /// What `SMTP_URL` is set to.

@@ -101,20 +101,15 @@ impl Endpoint for Model {
         let letters: Vec<char> = said.chars().collect();
         let delta =
             |piece: &[char]| json!({ "choices": [{ "delta": { "content": piece.iter().collect::<String>() } }] });
-        let mut stream: String = letters
-            .chunks(4)
-            .map(|piece| format!("data: {}\n\n", delta(piece)))
-            .collect();
+        let mut events: Vec<String> = letters.chunks(4).map(|piece| delta(piece).to_string()).collect();
         let call = json!([{ "index": 0, "function": { "name": "refund", "arguments": "{}" } }]);
         if said.contains("tool") {
-            stream.push_str(&format!(
-                "data: {}\n\n",
-                json!({ "choices": [{ "delta": { "tool_calls": call } }] })
-            ));
+            events.push(json!({ "choices": [{ "delta": { "tool_calls": call } }] }).to_string());
         }
         let end = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
         let usage = json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": letters.len() } });
-        stream.push_str(&format!("data: {end}\n\ndata: {usage}\n\ndata: [DONE]\n\n"));
+        events.extend([end.to_string(), usage.to_string(), "[DONE]".to_owned()]);
+        let stream: String = events.iter().flat_map(|event| ["data: ", event, "\n\n"]).collect();
         Ok(Response::builder()
             .content_type("text/event-stream")
             .body(stream)

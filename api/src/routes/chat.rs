@@ -71,6 +71,10 @@ struct Usage {
 
 /// An answer.
 #[derive(Debug, Object)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the contract's flags, each of which stands by itself"
+)]
 struct ChatAnswer {
     conversation_id: Uuid,
     message_id: Uuid,
@@ -152,7 +156,7 @@ impl Api {
             let events = Events::new(answer_events(context.0, asker.customer, question, meter, id));
             return Ok(ChatResponse::Ok(ChatContent::Events(events)));
         }
-        let answer = context.answerer.answer(&asker.customer, &question, None);
+        let answer = context.answerer.answer(&asker.customer, &question, None).boxed();
         let answered = measured(meter, told(&context.bell, &asker.customer, answer)).await?;
         Ok(ChatResponse::Ok(ChatContent::Json(Json(ChatAnswer::of(
             answered, session,
@@ -222,7 +226,7 @@ fn answer_events(
     let (sender, parts) = mpsc::channel(64);
     let (answerer, bell, session) = (context.answerer.clone(), context.bell.clone(), question.session);
     let work = async move {
-        let answer = answerer.answer(&customer, &question, Some(sender));
+        let answer = answerer.answer(&customer, &question, Some(sender)).boxed();
         measured(meter, told(&bell, &customer, answer)).await
     };
     let writing = Writing {

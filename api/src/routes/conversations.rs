@@ -155,6 +155,10 @@ impl From<people::Conversation> for Conversation {
 
 /// How a conversation stands, for the visitor whose it is.
 #[derive(Debug, Object)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the contract's flags, each of which stands by itself"
+)]
 pub struct Standing {
     id: Uuid,
     state: StateName,
@@ -235,7 +239,7 @@ impl From<message::Model> for Message {
 
 #[derive(ApiResponse)]
 enum Followed {
-    /// `message` {conversation_id, at, message} and `state` {conversation_id, at, state, from, reason, name}, with `id`s. It ends
+    /// `message` {`conversation_id`, at, message} and `state` {`conversation_id`, at, state, from, reason, name}, with `id`s. It ends
     /// after a quarter of an hour: come back after `retry`, with `Last-Event-ID`.
     #[oai(status = 200)]
     Ok(Events),

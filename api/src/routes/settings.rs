@@ -102,6 +102,7 @@ impl Api {
         tag = "Tag::Chat",
         operation_id = "get_settings"
     )]
+    #[expect(clippy::unused_async, reason = "the macro takes async functions only")]
     async fn get(&self, #[oai(name = "customer_id")] caller: Caller<Settings>) -> Answer<Json<Current>> {
         Ok(Json(Current::of(&caller.customer)))
     }

@@ -23,6 +23,7 @@ use crate::{
 
 /// One day.
 #[derive(Debug, Object)]
+#[expect(clippy::struct_field_names, reason = "the contract's name")]
 struct Day {
     day: Date,
     /// Questions that were answered.

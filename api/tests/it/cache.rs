@@ -81,7 +81,7 @@ async fn metrics_tell_the_hits_of_each_layer_and_what_is_left_out() {
     let request = poem::Request::builder()
         .uri_str("/api/metrics")
         .header("authorization", format!("Bearer {}", testkit::ADMIN_TOKEN));
-    let answer = poem::Endpoint::get_response(&endpoint, request.finish()).await;
+    let answer = Box::pin(poem::Endpoint::get_response(&endpoint, request.finish())).await;
     let told = answer.into_body().into_string().await.unwrap();
     for line in [
         "omniops_cache_requests_total{layer=\"process\",result=\"miss\"} 1",

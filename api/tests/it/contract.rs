@@ -41,7 +41,7 @@ fn body(operation: &str, ids: &Ids) -> Value {
         "begin_session" => json!({ "domain": "shop.example" }),
         "chat" => json!({ "message": "How much is shipping?", "domain": "shop.example" }),
         "rate_message" => json!({ "rating": "up" }),
-        "ask_for_human" | "take_conversation" => json!({}),
+        "ask_for_human" | "take_conversation" | "replay_dead_letters" => json!({}),
         "reply" => json!({ "text": "A person is here." }),
         "create_webhook" => json!({ "url": "https://10.0.0.1/hook", "events": ["handoff.requested"] }),
         "scrape" => json!({ "url": "https://shop.example/" }),
@@ -49,7 +49,6 @@ fn body(operation: &str, ids: &Ids) -> Value {
         "replace_schedules" => json!({ "schedules": [
             { "name": "stolen", "cron": "0 3 * * *", "scrape": { "url": "https://shop.example/" } }] }),
         "limit_queue" => json!({ "max_running": 1 }),
-        "replay_dead_letters" => json!({}),
         "create_customer" => json!({ "name": "New", "domain": "new.example" }),
         "change_customer" => json!({ "name": "Changed" }),
         "set_budget" => json!({ "hard_usd": 0 }),

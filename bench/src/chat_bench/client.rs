@@ -19,8 +19,6 @@ pub struct Caller(Client<HttpConnector, Full<Bytes>>);
 pub struct Read {
     /// Until the first text.
     pub first: f64,
-    /// Until the end.
-    pub whole: f64,
     /// All of it.
     pub body: String,
 }
@@ -69,7 +67,6 @@ impl Caller {
         let first = first.with_context(|| format!("no text in {body}"))?;
         Ok(Read {
             first: first.as_secs_f64() * 1e3,
-            whole: begun.elapsed().as_secs_f64() * 1e3,
             body,
         })
     }

@@ -189,6 +189,10 @@ fn delta(text: &str) -> Bytes {
     Bytes::from(format!("data: {chunk}\n\n"))
 }
 
-fn whole(bytes: Bytes) -> Result<Frame<Bytes>, Infallible> {
+/// A frame as a body that can't fail has it.
+type Piece = Result<Frame<Bytes>, Infallible>;
+
+#[expect(clippy::unnecessary_wraps, reason = "what a stream of a body is made of")]
+fn whole(bytes: Bytes) -> Piece {
     Ok(Frame::data(bytes))
 }

@@ -120,8 +120,11 @@ async fn visit(browser: &Browser, up: &Up<'_>, mailbox: &Mailbox) {
         "{}",
         mail.text
     );
+    be_answered(browser, up, &conversation).await;
+}
 
-    // The address.
+/// The address, the reply, the tab loaded again, and the end.
+async fn be_answered(browser: &Browser, up: &Up<'_>, conversation: &str) {
     press_input(browser).await;
     browser.press("vera@visitor.example".chars()).await;
     browser.press([Key::Enter.into()]).await;

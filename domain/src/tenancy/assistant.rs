@@ -339,11 +339,11 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
-    fn complaints(settings: Value) -> Vec<String> {
+    fn complaints(settings: &Value) -> Vec<String> {
         let mut wrong = Vec::new();
         read(&object(settings), &mut wrong);
         wrong.into_iter().map(|w| format!("{} {}", w.field, w.reason)).collect()
@@ -357,7 +357,7 @@ mod tests {
             "texts": { "title": "a\nb" }, "prompt": "obey",
         });
         assert_eq!(
-            complaints(bad.clone()),
+            complaints(&bad),
             [
                 "contact_email must be an e-mail address such as help@shop.example",
                 "contact_url must be an http or https URL",
@@ -371,7 +371,7 @@ mod tests {
                 "tone must be one of friendly, neutral, formal",
             ]
         );
-        let read = read(&object(bad), &mut Vec::new());
+        let read = read(&object(&bad), &mut Vec::new());
         assert_eq!(read.greeting(Some(Locale::En)), Some("Hi"));
         assert_eq!(read.greeting(Some(Locale::De)), None);
         assert_eq!(read.theme.get("mode").map(String::as_str), Some("dark"));
@@ -383,13 +383,13 @@ mod tests {
             "a@c.example\r\nBcc: x@y.example",
             "Ann <a@c.example>",
         ] {
-            assert_eq!(complaints(json!({ "contact_email": address })).len(), 1, "{address}");
+            assert_eq!(complaints(&json!({ "contact_email": address })).len(), 1, "{address}");
         }
     }
 
     #[test]
     fn one_greeting_serves_all_languages_that_have_none() {
-        let read = |value| read(&object(value), &mut Vec::new());
+        let read = |value| read(&object(&value), &mut Vec::new());
         let plain = read(json!({ "greeting": "Hi" }));
         assert_eq!(plain.greeting(Some(Locale::Fr)), Some("Hi"));
         let both = read(json!({ "greeting": { "default": "Hi", "fr": "Salut" } }));
@@ -404,7 +404,7 @@ mod tests {
         let mut stored = json!({ "name": "Ada", "theme": { "color": "#112233", "mode": "dark" }, "tone": "formal" });
         merge(
             &mut stored,
-            &object(json!({ "name": null, "theme": { "mode": null, "position": "left" } })),
+            &object(&json!({ "name": null, "theme": { "mode": null, "position": "left" } })),
         );
         assert_eq!(
             stored,

@@ -13,13 +13,11 @@ use crate::job::Job;
 /// Tells a visitor who has waited too long; see [`people::overdue`].
 pub(super) async fn end_wait(job: &Job, conversation: Uuid) -> Result<Ending> {
     let (db, customer) = (&job.ctx.db, job.customer()?);
-    match job.signal.until(people::overdue(db, customer, conversation)).await? {
-        Some(left) => Ok(Ending::Later(left)),
-        None => {
-            Bell::new(job.ctx.dispatcher.clone()).ring(customer, conversation).await;
-            Ok(Ending::Done(json!({})))
-        }
+    if let Some(left) = job.signal.until(people::overdue(db, customer, conversation)).await? {
+        return Ok(Ending::Later(left));
     }
+    Bell::new(job.ctx.dispatcher.clone()).ring(customer, conversation).await;
+    Ok(Ending::Done(json!({})))
 }
 
 /// Writes to the customer's people. An installation without a mail server writes to nobody.

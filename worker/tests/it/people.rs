@@ -11,11 +11,13 @@ use domain::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
-use testkit::{Mailbox, Receiver, Reception, Site, eventually};
+use testkit::{Mailbox, Page, Receiver, Reception, Site, eventually};
 use uuid::Uuid;
 
 use crate::support::World;
 
+/// A site that nobody looks at.
+const NO_PAGES: [(&str, Page); 0] = [];
 const BY: Operator<'static> = Operator {
     actor: "test",
     ip: None,
@@ -63,7 +65,7 @@ async fn jobs(world: &World, task: &str, rule: &str) -> i64 {
 
 #[tokio::test]
 async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_than_they_need() {
-    let (site, mailbox) = (Site::start().await, Mailbox::start(Reception::HangUp).await);
+    let (site, mailbox) = (Site::start(NO_PAGES).await, Mailbox::start(Reception::HangUp).await);
     let url = mailbox.url();
     let mail = [
         ("SMTP_URL", url.as_str()),
@@ -150,7 +152,7 @@ async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_tha
 
 #[tokio::test]
 async fn a_recipient_that_does_not_exist_is_not_tried_again() {
-    let (site, mailbox) = (Site::start().await, Mailbox::start(Reception::NoSuchUser).await);
+    let (site, mailbox) = (Site::start(NO_PAGES).await, Mailbox::start(Reception::NoSuchUser).await);
     let url = mailbox.url();
     let mail = [("SMTP_URL", url.as_str()), ("MAIL_FROM", "bot@omniops.example")];
     let world = World::with(&site, &mail, None).await;
@@ -198,7 +200,7 @@ async fn allowed(site: &Site, receiver: &Receiver) -> World {
 
 #[tokio::test]
 async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let (site, receiver) = (Site::start(NO_PAGES).await, Receiver::start().await);
     let world = allowed(&site, &receiver).await;
     let (hook, secret) = webhook(&world, &receiver).await;
     receiver.answer(500, &[]);
@@ -228,10 +230,10 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
     let kinds: Vec<&str> = all.iter().rev().map(|d| d.kind.as_str()).collect();
     assert_eq!(kinds, ["handoff.requested", "handoff.message"]);
 
-    let received = receiver.received();
+    let sent = receiver.received();
     let tries: i32 = all.iter().map(|d| d.attempts).sum();
-    assert_eq!(received.len(), tries as usize);
-    for request in &received {
+    assert_eq!(sent.len(), tries as usize);
+    for request in &sent {
         let (id, at) = (request.header("webhook-id"), request.header("webhook-timestamp"));
         assert_eq!(
             request.header("webhook-signature"),
@@ -257,7 +259,7 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
     tx.commit().await.unwrap();
     world.kit.dispatcher.wake();
     eventually("the replay", || async {
-        (receiver.received().len() == received.len() + 1).then_some(())
+        (receiver.received().len() == sent.len() + 1).then_some(())
     })
     .await;
     let again = receiver.received().pop().unwrap();
@@ -267,7 +269,7 @@ async fn a_webhook_is_signed_tried_again_with_the_same_id_and_replayed() {
 
 #[tokio::test]
 async fn what_a_receiver_answers_decides_about_further_tries() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let (site, receiver) = (Site::start(NO_PAGES).await, Receiver::start().await);
     let world = allowed(&site, &receiver).await;
     let (hook, _) = webhook(&world, &receiver).await;
     let worker = world.worker();
@@ -302,7 +304,7 @@ async fn what_a_receiver_answers_decides_about_further_tries() {
 
 #[tokio::test]
 async fn a_url_that_leads_inside_is_refused_when_it_is_sent_to_as_well() {
-    let (site, receiver) = (Site::start().await, Receiver::start().await);
+    let (site, receiver) = (Site::start(NO_PAGES).await, Receiver::start().await);
     // The operator has allowed it once, and does no longer.
     let world = World::around(&site).await;
     let (hook, _) = webhook(&world, &receiver).await;
@@ -320,7 +322,7 @@ async fn a_url_that_leads_inside_is_refused_when_it_is_sent_to_as_well() {
 
 #[tokio::test]
 async fn old_conversations_go_and_young_ones_stay() {
-    let site = Site::start().await;
+    let site = Site::start(NO_PAGES).await;
     let world = World::around(&site).await;
     let (old, young) = (
         wish(&world, &world.customer, "agent").await,

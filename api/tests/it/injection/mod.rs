@@ -80,12 +80,12 @@ fn every_attack_reaches_its_goal_where_nobody_checks() {
 
 #[tokio::test]
 async fn no_attack_reaches_its_goal_though_the_model_obeys() {
-    attack(false).await;
+    Box::pin(attack(false)).await;
 }
 
 #[tokio::test]
 async fn no_attack_reaches_its_goal_though_the_model_says_it_whatever_it_reads() {
-    attack(true).await;
+    Box::pin(attack(true)).await;
 }
 
 async fn attack(possessed: bool) {

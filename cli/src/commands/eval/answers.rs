@@ -4,7 +4,7 @@
 //! answer it (`cli/evals/README.md`). Nothing is stored of what is asked.
 use anyhow::{Context as _, Result};
 use domain::{
-    answering::{Answer, Answerer},
+    answering::{Answer, Answerer, Refusal},
     config::{Config, cache_dir, environment},
     retrieval::Searcher,
     tenancy::{self, Db, HostName},
@@ -122,7 +122,7 @@ fn judge(case: Case, answer: Answer) -> Outcome {
     let says = |phrase: &String| phrase.split('|').any(|p| text.contains(&p.to_lowercase()));
     let answered = answer.refusal.is_none();
     Outcome {
-        refused: answer.refusal.map(|reason| reason.as_str()),
+        refused: answer.refusal.map(Refusal::as_str),
         right_source: answered && first.is_some_and(|url| case.pages.iter().any(|page| url.contains(page))),
         has_phrases: answered && case.phrases.iter().all(says),
         words: answer.text.split_whitespace().count(),
@@ -180,7 +180,10 @@ fn row(name: String, outcomes: &[Outcome]) -> [String; COLUMNS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::answering::{Refusal, Source, Usage};
+    use domain::{
+        answering::{Source, Usage},
+        people::Standing,
+    };
     use uuid::Uuid;
 
     fn answer(text: &str, url: &str, refusal: Option<Refusal>) -> Answer {
@@ -201,6 +204,9 @@ mod tests {
             refusal,
             usage: Usage::default(),
             model: "extractive".into(),
+            notes: Vec::new(),
+            cached: false,
+            standing: Standing::default(),
         }
     }
 

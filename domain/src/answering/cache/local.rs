@@ -80,8 +80,8 @@ impl Local {
     /// Entries and their bytes.
     #[cfg(test)]
     pub fn size(&self) -> (usize, usize) {
-        let shelf = self.shelf();
-        (shelf.entries.len(), shelf.bytes)
+        let kept = self.shelf();
+        (kept.entries.len(), kept.bytes)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

@@ -91,7 +91,7 @@ fn follow_ups_are_known_and_questions_by_themselves_are_left_alone() {
     }
     let leaning = cases.iter().filter(|case| case.wanted.is_some()).count();
     let precision = right as f64 / (right + touched.len()) as f64;
-    let (recall, found) = (right as f64 / leaning as f64, subjects as f64 / leaning as f64);
+    let (recall, found) = (right as f64 / leaning as f64, f64::from(subjects) / leaning as f64);
     let dialogues = cases
         .iter()
         .map(|case| case.dialogue)

@@ -17,12 +17,12 @@ struct Work {
     end: oneshot::Sender<Result<Draft>>,
 }
 
-/// Begins to fly; the task ends when the work has.
-fn take_off(life: &Lifecycle, pilot: Pilot) -> (Work, tokio::task::JoinHandle<Option<Option<Arc<Draft>>>>) {
+/// Begins to fly; the task ends when the work has, and tells whether it arrived.
+fn take_off(life: &Lifecycle, pilot: Pilot) -> (Work, tokio::task::JoinHandle<Option<bool>>) {
     let (parts, told) = mpsc::channel(4);
     let (end, ended) = oneshot::channel::<Result<Draft>>();
     let made = async move { ended.await.unwrap_or_else(|_| Err(Error::not_found("end"))) };
-    let task = life.spawn(async move { pilot.fly(made, told, |_| {}).await });
+    let task = life.spawn(async move { pilot.fly(made, told, |_| {}).await.is_some() });
     (Work { parts, end }, task)
 }
 
@@ -40,12 +40,12 @@ async fn all_hear_the_same_from_the_beginning_and_one_has_paid() {
     let (first, pilot) = flights.board(&key(1)).unwrap();
     let (work, _task) = take_off(&life, pilot.unwrap());
     work.parts.send(text("Two ")).await.unwrap();
-    let (heard, mut hears) = mpsc::channel(8);
+    let (ear, mut hears) = mpsc::channel(8);
     let riding = tokio::join!(
         async {
             let (late, pilot) = flights.board(&key(1)).unwrap();
             assert!(pilot.is_none(), "there is one");
-            late.ride(Some(&heard)).await.ok().unwrap()
+            late.ride(Some(&ear)).await.ok().unwrap()
         },
         async { first.ride(None).await.ok().unwrap() },
         async {
@@ -77,7 +77,7 @@ async fn whoever_leaves_leaves_the_work_to_the_others_and_the_last_one_ends_it()
     assert!(!work.end.is_closed(), "somebody waits");
     assert_eq!(flights.aloft(), 1);
     drop(second);
-    assert!(task.await.unwrap().unwrap().is_none());
+    assert_eq!(task.await.unwrap(), Some(false));
     assert!(work.end.is_closed(), "the work is dropped");
     assert_eq!(flights.aloft(), 0);
     let (_, pilot) = flights.board(&key(1)).unwrap();
@@ -104,8 +104,8 @@ async fn a_failure_is_told_to_all_and_clears_the_way() {
     let (second, _) = flights.board(&key(1)).unwrap();
     work.parts.send(text("Two")).await.unwrap();
     assert!(work.end.send(Err(error())).is_ok());
-    let (heard, _hears) = mpsc::channel(8);
-    let told = second.ride(Some(&heard)).await.err().unwrap();
+    let (ear, _hears) = mpsc::channel(8);
+    let told = second.ride(Some(&ear)).await.err().unwrap();
     assert!(told.heard);
     assert_eq!(told.error.code(), "provider_broke_off");
     assert_eq!(told.error.story(), "broke off: cable");
