@@ -94,6 +94,7 @@ impl App {
             ..NewChunk::default()
         };
         index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
+        index::bump_version(&tx).await.unwrap();
         tx.commit().await.unwrap();
         stored.id
     }

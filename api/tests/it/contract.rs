@@ -40,6 +40,7 @@ fn body(operation: &str, ids: &Ids) -> Value {
     match operation {
         "begin_session" => json!({ "domain": "shop.example" }),
         "chat" => json!({ "message": "How much is shipping?", "domain": "shop.example" }),
+        "change_settings" => json!({ "tone": "rude" }),
         "rate_message" => json!({ "rating": "up" }),
         "ask_for_human" | "take_conversation" | "replay_dead_letters" => json!({}),
         "reply" => json!({ "text": "A person is here." }),
@@ -70,6 +71,9 @@ struct Ids {
 impl Ids {
     async fn of(app: &App) -> Self {
         let page = app.page("Shipping", "Shipping of the zebra costs 4.90 EUR.").await;
+        let greeting = json!({ "greeting": { "en": "The zebra costs nothing to pat." } });
+        let settings = app.call(Method::PATCH, "/api/settings").json(&greeting);
+        settings.bearer(&app.key).send().await.expect(200);
         let chat = json!({ "message": "What does shipping of the zebra cost?" });
         let answer = app.post("/api/chat", &chat).bearer(&app.key).send().await.expect(200);
         let scrape = json!({ "url": "https://shop.example/" });
@@ -157,7 +161,12 @@ async fn another_customers_key_finds_nothing_and_changes_nothing() {
         } else if operation.path.contains("{id}") {
             assert_eq!(got.problem(404), "not_found", "{}", operation.id);
         } else if operation.method == Method::GET {
-            assert_eq!(got.expect(200)["items"], json!([]), "{}", operation.id);
+            let own = got.expect(200);
+            match operation.id.as_str() {
+                "get_settings" => assert_eq!(own["greeting"], json!({})),
+                "usage" => assert_eq!(own["total"]["chats"], 0),
+                _ => assert_eq!(own["items"], json!([]), "{}", operation.id),
+            }
         } else {
             assert!([400, 404].contains(&status), "{}: {status} {}", operation.id, got.text);
         }

@@ -60,7 +60,7 @@ async fn an_answer_in_the_place_of_a_model_s_says_so_and_health_says_why() {
     let provider = Provider::start(Script::Fail(401)).await;
     let app = written_by(&provider, &[]).await;
     for n in 0..5 {
-        let ask = json!({ "message": format!("{QUESTION} {n}") });
+        let ask = json!({ "message": format!("{QUESTION}{}", " Shipping?".repeat(n)) });
         let answer = app.post("/api/chat", &ask).bearer(&app.key).send().await.expect(200);
         assert_eq!(
             (&answer["fallback"], &answer["notes"], &answer["model"]),
@@ -158,7 +158,7 @@ async fn readers_that_do_not_read_stand_in_nobody_s_way() {
         .unwrap();
     let mut readers = Vec::new();
     for n in 0..READERS {
-        let body = json!({ "message": format!("{QUESTION} ({n})") }).to_string();
+        let body = json!({ "message": format!("{QUESTION}{}", " Ship".repeat(n)) }).to_string();
         let head = format!(
             "POST /api/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

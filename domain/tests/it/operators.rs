@@ -551,7 +551,6 @@ async fn what_was_kept_long_enough_is_forgotten_and_nothing_else() {
         live,
         child_of_live,
         parent_of_live,
-        live_child,
         old(&kit, &a, "done", 29, None).await,
         old(&kit, &a, "dead", 89, None).await,
     ];
@@ -565,9 +564,9 @@ async fn what_was_kept_long_enough_is_forgotten_and_nothing_else() {
     }
 
     let swept = retention::sweep(&kit.db, &Retention::default()).await.unwrap();
-    assert_eq!((swept.jobs, swept.events, swept.idempotency_keys), (4, 10, 1));
-    // Those of the job of 29 days and the one of 6 stay.
-    assert_eq!(swept.urls, 9);
+    assert_eq!((swept.jobs, swept.events, swept.idempotency_keys), (4, 9, 1));
+    // Those of the job of 29 days, of the one of 6, and of the one that waits to be confirmed stay.
+    assert_eq!(swept.urls, 8);
     for id in gone {
         assert!(!exists(&kit, "jobs", "id", id).await);
     }
@@ -576,8 +575,11 @@ async fn what_was_kept_long_enough_is_forgotten_and_nothing_else() {
         assert!(!exists(&kit, "job_events", "job_id", id).await);
     }
     for table in ["job_events", "job_urls"] {
-        assert!(exists(&kit, table, "job_id", young).await, "{table}");
+        for job in [young, live_child] {
+            assert!(exists(&kit, table, "job_id", job).await, "{table}");
+        }
     }
+    assert!(exists(&kit, "jobs", "id", live_child).await);
     assert_eq!(
         kit.count("SELECT count(*) FROM idempotency_keys WHERE key = 'new'")
             .await,

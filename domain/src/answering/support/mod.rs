@@ -60,7 +60,8 @@ const CALIBRATION: Calibration = Calibration {
     unnamed: -1.3,
 };
 
-/// Without vectors the words carry it alone: this share of them, and no rare one missing.
+/// Without vectors the words carry it alone: this share of them, by weight or, where a site is too small to tell what is rare, by
+/// count, and no rare one missing.
 const COVERED_ALONE: f64 = 0.6;
 const MISSING_ALONE: f64 = 0.6;
 
@@ -68,7 +69,8 @@ const MISSING_ALONE: f64 = 0.6;
 fn check(signals: &Signals) -> Result<(), Refusal> {
     let (supported, related) = match signals.cosine {
         None => {
-            let words = signals.covered >= COVERED_ALONE && signals.missing < MISSING_ALONE;
+            let covered = signals.covered.max(signals.counted);
+            let words = covered >= COVERED_ALONE && signals.missing < MISSING_ALONE;
             (words && !signals.no_fact, false)
         }
         Some(cosine) => {

@@ -25,6 +25,8 @@ pub struct Signals {
     pub cosine: Option<f64>,
     /// The weight of the question's words that the best passage has, as a share.
     pub covered: f64,
+    /// The share of the question's words that the best passage has, each counted as one.
+    pub counted: f64,
     /// The weight of the rarest word that none of the passages has, 0 to 1; the larger the site, the more an unknown word says.
     pub missing: f64,
     /// A kind of fact is asked for that the likeliest passage does not hold.
@@ -56,6 +58,7 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
     Signals {
         cosine: top.iter().filter_map(|p| p.cosine).reduce(f64::max),
         covered: shares.iter().copied().fold(0.0, f64::max),
+        counted: top.iter().zip(&said).map(|(p, said)| counted(&p.words, said)).fold(0.0, f64::max),
         missing: words.iter().filter(nowhere).map(weight).fold(0.0, f64::max),
         no_fact: fact.zip(likeliest).is_some_and(|(fact, at)| !fact.is_in(&texts[at])),
         unnamed: names(question)
@@ -76,6 +79,15 @@ fn covered(words: &[Word], said: &str) -> f64 {
     match words {
         [] => 1.0,
         _ => words.iter().filter(has).map(weight).sum::<f64>() / all,
+    }
+}
+
+/// The share of the words that a passage has.
+fn counted(words: &[Word], said: &str) -> f64 {
+    let has = |w: &&Word| w.here || mentions(said, &w.lexeme);
+    match words {
+        [] => 1.0,
+        _ => words.iter().filter(has).count() as f64 / words.len() as f64,
     }
 }
 
@@ -171,6 +183,13 @@ mod tests {
             signals.covered > 0.8 && signals.missing < 0.2 && !signals.unnamed,
             "{signals:?}"
         );
+    }
+
+    #[test]
+    fn on_a_small_site_words_count_alike() {
+        let words = [("much", 1.4), ("ship", 0.3), ("cost", 0.3)];
+        let signals = of("How much does shipping cost?", &words, "", "Shipping costs 4.90 EUR.");
+        assert!(signals.covered < 0.6 && signals.counted > 0.6, "{signals:?}");
     }
 
     #[test]
