@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    retrieval::{Mode, Passage},
+    retrieval::{Mode, Passage, Word},
     tenancy::Customer,
 };
 
@@ -24,6 +24,8 @@ const TEXTS: usize = 48;
 /// What the nearest sentence counts for beside the passage's score.
 const SENTENCE: f64 = 0.3;
 
+/// What a section gains whose passage has all of the question's words: a near text without the rare one is about something else.
+const WORDS: f64 = 0.1;
 /// What a section loses that does not hold the kind of fact that is asked for.
 const NO_FACT: f64 = 0.15;
 
@@ -83,7 +85,7 @@ impl Answerer {
             rest = others;
             let worth = Worth::new(&section, own, question);
             let fact = if worth.no_fact { NO_FACT } else { 0.0 };
-            let value = passage.score + SENTENCE * f64::from(worth.best()) - fact;
+            let value = passage.score + SENTENCE * f64::from(worth.best()) + WORDS * held(passage) - fact;
             all.push(Quotable {
                 passage,
                 section,
@@ -139,6 +141,17 @@ impl Answerer {
                 .map(|text| extractive::shared_words(question, text))
                 .collect()
         }))
+    }
+}
+
+/// The share of the question's words that the passage has, each by how rare it is on the site.
+fn held(passage: &Passage) -> f64 {
+    let sum = |words: &mut dyn Iterator<Item = &Word>| words.map(|word| word.rarity.max(0.0)).sum::<f64>();
+    let all = sum(&mut passage.words.iter());
+    if all > 0.0 {
+        sum(&mut passage.words.iter().filter(|word| word.here)) / all
+    } else {
+        1.0
     }
 }
 

@@ -69,6 +69,26 @@ pub fn statements(title: &str, extracted: &Value, content: &[(&str, &str)]) -> V
     kept
 }
 
+/// `extracted` without the blocks that its site repeats: an answer that was read off the page may have its frame at its end.
+pub fn without(extracted: &Value, repeated: &[String]) -> Value {
+    match extracted {
+        Value::String(text) => {
+            let cut = |text: String, block: &String| text.replace(block.trim(), "");
+            let left = repeated
+                .iter()
+                .filter(|block| !block.trim().is_empty())
+                .fold(text.clone(), cut);
+            Value::String(if left == *text { left } else { left.trim().to_owned() })
+        }
+        Value::Array(items) => items.iter().map(|item| without(item, repeated)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), without(field, repeated)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
 /// What a chunk of the content is: a question's whole answer, if the structured data says so.
 pub fn kind_of(extracted: &Value, heading_path: &str, text: &str) -> Kind {
     let lists = extracted
@@ -156,6 +176,14 @@ mod tests {
             pair("Can I pay by invoice?", "From the second order on."),
             pair("", "Nobody asked."),
         ] } }])
+    }
+
+    #[test]
+    fn what_the_site_repeats_is_no_part_of_an_answer() {
+        let answers = json!([{ "kind": "faq", "data": { "questions": [{ "question": "Q?", "answer": "Yes. Harbour Street 12." }] } }]);
+        let told = without(&answers, &["Harbour Street 12.".to_owned(), " ".to_owned()]);
+        assert_eq!(told[0]["data"]["questions"][0]["answer"], "Yes.");
+        assert_eq!(without(&answers, &[]), answers);
     }
 
     #[test]

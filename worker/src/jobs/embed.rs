@@ -171,13 +171,14 @@ fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>)
         .iter()
         .map(|piece| (piece.heading_path.as_str(), piece.text.as_str()))
         .collect();
+    let extracted = statements::without(&page.extracted, &page.repeated);
     let said = match text.trim() {
         "" => Vec::new(),
-        _ => statements::statements(&page.title, &page.extracted, &content),
+        _ => statements::statements(&page.title, &extracted, &content),
     };
     let extra = said.into_iter().map(|said| (said.kind, said.heading_path, said.text));
     let pieces = pieces.into_iter().map(|piece| {
-        let kind = statements::kind_of(&page.extracted, &piece.heading_path, &piece.text);
+        let kind = statements::kind_of(&extracted, &piece.heading_path, &piece.text);
         (kind, piece.heading_path, piece.text)
     });
     let (chunks, inputs) = pieces

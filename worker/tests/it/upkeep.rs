@@ -88,7 +88,10 @@ async fn the_worker_makes_the_nightly_cleaning_and_does_it() {
     .await;
     assert_eq!(
         result,
-        json!({ "jobs": 1, "events": 0, "urls": 0, "idempotency_keys": 0, "pages": 0, "screenshots": 0 })
+        json!({
+            "jobs": 1, "events": 0, "urls": 0, "idempotency_keys": 0, "pages": 0, "screenshots": 0, "cached_answers": 0,
+            "people": { "conversations": 0, "deliveries": 0, "visitors": 0 },
+        })
     );
     worker.stop().await;
 }

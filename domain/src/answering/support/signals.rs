@@ -58,7 +58,11 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
     Signals {
         cosine: top.iter().filter_map(|p| p.cosine).reduce(f64::max),
         covered: shares.iter().copied().fold(0.0, f64::max),
-        counted: top.iter().zip(&said).map(|(p, said)| counted(&p.words, said)).fold(0.0, f64::max),
+        counted: top
+            .iter()
+            .zip(&said)
+            .map(|(p, said)| counted(&p.words, said))
+            .fold(0.0, f64::max),
         missing: words.iter().filter(nowhere).map(weight).fold(0.0, f64::max),
         no_fact: fact.zip(likeliest).is_some_and(|(fact, at)| !fact.is_in(&texts[at])),
         unnamed: names(question)
