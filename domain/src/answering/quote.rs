@@ -4,6 +4,7 @@
 //! so does the kind of fact that is asked for. A question of two parts is answered from a section for each.
 use super::{
     answerer::{Answerer, CONSIDERED, Usage},
+    expected::plain,
     extractive::{self, Section, Worth},
     ground::{self, Removed},
     support,
@@ -25,7 +26,7 @@ const TEXTS: usize = 48;
 const SENTENCE: f64 = 0.3;
 
 /// What a section gains whose passage has all of the question's words: a near text without the rare one is about something else.
-const WORDS: f64 = 0.1;
+const WORDS: f64 = 0.15;
 /// What a section loses that does not hold the kind of fact that is asked for.
 const NO_FACT: f64 = 0.15;
 
@@ -147,9 +148,10 @@ impl Answerer {
 /// The share of the question's words that the passage has, each by how rare it is on the site.
 fn held(passage: &Passage) -> f64 {
     let sum = |words: &mut dyn Iterator<Item = &Word>| words.map(|word| word.rarity.max(0.0)).sum::<f64>();
+    let said = plain(&format!("{}\n{}", passage.heading_path, passage.text));
     let all = sum(&mut passage.words.iter());
     if all > 0.0 {
-        sum(&mut passage.words.iter().filter(|word| word.here)) / all
+        sum(&mut passage.words.iter().filter(|word| support::has(word, &said))) / all
     } else {
         1.0
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::retrieval::Passage;
 use signals::Signals;
-pub use signals::akin;
+pub use signals::{akin, has};
 
 /// Why an answer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

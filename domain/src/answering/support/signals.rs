@@ -79,20 +79,23 @@ fn weight(word: &Word) -> f64 {
 /// The weight of the words that a passage has as a share of all.
 fn covered(words: &[Word], said: &str) -> f64 {
     let all: f64 = words.iter().map(weight).sum();
-    let has = |w: &&Word| w.here || mentions(said, &w.lexeme);
     match words {
         [] => 1.0,
-        _ => words.iter().filter(has).map(weight).sum::<f64>() / all,
+        _ => words.iter().filter(|word| has(word, said)).map(weight).sum::<f64>() / all,
     }
 }
 
 /// The share of the words that a passage has.
 fn counted(words: &[Word], said: &str) -> f64 {
-    let has = |w: &&Word| w.here || mentions(said, &w.lexeme);
     match words {
         [] => 1.0,
-        _ => words.iter().filter(has).count() as f64 / words.len() as f64,
+        _ => words.iter().filter(|word| has(word, said)).count() as f64 / words.len() as f64,
     }
+}
+
+/// Whether a passage has a word, or one of its family in its text, as [`plain`] gives it.
+pub fn has(word: &Word, said: &str) -> bool {
+    word.here || mentions(said, &word.lexeme)
 }
 
 fn mentions(said: &str, lexeme: &str) -> bool {
@@ -104,10 +107,36 @@ fn unnumbered(heading: &str) -> &str {
     heading.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c.is_whitespace())
 }
 
+/// What is asked with the one word and told with the other.
+const MEASURES: [(&str, &str); 17] = [
+    ("long", "length"),
+    ("wide", "width"),
+    ("high", "height"),
+    ("tall", "height"),
+    ("deep", "depth"),
+    ("heav", "weight"),
+    ("fast", "speed"),
+    ("big", "size"),
+    ("old", "age"),
+    ("lang", "länge"),
+    ("hoch", "höhe"),
+    ("groß", "größe"),
+    ("schwer", "gewicht"),
+    ("long", "longueur"),
+    ("haut", "hauteur"),
+    ("lourd", "poids"),
+    ("alto", "altura"),
+];
+
+fn measures(a: &str, b: &str) -> bool {
+    let is = |word: &str, stem: &str| word.strip_prefix(stem).is_some_and(|rest| rest.chars().count() <= 2);
+    MEASURES.iter().any(|(asked, told)| is(a, asked) && is(b, told))
+}
+
 /// Whether two words are of one family as far as their beginnings tell: `deliver` and `delivery`, `Stornierung` and `stornieren`,
 /// `Telefon` and `Telefonnummer`.
 pub fn akin(a: &str, b: &str) -> bool {
-    if a == b {
+    if a == b || measures(a, b) || measures(b, a) {
         return true;
     }
     let (long, short) = (
@@ -192,7 +221,12 @@ mod tests {
     #[test]
     fn on_a_small_site_words_count_alike() {
         let words = [("much", 1.4), ("ship", 0.3), ("cost", 0.3)];
-        let signals = of("How much does shipping cost?", &words, "", "Shipping costs 4.90 EUR.");
+        let signals = of(
+            "How much does shipping cost?",
+            &words,
+            "",
+            "We ship at a cost of 4.90 EUR.",
+        );
         assert!(signals.covered < 0.6 && signals.counted > 0.6, "{signals:?}");
     }
 
@@ -219,6 +253,9 @@ mod tests {
             ("stornierung", "stornieren"),
             ("telefonnummer", "telefon"),
             ("cost", "cost"),
+            ("long", "length"),
+            ("gewicht", "schwer"),
+            ("heavi", "weight"),
         ] {
             assert!(akin(a, b), "{a} {b}");
         }
@@ -227,6 +264,7 @@ mod tests {
             ("port", "portable"),
             ("interest", "internet"),
             ("cat", "cats"),
+            ("longitude", "length"),
         ] {
             assert!(!akin(a, b), "{a} {b}");
         }
