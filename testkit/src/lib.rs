@@ -10,6 +10,7 @@
 )]
 mod faults;
 mod kit;
+mod local;
 mod mailbox;
 mod obedient;
 mod process;

@@ -3,13 +3,11 @@
 //! It reads its prompt as a model would, over marks and line breaks, and where it finds what a case plants, it says what the case
 //! wants said, with what it knows put in: `{system}` (its instructions), `{question}`, `{prompt}` (all of it), `{mark}` (what sets
 //! data apart). Possessed, it says so whatever it reads. Else it is honest and repeats the first passage.
-use poem::{
-    Endpoint, IntoResponse, Request, Response, Server,
-    listener::{Acceptor, Listener, TcpListener},
-};
+use poem::{Endpoint, IntoResponse, Request, Response};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::JoinHandle;
+
+use crate::local::Local;
 
 /// What the model obeys.
 #[derive(Clone, Debug, Default)]
@@ -30,35 +28,21 @@ struct State {
 
 /// The stub; it ends when it is dropped.
 pub struct Obedient {
-    address: std::net::SocketAddr,
     state: Arc<State>,
-    server: JoinHandle<()>,
+    server: Local,
 }
 
 impl Obedient {
     /// Starts the provider.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with the provider")]
     pub async fn start() -> Self {
-        let acceptor = TcpListener::bind("127.0.0.1:0")
-            .into_acceptor()
-            .await
-            .expect("a loopback port");
-        let address = acceptor
-            .local_addr()
-            .into_iter()
-            .find_map(|a| a.as_socket_addr().copied())
-            .expect("an address");
         let state = Arc::new(State::default());
-        let endpoint = Model(state.clone());
-        let server = tokio::spawn(async move {
-            let _ = Server::new_with_acceptor(acceptor).run(endpoint).await;
-        });
-        Self { address, state, server }
+        let server = Local::serve(Model(state.clone())).await;
+        Self { state, server }
     }
 
     /// What `OPENAI_BASE_URL` is set to.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}/v1", self.server.address)
     }
 
     /// Obeys these from now on.
@@ -75,12 +59,6 @@ impl Obedient {
     /// What the model said last, before anybody checked it.
     pub fn said(&self) -> String {
         lock(&self.state.said).clone()
-    }
-}
-
-impl Drop for Obedient {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -1,16 +1,14 @@
 //! A stub of an OpenAI-compatible provider: a real HTTP server that streams what a test scripted, and notes what it was asked
 //! and whether its reader stayed.
-use poem::{
-    Body, Endpoint, IntoResponse, Request, Response, Server,
-    http::StatusCode,
-    listener::{Acceptor, Listener, TcpListener},
-};
+use poem::{Body, Endpoint, IntoResponse, Request, Response, http::StatusCode};
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{io::AsyncWriteExt, sync::watch, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, sync::watch};
+
+use crate::local::Local;
 
 /// What the provider does with the next requests.
 #[derive(Clone, Debug)]
@@ -50,9 +48,8 @@ fn delta(text: &str) -> String {
 
 /// The stub; it ends when it is dropped.
 pub struct Provider {
-    address: std::net::SocketAddr,
     state: Arc<State>,
-    server: JoinHandle<()>,
+    server: Local,
 }
 
 struct State {
@@ -63,32 +60,19 @@ struct State {
 
 impl Provider {
     /// Starts a provider that follows `script`.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with the provider")]
     pub async fn start(script: Script) -> Self {
-        let acceptor = TcpListener::bind("127.0.0.1:0")
-            .into_acceptor()
-            .await
-            .expect("a loopback port");
-        let address = acceptor
-            .local_addr()
-            .into_iter()
-            .find_map(|a| a.as_socket_addr().copied())
-            .expect("an address");
         let state = Arc::new(State {
             script: Mutex::new(script),
             asked: Mutex::default(),
             left: watch::channel(0).0,
         });
-        let endpoint = ProviderEndpoint(state.clone());
-        let server = tokio::spawn(async move {
-            let _ = Server::new_with_acceptor(acceptor).run(endpoint).await;
-        });
-        Self { address, state, server }
+        let server = Local::serve(ProviderEndpoint(state.clone())).await;
+        Self { state, server }
     }
 
     /// What `OPENAI_BASE_URL` is set to.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}/v1", self.server.address)
     }
 
     /// Follows another script from now on.
@@ -106,12 +90,6 @@ impl Provider {
         let mut left = self.state.left.subscribe();
         let waited = tokio::time::timeout(Duration::from_secs(30), left.wait_for(|seen| *seen >= n)).await;
         assert!(waited.is_ok(), "no reader left the provider's stream");
-    }
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

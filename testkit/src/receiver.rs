@@ -1,11 +1,11 @@
 //! A receiver of webhooks: a real HTTP server that keeps what it is sent, and answers as a test says.
 use poem::{
-    Endpoint, Request, Response, Server,
+    Endpoint, Request, Response,
     http::{HeaderMap, StatusCode},
-    listener::{Acceptor, Listener, TcpListener},
 };
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::JoinHandle;
+
+use crate::local::Local;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -25,9 +25,8 @@ impl Received {
 
 /// The receiver; it ends when it is dropped.
 pub struct Receiver {
-    address: std::net::SocketAddr,
     state: Arc<State>,
-    server: JoinHandle<()>,
+    server: Local,
 }
 
 struct State {
@@ -37,36 +36,23 @@ struct State {
 
 impl Receiver {
     /// Starts a receiver that takes everything.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with the receiver")]
     pub async fn start() -> Self {
-        let acceptor = TcpListener::bind("127.0.0.1:0")
-            .into_acceptor()
-            .await
-            .expect("a loopback port");
-        let address = acceptor
-            .local_addr()
-            .into_iter()
-            .find_map(|a| a.as_socket_addr().copied())
-            .expect("an address");
         let state = Arc::new(State {
             answer: Mutex::new((204, Vec::new())),
             received: Mutex::default(),
         });
-        let endpoint = ReceiverEndpoint(state.clone());
-        let server = tokio::spawn(async move {
-            let _ = Server::new_with_acceptor(acceptor).run(endpoint).await;
-        });
-        Self { address, state, server }
+        let server = Local::serve(ReceiverEndpoint(state.clone())).await;
+        Self { state, server }
     }
 
     /// `host:port`, as `OMNIOPS_EGRESS_ALLOW` has it.
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.server.address.to_string()
     }
 
     /// Where webhooks are sent.
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        format!("http://{}/hook", self.server.address)
     }
 
     /// Answers so from now on.
@@ -82,12 +68,6 @@ impl Receiver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -2,7 +2,7 @@
 use domain::{
     jobs::{self, Operator},
     people::{self, Reply, Request as Wish},
-    tenancy::Customer,
+    tenancy::{Customer, TenantTx},
 };
 use entity::message;
 use poem::web::Data;
@@ -96,10 +96,7 @@ impl Api {
         let listener = Listener::from(visitor);
         let tx = context.db.tenant(&listener.customer).await?;
         people::ask(&tx, &listener.customer, id.0, listener.session, &wish).await?;
-        let now = standing(&context, &tx, &listener, id.0).await?;
-        tx.commit().await?;
-        context.bell.ring(&listener.customer, id.0).await;
-        Ok(Json(now))
+        keep(&context, tx, &listener, id.0).await
     }
 
     /// Go on with the bot, without a person
@@ -113,10 +110,7 @@ impl Api {
         let listener = Listener::from(visitor);
         let tx = context.db.tenant(&listener.customer).await?;
         people::withdraw(&tx, &listener.customer, id.0, listener.session).await?;
-        let now = standing(&context, &tx, &listener, id.0).await?;
-        tx.commit().await?;
-        context.bell.ring(&listener.customer, id.0).await;
-        Ok(Json(now))
+        keep(&context, tx, &listener, id.0).await
     }
 
     /// Reply as a person
@@ -223,21 +217,13 @@ fn by<'a>(caller: &'a Caller<Conversations>, actor: &'a str) -> Operator<'a> {
     }
 }
 
-/// Commits, tells followers, and says how the conversation stands.
-async fn done(
-    context: &Context,
-    tx: domain::tenancy::TenantTx,
-    customer: &Customer,
-    id: Uuid,
-) -> Answer<Json<Standing>> {
+/// [`keep`] for people, who are bound to no session.
+async fn done(context: &Context, tx: TenantTx, customer: &Customer, id: Uuid) -> Answer<Json<Standing>> {
     let listener = Listener {
         customer: customer.clone(),
         session: None,
     };
-    let now = standing(context, &tx, &listener, id).await?;
-    tx.commit().await?;
-    context.bell.ring(customer, id).await;
-    Ok(Json(now))
+    keep(context, tx, &listener, id).await
 }
 
 /// Writes the turn once per idempotency key.
@@ -264,4 +250,12 @@ async fn write(
     }
     tx.commit().await?;
     Ok(row)
+}
+
+/// Keeps what was done to a visitor's conversation, wakes whoever follows it, and says how it stands now.
+async fn keep(context: &Context, tx: TenantTx, listener: &Listener, id: Uuid) -> Answer<Json<Standing>> {
+    let now = standing(context, &tx, listener, id).await?;
+    tx.commit().await?;
+    context.bell.ring(&listener.customer, id).await;
+    Ok(Json(now))
 }
