@@ -42,6 +42,7 @@ pub fn endpoint(context: Context) -> impl Endpoint<Output = Response> + 'static 
         .around(middleware::problems)
         .around(middleware::cors)
         .around(middleware::envelope)
+        .around(middleware::client)
         .data(context)
         .map_to_response()
 }
@@ -76,6 +77,10 @@ impl Server {
         while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((socket, peer)) => {
+                    // An event waits for no other: with Nagle's algorithm each would wait for the reader's delayed acknowledgement, 40 ms.
+                    if let Err(error) = socket.set_nodelay(true) {
+                        tracing::debug!(%error, "a connection cannot send at once");
+                    }
                     self.life.spawn(self.clone().connection(socket, peer));
                 }
                 Err(error) => {
