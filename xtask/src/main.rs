@@ -13,6 +13,8 @@ mod faketime;
 mod openapi;
 mod shell;
 mod test;
+#[cfg(test)]
+mod threats;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
