@@ -8,6 +8,7 @@ macro_rules! embed {
     };
 }
 
+pub(crate) mod legal;
 mod widget;
 pub(crate) use widget::{WIDGET, words};
 
@@ -18,7 +19,7 @@ pub const DEMO_SITE: &[(&str, &str)] = embed!("demo-site":
 
 /// The public pages: file names without `.html`, and templates.
 pub(crate) const PAGES: &[(&str, &str)] = embed!("pages":
-    "accessibility.html", "bot.html", "demo.html", "index.html", "privacy.html", "terms.html");
+    "bot.html", "demo.html", "index.html", "legal.html");
 
 /// What the pages load from `/assets/`.
 pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css");
@@ -27,6 +28,11 @@ pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css
 pub(crate) fn etag(content: &str) -> String {
     let hash = sha256(content.as_bytes());
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..12]))
+}
+
+/// What stands in the address of a file that browsers may keep: it changes with the content.
+pub(crate) fn version(content: &str) -> String {
+    etag(content).trim_matches('"').to_owned()
 }
 
 /// The media type of a file by its name.

@@ -3,25 +3,25 @@ use domain::{
     Result,
     answering::{AnswerCache, Answerer},
     clock::Clock,
-    config::Config,
+    config::{Config, EdgeConfig},
     jobs::{Dispatcher, Live},
     lifecycle::Lifecycle,
-    people::{Bell, webhooks},
+    limits::{BlockList, Gate},
+    outside::Outside,
+    people::Bell,
+    privacy::Privacy,
     retrieval::Searcher,
-    secrets::Vault,
-    tenancy::{Db, HostName, VisitorTokens, verified_hosts},
+    secrets::Envelopes,
+    tenancy::{Accounts, Db, VisitorTokens},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
-    time::Duration,
+    sync::Arc,
 };
 
-/// Verified hosts that another process added are known here after this time at the latest.
-const REFRESH: Duration = Duration::from_secs(5);
+use crate::{connections::Connections, hosts::Hosts};
 
 /// What the demo page shows when its URL names no domain.
 #[derive(Clone, Debug)]
@@ -41,10 +41,16 @@ pub struct Context {
     pub(crate) searcher: Searcher,
     pub(crate) answerer: Answerer,
     pub(crate) visitors: VisitorTokens,
+    /// Accounts of people who administer.
+    pub(crate) accounts: Accounts,
     pub(crate) bell: Bell,
-    /// Keeps the secrets of outbound webhooks.
-    pub(crate) vault: Vault,
-    pub(crate) egress: egress::Client,
+    /// Answers people's requests about their data.
+    pub(crate) privacy: Privacy,
+    /// The host of the model provider, if there is one.
+    pub(crate) provider: Option<String>,
+    /// Seals and opens the secrets that are kept.
+    pub(crate) envelopes: Envelopes,
+    pub(crate) outside: Outside,
     pub(crate) clock: Clock,
     pub(crate) life: Lifecycle,
     pub(crate) hosts: Hosts,
@@ -59,6 +65,12 @@ pub struct Context {
     pub(crate) migrations: Vec<String>,
     /// Folders that this process writes to.
     pub(crate) folders: Vec<PathBuf>,
+    pub(crate) edge: Arc<EdgeConfig>,
+    /// Holds callers against their limits; none if the operator wants none.
+    pub(crate) gate: Option<Arc<Gate>>,
+    /// Addresses that operators have blocked.
+    pub(crate) blocks: BlockList,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) demo: Option<Demo>,
     pub(crate) prometheus: Option<PrometheusHandle>,
 }
@@ -72,14 +84,12 @@ impl Context {
         searcher: Searcher,
         life: Lifecycle,
     ) -> Result<Self> {
-        egress::install_crypto();
         let clock = Clock::system();
-        let mut policy = egress::Policy::new(config.crawl.user_agent.clone());
-        policy.allow.clone_from(&config.crawl.egress_allow);
-        let egress = egress::Client::new(policy).map_err(|e| domain::Error::internal("making the HTTP client", e))?;
         let hosts = Hosts::new(db.clone());
         hosts.refresh().await;
         life.spawn(hosts.clone().keep_fresh(life.stopping()));
+        let blocks = BlockList::new(db.clone(), clock.clone());
+        life.spawn(blocks.clone().keep_fresh(life.stopping()));
         let cache = AnswerCache::new(
             db.clone(),
             &config.redis,
@@ -93,8 +103,11 @@ impl Context {
                 .with_cache(cache)
                 .under(&life),
             bell: Bell::new(dispatcher.clone()),
-            vault: Vault::new(&config.security.master_key(), webhooks::PURPOSE),
-            visitors: VisitorTokens::new(&config.security.master_key(), clock.clone()),
+            privacy: Privacy::new(db.clone(), config),
+            provider: config.model.provider_host(),
+            envelopes: Envelopes::new(&config.security.keys),
+            accounts: Accounts::new(db.clone(), config, clock.clone()),
+            visitors: VisitorTokens::new(&config.security.keys, clock.clone()),
             admin_token: config.security.admin_token.clone(),
             cron_secret: config.security.cron_secret.clone(),
             base_url: config.http.public_url.clone(),
@@ -102,12 +115,16 @@ impl Context {
             maintenance: config.http.maintenance,
             migrations: Vec::new(),
             folders: vec![config.cache_dir.clone(), std::env::temp_dir()],
+            outside: Outside::new(config)?,
+            edge: Arc::new(config.edge.clone()),
+            gate: Gate::new(config, clock.clone())?.map(Arc::new),
+            blocks,
+            connections: Arc::new(Connections::new(config.limits.connections)),
             demo: None,
             prometheus: None,
             db,
             dispatcher,
             searcher,
-            egress,
             clock,
             life,
             hosts,
@@ -147,48 +164,5 @@ impl Context {
     pub fn with_base_url(mut self, base_url: &str) -> Self {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
         self
-    }
-}
-
-/// The verified hosts of the installation, in memory: what CORS decides by. Cloning shares.
-#[derive(Clone)]
-pub(crate) struct Hosts {
-    db: Db,
-    known: Arc<RwLock<HashSet<String>>>,
-}
-
-impl Hosts {
-    fn new(db: Db) -> Self {
-        Self {
-            db,
-            known: Arc::default(),
-        }
-    }
-
-    /// Whether pages of this host may call the API from a browser.
-    pub fn contains(&self, host: &HostName) -> bool {
-        self.known.read().is_ok_and(|known| known.contains(host.as_str()))
-    }
-
-    /// Reads the table again: after every change, and now and then. While the database is away the old list stands.
-    pub async fn refresh(&self) {
-        match verified_hosts(&self.db).await {
-            Ok(hosts) => {
-                if let Ok(mut known) = self.known.write() {
-                    *known = hosts.into_iter().map(|(host, _)| host).collect();
-                }
-            }
-            Err(error) => tracing::warn!(error = error.story(), "the verified hosts could not be read"),
-        }
-    }
-
-    async fn keep_fresh(self, stopping: tokio_util::sync::CancellationToken) {
-        while stopping
-            .run_until_cancelled(tokio::time::sleep(REFRESH))
-            .await
-            .is_some()
-        {
-            self.refresh().await;
-        }
     }
 }

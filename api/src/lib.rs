@@ -7,14 +7,19 @@
 //! What must stay true: every failure becomes one `application/problem+json` in `error`; nothing here reads the environment
 //! or the database by itself.
 pub mod assets;
+mod connections;
 mod context;
 mod disk;
+mod document;
 mod error;
 mod extractors;
+mod hosts;
 mod metrics;
 mod middleware;
 mod openapi;
+mod pace;
 mod patience;
+mod policy;
 mod routes;
 mod server;
 
@@ -23,4 +28,5 @@ pub use error::Problem;
 pub use metrics::install as install_metrics;
 pub use openapi::openapi_yaml;
 pub use routes::queue_stats_json;
-pub use server::{endpoint, serve};
+pub use pace::Pace;
+pub use server::{endpoint, serve, serve_at};

@@ -1,9 +1,13 @@
 //! The contract: all resources as one OpenAPI document, made from the code without a server or any state.
-use poem::http::{HeaderMap, HeaderValue, header};
+use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use std::sync::LazyLock;
 
-use crate::routes::{Apis, apis};
+use crate::{
+    document,
+    extractors::Schemes,
+    routes::{Apis, apis},
+};
 
 /// How the contract groups its calls.
 #[derive(Tags)]
@@ -16,6 +20,8 @@ pub enum Tag {
     Content,
     /// Work in the background.
     Jobs,
+    /// What people may ask about their data, and what visitors choose.
+    Privacy,
     /// Customers, their domains and keys.
     Administration,
     /// Health and metrics.
@@ -35,7 +41,15 @@ pub fn service() -> OpenApiService<Apis, ()> {
 
 /// The document as it is checked in as `openapi.yaml`.
 pub fn openapi_yaml() -> String {
-    service().spec_yaml()
+    let whole = document::whole(&service().spec()).ok();
+    whole.and_then(|whole| serde_yaml::to_string(&whole).ok()).unwrap_or_default()
+}
+
+/// The page that shows the document, with everything in it.
+pub fn openapi_html() -> String {
+    let (html, generated) = (service().swagger_ui_html(), service().spec());
+    let whole = document::whole(&generated).ok().and_then(|whole| serde_json::to_string(&whole).ok());
+    whole.map_or_else(|| html.clone(), |whole| html.replacen(&generated, &whole, 1))
 }
 
 /// Paths with their methods, for `Allow`.
@@ -64,6 +78,25 @@ pub fn allow(path: &str, headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_str(&methods) {
         headers.insert(header::ALLOW, value);
     }
+}
+
+/// The widget's calls: method and path. Those that take its session, and those under `/api/widget/`, which lead to one.
+static WIDGETS: LazyLock<Vec<(Method, String)>> = LazyLock::new(|| {
+    let mut calls = Vec::new();
+    for path in Apis::meta().into_iter().flat_map(|api| api.paths) {
+        for operation in path.operations {
+            let mut schemes = operation.security.iter().flat_map(|alternative| alternative.keys());
+            if path.path.starts_with("/api/widget/") || schemes.any(|scheme| *scheme == Schemes::SESSION) {
+                calls.push((operation.method, path.path.clone()));
+            }
+        }
+    }
+    calls
+});
+
+/// Whether a widget on a customer's page makes this call.
+pub fn is_widgets(method: &Method, path: &str) -> bool {
+    WIDGETS.iter().any(|(own, pattern)| own == method && fits(pattern, path))
 }
 
 fn fits(pattern: &str, path: &str) -> bool {

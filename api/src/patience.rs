@@ -1,53 +1,141 @@
-//! A connection whose other side must go on reading.
+//! A connection whose other side must go on reading, and may not sit there for nothing.
 //!
 //! Writing waits for a slow reader, and everything that is written waits with it, down to the provider's stream. So a reader that takes
-//! nothing for a while has left, even though its connection stands.
+//! nothing for a while has left, even though its connection stands. Likewise whoever says nothing at all: hyper times the heads of
+//! HTTP/1, but neither the first bytes, by which it tells the versions apart, nor a silent connection of HTTP/2.
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
-/// A connection that fails when a write makes no progress for `patience`.
+use crate::pace::Pace;
+
+/// How HTTP/2 begins (RFC 9113, section 3.4). As long as less has come, nobody knows what is spoken.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection that fails when a write makes no progress, when its first bytes do not come, and when nothing is going on.
 pub struct Patient<S> {
     inner: S,
-    patience: Duration,
+    pace: Pace,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs out when it is time to see whether the other side still does something.
+    watch: Pin<Box<Sleep>>,
+    since: Instant,
+    /// Bytes of the preface that have come; none once it is known what is spoken.
+    greeting: Option<usize>,
+    /// When a byte went either way last.
+    moved: Instant,
+    work: Work,
+}
+
+/// Counts the requests of a connection that are being handled.
+#[derive(Clone, Default)]
+pub struct Work(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+pub struct Busy(Work);
+
+impl Work {
+    /// A request begins.
+    pub fn begin(&self) -> Busy {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<S> Patient<S> {
     /// Over `inner`.
-    pub fn new(inner: S, patience: Duration) -> Self {
+    pub fn new(inner: S, pace: Pace) -> Self {
+        let now = Instant::now();
         Self {
             inner,
-            patience,
+            pace,
             waiting: None,
+            watch: Box::pin(sleep_until(now + pace.head)),
+            since: now,
+            greeting: Some(0),
+            moved: now,
+            work: Work::default(),
         }
+    }
+
+    /// What is going on on this connection.
+    pub fn work(&self) -> Work {
+        self.work.clone()
     }
 
     /// What a write came to; one that waits is an error once it has waited too long.
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.moved = Instant::now();
             self.waiting = None;
             return written;
         }
-        let patience = self.patience;
+        let patience = self.pace.reader;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(waiting.as_mut().poll(cx));
         let told = format!("the reader took nothing for {} s", patience.as_secs());
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, told)))
     }
+
+    /// Reads what came as far as the preface may still be coming.
+    fn hear(&mut self, came: &[u8]) {
+        self.moved = Instant::now();
+        if let Some(known) = self.greeting {
+            let more = &PREFACE[known..];
+            let undecided = came.len() < more.len() && more.starts_with(came);
+            self.greeting = undecided.then_some(known + came.len());
+        }
+    }
+
+    /// Until when nothing may come.
+    fn deadline(&self) -> Instant {
+        let busy = self.work.0.load(Ordering::Relaxed) > 0;
+        match self.greeting {
+            Some(_) => self.since + self.pace.head,
+            None if busy => Instant::now() + self.pace.idle,
+            None => self.moved + self.pace.idle,
+        }
+    }
+
+    /// While nothing comes: whether that has been so for too long.
+    fn silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            ready!(self.watch.as_mut().poll(cx));
+            let deadline = self.deadline();
+            if deadline <= Instant::now() {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the other side does nothing"));
+            }
+            self.watch.as_mut().reset(deadline);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if read.is_pending() {
+            return self.silence(cx).map(Err);
+        }
+        self.hear(&buf.filled()[before..]);
+        read
     }
 }
 
@@ -84,6 +172,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         time::Instant,
@@ -91,10 +180,14 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
+    fn patient<S>(inner: S) -> Patient<S> {
+        Patient::new(inner, Pace::default())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_given_up() {
         let (near, far) = tokio::io::duplex(8);
-        let mut patient = Patient::new(near, PATIENCE);
+        let mut patient = patient(near);
         let begun = Instant::now();
         let error = patient.write_all(&[0; 100]).await.unwrap_err();
         assert_eq!((error.kind(), begun.elapsed().as_secs()), (io::ErrorKind::TimedOut, 30));
@@ -104,7 +197,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_a_little_now_and_then_is_waited_for() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut patient = Patient::new(near, PATIENCE);
+        let mut patient = patient(near);
         let reading = async {
             let mut piece = [0; 8];
             for _ in 0..13 {
@@ -114,5 +207,50 @@ mod tests {
         };
         let (written, ()) = tokio::join!(patient.write_all(&[0; 104]), reading);
         written.unwrap();
+    }
+
+    async fn end(mut patient: Patient<tokio::io::DuplexStream>) -> (io::ErrorKind, u64) {
+        let begun = Instant::now();
+        let mut piece = [0; 8];
+        loop {
+            match patient.read(&mut piece).await {
+                Ok(0) => panic!("the other side is there"),
+                Ok(_) => {}
+                Err(error) => return (error.kind(), begun.elapsed().as_secs()),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_say_what_it_speaks_is_given_up() {
+        for said in ["", "P", "PRI * HTTP/2.0\r\n"] {
+            let (near, mut far) = tokio::io::duplex(64);
+            far.write_all(said.as_bytes()).await.unwrap();
+            assert_eq!(end(patient(near)).await, (io::ErrorKind::TimedOut, 10), "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_goes_on_ends() {
+        for said in ["GET", "POST", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+            let (near, mut far) = tokio::io::duplex(64);
+            far.write_all(said.as_bytes()).await.unwrap();
+            assert_eq!(end(patient(near)).await, (io::ErrorKind::TimedOut, 75), "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_worked_on_is_waited_for() {
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(b"GET").await.unwrap();
+        let patient = patient(near);
+        let busy = patient.work().begin();
+        let later = async {
+            sleep(Duration::from_secs(500)).await;
+            drop(busy);
+        };
+        let ((kind, seconds), ()) = tokio::join!(end(patient), later);
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert!((500..=600).contains(&seconds), "{seconds}");
     }
 }

@@ -1,4 +1,4 @@
-//! `customer_domains`: a host that belongs to a customer once `verified_at` is set.
+//! `customer_domains`: a host that a customer claims, and that belongs to the customer while `verified_at` is set.
 #![expect(
     missing_docs,
     reason = "the columns are documented in the migration and in the data model"
@@ -17,6 +17,11 @@ pub struct Model {
     pub token: String,
     pub verified_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
+    pub check_at: Option<OffsetDateTime>,
+    pub checked_at: Option<OffsetDateTime>,
+    pub failures: i32,
+    pub failing_since: Option<OffsetDateTime>,
+    pub unverified_at: Option<OffsetDateTime>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

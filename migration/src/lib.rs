@@ -4,10 +4,11 @@
 //! statement that runs. A step declares its own names and never imports `entity`, so that an old step keeps meaning what
 //! it meant. Every step has an `up` and a `down`; roles are shared by all databases of a cluster and stay after `down`.
 //!
-//! What must stay true: every table has forced row-level security ([`unprotected_tables`] proves it after each run).
+//! What must stay true: nothing of the schema lets one customer reach another's rows ([`faults`] proves it after each run).
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection};
 
+mod catalogue;
 mod m20261121_000001_roles;
 mod m20261121_000002_tenancy;
 mod m20261121_000003_job_ledger;
@@ -26,8 +27,17 @@ mod m20261124_000015_budgets;
 mod m20261124_000016_query_cache;
 mod m20261124_000017_people;
 mod m20261124_000018_receipts;
+mod m20261125_000019_isolation;
+mod m20261125_000021_claims;
+mod m20261125_000022_address_blocks;
+mod m20261125_000023_seals;
+mod m20261125_000025_learning;
+mod m20261125_000024_privacy;
+mod m20261125_000026_hosts_end_answers;
+mod m20261125_000020_accounts;
 mod tables;
 
+pub use catalogue::faults;
 pub use sea_orm_migration::MigratorTrait;
 
 /// All steps in order.
@@ -55,6 +65,14 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000016_query_cache::Migration),
             Box::new(m20261124_000017_people::Migration),
             Box::new(m20261124_000018_receipts::Migration),
+            Box::new(m20261125_000019_isolation::Migration),
+            Box::new(m20261125_000020_accounts::Migration),
+            Box::new(m20261125_000021_claims::Migration),
+            Box::new(m20261125_000022_address_blocks::Migration),
+            Box::new(m20261125_000023_seals::Migration),
+            Box::new(m20261125_000025_learning::Migration),
+            Box::new(m20261125_000024_privacy::Migration),
+            Box::new(m20261125_000026_hosts_end_answers::Migration),
         ]
     }
 }
@@ -81,26 +99,13 @@ pub async fn migrate(owner: &DatabaseConnection, login: Option<&str>) -> Result<
             .execute_unprepared(&format!("GRANT omniops_app, omniops_system TO \"{quoted}\""))
             .await?;
     }
-    let open = unprotected_tables(owner).await?;
-    if open.is_empty() {
+    let faults = faults(owner).await?;
+    if faults.is_empty() {
         Ok(())
     } else {
         Err(DbErr::Custom(format!(
-            "tables without forced row-level security: {open:?}"
+            "the schema does not keep customers apart: {}",
+            faults.join("; ")
         )))
     }
-}
-
-/// Tables of the schema `public` that row-level security does not bind; always empty but for the migrations' own.
-pub async fn unprotected_tables(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let statement = Statement::from_string(
-        db.get_database_backend(),
-        "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-         AND NOT (relrowsecurity AND relforcerowsecurity) AND relname <> 'seaql_migrations' ORDER BY 1",
-    );
-    db.query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "name"))
-        .collect()
 }

@@ -11,6 +11,7 @@ use poem_openapi::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::json;
 use crate::error::Failure;
 
 /// A body of the shape `T`.
@@ -44,7 +45,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
             return Err(ContentTypeError::NotSupported { content_type }.into());
         }
         let bytes = <Vec<u8> as FromRequest>::from_request(req, body).await?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        let value = json::read(&bytes).map_err(|error| {
             Failure::with_status(
                 StatusCode::BAD_REQUEST,
                 "malformed_json",

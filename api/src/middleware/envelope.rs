@@ -5,6 +5,7 @@ use poem::{
 };
 use std::{sync::Arc, time::Instant};
 
+use super::{ClientAddress, context};
 use crate::metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,11 +25,18 @@ pub async fn envelope<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Req
     let id = given.map_or_else(|| domain::ids::new_id().simple().to_string(), str::to_owned);
     req.set_data(RequestId(id.clone()));
     let method = req.method().clone();
-    let mut response = next.call(req).await?;
+    let encrypted = is_encrypted(&req)?;
+    let mut response = domain::audit::of_request(&id, next.call(req)).await?;
     let route = response.data::<PathPattern>().map_or("unmatched", |p| &p.0).to_owned();
     metrics::request(&route, &method, response.status(), began.elapsed());
-    dress(response.headers_mut(), &id);
+    dress(response.headers_mut(), &id, encrypted);
     Ok(response)
+}
+
+/// Whether the browser reaches us over TLS: by the public address, or by the word of a proxy that is trusted.
+fn is_encrypted(req: &Request) -> Result<bool> {
+    let by_proxy = ClientAddress::of(req).is_some_and(ClientAddress::came_over_tls);
+    Ok(by_proxy || context(req)?.base_url.starts_with("https://"))
 }
 
 fn is_sane(id: &str) -> bool {
@@ -39,7 +47,7 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// Headers that an answer has not set itself.
-fn dress(headers: &mut HeaderMap, id: &str) {
+fn dress(headers: &mut HeaderMap, id: &str, encrypted: bool) {
     let usual = [
         (header::CACHE_CONTROL, "no-store, must-revalidate"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -53,9 +61,15 @@ fn dress(headers: &mut HeaderMap, id: &str) {
             HeaderName::from_static("permissions-policy"),
             "camera=(), microphone=(), geolocation=()",
         ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in usual {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if encrypted {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_REQUEST_ID, id);

@@ -1,15 +1,46 @@
-//! Refusals before a handler runs: maintenance, bodies that are too large, and URLs that no text column can hold.
+//! Refusals before a handler runs: maintenance, requests that are too large, and URLs that no text column can hold; and the time that
+//! a body and a handler may take.
+//!
+//! hyper refuses heads beyond its buffer by itself, without a body; what fits into that and is still too much is a problem like
+//! any other here.
 use domain::{Error, error::Kind};
 use poem::{Endpoint, Request, Response, Result, http::StatusCode};
 use std::{sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
 use super::context;
-use crate::error::Failure;
+use crate::{error::Failure, pace::Pace};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
+/// Longest path with its query, in bytes.
+const MAX_URL: usize = 8 << 10;
+/// Largest head without its first line, in bytes, and lines of it at most.
+const MAX_HEADERS: usize = 32 << 10;
+const MAX_LINES: usize = 64;
+/// Bodies that are being held, all together, in bytes.
+const ALL_BODIES: usize = 64 << 20;
 /// What answers during maintenance as well.
 const ALWAYS: [&str; 4] = ["/api/health", "/api/metrics", "/api/admin", "/admin"];
+
+/// The room for bodies of one server. Cloning shares.
+#[derive(Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ALL_BODIES)))
+    }
+}
+
+/// A request's part of the room, given back when the request ends.
+struct Held {
+    _room: Option<OwnedSemaphorePermit>,
+}
 
 /// During maintenance everything but health, metrics and administration is 503.
 pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
@@ -27,6 +58,25 @@ pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Requ
     Err(Failure::from(Error::new(kind, "maintenance", "the installation is being maintained")).into())
 }
 
+/// Refuses heads that are longer than any of ours.
+pub async fn head_limit<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
+    let url = req.uri().path_and_query().map_or(0, |url| url.as_str().len());
+    if url > MAX_URL {
+        let told = format!("path and query must have at most {MAX_URL} bytes");
+        return Err(Failure::with_status(StatusCode::URI_TOO_LONG, "url_too_long", told).into());
+    }
+    let lengths = req
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    if req.headers().len() > MAX_LINES || lengths.sum::<usize>() > MAX_HEADERS {
+        let told = format!("the headers must have at most {MAX_LINES} lines and {MAX_HEADERS} bytes");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Failure::with_status(status, "headers_too_large", told).into());
+    }
+    next.call(req).await
+}
+
 /// Postgres' texts have no NUL, so nothing that is looked for has one.
 pub async fn no_nul<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
     let url = req.uri().path_and_query().map_or("", |url| url.as_str());
@@ -36,15 +86,122 @@ pub async fn no_nul<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) 
     next.call(req).await
 }
 
-/// Reads the body, so that its size is known whatever its framing says.
+/// Reads the body, so that its size is known whatever its framing says, and so that handlers wait for no client.
 pub async fn body_limit<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
-    let body = req.take_body().into_bytes_limit(MAX_BODY).await.map_err(|_| {
-        Failure::with_status(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("the body must have at most {MAX_BODY} bytes"),
-        )
-    })?;
+    let pace = req.data::<Pace>().copied().unwrap_or_default();
+    let room = req.data::<Room>().cloned().unwrap_or_default();
+    let (body, held) = receive(req.take_body().into_async_read(), &pace, &room).await?;
     req.set_body(body);
-    next.call(req).await
+    let answer = tokio::time::timeout(pace.handler, next.call(req)).await;
+    drop(held);
+    answer.unwrap_or_else(|_| {
+        let told = "the answer took too long; what was asked for may have been done";
+        Err(Failure::with_status(StatusCode::GATEWAY_TIMEOUT, "timed_out", told).into())
+    })
+}
+
+async fn receive(body: impl AsyncRead, pace: &Pace, room: &Room) -> std::result::Result<(Vec<u8>, Held), Failure> {
+    const PIECE: usize = 16 << 10;
+    let began = Instant::now();
+    let mut body = std::pin::pin!(body);
+    let mut bytes = Vec::new();
+    let mut held = Held { _room: None };
+    loop {
+        let earned = Duration::from_secs_f64(bytes.len() as f64 / f64::from(pace.body_rate));
+        let deadline = began + (pace.body_start + earned).min(pace.body_total);
+        let before = bytes.len();
+        let read = async { (&mut body).take(PIECE as u64).read_buf(&mut bytes).await };
+        let read = timeout_at(deadline, read).await.map_err(|_| {
+            let told = "the body came too slowly";
+            Failure::with_status(StatusCode::REQUEST_TIMEOUT, "body_too_slow", told)
+        })?;
+        let read = read.map_err(|_| {
+            let told = "the body broke off or can't be read";
+            Failure::with_status(StatusCode::BAD_REQUEST, "bad_request", told)
+        })?;
+        if read == 0 {
+            return Ok((bytes, held));
+        }
+        if before + read > MAX_BODY {
+            let told = format!("the body must have at most {MAX_BODY} bytes");
+            return Err(Failure::with_status(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                told,
+            ));
+        }
+        held.grow(room, read)?;
+    }
+}
+
+impl Held {
+    fn grow(&mut self, room: &Room, bytes: usize) -> std::result::Result<(), Failure> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let more = room.0.clone().try_acquire_many_owned(bytes).map_err(|_| {
+            let told = "too many requests are being received";
+            let retry_after = Duration::from_secs(1);
+            Failure::from(Error::new(Kind::Unavailable { retry_after }, "busy", told))
+        })?;
+        match &mut self._room {
+            Some(room) => room.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    fn told<T>(result: std::result::Result<T, Failure>) -> (u16, String) {
+        let failure = result.err().expect("a refusal");
+        (failure.status().as_u16(), failure.problem("").code)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_and_one_that_flows_is_waited_for() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let pace = Pace::default();
+        let drip = async {
+            while far.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let room = Room::default();
+        let began = Instant::now();
+        let got = tokio::select! {
+            got = receive(near, &pace, &room) => got,
+            () = drip => unreachable!("the reader is there"),
+        };
+        assert_eq!(told(got), (408, "body_too_slow".into()));
+        assert!(began.elapsed() < Duration::from_secs(11));
+
+        let (near, mut far) = tokio::io::duplex(16 << 10);
+        let flow = async {
+            for _ in 0..24 {
+                far.write_all(&[b'x'; 32 << 10]).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            drop(far);
+        };
+        let (got, ()) = tokio::join!(receive(near, &pace, &room), flow);
+        assert_eq!(got.ok().map(|(bytes, _)| bytes.len()), Some(24 << 15));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_at_once_is_bounded_and_given_back() {
+        let room = Room(Arc::new(Semaphore::new(1000)));
+        let pace = Pace::default();
+        let first = receive(&[0u8; 600][..], &pace, &room).await.ok();
+        assert_eq!(told(receive(&[0u8; 600][..], &pace, &room).await), (503, "busy".into()));
+        drop(first);
+        assert!(receive(&[0u8; 600][..], &pace, &room).await.is_ok());
+        let large = vec![0u8; MAX_BODY + 1];
+        assert_eq!(
+            told(receive(&large[..], &pace, &Room::default()).await),
+            (413, "body_too_large".into())
+        );
+    }
 }

@@ -1,14 +1,19 @@
-//! What every request passes, from the outside in: request id and metrics, security headers, CORS, problems, maintenance,
-//! body limit, NULs. Problems are made inside of CORS and the headers, so that a refusal carries them like any answer.
+//! What every request passes, from the outside in: the client's address, request id and metrics, security headers, CORS, limits,
+//! problems, maintenance, body limit, NULs. Problems are made inside of CORS and the headers, so that a refusal carries them like any answer.
+mod client;
 mod cors;
 mod envelope;
 mod limits;
+mod operations;
 mod problems;
+mod rate;
 
+pub use client::{ClientAddress, client};
 pub use cors::cors;
 pub use envelope::{RequestId, envelope};
-pub use limits::{body_limit, maintenance, no_nul};
+pub use limits::{Room, body_limit, head_limit, maintenance, no_nul};
 pub use problems::problems;
+pub use rate::rate;
 
 use crate::Context;
 

@@ -1,6 +1,6 @@
 //! Further domains of a customer, and the proof that they are the customer's.
 use domain::{
-    audit,
+    jobs::Operator,
     tenancy::{self, DomainRecord, HostName, Principal, Proof},
 };
 use poem::web::Data;
@@ -9,7 +9,6 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -36,10 +35,20 @@ pub struct Domain {
     verified: bool,
     #[oai(nullable)]
     verified_at: Option<OffsetDateTime>,
-    /// `file`, `meta`, `dns` or `operator`.
+    /// `dns`, `file`, `meta` or `operator`: how it was proved last.
     #[oai(nullable)]
     method: Option<String>,
-    /// Publish it as a line of `/.well-known/omniops.txt`, or as `<meta name="omniops-verification" content="…">` of the home page.
+    /// When the proof was looked at last.
+    #[oai(nullable)]
+    checked_at: Option<OffsetDateTime>,
+    /// Since when the proof is missing. After three days the domain is not verified any more.
+    #[oai(nullable)]
+    failing_since: Option<OffsetDateTime>,
+    /// When the proof was taken for gone, or the operator gave the domain to somebody else.
+    #[oai(nullable)]
+    unverified_at: Option<OffsetDateTime>,
+    /// Publish it in one of three places: as TXT record `omniops-verification=…` of `_omniops-challenge.HOST`, as a line of
+    /// `/.well-known/omniops.txt`, or as `<meta name="omniops-verification" content="…">` in the head of the home page.
     token: String,
 }
 
@@ -50,6 +59,9 @@ impl From<DomainRecord> for Domain {
             verified_at: record.verified_at,
             host: record.host,
             method: record.method,
+            checked_at: record.checked_at,
+            failing_since: record.failing_since,
+            unverified_at: record.unverified_at,
             token: record.token,
         }
     }
@@ -62,12 +74,22 @@ enum Added {
     Added(Json<Domain>),
 }
 
+#[derive(ApiResponse)]
+enum Removed {
+    /// It is gone.
+    #[oai(status = 204)]
+    Gone,
+}
+
 /// The calls of this resource.
 pub struct Api;
 
 #[OpenApi]
 impl Api {
     /// Add a domain
+    ///
+    /// Whoever adds one claims it; it is the customer's once it is verified. Until then it may be crawled for a preview of ten pages,
+    /// and its widget does not answer. Addresses, local names and public suffixes are for the operator to add.
     #[oai(
         path = "/api/customers/:id/domains",
         method = "post",
@@ -83,14 +105,42 @@ impl Api {
     ) -> Answer<Added> {
         let customer = holder.customer(&context, id.0).await?;
         let host: HostName = body.0.domain.parse()?;
-        let record = tenancy::add_domain(&context.db, &customer, &host).await?;
-        note(&context, &holder, id.0, "domain.added", &host).await?;
+        if !is_operator(&holder) && !context.outside.excepts(&host) {
+            host.check_claim()?;
+        }
+        let actor = holder.principal.actor();
+        let record = tenancy::claim_domain(&context.db, &customer, &host, by(&holder, &actor)).await?;
         Ok(Added::Added(Json(record.into())))
+    }
+
+    /// Remove a domain
+    ///
+    /// Its widget answers no more, and somebody else may prove it. The primary domain stays.
+    #[oai(
+        path = "/api/customers/:id/domains/:host",
+        method = "delete",
+        tag = "Tag::Administration",
+        operation_id = "remove_domain"
+    )]
+    async fn remove(
+        &self,
+        context: Data<&Context>,
+        holder: KeyHolder<Domains>,
+        id: Path<Uuid>,
+        host: Path<String>,
+    ) -> Answer<Removed> {
+        let customer = holder.customer(&context, id.0).await?;
+        let host: HostName = host.0.parse()?;
+        let actor = holder.principal.actor();
+        tenancy::remove_domain(&context.db, &customer, &host, by(&holder, &actor)).await?;
+        context.hosts.refresh().await;
+        Ok(Removed::Gone)
     }
 
     /// Prove a domain
     ///
-    /// Fetches the file and the home page. The operator may vouch instead.
+    /// Looks for the token in DNS, in the file and on the home page. The operator may vouch instead, which takes the domain from
+    /// whoever has it; a proof does not: while somebody else's stands, this is a conflict `domain_taken`.
     #[oai(
         path = "/api/customers/:id/domains/:host/verify",
         method = "post",
@@ -108,34 +158,27 @@ impl Api {
     ) -> Answer<Json<Domain>> {
         let customer = holder.customer(&context, id.0).await?;
         let host: HostName = host.0.parse()?;
-        let vouched = vouch.0.unwrap_or_default() && matches!(holder.principal, Principal::Admin);
+        let vouched = vouch.0.unwrap_or_default() && is_operator(&holder);
         let record = tenancy::own_domain(&context.db, &customer, &host).await?;
         let proof = if vouched {
             Proof::Operator
         } else {
-            tenancy::prove(&context.egress, &record).await?
+            context.outside.prover().prove(&record).await?
         };
-        tenancy::mark_verified(&context.db, &customer, &host, proof).await?;
+        let actor = holder.principal.actor();
+        tenancy::verify_domain(&context.db, &customer, &host, proof, by(&holder, &actor)).await?;
         context.hosts.refresh().await;
-        note(&context, &holder, id.0, "domain.verified", &host).await?;
         Ok(Json(tenancy::own_domain(&context.db, &customer, &host).await?.into()))
     }
 }
 
-async fn note(
-    context: &Context,
-    holder: &KeyHolder<Domains>,
-    customer: Uuid,
-    action: &str,
-    host: &HostName,
-) -> domain::Result<()> {
-    let entry = audit::Entry {
-        customer: Some(customer),
-        actor: &holder.principal.actor(),
-        action,
-        resource: host.as_str(),
-        metadata: json!({}),
+fn is_operator(holder: &KeyHolder<Domains>) -> bool {
+    matches!(holder.principal, Principal::Admin)
+}
+
+fn by<'a>(holder: &'a KeyHolder<Domains>, actor: &'a str) -> Operator<'a> {
+    Operator {
+        actor,
         ip: holder.ip.as_deref(),
-    };
-    audit::note(&context.db, entry).await
+    }
 }

@@ -3,25 +3,28 @@ use poem::{
     Request, Response, Route,
     error::NotFoundError,
     get, handler,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     web::Path,
 };
 
-use crate::assets::{PUBLIC, WIDGET, etag, media_type};
+use crate::assets::{PUBLIC, WIDGET, etag, media_type, version};
 
 const HOUR: &str = "public, max-age=3600";
+/// For an address that has the content's hash in it (RFC 8246).
+const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Adds `/embed.js` and `/assets/{file}`.
 pub fn add(routes: Route) -> Route {
     routes.at("/embed.js", get(widget)).at("/assets/:file", get(asset))
 }
 
+/// Any page may load it: one with `Cross-Origin-Embedder-Policy` as well, and one that pins it by `integrity`, which needs CORS.
 #[handler]
 fn widget(req: &Request) -> Response {
-    // A page with `Cross-Origin-Embedder-Policy` may load the widget as well.
-    let mut response = file(req, "embed.js", &WIDGET);
-    let anybody = poem::http::HeaderValue::from_static("cross-origin");
-    response.headers_mut().insert("cross-origin-resource-policy", anybody);
+    let mut response = file(req, "embed.js", &WIDGET, HOUR);
+    let headers = response.headers_mut();
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
@@ -29,11 +32,13 @@ fn widget(req: &Request) -> Response {
 fn asset(req: &Request, Path(name): Path<String>) -> poem::Result<Response> {
     let found = PUBLIC.iter().find(|(file, _)| *file == name);
     let (name, content) = found.ok_or(NotFoundError)?;
-    Ok(file(req, name, content))
+    let asked = req.uri().query().and_then(|query| query.strip_prefix("v="));
+    let same = asked.is_some_and(|asked| asked == version(content));
+    Ok(file(req, name, content, if same { FOREVER } else { HOUR }))
 }
 
 /// A file, or 304 if the browser's copy is the same (RFC 9110, section 13.1.2).
-pub fn file(req: &Request, name: &str, content: &str) -> Response {
+fn file(req: &Request, name: &str, content: &str, keep: &str) -> Response {
     let tag = etag(content);
     let known = req
         .headers()
@@ -46,7 +51,7 @@ pub fn file(req: &Request, name: &str, content: &str) -> Response {
         .any(|t| t == tag || t == "*");
     let response = Response::builder()
         .header(header::ETAG, tag)
-        .header(header::CACHE_CONTROL, HOUR);
+        .header(header::CACHE_CONTROL, keep);
     if same {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }

@@ -27,7 +27,7 @@ struct WebhookInput {
     /// `https`, on the public internet.
     #[oai(validator(min_length = 1, max_length = 2000))]
     url: String,
-    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`.
+    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`, `domain.failing`, `domain.unverified`.
     #[oai(validator(min_items = 1, max_items = 20))]
     events: Vec<String>,
 }
@@ -161,9 +161,9 @@ impl Api {
             events: body.0.events,
         };
         let actor = caller.principal.actor();
-        new.check(context.egress.guard()).await?;
+        new.check(context.outside.guard()).await?;
         let tx = context.db.tenant(&caller.customer).await?;
-        let (row, secret) = webhooks::create(&tx, &context.vault, &new, by(&caller, &actor)).await?;
+        let (row, secret) = webhooks::create(&tx, &context.envelopes, &new, by(&caller, &actor)).await?;
         tx.commit().await?;
         Ok(Made::Created(Json(WebhookWithSecret {
             id: row.id,

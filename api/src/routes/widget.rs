@@ -3,10 +3,9 @@ use domain::{
     Error,
     answering::{greeting, suggestions},
     error::Kind,
-    ids,
     language::Locale,
     people::HandoffSettings,
-    tenancy::{AssistantSettings, Customer, HostName, find_by_host},
+    tenancy::{AssistantSettings, Customer, HostName, find_by_host, visitor_moment},
 };
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, payload::Json};
@@ -18,7 +17,7 @@ use crate::{
     Context,
     assets::words,
     error::Answer,
-    extractors::{Body, origin},
+    extractors::{Body, bearer, origin},
     openapi::Tag,
 };
 
@@ -64,6 +63,10 @@ struct Session {
     session_id: Uuid,
     /// When the token ends.
     expires_at: OffsetDateTime,
+    /// The same in seconds from now.
+    expires_in: i64,
+    /// When the session ends: until then its token, also an ended one, can be exchanged for a fresh one.
+    ends_at: OffsetDateTime,
     /// The language to speak: the script tag's, the customer's or the page's; none if it is none of those that there are texts in.
     #[oai(nullable)]
     locale: Option<String>,
@@ -89,9 +92,11 @@ pub struct Api;
 
 #[OpenApi]
 impl Api {
-    /// Begin a visitor's session
+    /// Begin a visitor's session, or go on with it
     ///
-    /// Needs no credential: the `Origin` header must name a verified domain of the same customer.
+    /// Needs no credential: the `Origin` header must name a verified domain of the same customer. A token lives for an hour. With an earlier
+    /// token of the same page in `Authorization: Bearer …`, live or ended, the session goes on under a fresh token, for a day in all; a
+    /// token that is no longer good for that begins a new session.
     #[oai(
         path = "/api/widget/session",
         method = "post",
@@ -100,28 +105,25 @@ impl Api {
     )]
     async fn begin(&self, req: &Request, context: Data<&Context>, body: Body<NewSession>) -> Answer<Json<Session>> {
         let domain: HostName = body.0.domain.parse()?;
-        let unknown = || {
-            Error::new(
-                Kind::NotFound,
-                "unknown_domain",
-                format!("{domain} does not answer here"),
-            )
-        };
-        let customer = find_by_host(&context.db, &domain, true).await?.ok_or_else(unknown)?;
+        let customer = answering(&context, &domain).await?;
         let origin = allowed_origin(&context, req, &customer).await?;
         let settings = AssistantSettings::of(&customer);
         let handoff = HandoffSettings::of(&customer);
         let locale = body.0.speaks(&settings);
-        let (token, session) = context.visitors.issue(customer.id, ids::new_id(), &origin, locale)?;
+        let had = bearer(req).and_then(|token| context.visitors.renewable(token, &origin));
+        let had = had.filter(|had| had.customer == customer.id && had.domain == domain.as_str());
+        let (token, session) = context
+            .visitors
+            .issue(customer.id, had.as_ref(), &origin, &domain, locale)?;
         let tx = context.db.tenant(&customer).await?;
         let suggestions = suggestions(&tx, &settings, locale).await?;
         tx.commit().await?;
-        let expires_at = OffsetDateTime::from_unix_timestamp(session.expires);
-        let expires_at = expires_at.map_err(|e| Error::internal("a session's end", e))?;
         Ok(Json(Session {
             token,
             session_id: session.session,
-            expires_at,
+            expires_at: visitor_moment(session.expires)?,
+            expires_in: session.expires - context.clock.now().unix_timestamp(),
+            ends_at: visitor_moment(session.ends())?,
             locale: locale.map(|locale| locale.code().to_owned()),
             greeting: greeting(&customer, &settings, locale),
             name: settings.name,
@@ -139,6 +141,22 @@ impl Api {
             },
         }))
     }
+}
+
+/// The customer whose verified domain it is. A claim that waits for its proof is told apart, so that its owner knows what to do.
+async fn answering(context: &Context, domain: &HostName) -> domain::Result<Customer> {
+    if let Some(customer) = find_by_host(&context.db, domain, true).await? {
+        return Ok(customer);
+    }
+    if find_by_host(&context.db, domain, false).await?.is_some() {
+        let told = format!(
+            "{domain} is not verified yet: prove it with `POST /api/customers/{{id}}/domains/{domain}/verify`; until then it \
+             can be tried with an API key"
+        );
+        return Err(Error::new(Kind::Forbidden, "domain_not_verified", told));
+    }
+    let told = format!("{domain} does not answer here");
+    Err(Error::new(Kind::NotFound, "unknown_domain", told))
 }
 
 /// The page's host, if it belongs to the customer.

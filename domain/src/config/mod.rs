@@ -1,21 +1,30 @@
 //! Configuration: the only reader of the environment. Every variable is read in one place, by the concern that it
 //! belongs to, and all errors of all concerns are told at once.
+mod accounts;
 mod browser;
 mod chat;
 mod concerns;
+mod edge;
+mod limits;
 mod mail;
+mod privacy;
 mod reader;
+mod security;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+pub use accounts::AccountsConfig;
 pub use browser::BrowserConfig;
 pub use chat::{Budget, ChatConfig};
 pub use concerns::{
-    CrawlConfig, DatabaseConfig, HttpConfig, LogConfig, LogFormat, ModelConfig, RedisConfig, SecurityConfig,
-    WorkerConfig,
+    CrawlConfig, DatabaseConfig, HttpConfig, LogConfig, LogFormat, ModelConfig, RedisConfig, WorkerConfig,
 };
+pub use edge::{EdgeConfig, Network, ProxyHeader};
+pub use limits::{LimitsConfig, Rates};
 pub use mail::{MailConfig, MailTls};
+pub use privacy::PrivacyConfig;
 pub use reader::{Reader, VariableError};
+pub use security::SecurityConfig;
 
 /// The whole configuration of a process.
 #[derive(Clone, Debug)]
@@ -26,6 +35,12 @@ pub struct Config {
     pub redis: RedisConfig,
     /// The HTTP server.
     pub http: HttpConfig,
+    /// What stands between it and strangers.
+    pub edge: EdgeConfig,
+    /// How much callers may ask for.
+    pub limits: LimitsConfig,
+    /// People who administer.
+    pub accounts: AccountsConfig,
     /// Keys and tokens.
     pub security: SecurityConfig,
     /// Chat and embedding models.
@@ -36,6 +51,8 @@ pub struct Config {
     pub browser: BrowserConfig,
     /// The mail server; without one, nobody is written to.
     pub mail: Option<MailConfig>,
+    /// Requests of people about their data.
+    pub privacy: PrivacyConfig,
     /// Worker processes.
     pub worker: WorkerConfig,
     /// Logs.
@@ -69,19 +86,7 @@ impl Config {
     /// Reads and checks variables from a map: what `up` and the tests do.
     pub fn from_map(variables: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(variables);
-        let config = Self {
-            database: DatabaseConfig::read(&mut reader),
-            redis: RedisConfig::read(&mut reader),
-            http: HttpConfig::read(&mut reader),
-            security: SecurityConfig::read(&mut reader),
-            model: ModelConfig::read(&mut reader),
-            crawl: CrawlConfig::read(&mut reader),
-            browser: BrowserConfig::read(&mut reader),
-            mail: MailConfig::read(&mut reader),
-            worker: WorkerConfig::read(&mut reader),
-            log: LogConfig::read(&mut reader),
-            cache_dir: cache_dir(variables),
-        };
+        let config = Self::read(&mut reader, variables);
         let errors = reader.finish();
         if errors.is_empty() {
             Ok(config)
@@ -89,6 +94,37 @@ impl Config {
             Err(ConfigErrors(errors))
         }
     }
+
+    fn read(reader: &mut Reader, variables: &BTreeMap<String, String>) -> Self {
+        Self {
+            database: DatabaseConfig::read(reader),
+            redis: RedisConfig::read(reader),
+            http: HttpConfig::read(reader),
+            edge: EdgeConfig::read(reader),
+            limits: LimitsConfig::read(reader),
+            accounts: AccountsConfig::read(reader),
+            security: SecurityConfig::read(reader),
+            model: ModelConfig::read(reader),
+            crawl: CrawlConfig::read(reader),
+            browser: BrowserConfig::read(reader),
+            mail: MailConfig::read(reader),
+            privacy: PrivacyConfig::read(reader),
+            worker: WorkerConfig::read(reader),
+            log: LogConfig::read(reader),
+            cache_dir: cache_dir(variables),
+        }
+    }
+}
+
+/// Every variable that the configuration is read from, and whether it is a secret: never shown, whatever its value.
+pub fn variables() -> BTreeMap<String, bool> {
+    let none = BTreeMap::new();
+    let mut reader = Reader::new(&none);
+    let _ = Config::read(&mut reader, &none);
+    let mut asked = reader.asked();
+    asked.insert("OMNIOPS_CACHE_DIR".into(), false);
+    asked.remove("PATH");
+    asked
 }
 
 /// The process's environment as a map; the base on which `up` puts what it generates.

@@ -77,7 +77,8 @@ fn the_login_role_is_read_from_either_form_of_the_url() {
 fn an_encryption_key_of_64_hex_characters_is_32_bytes() {
     let mut map = minimal();
     map.insert("ENCRYPTION_KEY".into(), "ab".repeat(32));
-    assert_eq!(Config::from_map(&map).unwrap().security.master_key(), vec![0xab; 32]);
+    let keys = Config::from_map(&map).unwrap().security.keys;
+    assert_eq!(keys.present().id(), crate::secrets::MasterKeys::from(&[0xab; 32]).present().id());
 }
 
 /// The assignments of `.env.example`, also those that are commented out because they show a default; and apart from them
@@ -98,16 +99,21 @@ fn example() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
 /// The variables that this module names; those of the system that only say where folders are left out.
 fn named_in_code() -> Vec<&'static str> {
     let sources = [
+        include_str!("accounts.rs"),
         include_str!("browser.rs"),
         include_str!("chat.rs"),
         include_str!("concerns.rs"),
+        include_str!("edge.rs"),
+        include_str!("limits.rs"),
         include_str!("mail.rs"),
         include_str!("mod.rs"),
+        include_str!("privacy.rs"),
+        include_str!("security.rs"),
     ];
     let literals = sources
         .into_iter()
         .flat_map(|source| source.split('"').skip(1).step_by(2));
-    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND", "CHROMEDRIVER"].contains(text);
+    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND", "CHROMEDRIVER", "LIMITS", "CHALLENGE"].contains(text);
     let mut names: Vec<_> = literals
         .filter(is_name)
         .filter(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -148,5 +154,47 @@ fn compose_passes_on_every_variable_of_the_example() {
             compose.contains(&format!("${{{name}:")),
             "compose.yaml does not read {name}"
         );
+    }
+}
+
+#[test]
+fn every_variable_that_is_read_is_listed() {
+    let listed = variables();
+    assert_eq!(listed.keys().map(String::as_str).collect::<Vec<_>>(), named_in_code());
+}
+
+#[test]
+fn what_sounds_like_a_secret_is_one_unless_somebody_has_looked() {
+    const NO_SECRETS: [&str; 6] = [
+        "CHAT_FIRST_TOKEN_SECONDS",
+        "CHAT_MAX_TOKENS",
+        "CSP_REPORT_URI",
+        "ENCRYPTION_KEY_FILE",
+        "OPENAI_BASE_URL",
+        "PUBLIC_URL",
+    ];
+    let sounds = ["KEY", "TOKEN", "SECRET", "PASSWORD", "_UR", "DSN", "CREDENTIAL"];
+    let secret = |name: &str| sounds.iter().any(|sound| name.contains(sound));
+    for (name, concealed) in variables() {
+        assert_eq!(concealed, secret(&name) && !NO_SECRETS.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn an_address_that_is_shown_holds_no_password() {
+    for (name, wrong) in [
+        ("OPENAI_BASE_URL", "https://me:pa55word@models.example/v1"),
+        ("PUBLIC_URL", "https://me:pa55word@shop.example"),
+        ("DATABASE_URL", "postgresfoo://me:pa55word@localhost/omniops"),
+        ("DATABASE_OWNER_URL", "mysql://me:pa55word@localhost/omniops"),
+        ("REDIS_URL", "http://me:pa55word@localhost"),
+        ("SMTP_URL", "ftp://me:pa55word@localhost"),
+    ] {
+        let mut map = minimal();
+        map.insert("MAIL_FROM".into(), "a@b.example".into());
+        map.insert(name.into(), wrong.into());
+        let errors = Config::from_map(&map).unwrap_err();
+        assert!(errors.0.iter().all(|error| error.name == name), "{errors}");
+        assert!(!errors.to_string().contains("pa55word") && !format!("{errors:?}").contains("pa55word"), "{errors}");
     }
 }

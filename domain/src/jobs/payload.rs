@@ -78,6 +78,14 @@ pub enum Payload {
 pub enum MaintenanceTask {
     /// Delete what has been kept long enough.
     Retention,
+    /// Look at the proofs of domains whose time has come.
+    CheckDomains,
+    /// Find customers with golden questions or unanswered ones to look at.
+    Learn,
+    /// Ask a customer's golden questions.
+    GoldenRun,
+    /// Gather a customer's unanswered questions.
+    Gaps,
     /// End a visitor's wait for a person that has lasted too long.
     EndWait {
         /// The conversation.
@@ -89,6 +97,11 @@ pub enum MaintenanceTask {
     DeliverWebhook {
         /// The delivery.
         delivery: Uuid,
+    },
+    /// Make a copy of all that is held about a person.
+    ExportSubject {
+        /// The copy to be.
+        export: Uuid,
     },
 }
 

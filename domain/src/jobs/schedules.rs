@@ -24,6 +24,10 @@ pub const MOST: usize = 20;
 const BATCH: usize = 100;
 /// The nightly cleaning, in the system's own schedules.
 const RETENTION: &str = "nightly retention";
+/// Proofs of domains that are looked at again.
+const DOMAINS: &str = "domain checks";
+/// Golden questions and unanswered ones.
+const LEARNING: &str = "learning";
 
 /// A customer's crawl to be, again and again.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +151,9 @@ pub async fn ensure_system_schedules(db: &Db) -> Result<()> {
         INSERT INTO schedules (id, customer_id, name, kind, options, cron, next_run_at) VALUES ($1, NULL, $2, $3, $4, $5, $6)
         ON CONFLICT (customer_id, name) DO UPDATE SET kind = $3, options = $4, cron = $5,
           next_run_at = CASE WHEN schedules.cron = $5 THEN schedules.next_run_at ELSE $6 END";
-    let system = [(RETENTION, MaintenanceTask::Retention, "17 3 * * *")];
+    let system = [(RETENTION, MaintenanceTask::Retention, "17 3 * * *"),
+        (DOMAINS, MaintenanceTask::CheckDomains, "41 * * * *"),
+        (LEARNING, MaintenanceTask::Learn, "*/10 * * * *")];
     let tx = db.system().await?;
     let row = tx.query_one_raw(sql("SELECT now() AS now", [])).await?;
     let now = row
@@ -229,6 +235,7 @@ async fn crawl(db: &Db, id: Uuid, customer: &Customer) -> Result<Option<Submitte
         return Ok(None);
     };
     let request = scrape_of(&taken.row)?;
+    check_scrape(&tx, &request).await?;
     let made = request_scrape(&tx, &request).await?;
     if made.fresh {
         let entry = audit::Entry {

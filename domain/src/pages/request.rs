@@ -15,8 +15,9 @@ use crate::{
 
 /// Pages of one embed job: few enough that the work spreads over workers and the first answers come early.
 pub const EMBED_BATCH: usize = 25;
-/// Pages that a crawl of a domain without proof may fetch.
+/// What a crawl of a domain without proof may fetch: pages, and links from the first one.
 const PREVIEW_PAGES: i32 = 10;
+const PREVIEW_DEPTH: i32 = 2;
 
 /// How pages are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -142,9 +143,27 @@ impl ScrapeRequest {
     }
 }
 
-/// Refuses what [`request_scrape`] would refuse.
+/// Refuses what [`request_scrape`] would refuse, and what may not come again and again: a preview.
 pub async fn check_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<()> {
-    domain_of(tx, &request.check()?).await.map(drop)
+    if domain_of(tx, &request.check()?).await? {
+        return Ok(());
+    }
+    let told = "is on a domain that is not verified: until then it may be crawled by hand, for a preview";
+    Err(Error::invalid("url", told))
+}
+
+/// The request as far as the proof of its domain lets it: without one, a few pages near the first, without a browser.
+fn preview(request: &ScrapeRequest) -> Result<ScrapeRequest> {
+    if request.mode == FetchMode::Browser {
+        let told = "browser needs a verified domain; until then a preview is crawled without one";
+        return Err(Error::invalid("mode", told));
+    }
+    Ok(ScrapeRequest {
+        mode: FetchMode::Static,
+        max_pages: request.max_pages.min(PREVIEW_PAGES),
+        max_depth: request.max_depth.min(PREVIEW_DEPTH),
+        ..request.clone()
+    })
 }
 
 /// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
@@ -153,11 +172,10 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
                               max_bytes, max_minutes, off_peak)
                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let url = request.check()?;
-    let verified = domain_of(tx, &url).await?;
-    let max_pages = if verified {
-        request.max_pages
+    let request = if domain_of(tx, &url).await? {
+        request.clone()
     } else {
-        request.max_pages.min(PREVIEW_PAGES)
+        preview(request)?
     };
     let mut job = NewJob::new(tx.customer(), Payload::Scrape {});
     job.dedupe_key = Some(url.to_string());
@@ -168,7 +186,7 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
             tx.customer().into(),
             url.to_string().into(),
             request.mode.as_str().into(),
-            max_pages.into(),
+            request.max_pages.into(),
             request.max_depth.into(),
             request.include.clone().into(),
             request.exclude.clone().into(),
@@ -185,8 +203,8 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
 /// Whether the URL's host is verified; an error if it is not the customer's at all.
 async fn domain_of(tx: &TenantTx, url: &Url) -> Result<bool> {
     let host = HostName::of(url).ok_or_else(|| Error::invalid("url", "has no host"))?;
-    let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE host = $1";
-    let row = tx.query_one_raw(sql(find, [host.as_str().into()])).await?;
+    let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE customer_id = $2 AND host = $1";
+    let row = tx.query_one_raw(sql(find, [host.as_str().into(), tx.customer().into()])).await?;
     let row = row.ok_or_else(|| {
         Error::invalid(
             "url",

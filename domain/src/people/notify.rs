@@ -22,8 +22,23 @@ pub const MESSAGE: &str = "handoff.message";
 pub const CLOSED: &str = "handoff.closed";
 /// A visitor rated an answer, or took the rating back.
 pub const FEEDBACK: &str = "feedback.received";
+/// The proof of a domain is missing; it has some days to come back.
+pub const DOMAIN_FAILING: &str = "domain.failing";
+/// A domain is the customer's no more.
+pub const DOMAIN_UNVERIFIED: &str = "domain.unverified";
+/// A person was forgotten: these conversations are gone, and are to go from wherever they were copied to.
+pub const ERASED: &str = "privacy.erased";
 /// Everything that a webhook may be sent.
-pub const KINDS: [&str; 5] = [HANDOFF_REQUESTED, HANDOFF_OVERDUE, MESSAGE, CLOSED, FEEDBACK];
+pub const KINDS: [&str; 8] = [
+    HANDOFF_REQUESTED,
+    HANDOFF_OVERDUE,
+    MESSAGE,
+    CLOSED,
+    FEEDBACK,
+    DOMAIN_FAILING,
+    DOMAIN_UNVERIFIED,
+    ERASED,
+];
 
 /// Tries of a delivery before it is a dead letter. With the waits of `receiver_unavailable` and `mail_unavailable` they last
 /// for more than eight hours.
@@ -40,6 +55,24 @@ pub(super) async fn tell(
     conversation: Uuid,
     more: Value,
 ) -> Result<()> {
+    let mut data = json!({ "customer_id": customer.id, "domain": customer.domain, "conversation_id": conversation });
+    if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object()) {
+        data.extend(more.clone());
+    }
+    if not_to_be_sold(tx, conversation).await? {
+        data["do_not_sell"] = true.into();
+    }
+    send(tx, kind, data).await
+}
+
+/// Whether the conversation's visitor wishes that nothing is sold or shared: whoever is told heeds it, too.
+async fn not_to_be_sold(tx: &TenantTx, conversation: Uuid) -> Result<bool> {
+    const WISH: &str = "SELECT 1 FROM conversations c JOIN visitors v ON v.id = c.visitor_id WHERE c.id = $1 AND v.do_not_sell";
+    Ok(tx.query_one_raw(sql(WISH, [conversation.into()])).await?.is_some())
+}
+
+/// Sends an event with this data to the webhooks of the transaction's customer that take its kind.
+pub(crate) async fn send(tx: &TenantTx, kind: &'static str, data: Value) -> Result<()> {
     const TAKERS: &str =
         "SELECT id, now() AS now FROM outbound_webhooks WHERE customer_id = $1 AND $2 = ANY(events) ORDER BY id";
     const DELIVERY: &str = "INSERT INTO webhook_deliveries (id, customer_id, webhook_id, kind, payload, job_id) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -52,11 +85,6 @@ pub(super) async fn tell(
         let at = now
             .format(&Rfc3339)
             .map_err(|e| Error::internal("an event's time", e))?;
-        let mut data =
-            json!({ "customer_id": customer.id, "domain": customer.domain, "conversation_id": conversation });
-        if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object()) {
-            data.extend(more.clone());
-        }
         let delivery = ids::new_id();
         let job = put(tx, MaintenanceTask::DeliverWebhook { delivery }).await?;
         let values = [

@@ -1,11 +1,13 @@
 //! Customers: made and listed by administrators, found by host for visitors.
 use entity::{customer, domain};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr,
+};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Db, HostName, sql};
+use super::{Db, HostName, Reach, sql};
 use crate::{Error, Result, ids, secrets};
 use sea_orm::ConnectionTrait;
 
@@ -76,7 +78,7 @@ pub async fn create(db: &Db, new: &NewCustomer) -> Result<Customer> {
     let record = record.insert(&*tx).await.map_err(taken)?;
     if new.vouched {
         let verify = "UPDATE customer_domains SET verified_at = now() WHERE id = $1";
-        tx.execute_raw(sql(verify, [record.id.into()])).await?;
+        tx.execute_raw(sql(verify, [record.id.into()])).await.map_err(taken)?;
     }
     tx.commit().await?;
     Ok(row.into())
@@ -99,10 +101,13 @@ pub async fn get(db: &Db, id: Uuid) -> Result<Customer> {
     row.map(Into::into).ok_or_else(|| Error::not_found("customer"))
 }
 
-/// Customers in the order of their making, after `after`.
-pub async fn list(db: &Db, after: Option<Uuid>, limit: u64) -> Result<Vec<Customer>> {
+/// Customers within `reach` in the order of their making, after `after`.
+pub async fn list(db: &Db, reach: &Reach, after: Option<Uuid>, limit: u64) -> Result<Vec<Customer>> {
     let tx = db.system().await?;
     let mut query = customer::Entity::find().order_by_asc(customer::Column::Id).limit(limit);
+    if let Reach::Customers(own) = reach {
+        query = query.filter(customer::Column::Id.is_in(own.iter().copied()));
+    }
     if let Some(after) = after {
         query = query.filter(customer::Column::Id.gt(after));
     }
@@ -136,20 +141,17 @@ pub async fn delete(db: &Db, id: Uuid) -> Result<()> {
     }
 }
 
-/// The customer that owns `host`, if the host is verified or `verified_only` is off.
+/// The customer that owns `host`. Without `verified_only` a claim is enough: of several customers the one that has it verified,
+/// else the one that is named by it, else the first.
 pub async fn find_by_host(db: &Db, host: &HostName, verified_only: bool) -> Result<Option<Customer>> {
+    const FIND: &str = "
+        SELECT c.* FROM customer_domains d JOIN customer_configs c ON c.id = d.customer_id
+        WHERE d.host = $1 AND (d.verified_at IS NOT NULL OR NOT $2)
+        ORDER BY d.verified_at IS NULL, c.domain <> d.host, d.id LIMIT 1";
     let tx = db.system().await?;
-    let mut query = domain::Entity::find().filter(domain::Column::Host.eq(host.to_string()));
-    if verified_only {
-        query = query.filter(domain::Column::VerifiedAt.is_not_null());
-    }
-    let Some(record) = query.one(&*tx).await? else {
-        return Ok(None);
-    };
-    Ok(customer::Entity::find_by_id(record.customer_id)
-        .one(&*tx)
-        .await?
-        .map(Into::into))
+    let find = sql(FIND, [host.as_str().into(), verified_only.into()]);
+    let found = customer::Model::find_by_statement(find).one(&*tx).await?;
+    Ok(found.map(Into::into))
 }
 
 /// One setting of a customer as text, if it is set.

@@ -1,22 +1,31 @@
-//! Customers, their domains and keys, and the two ways into the database.
+//! Customers, their domains and keys, the people who administer them, and the two ways into the database.
 mod assistant;
+mod checks;
 mod customers;
 mod domains;
+mod hosts;
 mod keys;
 mod principal;
 mod proof;
 mod tx;
+mod users;
 mod visitors;
 
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
+pub use checks::{Checked, check_due, settle};
 pub use domains::{
-    DomainRecord, HostName, Proof, add_domain, assign_domain, list_domains, mark_verified, own_domain, own_hosts,
-    verified_hosts,
+    DomainRecord, Proof, add_domain, assign_domain, claim_domain, list_domains, mark_verified, own_domain, own_hosts,
+    remove_domain, verified_hosts, verify_domain,
 };
-pub use keys::{IssuedKey, KeyRecord, NewKey, authenticate, issue, list_keys, revoke, rotate};
+pub use hosts::{HostName, Origin};
+pub use keys::{IssuedKey, KeyRecord, NewKey, OVERLAP, OVERLAP_MOST, authenticate, issue, list_keys, revoke, rotate};
 pub use principal::{Principal, Scope};
-pub use proof::prove;
+pub use proof::{Prover, Verdict};
 pub(crate) use tx::sql;
 pub use tx::{Commit, Db, SystemTx, TenantTx};
-pub use visitors::{VisitorSession, VisitorTokens};
+pub use users::{
+    Accounts, Credentials, Enrolment, Login, Need, NewSession, NewUser, Reach, Role, SignedIn, UserChange, UserRecord, code_at,
+    least_role,
+};
+pub use visitors::{VisitorSession, VisitorTokens, moment as visitor_moment};

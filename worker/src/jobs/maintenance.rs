@@ -1,15 +1,17 @@
 //! The system's own upkeep.
 use domain::{
-    Result,
+    Result, audit,
     jobs::{
         MaintenanceTask,
         retention::{Retention, sweep},
     },
-    pages::removal,
+    pages::{removal, staging},
+    secrets::{self, Envelopes},
+    tenancy::{Prover, check_due},
 };
 use serde_json::json;
 
-use super::{Ending, people};
+use super::{Ending, learn, people, privacy};
 use crate::job::Job;
 
 /// Does a part of it; returns what was done. Asked to stop, it leaves the rest to whoever is next: what is gone is gone.
@@ -23,10 +25,26 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
             let mut done = json!(swept);
             done["pages"] = pages.into();
             done["people"] = json!(job.signal.until(domain::people::purge(&job.ctx.db)).await?);
+            let envelopes = Envelopes::new(&job.ctx.config.security.keys);
+            let audit = audit::purge(&job.ctx.db, &envelopes, job.ctx.config.security.audit_retention);
+            done["audit_lines"] = job.signal.until(audit).await?.into();
+            done["data_keys"] = job.signal.until(secrets::discard_unused(&job.ctx.db)).await?.into();
+            done["staged_pages"] = job.signal.until(staging::sweep(&job.ctx.db)).await?.into();
+            done["privacy"] = privacy::keep_house(job).await?;
             Ok(Ending::Done(done))
         }
+        MaintenanceTask::CheckDomains => {
+            let prover = Prover::new(&job.ctx.config, job.ctx.http.clone());
+            let checked = job.signal.until(check_due(&job.ctx.db, &prover)).await?;
+            tracing::info!(job.id = %job.id(), event = "domain_checks", shown = checked.shown, absent = checked.absent, unknown = checked.unknown, ended = checked.ended);
+            Ok(Ending::Done(json!(checked)))
+        }
+        MaintenanceTask::Learn => learn::plan(job).await,
+        MaintenanceTask::GoldenRun => learn::golden_run(job).await,
+        MaintenanceTask::Gaps => learn::gaps(job).await,
         MaintenanceTask::EndWait { conversation } => people::end_wait(job, conversation).await,
         MaintenanceTask::MailHandoff => people::mail_handoff(job).await,
+        MaintenanceTask::ExportSubject { export } => privacy::export(job, export).await,
         MaintenanceTask::DeliverWebhook { delivery } => people::deliver_webhook(job, delivery).await,
     }
 }

@@ -10,6 +10,7 @@ mod directives;
 mod dom;
 mod encoding;
 mod guard;
+mod head;
 mod links;
 mod markdown;
 mod meta;
@@ -163,15 +164,31 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
 /// [`extract`] on a thread of its own with a stack for the deepest page that the guard lets through; a panic becomes
 /// [`Error::Panicked`]. Blocks the calling thread.
 pub fn extract_guarded(input: &Input<'_>) -> Result<Page, Error> {
+    on_deep_stack(|| extract(input))?
+}
+
+/// The `content` of each `<meta>` of this name that stands in the page's head. Blocks the calling thread as [`extract_guarded`]
+/// does, and refuses the same bodies.
+pub fn head_metas(body: &[u8], content_type: Option<&str>, name: &str) -> Result<Vec<String>, Error> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Error::TooLarge(body.len()));
+    }
+    if let Some(content_type) = content_type.filter(|value| !is_html(value)) {
+        return Err(Error::NotHtml(content_type.to_owned()));
+    }
+    on_deep_stack(|| head::metas(&decode(body, content_type, None), name))
+}
+
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("extract".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || extract(input))?;
-        thread.join().unwrap_or_else(|panic| {
+            .spawn_scoped(scope, work)?;
+        thread.join().map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(Error::Panicked(text.unwrap_or_else(|| "no message".to_owned())))
+            Error::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
         })
     })
 }

@@ -61,12 +61,15 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
     }
 }
 
-/// What is hidden, but for what a script is to show: an element that carries most of the page's text.
+/// What is hidden, but for what a script is to show: an element that carries most of the page's text. And what its author does
+/// not want to be quoted, however much that is
+/// (<https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag#data-nosnippet-attr>).
 fn unseen(dom: &Dom, body: Id, sizes: &[usize]) -> Vec<bool> {
     let mut hidden = hidden::hidden(dom, body);
     let all = stats(dom, sizes, &vec![false; dom.nodes.len()]);
     for id in dom.descendants(body) {
         hidden[id] &= all[id].text * 10 < all[body].text * 4;
+        hidden[id] |= dom.attribute(id, "data-nosnippet").is_some();
     }
     hidden
 }
