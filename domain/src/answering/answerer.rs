@@ -22,10 +22,10 @@ use crate::{
     Result,
     config::ModelConfig,
     ids,
-    language::Locale,
+    language::{self, Locale},
     lifecycle::Lifecycle,
     people::{self, Received, Standing},
-    retrieval::{Mode, Searcher},
+    retrieval::{Mode, Searcher, Version},
     tenancy::{Customer, Db},
 };
 
@@ -196,19 +196,26 @@ impl Answerer {
         let text = question.checked()?;
         let began = Instant::now();
         let tx = self.db.tenant(customer).await?;
-        let received = people::receive(&tx, customer, question.session, text).await?;
+        let said_in = language::detect(text).or(question.locale);
+        let received = people::receive(&tx, customer, question.session, text, said_in).await?;
         let history = conversation::recent(&tx, question.session).await?;
+        let locale = match question.locale {
+            None if !history.is_empty() => conversation::spoken(&tx, question.session).await?,
+            named => named,
+        };
         tx.commit().await?;
         if let Some(received) = received {
             return Ok(Answer::for_people(received));
         }
-        let asked = self.understand(customer, question, history).await;
+        let asked = self.understand(customer, text, locale, history).await;
         let draft = if let Some(reply) = asked.small_talk(customer) {
             send(parts.as_ref(), &reply).await;
             Draft::said(reply)
         } else if let Some((cache, key)) = self.shared(customer, &asked) {
             let work = self.work(customer, &asked);
-            cache.answer(customer, &key, parts.as_ref(), work).await?
+            cache
+                .answer(customer, &key, self.models.is_some(), parts.as_ref(), work)
+                .await?
         } else if let Some(known) = self.recalled(customer, &asked).await {
             known.tell(parts.as_ref()).await;
             known
@@ -225,6 +232,13 @@ impl Answerer {
             models.under(life.clone());
         }
         self
+    }
+
+    /// Lets go of the answers that are kept for a customer's visitors.
+    pub async fn forget(&self, customer: Uuid) {
+        if let Some(cache) = &self.cache {
+            cache.forget(customer).await;
+        }
     }
 
     /// The models that write, if there are any.
@@ -262,7 +276,10 @@ impl Answerer {
         {
             return Box::pin(self.draft(customer, &mended, parts)).await;
         }
-        let fact = self.fact(customer, asked, &passages, supported.is_ok()).await?;
+        let answerable = supported.is_ok();
+        let fact = self
+            .fact(customer, asked, &passages, answerable, Version::Published)
+            .await?;
         let typed = fact.is_some();
         let mut written = match (fact, supported) {
             (Some(fact), _) => fact,
@@ -309,6 +326,7 @@ impl Answerer {
             timings,
             origin: draft.origin,
             cached: draft.cached.is_some(),
+            since: began.elapsed(),
         };
         let removed = written.removed.clone();
         let mut answer = Answer::of(written, receipt.cached);
@@ -316,7 +334,7 @@ impl Answerer {
         (answer.conversation, answer.message) = conversation::store(&tx, session, asked, &answer, &receipt).await?;
         citations::note(&tx, &answer, &removed).await?;
         answer.standing = people::offered(&tx, customer, answer.conversation).await?;
-        tx.commit().await?;
+        conversation::count(tx).await?;
         Ok(answer)
     }
 }

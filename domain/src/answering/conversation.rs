@@ -2,28 +2,43 @@
 use entity::message;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
+use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
 
 pub use super::history::{Turn, recent};
 use super::{answerer::Answer, asked::Asked};
 use crate::{
-    Error, Result, ids, people,
+    Error, Result, ids,
+    language::Locale,
+    people, privacy,
     tenancy::{TenantTx, sql},
 };
 
-/// The conversation of a session, made with its visitor at the first message.
-pub(crate) async fn open(tx: &TenantTx, session: Uuid) -> Result<Uuid> {
-    const VISITOR: &str = "INSERT INTO visitors (id, customer_id, session_id) VALUES ($1, $2, $3)
-        ON CONFLICT (customer_id, session_id) DO UPDATE SET session_id = excluded.session_id RETURNING id";
+/// The conversation of a session, made with its visitor at the first message. The visitor is known by the language spoken last.
+/// What was said `since` so long ago is not kept where the session was erased meanwhile.
+pub(crate) async fn open(tx: &TenantTx, session: Uuid, locale: Option<Locale>, since: Duration) -> Result<Uuid> {
+    const VISITOR: &str = "INSERT INTO visitors AS v (id, customer_id, session_id, locale) SELECT $1, $2, $3, $4
+        WHERE NOT EXISTS (SELECT FROM erased_sessions e WHERE e.customer_id = $2 AND e.session = $5
+          AND e.erased_at > now() - make_interval(secs => $6))
+        ON CONFLICT (customer_id, session_id) DO UPDATE SET locale = coalesce(excluded.locale, v.locale) RETURNING id";
     const CONVERSATION: &str =
         "INSERT INTO conversations (id, customer_id, visitor_id, session_id) VALUES ($1, $2, $3, $4)
         ON CONFLICT (customer_id, session_id) DO UPDATE SET updated_at = now() RETURNING id";
     let none = || Error::internal("opening a conversation", "no row");
-    let visitor = [ids::new_id().into(), tx.customer().into(), session.into()];
+    let visitor = [
+        ids::new_id().into(),
+        tx.customer().into(),
+        session.into(),
+        locale.map(Locale::code).into(),
+        privacy::session_hash(tx.customer(), session).into(),
+        since.as_secs_f64().into(),
+    ];
+    privacy::alone_with(tx, &[session]).await?;
+    let erased = || Error::conflict("session_erased", "what was said in this session has been erased meanwhile");
     let visitor: Uuid = tx
         .query_one_raw(sql(VISITOR, visitor))
         .await?
-        .ok_or_else(none)?
+        .ok_or_else(erased)?
         .try_get("", "id")?;
     let values = [
         ids::new_id().into(),
@@ -36,6 +51,16 @@ pub(crate) async fn open(tx: &TenantTx, session: Uuid) -> Result<Uuid> {
         .await?
         .ok_or_else(none)?
         .try_get("", "id")?)
+}
+
+/// The language that the session's visitor spoke last, if that was sure.
+pub async fn spoken(tx: &TenantTx, session: Uuid) -> Result<Option<Locale>> {
+    const LOCALE: &str = "SELECT locale FROM visitors WHERE customer_id = $1 AND session_id = $2";
+    let row = tx
+        .query_one_raw(sql(LOCALE, [tx.customer().into(), session.into()]))
+        .await?;
+    let code: Option<String> = row.map(|row| row.try_get("", "locale")).transpose()?.flatten();
+    Ok(code.as_deref().and_then(Locale::of_tag))
 }
 
 /// What is kept of an answer beside its text.
@@ -52,6 +77,8 @@ pub struct Receipt<'a> {
     pub origin: Uuid,
     /// The answer was made for somebody who asked the same.
     pub cached: bool,
+    /// How long ago the question came.
+    pub since: Duration,
 }
 
 /// Stores a question, its answer and the receipt; returns the conversation's and the answer's ids.
@@ -66,11 +93,8 @@ pub async fn store(
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached, standalone_question, notes, cost_usd)
                            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    // Tokens and cost are counted by the call that used them, once for all who share it.
-    const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats) VALUES ($1, current_date, 1)
-        ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1";
     let customer = tx.customer();
-    let conversation = open(tx, session).await?;
+    let conversation = open(tx, session, question.locale, receipt.since).await?;
     let (asked, answered) = (ids::new_id(), ids::new_id());
     let turn = |id: Uuid, role: &str, text: &str, sources: Value, refused: bool, usage: Option<Value>| {
         let values = [
@@ -118,9 +142,18 @@ pub async fn store(
         answer.usage.cost_usd.into(),
     ];
     tx.execute_raw(sql(RECEIPT, values)).await?;
-    tx.execute_raw(sql(USAGE, [customer.into()])).await?;
     people::events::turns(tx, conversation, &[asked, answered]).await?;
     Ok((conversation, answered))
+}
+
+/// Counts an answer among the day's, and ends its transaction. All answers of a customer meet in this row: whoever changed it holds it
+/// until the commit, so nothing else may come after.
+pub async fn count(tx: TenantTx) -> Result<()> {
+    // Tokens and cost are counted by the call that used them, once for all who share it.
+    const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats) VALUES ($1, current_date, 1)
+        ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1";
+    tx.execute_raw(sql(USAGE, [tx.customer().into()])).await?;
+    tx.commit().await
 }
 
 /// Messages of a conversation before `before`, newest first. With `session`, only if the conversation is that session's.
@@ -141,4 +174,15 @@ pub async fn messages(
         query = query.filter(message::Column::Id.lt(before));
     }
     Ok(query.order_by_desc(message::Column::Id).limit(limit).all(&**tx).await?)
+}
+
+/// The notes ([`Note`](super::Note)'s words) of those of these answers that have any.
+pub async fn notes(tx: &TenantTx, answers: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<String>>> {
+    const NOTES: &str = "SELECT message_id, notes FROM answer_receipts
+        WHERE customer_id = $1 AND message_id = ANY($2) AND notes <> '{}'";
+    let rows = tx
+        .query_all_raw(sql(NOTES, [tx.customer().into(), answers.into()]))
+        .await?;
+    let noted = |row: &sea_orm::QueryResult| Ok((row.try_get("", "message_id")?, row.try_get("", "notes")?));
+    rows.iter().map(noted).collect()
 }

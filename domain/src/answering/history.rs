@@ -35,7 +35,7 @@ pub async fn recent(tx: &TenantTx, session: Uuid) -> Result<Vec<Turn>> {
     const FIND: &str = "
         SELECT m.role, left(m.text, $4) AS text, m.refused, r.standalone_question AS standalone, m.sources -> 0 ->> 'title' AS source,
           (SELECT e.heading_path FROM jsonb_array_elements(r.passages) WITH ORDINALITY AS used (passage, n)
-           JOIN page_embeddings e ON e.id::text = used.passage ->> 'chunk'
+           JOIN page_embeddings e ON e.id = (used.passage ->> 'chunk')::uuid
            JOIN scraped_pages p ON p.id = e.page_id AND p.url = m.sources -> 0 ->> 'url'
            ORDER BY used.n LIMIT 1) AS heading
         FROM (SELECT m.* FROM messages m JOIN conversations c ON c.id = m.conversation_id

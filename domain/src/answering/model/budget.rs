@@ -66,6 +66,8 @@ impl Spending {
         usd: f64,
         budget: &Budget,
     ) -> Result<Self, Refused> {
+        const LIMITED: &str = "
+            SELECT coalesce(budget_soft_usd, budget_hard_usd, $2, $3) IS NOT NULL AS limited FROM customer_configs WHERE id = $1";
         const RESERVE: &str = "
             WITH budget AS (
               SELECT coalesce(budget_soft_usd, budget_hard_usd * 0.8, $3, 'infinity') AS soft,
@@ -93,12 +95,16 @@ impl Spending {
             return Ok(spending);
         }
         let tx = db.tenant(customer).await?;
-        let values = [
-            customer.id.into(),
-            usd.into(),
-            budget.soft_usd.into(),
-            budget.hard_usd.into(),
-        ];
+        let (soft, hard) = (budget.soft_usd, budget.hard_usd);
+        let limited = tx
+            .query_one_raw(sql(LIMITED, [customer.id.into(), soft.into(), hard.into()]))
+            .await?;
+        // All calls of a customer meet in the day's row, so it is left alone where nothing is limited.
+        if !limited.map_or(Ok(false), |row| row.try_get("", "limited"))? {
+            spending.reserved = 0.0;
+            return Ok(spending);
+        }
+        let values = [customer.id.into(), usd.into(), soft.into(), hard.into()];
         let row = tx.query_one_raw(sql(RESERVE, values)).await?;
         let Some(row) = row else {
             stopped(customer, &tx).await?;
