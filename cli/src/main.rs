@@ -30,13 +30,27 @@ enum Command {
     /// Bring the database schema up to date.
     Migrate,
     /// Check a deployment and say what to mend.
-    Doctor,
+    Doctor(commands::doctor::Args),
     /// Look at the queues and change what runs.
     #[command(subcommand)]
     Queue(commands::queue::Command),
     /// Look after answers that are kept for others.
     #[command(subcommand)]
     Cache(commands::cache::Command),
+    /// Look after the keys that secrets are kept under.
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// Look into the audit log.
+    #[command(subcommand)]
+    Audit(commands::audit::Command),
+    /// Prove erasures, and do them again after a restore.
+    #[command(subcommand)]
+    Erasures(commands::erasures::Command),
+    /// Look after the accounts of people who administer.
+    #[command(subcommand)]
+    Users(commands::users::Command),
+    /// Print the configuration with secrets masked.
+    Config,
     /// Print the OpenAPI document.
     Openapi,
     /// Measure retrieval or extraction on a labelled set.
@@ -48,15 +62,21 @@ enum Command {
 const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
+    process::forbid_core_dumps();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Up(args) => process::run(commands::up::run(args)),
         Command::Api => process::run(commands::serve::api()),
         Command::Worker => process::run(commands::serve::worker()),
         Command::Migrate => process::run(commands::migrate::run()),
-        Command::Doctor => process::run(commands::doctor::run()),
+        Command::Doctor(args) => process::run(commands::doctor::run(args)),
         Command::Queue(command) => process::run(commands::queue::run(command)),
         Command::Cache(command) => process::run(commands::cache::run(command)),
+        Command::Keys(command) => process::run(commands::keys::run(command)),
+        Command::Audit(command) => process::run(commands::audit::run(command)),
+        Command::Erasures(command) => process::run(commands::erasures::run(command)),
+        Command::Users(command) => process::run(commands::users::run(command)),
+        Command::Config => commands::config::run(),
         Command::Openapi => {
             use std::io::Write;
             std::io::stdout()

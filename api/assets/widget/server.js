@@ -11,31 +11,41 @@ const store = (value) => {
     return null;
   }
 };
-const send = (path, body, headers, signal) =>
-  fetch(origin + path, {
+// A challenge is answered, which takes a moment and the visitor nothing; a new one if the address has changed meanwhile.
+const send = async (path, body, headers, signal, tries = 3) => {
+  const response = await fetch(origin + path, {
     method: body ? 'POST' : 'GET',
     credentials: 'omit',
     headers: { ...(body && { 'content-type': 'application/json' }), ...headers },
     body: body && JSON.stringify(body),
     signal,
   });
+  const asked = response.headers.get('omniops-challenge');
+  if (!asked || !tries) return response;
+  return send(path, body, { ...headers, 'omniops-proof': await prove(asked, signal) }, signal, tries - 1);
+};
 const checked = async (response) => {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   throw { ...problem, status: response.status, wait: parseInt(response.headers.get('retry-after'), 10) || 0 };
 };
-const current = (candidate) => Date.parse(candidate?.expires_at) > Date.now() + 5000;
+// By this device's clock alone, which may be wrong by hours.
+const current = (candidate) => candidate?.until > Date.now() + 5000;
 
 // What a session is asked for: the script tag's language, and the page's or the browser's.
 const wish = { domain, locale: settings.lang?.slice(0, 35), page_locale: locale };
 
-// The session that an earlier page of this tab has kept, else a new one.
+// The session that an earlier page of this tab has kept, while its token lasts; else a fresh token. An earlier token keeps the session
+// and with it the conversation, also when it has ended: a visitor who was away for an hour notices nothing.
 const enter = async () => {
   const kept = session ? null : store();
-  if (current(kept?.session) && kept.session.words) ({ session, conversation } = kept);
-  else {
-    session = await (await checked(await send('/api/widget/session', wish))).json();
-    conversation = null;
+  if (kept?.session?.words) ({ session, conversation } = kept);
+  if (!current(session)) {
+    const bearer = session && { authorization: 'Bearer ' + session.token };
+    const renewed = await (await checked(await send('/api/widget/session', wish, bearer))).json();
+    if (renewed.session_id !== session?.session_id) conversation = null;
+    session = { ...renewed, until: Date.now() + renewed.expires_in * 1000 };
+    if (store()) store({ session, conversation });
   }
   texts = session.texts || {};
   choose(session.locale, settings.lang, pageLang, navigator.language);
@@ -60,6 +70,7 @@ const authorised = async (path, body, headers, signal, renewed) => {
   const response = await send(path, body?.(), { authorization: 'Bearer ' + token, ...headers }, signal);
   if (response.status !== 401 || renewed) return checked(response);
   joined = null;
+  session.until = 0;
   return authorised(path, body, headers, signal, true);
 };
 

@@ -1,12 +1,15 @@
 //! The operator, and whoever may read the metrics.
-use domain::tenancy::Principal;
-use poem::{Addr, Request, RequestBody, Result};
+use domain::{jobs::Operator, tenancy::Principal};
+use poem::{Request, RequestBody, Result};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
 
 use super::credential::{Schemes, forbidden, principal};
+use crate::middleware::ClientAddress;
 
-/// The operator with the admin token.
+/// The operator with the admin token, or a person who owns the installation.
 pub struct Admin {
+    /// As the audit log names them.
+    pub actor: String,
     /// Where the request came from, if it came over the network.
     pub ip: Option<String>,
 }
@@ -21,23 +24,38 @@ impl<'a> ApiExtractor<'a> for Admin {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::ADMIN]
+        vec![Schemes::ADMIN, Schemes::PERSON]
     }
 
     async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        match principal(req).await? {
-            Principal::Admin => Ok(Self { ip: peer(req) }),
-            _ => Err(forbidden("admin_only", "this call needs the admin token").into()),
+        let principal = principal(req).await?;
+        if principal.rules_installation() {
+            return Ok(Self {
+                actor: principal.actor(),
+                ip: peer(req),
+            });
+        }
+        Err(match principal {
+            Principal::User(_) => forbidden("missing_role", "this call is for owners of the installation"),
+            _ => forbidden("admin_only", "this call needs the admin token"),
+        }
+        .into())
+    }
+}
+
+impl Admin {
+    /// For the audit log.
+    pub fn operator(&self) -> Operator<'_> {
+        Operator {
+            actor: &self.actor,
+            ip: self.ip.as_deref(),
         }
     }
 }
 
-/// The address of the other side.
+/// Where the request came from, for the audit log.
 pub fn peer(req: &Request) -> Option<String> {
-    match &req.remote_addr().0 {
-        Addr::SocketAddr(address) => Some(address.ip().to_string()),
-        _ => None,
-    }
+    ClientAddress::of(req).map(|client| client.ip().to_string())
 }
 
 /// The operator, or a process on this machine. What a proxy forwards is not from this machine.
@@ -53,15 +71,11 @@ impl<'a> ApiExtractor<'a> for MetricsReader {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::ADMIN]
+        vec![Schemes::ADMIN, Schemes::PERSON]
     }
 
     async fn from_request(req: &'a Request, body: &mut RequestBody, options: ExtractParamOptions<()>) -> Result<Self> {
-        let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"]
-            .iter()
-            .any(|name| req.headers().contains_key(*name));
-        let local = matches!(&req.remote_addr().0, Addr::SocketAddr(a) if a.ip().to_canonical().is_loopback());
-        if !local || forwarded {
+        if !ClientAddress::of(req).is_some_and(ClientAddress::is_local_process) {
             Admin::from_request(req, body, options).await?;
         }
         Ok(Self)

@@ -1,4 +1,5 @@
-//! A customer's caller: an API key with the scope that a handler asks for, or the operator acting for a customer.
+//! A customer's caller: an API key with the scope that a handler asks for, or an administrator acting for a customer: the operator, or
+//! a person whose role allows it and within whose reach the customer is.
 use domain::{
     Error,
     tenancy::{Customer, Principal, Scope, get},
@@ -45,9 +46,11 @@ permissions! {
     Webhooks = Scope::Webhooks;
     /// Read and change the assistant's settings.
     Settings = Scope::Settings;
+    /// Hand out and erase what is held about a person.
+    Privacy = Scope::Privacy;
 }
 
-/// A key with the scope `P`, or the operator: which customer is meant stands in the path.
+/// A key with the scope `P`, or an administrator: which customer is meant stands in the path.
 pub struct KeyHolder<P> {
     /// Who it is.
     pub principal: Principal,
@@ -62,7 +65,7 @@ impl<P: Permission> KeyHolder<P> {
         if matches!(principal, Principal::Visitor(_)) {
             return Err(forbidden("key_only", "this call needs an API key"));
         }
-        principal.require(P::SCOPE)?;
+        principal.require(P::SCOPE, !req.method().is_safe())?;
         Ok(Self {
             principal,
             ip: peer(req),
@@ -74,8 +77,7 @@ impl<P: Permission> KeyHolder<P> {
     pub async fn customer(&self, context: &Context, id: Uuid) -> domain::Result<Customer> {
         match &self.principal {
             Principal::Key { customer, .. } if customer.id == id => Ok(customer.clone()),
-            Principal::Admin => get(&context.db, id).await,
-            _ => Err(Error::not_found("customer")),
+            other => reached(context, other, id).await,
         }
     }
 }
@@ -90,7 +92,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for KeyHolder<P> {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::KEY, Schemes::ADMIN]
+        vec![Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
     }
 
     async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
@@ -98,7 +100,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for KeyHolder<P> {
     }
 }
 
-/// A key with the scope `P` and its customer; or the operator, with the customer of `?customer_id=`. As a parameter it is named
+/// A key with the scope `P` and its customer; or an administrator, with the customer of `?customer_id=`. As a parameter it is named
 /// `customer_id`, so that the contract shows both.
 pub struct Caller<P> {
     /// For whom.
@@ -120,7 +122,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::KEY, Schemes::ADMIN]
+        vec![Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
     }
 
     fn param_in() -> Option<MetaParamIn> {
@@ -143,18 +145,27 @@ impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
     }
 }
 
-/// The customer of a key; for the operator the one that the query names.
+/// The customer of a key; for administrators the one that the query names. A key that names another customer finds none, rather than
+/// its own in that one's place.
 pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Result<Customer, Failure> {
-    if let Principal::Key { customer, .. } = principal {
-        return Ok(customer.clone());
-    }
     let query = req.uri().query().unwrap_or_default();
-    let named = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "customer_id");
-    let Some((_, id)) = named else {
-        return Err(Error::invalid("customer_id", "is required with the admin token").into());
-    };
-    let id = id
-        .parse()
-        .map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
-    Ok(get(&context(req)?.db, id).await?)
+    let mut query = url::form_urlencoded::parse(query.as_bytes());
+    let named = query.find(|(name, _)| name == "customer_id").map(|(_, id)| id.parse::<Uuid>());
+    let named = named.transpose().map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
+    match (principal, named) {
+        (Principal::Key { customer, .. }, named) if named.is_none_or(|id| id == customer.id) => Ok(customer.clone()),
+        (_, Some(id)) => Ok(reached(context(req)?, principal, id).await?),
+        (_, None) => {
+            let reason = "is required with the admin token or a session";
+            Err(Error::invalid("customer_id", reason).into())
+        }
+    }
+}
+
+/// The customer with this id, if it is within an administrator's reach; another's is as good as none.
+async fn reached(context: &Context, principal: &Principal, id: Uuid) -> domain::Result<Customer> {
+    match principal.reach() {
+        Some(reach) if reach.covers(id) => get(&context.db, id).await,
+        _ => Err(Error::not_found("customer")),
+    }
 }

@@ -1,4 +1,7 @@
-//! Who is asking: the bearer token of a request as a [`Principal`], and how the contract names the credentials.
+//! Who is asking: the bearer token or the session cookie of a request as a [`Principal`], and how the contract names the credentials.
+//!
+//! Where both are there, the bearer token speaks alone, also when it is wrong: a credential that somebody put into the request by
+//! hand is never filled up by one that the browser adds by itself.
 use domain::{
     Error,
     error::Kind,
@@ -7,12 +10,17 @@ use domain::{
 };
 use poem::{
     Request,
-    http::{Method, header},
+    http::header,
 };
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 
-use crate::{Context, error::Failure};
+use super::cookie;
+use crate::{Context, error::Failure, hosts};
+
+/// Where a session's token against cross-site requests stands.
+pub const CSRF_HEADER: &str = "x-csrf-token";
 
 /// The credentials' names in the contract.
 pub struct Schemes;
@@ -20,6 +28,8 @@ pub struct Schemes;
 impl Schemes {
     /// The operator's token.
     pub const ADMIN: &str = "admin_token";
+    /// The cookie of a person who has logged in.
+    pub const PERSON: &str = "admin_session";
     /// An integrator's key.
     pub const KEY: &str = "api_key";
     /// The secret of a scheduler outside.
@@ -54,6 +64,7 @@ impl Schemes {
             };
             registry.create_security_scheme(name, scheme);
         }
+        registry.create_security_scheme(Self::PERSON, cookie::scheme());
     }
 }
 
@@ -75,30 +86,76 @@ pub fn bearer(req: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Who presents the request's bearer token.
+/// Who is asking, found out once: the limits ask before any handler does.
+#[derive(Clone)]
+pub struct Identity(Arc<Result<Principal, Error>>);
+
+impl Identity {
+    /// Looks at the request's credential.
+    pub async fn find(req: &Request) -> Self {
+        Self(Arc::new(find(req).await.map_err(Failure::into_error)))
+    }
+
+    /// Who it is, or why nobody.
+    pub fn principal(&self) -> Result<&Principal, &Error> {
+        self.0.as_ref().as_ref()
+    }
+}
+
+/// Who is asking.
 pub async fn principal(req: &Request) -> Result<Principal, Failure> {
+    match req.data::<Identity>() {
+        Some(known) => known.principal().cloned().map_err(|error| error.again().into()),
+        None => find(req).await,
+    }
+}
+
+async fn find(req: &Request) -> Result<Principal, Failure> {
     let context = context(req)?;
-    let Some(token) = bearer(req) else {
-        return Err(unauthorized("missing_credential", "this call needs `Authorization: Bearer …`").into());
+    let found = match (bearer(req), cookie::token(req, &context.base_url)) {
+        (Some(token), _) => by_token(req, context, token).await,
+        (None, Some(token)) => return by_cookie(req, context, token).await,
+        (None, None) => {
+            let message = "this call needs `Authorization: Bearer …`, or a session";
+            return Err(unauthorized("missing_credential", message).into());
+        }
     };
-    let found = if secrets::equal(token, context.admin_token.expose_secret()) {
+    found.map_err(|error| refusal(req, error))
+}
+
+async fn by_token(req: &Request, context: &Context, token: &str) -> domain::Result<Principal> {
+    if secrets::equal(token, context.admin_token.expose_secret()) {
         Ok(Principal::Admin)
     } else if token.starts_with("omni_") {
         authenticate(&context.db, token, &context.clock).await
     } else if token.contains('.') {
-        context
-            .visitors
-            .check(token, origin(req).as_ref())
-            .map(Principal::Visitor)
+        visitor(req, context, token).await
     } else {
         Err(unauthorized("invalid_credential", "the credential is not valid"))
-    };
-    found.map_err(|error| {
-        if *error.kind() == Kind::Unauthorized {
-            tracing::warn!(event = "auth_failed", error.code = error.code(), peer = %req.remote_addr(), "a credential was refused");
+    }
+}
+
+/// A person's session. What changes something also needs the session's token in a header, which no other site can read or send, and
+/// must come from a page of our own as far as the browser tells.
+async fn by_cookie(req: &Request, context: &Context, token: &str) -> Result<Principal, Failure> {
+    let who = context.accounts.session(token).await;
+    let who = who.map_err(|error| refusal(req, error))?;
+    if !req.method().is_safe() {
+        let given = req.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+        let fits = given.is_some_and(|given| context.accounts.csrf_fits(who.session, given));
+        if !fits {
+            return Err(forbidden("csrf", "with a session, this call needs the header `x-csrf-token`"));
         }
-        error.into()
-    })
+        cookie::from_own_page(req, &context.base_url)?;
+    }
+    Ok(Principal::User(Box::new(who)))
+}
+
+fn refusal(req: &Request, error: Error) -> Failure {
+    if *error.kind() == Kind::Unauthorized {
+        tracing::warn!(event = "auth_failed", error.code = error.code(), peer = super::admin::peer(req), "a credential was refused");
+    }
+    error.into()
 }
 
 fn unauthorized(code: &'static str, message: &str) -> Error {
@@ -110,10 +167,24 @@ pub fn forbidden(code: &'static str, message: &str) -> Failure {
     Error::new(Kind::Forbidden, code, message).into()
 }
 
-/// The page that a browser calls from. Browsers leave `Origin` out of GET requests to the page's own origin (Fetch standard,
-/// section 3.2); those carry a `Referer`.
+/// The host of the page that a browser calls from, if the page is what its host says it is.
 pub fn origin(req: &Request) -> Option<HostName> {
-    let text = |name| req.headers().get(name).and_then(|v| v.to_str().ok());
-    let referer = || text(header::REFERER).filter(|_| req.method() == Method::GET);
-    text(header::ORIGIN).or_else(referer)?.parse().ok()
+    let origin = hosts::origin(req)?;
+    let trusted = context(req).is_ok_and(|context| context.trusts(&origin));
+    trusted.then(|| origin.host().clone())
+}
+
+/// The session of a widget's token, from a page of its customer. A token outlives the proof of its domain by nothing.
+async fn visitor(req: &Request, context: &Context, token: &str) -> domain::Result<Principal> {
+    let origin = origin(req);
+    let session = context.visitors.check(token, origin.as_ref())?;
+    let verified = match &origin {
+        Some(host) => context.hosts.belongs(host, session.customer).await?,
+        None => false,
+    };
+    if verified {
+        Ok(Principal::Visitor(session))
+    } else {
+        Err(unauthorized("invalid_session", "the page's domain is not verified any more"))
+    }
 }

@@ -3,15 +3,20 @@
 mod admin;
 mod body;
 mod caller;
+mod cookie;
 mod credential;
+mod json;
 mod paging;
 mod scheduler;
+mod steward;
 mod visitor;
 
-pub use admin::{Admin, MetricsReader};
+pub use admin::{Admin, MetricsReader, peer};
 pub use body::Body;
-pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Searches, Settings, Webhooks};
-pub use credential::origin;
+pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Webhooks};
+pub use cookie::{from_own_page, set as session_cookie, token as session_token};
+pub use credential::{Identity, Schemes, bearer, origin};
 pub use paging::{List, Paging};
 pub use scheduler::Scheduler;
+pub use steward::{ApiKeys, Person, Steward, Tenants, Users};
 pub use visitor::{Asker, Listener, Visitor};

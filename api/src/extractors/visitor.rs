@@ -1,6 +1,6 @@
 //! Visitors of a site, with the session token of its widget.
 use domain::language::Locale;
-use domain::tenancy::{Customer, Principal, Scope, VisitorSession, get};
+use domain::tenancy::{Customer, Principal, Scope, VisitorSession};
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -66,7 +66,7 @@ impl<'a> ApiExtractor<'a> for Asker {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN]
+        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
     }
 
     fn param_in() -> Option<MetaParamIn> {
@@ -87,7 +87,8 @@ impl<'a> ApiExtractor<'a> for Asker {
                 locale: session.locale.as_deref().and_then(Locale::of_tag),
             });
         }
-        principal.require(Scope::Chat).map_err(crate::error::Failure::from)?;
+        let granted = principal.require(Scope::Chat, !req.method().is_safe());
+        granted.map_err(crate::error::Failure::from)?;
         Ok(Self {
             customer: acting_for(req, &principal).await?,
             session: None,
@@ -123,7 +124,7 @@ impl<'a> ApiExtractor<'a> for Listener {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN]
+        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
     }
 
     fn param_in() -> Option<MetaParamIn> {
@@ -143,9 +144,10 @@ impl<'a> ApiExtractor<'a> for Listener {
                 session: Some(session.session),
             });
         }
-        let granted = principal.require(Scope::Conversations);
+        let writing = !req.method().is_safe();
+        let granted = principal.require(Scope::Conversations, writing);
         granted
-            .or_else(|_| principal.require(Scope::Chat))
+            .or_else(|_| principal.require(Scope::Chat, writing))
             .map_err(crate::error::Failure::from)?;
         Ok(Self {
             customer: acting_for(req, &principal).await?,
@@ -155,5 +157,5 @@ impl<'a> ApiExtractor<'a> for Listener {
 }
 
 async fn owner(req: &Request, session: &VisitorSession) -> std::result::Result<Customer, crate::error::Failure> {
-    Ok(get(&context(req)?.db, session.customer).await?)
+    Ok(session.customer(&context(req)?.db).await?)
 }

@@ -1,6 +1,7 @@
-//! Customers, for the operator.
+//! Customers, for the operator and for those who look after them.
 use domain::{
     audit,
+    jobs::Operator,
     tenancy::{self, AssistantSettings, HostName, NewCustomer},
 };
 use poem::web::Data;
@@ -18,7 +19,7 @@ use super::domains::Domain;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Admin, Body, List, Paging},
+    extractors::{Admin, Body, List, Paging, Steward, Tenants},
     openapi::Tag,
 };
 
@@ -113,12 +114,12 @@ impl Api {
     async fn list(
         &self,
         context: Data<&Context>,
-        _admin: Admin,
+        steward: Steward<Tenants>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<Customer>>> {
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
-        let rows = tenancy::list(&context.db, paging.after, paging.rows()).await?;
+        let rows = tenancy::list(&context.db, &steward.reach, paging.after, paging.rows()).await?;
         Ok(Json(paging.list(rows, |row| row.id)))
     }
 
@@ -139,7 +140,7 @@ impl Api {
         context.hosts.refresh().await;
         note(
             &context,
-            &admin,
+            admin.operator(),
             made.id,
             "customer.created",
             json!({ "domain": made.domain }),
@@ -156,8 +157,13 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "get_customer"
     )]
-    async fn get(&self, context: Data<&Context>, _admin: Admin, id: Path<Uuid>) -> Answer<Json<CustomerDetails>> {
-        let customer = tenancy::get(&context.db, id.0).await?;
+    async fn get(
+        &self,
+        context: Data<&Context>,
+        steward: Steward<Tenants>,
+        id: Path<Uuid>,
+    ) -> Answer<Json<CustomerDetails>> {
+        let customer = steward.customer(&context, id.0).await?;
         let domains = tenancy::list_domains(&context.db, &customer).await?;
         Ok(Json(CustomerDetails {
             domains: domains.into_iter().map(Into::into).collect(),
@@ -180,17 +186,18 @@ impl Api {
     async fn change(
         &self,
         context: Data<&Context>,
-        admin: Admin,
+        steward: Steward<Tenants>,
         id: Path<Uuid>,
         body: Body<CustomerChange>,
     ) -> Answer<Json<Customer>> {
+        steward.customer(&context, id.0).await?;
         let settings = body.0.settings.map(Map::from_iter);
         if let Some(settings) = &settings {
             AssistantSettings::check(settings)?;
         }
         let settings = settings.map(Value::Object);
         let changed = tenancy::rename(&context.db, id.0, body.0.name.as_deref(), settings).await?;
-        note(&context, &admin, id.0, "customer.changed", json!({})).await?;
+        note(&context, steward.operator(), id.0, "customer.changed", json!({})).await?;
         Ok(Json(changed.into()))
     }
 
@@ -204,19 +211,25 @@ impl Api {
     async fn delete(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<Removed> {
         tenancy::delete(&context.db, id.0).await?;
         context.hosts.refresh().await;
-        note(&context, &admin, id.0, "customer.deleted", json!({})).await?;
+        note(&context, admin.operator(), id.0, "customer.deleted", json!({})).await?;
         Ok(Removed::Gone)
     }
 }
 
-async fn note(context: &Context, admin: &Admin, id: Uuid, action: &str, metadata: Value) -> domain::Result<()> {
+async fn note(
+    context: &Context,
+    by: Operator<'_>,
+    id: Uuid,
+    action: &str,
+    metadata: Value,
+) -> domain::Result<()> {
     let entry = audit::Entry {
         customer: Some(id),
-        actor: "admin",
+        actor: by.actor,
         action,
         resource: &id.to_string(),
         metadata,
-        ip: admin.ip.as_deref(),
+        ip: by.ip,
     };
     audit::note(&context.db, entry).await
 }

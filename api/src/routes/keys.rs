@@ -1,7 +1,7 @@
-//! API keys, for the operator.
+//! API keys, for the operator and for owners of customers.
 use domain::{
-    audit,
-    tenancy::{self, IssuedKey, KeyRecord, NewKey, Scope},
+    Error,
+    tenancy::{self, IssuedKey, KeyRecord, NewKey, OVERLAP, Scope},
 };
 use poem::web::Data;
 use poem_openapi::{
@@ -9,14 +9,15 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use serde_json::json;
+use secrecy::ExposeSecret;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Context,
     error::Answer,
-    extractors::{Admin, Body, List, Paging},
+    extractors::{ApiKeys, Body, List, Paging, Steward},
     openapi::Tag,
 };
 
@@ -27,9 +28,12 @@ struct KeyInput {
     customer_id: Uuid,
     #[oai(validator(min_length = 1, max_length = 100))]
     name: String,
-    /// `*`, `chat`, `search`, `jobs`, `domains`.
-    #[oai(validator(min_items = 1, max_items = 10))]
+    /// `*` for all, or named: `chat`, `search`, `jobs`, `domains`, `conversations`, `webhooks`, `settings`, …
+    #[oai(validator(min_items = 1, max_items = 20))]
     scopes: Vec<String>,
+    /// When it ends; within ten years. Without it, when it is revoked.
+    #[oai(nullable)]
+    expires_at: Option<OffsetDateTime>,
 }
 
 /// What is kept of a key.
@@ -60,6 +64,11 @@ struct NewlyMade {
     scopes: Vec<String>,
     /// The key itself.
     key: String,
+    #[oai(nullable)]
+    expires_at: Option<OffsetDateTime>,
+    /// When the key that it replaces ends.
+    #[oai(nullable)]
+    replaced_ends_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
 }
 
@@ -87,7 +96,9 @@ impl From<IssuedKey> for NewlyMade {
             name: issued.record.name,
             prefix: issued.record.prefix,
             scopes: issued.record.scopes,
-            key: issued.key,
+            key: issued.key.expose_secret().to_owned(),
+            expires_at: issued.record.expires_at,
+            replaced_ends_at: issued.replaced_ends_at,
             created_at: issued.record.created_at,
         }
     }
@@ -122,14 +133,21 @@ impl Api {
     async fn list(
         &self,
         context: Data<&Context>,
-        _admin: Admin,
+        steward: Steward<ApiKeys>,
         /// Only keys of this customer.
         customer_id: Query<Option<Uuid>>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<Key>>> {
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
-        let rows = tenancy::list_keys(&context.db, customer_id.0, paging.after, paging.rows()).await?;
+        let rows = tenancy::list_keys(
+            &context.db,
+            &steward.reach,
+            customer_id.0,
+            paging.after,
+            paging.rows(),
+        )
+        .await?;
         Ok(Json(paging.list(rows, |row| row.id)))
     }
 
@@ -140,7 +158,15 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "create_key"
     )]
-    async fn create(&self, context: Data<&Context>, admin: Admin, body: Body<KeyInput>) -> Answer<KeyMade> {
+    async fn create(
+        &self,
+        context: Data<&Context>,
+        steward: Steward<ApiKeys>,
+        body: Body<KeyInput>,
+    ) -> Answer<KeyMade> {
+        if !steward.reach.covers(body.0.customer_id) {
+            return Err(Error::not_found("customer").into());
+        }
         let scopes = body
             .0
             .scopes
@@ -151,9 +177,9 @@ impl Api {
             customer: body.0.customer_id,
             name: body.0.name,
             scopes,
+            expires_at: body.0.expires_at,
         };
-        let issued = tenancy::issue(&context.db, &new).await?;
-        note(&context, &admin, Some(new.customer), "key.created", issued.record.id).await?;
+        let issued = tenancy::issue(&context.db, &new, &context.clock, steward.operator()).await?;
         Ok(KeyMade::Created(Json(issued.into())))
     }
 
@@ -164,34 +190,33 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "revoke_key"
     )]
-    async fn revoke(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<Revoked> {
-        tenancy::revoke(&context.db, id.0).await?;
-        note(&context, &admin, None, "key.revoked", id.0).await?;
+    async fn revoke(&self, context: Data<&Context>, steward: Steward<ApiKeys>, id: Path<Uuid>) -> Answer<Revoked> {
+        tenancy::revoke(&context.db, id.0, &steward.reach, steward.operator()).await?;
         Ok(Revoked::Done)
     }
 
-    /// Replace a key; the old one works on for a day
+    /// Replace a key; the old one works on for a day, or as long as is said
+    ///
+    /// The successor has the same name, scopes and lifetime. 409 `key_rotated` where there is one already, `key_ended` for a key that no
+    /// longer works.
     #[oai(
         path = "/api/keys/:id/rotate",
         method = "post",
         tag = "Tag::Administration",
         operation_id = "rotate_key"
     )]
-    async fn rotate(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<KeyMade> {
-        let issued = tenancy::rotate(&context.db, id.0, &context.clock).await?;
-        note(&context, &admin, Some(issued.record.customer), "key.rotated", id.0).await?;
+    async fn rotate(
+        &self,
+        context: Data<&Context>,
+        steward: Steward<ApiKeys>,
+        id: Path<Uuid>,
+        /// Hours that the old key works on beside its successor; 0 ends it at once.
+        #[oai(validator(minimum(value = "0"), maximum(value = "168")))]
+        overlap_hours: Query<Option<u16>>,
+    ) -> Answer<KeyMade> {
+        let overlap = overlap_hours.0.map_or(OVERLAP, |hours| Duration::from_hours(hours.into()));
+        let by = steward.operator();
+        let issued = tenancy::rotate(&context.db, id.0, overlap, &steward.reach, &context.clock, by).await?;
         Ok(KeyMade::Created(Json(issued.into())))
     }
-}
-
-async fn note(context: &Context, admin: &Admin, customer: Option<Uuid>, action: &str, key: Uuid) -> domain::Result<()> {
-    let entry = audit::Entry {
-        customer,
-        actor: "admin",
-        action,
-        resource: &key.to_string(),
-        metadata: json!({}),
-        ip: admin.ip.as_deref(),
-    };
-    audit::note(&context.db, entry).await
 }

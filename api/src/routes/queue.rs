@@ -245,10 +245,7 @@ struct QueueLimits {
 
 /// Who the audit log names.
 pub fn operator(admin: &Admin) -> Operator<'_> {
-    Operator {
-        actor: "admin",
-        ip: admin.ip.as_deref(),
-    }
+    admin.operator()
 }
 
 /// The calls of this resource.

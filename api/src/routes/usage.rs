@@ -115,7 +115,7 @@ impl Api {
         set_budget(&context.db, customer.id, CustomerBudget { soft_usd, hard_usd }).await?;
         let entry = audit::Entry {
             customer: Some(customer.id),
-            actor: "admin",
+            actor: &admin.actor,
             action: "customer.budget_set",
             resource: &customer.id.to_string(),
             metadata: json!({ "soft_usd": soft_usd, "hard_usd": hard_usd }),

@@ -50,7 +50,7 @@ async fn nothing_in_an_answer_runs_loads_or_leads_astray() {
 async fn site() -> Site {
     let none: [(&str, Page); 0] = [];
     let site = Site::start(none).await;
-    let session = json!({ "token": "t", "session_id": "019aa000-0000-7000-8000-000000000009", "expires_at": "2099-01-01T00:00:00Z",
+    let session = json!({ "token": "t", "session_id": "019aa000-0000-7000-8000-000000000009", "expires_at": "2099-01-01T00:00:00Z", "expires_in": 3600,
         "greeting": "Hi <img src=x onerror=\"window.hacked = true\">", "theme": {}, "suggestions": [] });
     let page = format!("<script src=\"/embed.js\" data-domain=\"{}\"></script>", site.host());
     let text = HOSTILE

@@ -2,7 +2,7 @@
 use std::str::FromStr;
 use uuid::Uuid;
 
-use super::{Customer, VisitorSession};
+use super::{Customer, Need, Reach, SignedIn, VisitorSession};
 use crate::{Error, Result, error::Kind};
 
 /// What an API key may do.
@@ -24,10 +24,12 @@ pub enum Scope {
     Webhooks,
     /// Read and change the assistant's settings.
     Settings,
+    /// Hand out and erase what is held about a person.
+    Privacy,
 }
 
 impl Scope {
-    const EACH: [Self; 8] = [
+    const EACH: [Self; 9] = [
         Self::All,
         Self::Chat,
         Self::Search,
@@ -36,6 +38,7 @@ impl Scope {
         Self::Conversations,
         Self::Webhooks,
         Self::Settings,
+        Self::Privacy,
     ];
 
     /// The scope's word.
@@ -49,6 +52,7 @@ impl Scope {
             Self::Conversations => "conversations",
             Self::Webhooks => "webhooks",
             Self::Settings => "settings",
+            Self::Privacy => "privacy",
         }
     }
 }
@@ -70,6 +74,8 @@ impl FromStr for Scope {
 pub enum Principal {
     /// An operator with the admin token.
     Admin,
+    /// A person who has logged in.
+    User(Box<SignedIn>),
     /// An integrator with an API key.
     Key {
         /// The key.
@@ -84,10 +90,12 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// Refuses unless `scope` is granted. Administrators may do everything; visitors have no scopes.
-    pub fn require(&self, scope: Scope) -> Result<()> {
+    /// Refuses unless `scope` is granted; for people, unless their role may do what needs it. The operator may do everything; visitors have
+    /// no scopes.
+    pub fn require(&self, scope: Scope, writing: bool) -> Result<()> {
         let granted = match self {
             Self::Admin => true,
+            Self::User(who) => return who.require(Need::Scope(scope), writing),
             Self::Key { scopes, .. } => scopes.contains(&scope) || scopes.contains(&Scope::All),
             Self::Visitor(_) => false,
         };
@@ -101,10 +109,29 @@ impl Principal {
         if granted { Ok(()) } else { Err(refused()) }
     }
 
+    /// For whom an administrator may act: everybody for the operator; nothing for keys and visitors, who are no administrators.
+    pub fn reach(&self) -> Option<&Reach> {
+        match self {
+            Self::Admin => Some(&Reach::Everywhere),
+            Self::User(who) => Some(&who.reach),
+            Self::Key { .. } | Self::Visitor(_) => None,
+        }
+    }
+
+    /// Whether it is the operator, or a person who owns the installation.
+    pub fn rules_installation(&self) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::User(who) => who.rules_installation(),
+            Self::Key { .. } | Self::Visitor(_) => false,
+        }
+    }
+
     /// A short name for the audit log.
     pub fn actor(&self) -> String {
         match self {
             Self::Admin => "admin".into(),
+            Self::User(who) => format!("user:{}", who.user),
             Self::Key { id, .. } => format!("key:{id}"),
             Self::Visitor(_) => "visitor".into(),
         }

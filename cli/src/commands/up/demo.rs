@@ -3,9 +3,11 @@ use anyhow::{Context as _, Result};
 use domain::{
     clock::Clock,
     config::Config,
+    jobs::Operator,
     pages::request::{self, ScrapeRequest},
     tenancy::{self, Customer, Db, HostName, NewCustomer, NewKey, Scope},
 };
+use secrecy::ExposeSecret;
 use serde_json::json;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 use url::Url;
@@ -58,8 +60,11 @@ pub async fn prepare(
             customer: customer.id,
             name: "omniops up".into(),
             scopes: vec![Scope::All],
+            expires_at: None,
         };
-        kept.api_key = Some((customer.id, tenancy::issue(db, &new).await?.key));
+        let by = Operator { actor: "cli", ip: None };
+        let issued = tenancy::issue(db, &new, &Clock::system(), by).await?;
+        kept.api_key = Some((customer.id, issued.key.expose_secret().to_owned()));
     }
     Ok(customer)
 }
@@ -96,11 +101,13 @@ pub fn write_dev_json(
     customer: &Customer,
     bound: SocketAddr,
 ) -> Result<()> {
-    const SHARED: [&str; 14] = [
+    const SHARED: [&str; 16] = [
         "DATABASE_URL",
         "DATABASE_OWNER_URL",
         "REDIS_URL",
         "ENCRYPTION_KEY",
+        "ENCRYPTION_KEY_FILE",
+        "ENCRYPTION_KEYS_OLD",
         "OMNIOPS_ADMIN_TOKEN",
         "CRON_SECRET",
         "PUBLIC_URL",

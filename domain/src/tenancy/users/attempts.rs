@@ -1,0 +1,149 @@
+//! Failed logins, counted for the account and for the address that they come from. After some free ones each failure costs a wait
+//! that doubles. The counters stand in Postgres, so that all replicas count together and a restart forgets nothing.
+//!
+//! An attempt is counted before its password is looked at and taken back when it succeeds: a thousand guesses at once are a thousand
+//! failures, not one. While a wait lasts nothing is counted, so that whoever keeps somebody else out has to keep at it, and never for longer than
+//! the longest wait. Accounts that do not exist are counted like others.
+use sea_orm::{ConnectionTrait, QueryResult};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+use crate::{
+    Error, Result,
+    config::AccountsConfig,
+    error::Kind,
+    secrets::{self, MasterKeys, Secret},
+    tenancy::{Db, sql},
+};
+
+/// An address may fail so many times as often as an account: a whole office stands behind one.
+const ADDRESS: i32 = 4;
+/// Failures older than this no longer count.
+const MEMORY: time::Duration = time::Duration::DAY;
+/// Forgotten counters that are removed with one attempt.
+const SWEPT: i64 = 20;
+
+/// One statement counts, unless the wait is not over: then it changes nothing.
+const COUNT: &str = "
+INSERT INTO login_attempts AS a (key, failures, last_at, blocked_until)
+VALUES ($1, 1, $2, $2)
+ON CONFLICT (key) DO UPDATE SET
+  failures = CASE WHEN a.last_at < $3 THEN 1 ELSE a.failures + 1 END,
+  last_at = $2,
+  blocked_until = CASE WHEN a.last_at < $3 OR a.failures + 1 < $4 THEN $2
+    ELSE $2 + make_interval(secs => least($6::float8, $5::float8 * 2 ^ least(a.failures + 1 - $4, 30))) END
+WHERE a.blocked_until <= $2
+RETURNING failures, blocked_until > $2 AS blocks";
+
+/// Counts attempts.
+#[derive(Clone)]
+pub struct Attempts {
+    db: Db,
+    key: Secret,
+    config: AccountsConfig,
+}
+
+/// An attempt that was counted.
+pub struct Attempt {
+    account: Vec<u8>,
+    address: Option<Vec<u8>>,
+    /// The next ones have to wait.
+    pub blocks: bool,
+}
+
+impl Attempts {
+    /// Keys of counters are hashed under the installation's master key: the table tells no addresses.
+    pub fn new(db: Db, keys: &MasterKeys, config: AccountsConfig) -> Self {
+        let key = keys.present().derive("login attempts");
+        Self { db, key, config }
+    }
+
+    /// Counts an attempt on an account from an address, or refuses it while a wait lasts.
+    pub async fn begin(&self, account: &str, ip: Option<&str>, now: OffsetDateTime) -> Result<Attempt> {
+        let free = self.config.free_failures as i32;
+        let account = self.counter("account", account);
+        let address = ip.map(|ip| self.counter("address", &network(ip)));
+        let tx = self.db.system().await?;
+        let mut blocks = false;
+        let counters = [(Some(&account), free), (address.as_ref(), free * ADDRESS)];
+        for (key, free) in counters.into_iter().filter_map(|(key, free)| Some((key?, free))) {
+            let values = [
+                key.clone().into(),
+                now.into(),
+                (now - MEMORY).into(),
+                free.into(),
+                self.config.block.as_secs_f64().into(),
+                self.config.block_most.as_secs_f64().into(),
+            ];
+            match tx.query_one_raw(sql(COUNT, values)).await? {
+                Some(row) => blocks |= row.try_get::<bool>("", "blocks")?,
+                None => return Err(self.refusal(&*tx, key, now).await?),
+            }
+        }
+        let sweep = "DELETE FROM login_attempts WHERE key IN (SELECT key FROM login_attempts WHERE last_at < $1 AND blocked_until < $1
+                     LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        tx.execute_raw(sql(sweep, [(now - MEMORY).into(), SWEPT.into()])).await?;
+        tx.commit().await?;
+        Ok(Attempt { account, address, blocks })
+    }
+
+    /// The account's failures are forgotten; the address keeps those of its others, so that a thief with one good account can't go
+    /// on guessing at the rest.
+    pub async fn succeed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
+        tx.execute_raw(sql(
+            "DELETE FROM login_attempts WHERE key = $1",
+            [attempt.account.clone().into()],
+        ))
+        .await?;
+        let back = "UPDATE login_attempts SET failures = greatest(failures - 1, 0), blocked_until = least(blocked_until, last_at) WHERE key = $1";
+        tx.execute_raw(sql(back, [attempt.address.clone().into()])).await?;
+        Ok(())
+    }
+
+    /// An operator's way out for an account that others keep locked.
+    pub async fn forget(&self, tx: &impl ConnectionTrait, account: &str) -> Result<()> {
+        let key = self.counter("account", account);
+        tx.execute_raw(sql("DELETE FROM login_attempts WHERE key = $1", [key.into()])).await?;
+        Ok(())
+    }
+
+    async fn refusal(&self, tx: &impl ConnectionTrait, key: &[u8], now: OffsetDateTime) -> Result<Error> {
+        let query = "SELECT blocked_until FROM login_attempts WHERE key = $1";
+        let row: Option<QueryResult> = tx.query_one_raw(sql(query, [key.to_vec().into()])).await?;
+        let until = row.map(|row| row.try_get::<OffsetDateTime>("", "blocked_until")).transpose()?;
+        let left = until.map_or(time::Duration::ZERO, |until| until - now);
+        let retry_after = Duration::try_from(left).unwrap_or_default().max(Duration::from_secs(1));
+        Ok(Error::new(
+            Kind::TooMany { retry_after },
+            "login_blocked",
+            "too many logins have failed; wait before the next one",
+        ))
+    }
+
+    fn counter(&self, kind: &str, of: &str) -> Vec<u8> {
+        secrets::hmac_sha256(&self.key, format!("{kind}:{of}").as_bytes())
+    }
+}
+
+/// What one customer of a provider has: an IPv4 address, or an IPv6 network of 64 bits.
+fn network(ip: &str) -> String {
+    match ip.parse() {
+        Ok(std::net::IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => format!("{:x?}", &address.segments()[..4]),
+        },
+        _ => ip.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn an_ipv6_network_is_one_and_a_mapped_address_is_the_address() {
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    }
+}

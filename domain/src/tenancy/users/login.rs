@@ -1,0 +1,260 @@
+//! Logging in: the password, the second factor where there is one, and a session. Also the change of the own password, which is a
+//! login in all but name.
+use sea_orm::ConnectionTrait;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Accounts, NewSession, SignedIn,
+    attempts::{Attempt, Attempts},
+    email, password, refused,
+    session::own_deed,
+};
+use crate::{
+    Error, Result, audit,
+    error::Kind,
+    secrets,
+    tenancy::{SystemTx, sql},
+};
+
+/// Whoever knows the password has so long to type the code.
+const CHALLENGE: time::Duration = time::Duration::minutes(5);
+
+/// What somebody logs in with.
+pub struct Credentials {
+    /// The e-mail address of the account.
+    pub email: String,
+    /// Its password.
+    pub password: SecretString,
+    /// The code of the second factor, if it is at hand.
+    pub code: Option<SecretString>,
+}
+
+/// What comes of a right password.
+pub enum Login {
+    /// A session.
+    In(Box<NewSession>),
+    /// The code is still wanted, together with this text.
+    SecondFactor {
+        /// Says that the password was right; good for five minutes.
+        challenge: String,
+    },
+}
+
+/// What of an account a login is about.
+#[derive(Clone)]
+struct Account {
+    id: Uuid,
+    email: String,
+    password_hash: String,
+    second_factor: bool,
+    open: bool,
+}
+
+/// What a challenge says.
+#[derive(Serialize, Deserialize)]
+struct Challenge {
+    user: Uuid,
+    /// The password that was right: another one ends the challenge.
+    password: String,
+    until: i64,
+}
+
+impl Accounts {
+    /// Logs in with a password, and with a code where one is given and wanted.
+    pub async fn log_in(&self, given: Credentials, ip: Option<&str>) -> Result<Login> {
+        // What is no address is nobody's account, and counted and answered like one.
+        let address = email(&given.email).unwrap_or_else(|_| given.email.clone());
+        let attempt = self.attempts.begin(&address, ip, self.clock.now()).await?;
+        let account = self.account(&address).await?;
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let known = account.as_ref().map(|account| account.id);
+        let right = self.passwords.verify(given.password, hash).await?;
+        let account = account.filter(|account| right && account.open);
+        let Some(account) = account else {
+            self.note_failure(&address, known, &attempt, "password", ip).await?;
+            return Err(refused());
+        };
+        if account.second_factor && given.code.is_none() {
+            return Ok(Login::SecondFactor {
+                challenge: self.challenge(&account)?,
+            });
+        }
+        self.enter(&account, given.code, &attempt, ip).await
+    }
+
+    /// The second of two steps: the code for a challenge.
+    pub async fn log_in_with_code(&self, challenge: &str, code: SecretString, ip: Option<&str>) -> Result<Login> {
+        let opened = self.challenges.open(challenge).ok_or_else(refused)?;
+        let said: Challenge = serde_json::from_slice(&opened)?;
+        if said.until <= self.clock.now().unix_timestamp() {
+            return Err(refused());
+        }
+        let Some(account) = self.account_of(said.user).await? else {
+            return Err(refused());
+        };
+        let attempt = self.attempts.begin(&account.email, ip, self.clock.now()).await?;
+        if !account.open || fingerprint(&account.password_hash) != said.password {
+            self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip).await?;
+            return Err(refused());
+        }
+        self.enter(&account, Some(code), &attempt, ip).await
+    }
+
+    /// Gives the account another password. All of its sessions end, and the caller's begins anew.
+    pub async fn change_password(
+        &self,
+        who: &SignedIn,
+        old: SecretString,
+        new: &SecretString,
+        ip: Option<&str>,
+    ) -> Result<NewSession> {
+        let new = password::check_new(new, &who.email, "new_password")?;
+        let (account, attempt) = self.confirm(who, old, ip).await?;
+        let hash = self.passwords.hash(new).await?;
+        let tx = self.db.system().await?;
+        self.still(&tx, &account).await?;
+        Attempts::succeed(&*tx, &attempt).await?;
+        let update = "UPDATE admin_users SET password_hash = $2 WHERE id = $1";
+        tx.execute_raw(sql(update, [account.id.into(), hash.into()])).await?;
+        Self::end_sessions(&tx, account.id).await?;
+        let session = self.begin_session(&tx, account.id, ip).await?;
+        own_deed(&tx, account.id, "admin.password_changed", json!({}), ip).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Makes sure that it is still the person who logged in: by the password, guesses of which are counted like logins.
+    async fn confirm(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<(Account, Attempt)> {
+        let attempt = self.attempts.begin(&who.email, ip, self.clock.now()).await?;
+        let account = self.account_of(who.user).await?.ok_or_else(refused)?;
+        if self.passwords.verify(password, Some(account.password_hash.clone())).await? {
+            return Ok((account, attempt));
+        }
+        self.note_failure(&who.email, Some(who.user), &attempt, "confirmation", ip).await?;
+        let message = "the password is wrong";
+        Err(Error::new(Kind::Forbidden, "wrong_password", message))
+    }
+
+    /// [`Accounts::confirm`] for what needs no more than that: the attempt is settled.
+    pub(super) async fn confirm_password(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<()> {
+        let (_, attempt) = self.confirm(who, password, ip).await?;
+        let tx = self.db.system().await?;
+        Attempts::succeed(&*tx, &attempt).await?;
+        tx.commit().await
+    }
+
+    /// The session, if the code is right or none is wanted, and the account is still what was looked at.
+    async fn enter(
+        &self,
+        account: &Account,
+        code: Option<SecretString>,
+        attempt: &Attempt,
+        ip: Option<&str>,
+    ) -> Result<Login> {
+        let tx = self.db.system().await?;
+        self.still(&tx, account).await?;
+        let factor = match (account.second_factor, code) {
+            (false, _) => "password",
+            (true, Some(code)) => match self.use_code(&tx, account.id, &code).await? {
+                Some(factor) => factor,
+                None => {
+                    drop(tx);
+                    self.note_failure(&account.email, Some(account.id), attempt, "code", ip).await?;
+                    return Err(refused());
+                }
+            },
+            (true, None) => return Err(refused()),
+        };
+        Attempts::succeed(&*tx, attempt).await?;
+        let update = "UPDATE admin_users SET last_login_at = $2 WHERE id = $1";
+        tx.execute_raw(sql(update, [account.id.into(), self.clock.now().into()])).await?;
+        let session = self.begin_session(&tx, account.id, ip).await?;
+        own_deed(&tx, account.id, "admin.login", json!({ "factor": factor }), ip).await?;
+        tx.commit().await?;
+        Ok(Login::In(Box::new(session)))
+    }
+
+    /// Locks the account's row and refuses unless it is as it was: a password that was changed, or an account that was closed, while
+    /// the old one was checked opens nothing.
+    async fn still(&self, tx: &SystemTx, account: &Account) -> Result<()> {
+        let query = "SELECT id FROM admin_users WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL
+                     AND (totp_confirmed_at IS NOT NULL) = $3 FOR UPDATE";
+        let values = [
+            account.id.into(),
+            account.password_hash.as_str().into(),
+            account.second_factor.into(),
+        ];
+        let same = tx.query_one_raw(sql(query, values)).await?;
+        same.map(drop).ok_or_else(refused)
+    }
+
+    /// The audit lines of a failure. An address that is nobody's is told by its hash: people mistype others' addresses.
+    async fn note_failure(
+        &self,
+        address: &str,
+        user: Option<Uuid>,
+        attempt: &Attempt,
+        what: &str,
+        ip: Option<&str>,
+    ) -> Result<()> {
+        let tx = self.db.system().await?;
+        let unknown = || format!("unknown:{}", &fingerprint(address)[..16]);
+        let resource = user.map_or_else(unknown, |user| user.to_string());
+        let line = |action, metadata: Value| audit::Entry {
+            customer: None,
+            actor: "anonymous",
+            action,
+            resource: &resource,
+            metadata,
+            ip,
+        };
+        audit::record(&*tx, line("admin.login_failed", json!({ "wrong": what }))).await?;
+        if attempt.blocks {
+            audit::record(&*tx, line("admin.login_blocked", json!({}))).await?;
+        }
+        tx.commit().await
+    }
+
+    fn challenge(&self, account: &Account) -> Result<String> {
+        let said = Challenge {
+            user: account.id,
+            password: fingerprint(&account.password_hash),
+            until: (self.clock.now() + CHALLENGE).unix_timestamp(),
+        };
+        Ok(self.challenges.seal(&serde_json::to_vec(&said)?))
+    }
+
+    async fn account(&self, address: &str) -> Result<Option<Account>> {
+        self.find("u.email = $1", address.into()).await
+    }
+
+    async fn account_of(&self, user: Uuid) -> Result<Option<Account>> {
+        self.find("u.id = $1", user.into()).await
+    }
+
+    async fn find(&self, which: &str, value: sea_orm::Value) -> Result<Option<Account>> {
+        let query = format!(
+            "SELECT u.id, u.email, u.password_hash, u.totp_confirmed_at IS NOT NULL AS second_factor, u.disabled_at IS NULL AS open
+             FROM admin_users u WHERE {which}"
+        );
+        let tx = self.db.system().await?;
+        let row = tx.query_one_raw(sql(&query, [value])).await?;
+        let account = row.map(|row| -> Result<Account> {
+            Ok(Account {
+                id: row.try_get("", "id")?,
+                email: row.try_get("", "email")?,
+                password_hash: row.try_get("", "password_hash")?,
+                second_factor: row.try_get("", "second_factor")?,
+                open: row.try_get("", "open")?,
+            })
+        });
+        account.transpose()
+    }
+}
+
+fn fingerprint(text: &str) -> String {
+    hex::encode(secrets::sha256(text.as_bytes()))
+}
