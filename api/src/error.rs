@@ -64,6 +64,11 @@ impl Failure {
         }
     }
 
+    /// What failed, without a status of its own.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status

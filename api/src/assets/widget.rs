@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::LazyLock};
 
 /// The parts in the order in which they run.
 const PARTS: &[(&str, &str)] = embed!("widget":
-    "start.js", "texts.js", "look.js", "dom.js", "frame.js", "format.js", "server.js", "turns.js", "people.js",
+    "start.js", "texts.js", "look.js", "dom.js", "frame.js", "format.js", "proof.js", "server.js", "turns.js", "people.js",
     "feedback.js", "suggestions.js", "answer.js", "open.js");
 
 /// The texts of each locale. Every locale has every text.

@@ -1,0 +1,213 @@
+//! Who may go on: operators' blocks, limits, and the number of connections, with the headers that tell callers where they stand.
+//!
+//! Stands inside of CORS, so that a widget can read a refusal, and outside of the problems, so that every answer of a call has the
+//! headers. Whoever asks is found out here, once; the handler's extractors take the same answer.
+use domain::{
+    Error,
+    error::Kind,
+    limits::{Class, Gate, Line, Passage, Refusal, Request as Asked, Who},
+    secrets,
+    tenancy::Principal,
+};
+use futures::StreamExt;
+use poem::{
+    Body, Endpoint, Request, Response, Result,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
+use secrecy::ExposeSecret;
+use std::{fmt::Write as _, sync::Arc};
+use uuid::Uuid;
+
+use super::{
+    ClientAddress, RequestId, context,
+    operations::{self, Operation},
+};
+use crate::{
+    Context,
+    connections::Connection,
+    error::Failure,
+    extractors::{Identity, bearer},
+};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+/// The number of zero bits, a space, and the challenge.
+const CHALLENGE: HeaderName = HeaderName::from_static("omniops-challenge");
+/// The challenge, a colon, and the number that solves it.
+const PROOF: HeaderName = HeaderName::from_static("omniops-proof");
+
+/// Holds a request against what its caller may ask for.
+pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
+    let context = context(&req)?;
+    let address = ClientAddress::of(&req).map(ClientAddress::ip);
+    if address.is_some_and(|address| context.blocks.blocks(address).is_some()) && !is_operator(&req, &context) {
+        let error = Error::new(Kind::Forbidden, "address_blocked", "the operator has blocked this address");
+        return Ok(refused(&req, None, Refusal { error, challenge: None }, &[]));
+    }
+    let found = operations::find(req.method(), req.uri().path());
+    let (Some(gate), Some(operation)) = (&context.gate, found) else {
+        return next.call(req).await;
+    };
+    let group = address.and_then(|address| gate.group(address));
+    let who = match who(&mut req, &context, gate, operation, group.as_deref()).await {
+        Ok(Some(who)) => who,
+        // Nobody knows, for want of the database: the handler says so.
+        Ok(None) => return next.call(req).await,
+        Err(refusal) => return Ok(refused(&req, Some(operation), refusal, &[])),
+    };
+    let present = match attend(&req, &context, &who, group.as_ref(), operation.class) {
+        Ok(present) => present,
+        Err(refusal) => {
+            let mut response = refused(&req, Some(operation), refusal, &[]);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Ok(response);
+        }
+    };
+    let asked = Asked {
+        class: operation.class,
+        who: &who,
+        group: group.as_deref(),
+        proof: req.headers().get(PROOF).and_then(|value| value.to_str().ok()),
+    };
+    let Passage { lines, refusal } = gate.check(&asked).await;
+    if let Some(refusal) = refusal {
+        return Ok(refused(&req, Some(operation), refusal, &lines));
+    }
+    let mut response = next.call(req).await?;
+    tell(response.headers_mut(), &lines);
+    Ok(match present {
+        Some(present) => stays(response, present),
+        None => response,
+    })
+}
+
+fn is_operator(req: &Request, context: &Context) -> bool {
+    bearer(req).is_some_and(|token| secrets::equal(token, context.admin_token.expose_secret()))
+}
+
+/// Who asks, which is noted for the extractors; none while the database is away.
+async fn who(
+    req: &mut Request,
+    context: &Context,
+    gate: &Gate,
+    operation: &Operation,
+    group: Option<&str>,
+) -> std::result::Result<Option<Who>, Refusal> {
+    let shows = [header::AUTHORIZATION, header::COOKIE].iter().any(|name| req.headers().contains_key(name));
+    if !operation.has_credential || !shows {
+        return Ok(Some(Who::Stranger));
+    }
+    if bearer(req).is_some_and(|token| secrets::equal(token, context.cron_secret.expose_secret())) {
+        let actor = "cron".to_owned();
+        return Ok(Some(Who::User { actor, customer: None }));
+    }
+    if let Some(group) = group
+        && !is_operator(req, context)
+    {
+        gate.before_lookup(operation.class, group)?;
+    }
+    let identity = Identity::find(req).await;
+    let who = match identity.principal() {
+        Ok(Principal::Visitor(session)) => Some(Who::Visitor {
+            customer: session.customer,
+            session: session.session,
+        }),
+        Ok(principal @ Principal::Key { customer, .. }) => Some(Who::Key {
+            actor: principal.actor(),
+            customer: customer.id,
+        }),
+        Ok(principal) => Some(Who::User {
+            actor: principal.actor(),
+            customer: named_customer(req),
+        }),
+        Err(error) if *error.kind() == Kind::Unauthorized => {
+            if let Some(group) = group {
+                gate.failed_lookup(group);
+            }
+            Some(Who::Stranger)
+        }
+        Err(error) if *error.kind() == Kind::Forbidden => Some(Who::Stranger),
+        Err(_) => None,
+    };
+    req.set_data(identity);
+    Ok(who)
+}
+
+/// The customer that an administrator acts for.
+fn named_customer(req: &Request) -> Option<Uuid> {
+    let query = req.uri().query()?;
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let (_, id) = pairs.find(|(name, _)| name == "customer_id")?;
+    id.parse().ok()
+}
+
+/// Counts a stranger's connection, or behind a proxy the request as one; what is returned is held until the answer has ended.
+fn attend(
+    req: &Request,
+    context: &Context,
+    who: &Who,
+    group: Option<&String>,
+    class: Class,
+) -> std::result::Result<Option<Arc<Connection>>, Refusal> {
+    let own = req.data::<Arc<Connection>>().cloned();
+    if !who.is_anonymous() {
+        if let Some(own) = own {
+            own.vouched();
+        }
+        return Ok(None);
+    }
+    let (Some(gate), Some(group)) = (&context.gate, group) else { return Ok(None) };
+    if class == Class::Probe {
+        return Ok(None);
+    }
+    let proxied = own.is_none();
+    match own.or_else(|| context.connections.enter(group.clone())) {
+        Some(connection) if !connection.is_surplus() => Ok(proxied.then_some(connection)),
+        _ => Err(gate.too_many_connections(class)),
+    }
+}
+
+/// An answer that is a stream of events is there until it ends.
+fn stays(mut response: Response, present: Arc<Connection>) -> Response {
+    if !response.content_type().is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        return response;
+    }
+    let stream = response.take_body().into_bytes_stream();
+    response.set_body(Body::from_bytes_stream(stream.map(move |piece| {
+        let _present = &present;
+        piece
+    })));
+    response
+}
+
+fn refused(req: &Request, operation: Option<&Operation>, refusal: Refusal, lines: &[Line]) -> Response {
+    let id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let mut response = Failure::from(refusal.error).response(&id);
+    if let Some(operation) = operation {
+        response.set_data(operation.pattern.clone());
+    }
+    tell(response.headers_mut(), lines);
+    let challenge = refusal.challenge.map(|challenge| format!("{} {}", challenge.bits, challenge.text));
+    if let Some(value) = challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(CHALLENGE, value);
+    }
+    response
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): what each limit gives, what is left of it, and in how many
+/// seconds all of it is there again.
+fn tell(headers: &mut HeaderMap, lines: &[Line]) {
+    let (mut policy, mut state) = (String::new(), String::new());
+    for Line { name, rate, left } in lines {
+        let separator = if policy.is_empty() { "" } else { ", " };
+        let full_in = left.full_in.as_micros().div_ceil(1_000_000);
+        // A String takes everything that is written to it.
+        let _ = write!(policy, "{separator}\"{name}\";q={};w={}", rate.quota(), rate.period().as_secs());
+        let _ = write!(state, "{separator}\"{name}\";r={};t={full_in}", left.remaining);
+    }
+    for (name, text) in [(POLICY, policy), (STATE, state)] {
+        if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_str(&text)) {
+            headers.insert(name, value);
+        }
+    }
+}

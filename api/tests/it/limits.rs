@@ -1,0 +1,383 @@
+//! Limits as callers meet them: who is held against what, what refusals say, and what becomes of floods.
+use api::Context;
+use domain::{config::Config, limits::solve, retrieval::Searcher, tenancy::Scope};
+use futures::{StreamExt, stream};
+use poem::{
+    Addr, Body, Endpoint, EndpointExt, Request, RequestParts, Response,
+    endpoint::BoxEndpoint,
+    http::{self, uri::Scheme},
+    web::{LocalAddr, RemoteAddr},
+};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use testkit::{ADMIN_TOKEN, Server, eventually};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::app::{App, Got};
+
+/// Patient with Redis, so that a busy machine is not taken for one without it.
+const PATIENT: (&str, &str) = ("LIMITS_REDIS_MS", "10000");
+const ORIGIN: (&str, &str) = ("origin", "https://shop.example");
+const HERE: &str = "198.51.100.7";
+const THERE: &str = "203.0.113.9";
+
+/// An installation with these limits.
+async fn app(variables: &[(&str, &str)]) -> App {
+    let mut all = vec![PATIENT];
+    all.extend(variables);
+    App::with(&all).await
+}
+
+/// One process of the API, asked from addresses of the test's choice.
+struct Replica(BoxEndpoint<'static, Response>);
+
+impl Replica {
+    fn of(app: &App) -> Self {
+        Self(api::endpoint(app.context.clone()).boxed())
+    }
+
+    /// A further process of the same installation.
+    async fn another(app: &App, config: &Config) -> Self {
+        let searcher = Searcher::new(app.kit.db.clone(), None).await.unwrap();
+        let (db, dispatcher) = (app.kit.db.clone(), app.kit.dispatcher.clone());
+        let context = Context::new(config, db, dispatcher, searcher, app.life.clone());
+        Self(api::endpoint(context.await.unwrap()).boxed())
+    }
+
+    async fn open(&self, from: &str, what: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        let (method, path) = what.split_once(' ').unwrap();
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers.iter().chain(&[("content-type", "application/json")]) {
+            request = request.header(*name, *value);
+        }
+        let peer = || Addr::from(SocketAddr::new(from.parse().unwrap(), 4711));
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let parts = RequestParts::from((head, LocalAddr(peer()), RemoteAddr(peer()), Scheme::HTTP));
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.0.get_response(Request::from_parts(parts, body)).await
+    }
+
+    async fn call(&self, from: &str, what: &str, headers: &[(&str, &str)], body: &Value) -> Got {
+        let response = self.open(from, what, headers, body).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.into_body().into_string().await.unwrap();
+        Got { status, headers, text }
+    }
+
+    async fn get(&self, from: &str, path: &str, token: &str) -> Got {
+        let bearer = format!("Bearer {token}");
+        self.call(from, &format!("GET {path}"), &[("authorization", &bearer)], &Value::Null).await
+    }
+
+    /// A visitor's session of `domain`.
+    async fn session(&self, from: &str, domain: &str) -> Got {
+        let origin = format!("https://{domain}");
+        self.call(from, "POST /api/widget/session", &[("origin", &origin)], &json!({ "domain": domain })).await
+    }
+
+    async fn chat(&self, from: &str, domain: &str, token: &str) -> Got {
+        let (origin, bearer) = (format!("https://{domain}"), format!("Bearer {token}"));
+        let headers = [("origin", origin.as_str()), ("authorization", &bearer)];
+        self.call(from, "POST /api/chat", &headers, &json!({ "message": "How much is shipping?" })).await
+    }
+}
+
+fn token(session: &Got) -> String {
+    session.expect(200)["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_thousand_at_once_over_two_replicas_let_exactly_a_hundred_through() {
+    let app = app(&[("LIMIT_READ", "100/1d")]).await;
+    let replicas = [Replica::of(&app), Replica::another(&app, &app.kit.config).await];
+    let calls = stream::iter(0..1000).map(|at| replicas[at % 2].get(HERE, "/api/settings", &app.key));
+    let all: Vec<Got> = calls.buffer_unordered(200).collect().await;
+    let of = |status: u16| all.iter().filter(|got| got.status == status).count();
+    assert_eq!((of(200), of(429)), (100, 900));
+    // Another key, of the same customer too, has its own.
+    let second = app.kit.key(&app.shop, &[Scope::All]).await;
+    for key in [&second, &app.other_key] {
+        replicas[0].get(HERE, "/api/settings", key).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn answers_tell_where_their_caller_stands_and_refusals_in_words() {
+    let app = app(&[("LIMIT_READ", "3/1d")]).await;
+    let replica = Replica::of(&app);
+    for left in [2, 1, 0] {
+        let got = replica.get(HERE, "/api/settings", &app.key).await;
+        assert_eq!(got.status, 200);
+        assert_eq!(got.header("ratelimit-policy"), "\"read\";q=3;w=86400");
+        let state = got.header("ratelimit");
+        let (before, full_in) = state.rsplit_once(";t=").unwrap();
+        assert_eq!(before, format!("\"read\";r={left}"));
+        // A third of a day for each that was used; the clock goes on while the test runs.
+        let used = (3 - left) * 28_800;
+        let full_in: i64 = full_in.parse().unwrap();
+        assert!((used - 600..=used).contains(&full_in), "{state}");
+    }
+    let got = replica.get(HERE, "/api/settings", &app.key).await;
+    assert_eq!(got.problem(429), "rate_limited");
+    let wait: i64 = got.header("retry-after").parse().unwrap();
+    assert!((28_200..=28_800).contains(&wait), "{wait}");
+    let detail = got.expect(429)["detail"].as_str().unwrap().to_owned();
+    assert_eq!(detail, format!("more than 3 requests in 86400 s for this credential; try again in {wait} s"));
+    assert!(got.header("ratelimit").starts_with("\"read\";r=0;t="));
+    // A call that fails tells it as well: what is wrong with it does not make it free.
+    let second = app.kit.key(&app.shop, &[Scope::Chat]).await;
+    let got = replica.get(HERE, "/api/settings", &second).await;
+    assert_eq!((got.problem(403).as_str(), got.header("ratelimit").starts_with("\"read\";r=2;")), ("missing_scope", true));
+}
+
+#[tokio::test]
+async fn a_visitor_reads_its_own_limits_and_not_how_busy_the_site_is() {
+    let app = app(&[("LIMIT_CHAT_DOMAIN", "2/1d"), ("LIMIT_CHAT_SESSION", "5/1d"), ("LIMIT_CHAT_IP", "9/1d"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    let session = replica.session(HERE, "shop.example").await;
+    assert_eq!(session.header("ratelimit-policy"), "\"session-ip\";q=30;w=60");
+    let token = token(&session);
+    let got = replica.chat(HERE, "shop.example", &token).await;
+    assert_eq!(got.header("ratelimit-policy"), "\"chat-session\";q=5;w=86400, \"chat-ip\";q=9;w=86400");
+    assert!(got.header("ratelimit").starts_with("\"chat-session\";r=4;t="));
+    assert!(got.header("access-control-expose-headers").contains("ratelimit, ratelimit-policy, omniops-challenge"));
+    replica.chat(HERE, "shop.example", &token).await.expect(200);
+    let got = replica.chat(HERE, "shop.example", &token).await;
+    assert_eq!(got.problem(429), "rate_limited");
+    assert!(got.text.contains("for this site's chat") && !got.header("ratelimit").contains("domain"));
+    // What the site refused was counted for nobody.
+    assert!(got.header("ratelimit").starts_with("\"chat-session\";r=3;"), "{}", got.header("ratelimit"));
+}
+
+#[tokio::test]
+async fn one_visitors_flood_is_nobody_elses() {
+    let app = app(&[("LIMIT_CHAT_IP", "2/1d"), ("LIMIT_CHAT_DOMAIN", "4/1d"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    let flood = token(&replica.session(HERE, "shop.example").await);
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        statuses.push(replica.chat(HERE, "shop.example", &flood).await.status.as_u16());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 2);
+    // The same site from elsewhere has what the flood was not let to use; another site is as it was.
+    let visitor = token(&replica.session(THERE, "shop.example").await);
+    let elsewhere = token(&replica.session(THERE, "other.example").await);
+    replica.chat(THERE, "shop.example", &visitor).await.expect(200);
+    replica.chat(THERE, "other.example", &elsewhere).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_ipv6_network_counts_as_one_address() {
+    let app = app(&[("LIMIT_SESSION_IP", "2/1d"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    for from in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::2"] {
+        replica.session(from, "shop.example").await.expect(200);
+    }
+    assert_eq!(replica.session("2001:db8:1:2:3:4:5:6", "shop.example").await.problem(429), "rate_limited");
+    replica.session("2001:db8:1:3::1", "shop.example").await.expect(200);
+}
+
+#[tokio::test]
+async fn without_redis_each_process_keeps_the_limits_and_nothing_breaks() {
+    let app = App::with(&[("LIMIT_READ", "20/1d"), ("LIMITS_REDIS_MS", "200")]).await;
+    let replica = Replica::of(&app);
+    replica.get(HERE, "/api/settings", &app.key).await.expect(200);
+    app.kit.stop(Server::Valkey).await;
+    let mut answers = Vec::new();
+    for _ in 0..60 {
+        answers.push(replica.get(HERE, "/api/settings", &app.key).await.status.as_u16());
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 20, "{answers:?}");
+    assert!(answers.iter().all(|status| [200, 429].contains(status)), "{answers:?}");
+    // Blocks of addresses can't all be seen, which the list says.
+    let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
+    assert_eq!(blocks, json!({ "items": [], "incomplete": true }));
+}
+
+#[tokio::test]
+async fn an_address_that_goes_on_is_blocked_listed_and_unblocked() {
+    let app = app(&[("LIMIT_ADDRESS", "8/1h"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    for _ in 0..8 {
+        replica.session(HERE, "shop.example").await.expect(200);
+    }
+    let got = replica.session(HERE, "shop.example").await;
+    assert_eq!(got.problem(429), "address_blocked");
+    assert_eq!(got.header("retry-after"), "3600");
+    assert_eq!(replica.get(HERE, "/api/settings", "").await.problem(429), "address_blocked");
+    // Only those that nothing vouches for.
+    replica.get(HERE, "/api/settings", &app.key).await.expect(200);
+    replica.session(THERE, "shop.example").await.expect(200);
+    let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
+    let block = &blocks["items"][0];
+    assert_eq!((&block["network"], &block["source"], &block["actor"]), (&json!(HERE), &json!("automatic"), &Value::Null));
+    let admin = format!("Bearer {ADMIN_TOKEN}");
+    let remove = format!("DELETE /api/limits/blocks?network={HERE}");
+    let gone = replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    let again = replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await;
+    assert_eq!(again.problem(404), "not_found");
+    replica.session(HERE, "shop.example").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_operators_block_shuts_out_everything_but_the_admin_token() {
+    let app = app(&[]).await;
+    let (replica, other) = (Replica::of(&app), Replica::another(&app, &app.kit.config).await);
+    let admin = format!("Bearer {ADMIN_TOKEN}");
+    let headers = [("authorization", admin.as_str())];
+    let block = json!({ "network": "198.51.100.0/24", "reason": "scraper" });
+    let made = replica.call(HERE, "POST /api/limits/blocks", &headers, &block).await.expect(201);
+    assert_eq!((&made["network"], &made["source"], &made["actor"]), (&json!("198.51.100.0/24"), &json!("operator"), &json!("admin")));
+    for (what, token) in [("GET /api/settings", app.key.as_str()), ("GET /embed.js", ""), ("GET /demo", ""), ("POST /api/chat", "")] {
+        let bearer = format!("Bearer {token}");
+        let got = replica.call(HERE, what, &[("authorization", &bearer)], &Value::Null).await;
+        assert_eq!(got.problem(403), "address_blocked", "{what}");
+    }
+    replica.get(THERE, "/api/settings", &app.key).await.expect(200);
+    replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
+    eventually("another process knows of the block", || async {
+        (other.get(HERE, "/api/settings", &app.key).await.status == 403).then_some(())
+    })
+    .await;
+    let wrong = json!({ "network": "everybody", "reason": "" });
+    assert_eq!(replica.call(HERE, "POST /api/limits/blocks", &headers, &wrong).await.problem(400), "invalid_request");
+    let over = json!({ "network": "192.0.2.1", "reason": "", "expires_at": "2020-01-01T00:00:00Z" });
+    assert_eq!(replica.call(HERE, "POST /api/limits/blocks", &headers, &over).await.problem(400), "invalid_request");
+    let remove = "DELETE /api/limits/blocks?network=198.51.100.0/24";
+    assert_eq!(replica.call(HERE, remove, &headers, &Value::Null).await.status, 204);
+    replica.get(HERE, "/api/settings", &app.key).await.expect(200);
+    let lines = "SELECT count(*) FROM audit_logs WHERE action IN ('block.added', 'block.removed') AND resource = '198.51.100.0/24'";
+    assert_eq!(app.kit.count(lines).await, 2);
+}
+
+#[tokio::test]
+async fn a_suspicious_visitor_proves_work_and_is_let_in() {
+    let app = app(&[("LIMIT_CHAT_IP", "4/1d")]).await;
+    let replica = Replica::of(&app);
+    let token = token(&replica.session(HERE, "shop.example").await);
+    for _ in 0..2 {
+        replica.chat(HERE, "shop.example", &token).await.expect(200);
+    }
+    let asked = replica.chat(HERE, "shop.example", &token).await;
+    assert_eq!(asked.problem(429), "challenge_required");
+    let (bits, challenge) = asked.header("omniops-challenge").split_once(' ').unwrap();
+    let number = solve(challenge, bits.parse().unwrap()).unwrap();
+    let (bearer, proof) = (format!("Bearer {token}"), format!("{challenge}:{number}"));
+    let headers = [ORIGIN, ("authorization", &bearer), ("omniops-proof", &proof)];
+    let body = json!({ "message": "How much is shipping?" });
+    // It is bound to the address, and good once.
+    let elsewhere = replica.call(THERE, "POST /api/chat", &headers, &body).await;
+    assert_eq!(elsewhere.status, 200, "an address without a past is not asked: {}", elsewhere.text);
+    let got = replica.call(HERE, "POST /api/chat", &headers, &body).await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    assert_eq!(replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429), "challenge_required");
+    for nonsense in ["", "x", "a.b:1", &format!("{challenge}:{}", number.wrapping_add(1))] {
+        let headers = [ORIGIN, ("authorization", &bearer), ("omniops-proof", nonsense)];
+        assert_eq!(replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429), "challenge_required");
+    }
+    // Keys are never asked.
+    for _ in 0..9 {
+        let bearer = format!("Bearer {}", app.key);
+        let got = replica.call(HERE, "POST /api/chat", &[("authorization", &bearer)], &body).await;
+        assert_eq!(got.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
+    let app = app(&[("LIMIT_CREDENTIAL_IP", "3/1d")]).await;
+    let replica = Replica::of(&app);
+    for at in 0..3 {
+        let got = replica.get(HERE, "/api/settings", &format!("omni_guess{at}")).await;
+        assert_eq!(got.problem(401), "invalid_key");
+    }
+    let got = replica.get(HERE, "/api/settings", "omni_guess").await;
+    assert_eq!(got.problem(429), "rate_limited");
+    replica.get(HERE, "/api/customers", ADMIN_TOKEN).await.expect(200);
+    replica.get(THERE, "/api/settings", &app.key).await.expect(200);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
+    let app = app(&[("LIMIT_CONNECTIONS", "2"), ("TRUSTED_PROXIES", "10.0.0.0/8"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    let proxied = |address: &'static str| ("x-forwarded-for", address);
+    let begin = json!({ "domain": "shop.example" });
+    let session = replica.call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin).await;
+    let bearer = format!("Bearer {}", token(&session));
+    let chat = json!({ "message": "How much is shipping?" });
+    let here = [ORIGIN, proxied(HERE), ("authorization", &bearer)];
+    let answer = replica.call("10.0.0.1", "POST /api/chat", &here, &chat).await.expect(200);
+    let follow = format!("GET /api/conversations/{}/events", answer["conversation_id"].as_str().unwrap());
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let response = replica.open("10.0.0.1", &follow, &here, &Value::Null).await;
+        assert_eq!(response.status(), 200);
+        streams.push(response);
+    }
+    let got = replica.call("10.0.0.1", "POST /api/chat", &here, &chat).await;
+    assert_eq!(got.problem(429), "too_many_connections");
+    // Not the proxy is counted, nor whoever has a key.
+    let there = [ORIGIN, proxied(THERE), ("authorization", &bearer)];
+    replica.call("10.0.0.1", "POST /api/chat", &there, &chat).await.expect(200);
+    let key = format!("Bearer {}", app.key);
+    let settings = [proxied(HERE), ("authorization", key.as_str())];
+    replica.call("10.0.0.1", "GET /api/settings", &settings, &Value::Null).await.expect(200);
+    streams.pop();
+    replica.call("10.0.0.1", "POST /api/chat", &here, &chat).await.expect(200);
+}
+
+/// Sends a request on a connection that stays open, and reads the status.
+async fn on(connection: &mut TcpStream, path: &str, token: &str) -> Option<u16> {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.ok()?;
+    let mut answer = vec![0; 16 * 1024];
+    let read = connection.read(&mut answer).await.ok()?;
+    let line = std::str::from_utf8(&answer[..read]).ok()?.split(' ').nth(1)?;
+    line.parse().ok()
+}
+
+#[tokio::test]
+async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like() {
+    let app = app(&[("LIMIT_CONNECTIONS", "2"), ("LIMIT_EXEMPT", "none")]).await;
+    let server = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let mut strangers = Vec::new();
+    for expected in [401, 401, 429] {
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        assert_eq!(on(&mut connection, "/api/settings", "omni_wrong").await, Some(expected));
+        strangers.push(connection);
+    }
+    let mut keys = Vec::new();
+    for _ in 0..30 {
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        assert_eq!(on(&mut connection, "/api/settings", &app.key).await, Some(200));
+        keys.push(connection);
+    }
+    // Idle ones count as well: ten times as many as are answered are open at most.
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(TcpStream::connect(server).await.unwrap());
+    }
+    let mut last = TcpStream::connect(server).await.unwrap();
+    assert_eq!(on(&mut last, "/api/health", "").await, None, "closed without a word");
+    drop(idle);
+    eventually("those that ended make room", || async {
+        let mut connection = TcpStream::connect(server).await.ok()?;
+        on(&mut connection, "/api/settings", &app.key).await.filter(|status| *status == 200)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_can_switch_limits_off() {
+    let app = app(&[("LIMITS", "off"), ("LIMIT_READ", "1/1d")]).await;
+    let replica = Replica::of(&app);
+    for _ in 0..5 {
+        let got = replica.get(HERE, "/api/settings", &app.key).await;
+        assert_eq!((got.status.as_u16(), got.header("ratelimit")), (200, ""));
+    }
+}

@@ -1,0 +1,226 @@
+//! Which limits a request is held against: by what it asks for, and by who asks.
+//!
+//! | class | visitor | API key | admin, user | anybody else |
+//! |---|---|---|---|---|
+//! | `session` | | | | `session-ip` |
+//! | `chat` | `chat-domain`, `chat-session`, `chat-ip` | `chat-key` | `chat-key` | `credential-ip` |
+//! | `scrape`, `embed`, `sync` | `visitor-…` | `scrape`, `embed`, `sync` by customer | the same | `credential-ip` |
+//! | `login` | | | | `login-ip` |
+//! | `read` | `visitor-session`, `visitor-ip` | `read` | `read` | `credential-ip` |
+//! | `change` | `visitor-session`, `visitor-ip` | `change-key` | `change` | `credential-ip` |
+//! | `probe` | | | | `probe-ip`, in the process alone |
+//!
+//! `domain` is the customer, whose money answers cost.
+use limits::{Limit, Rate};
+use std::fmt::Display;
+use uuid::Uuid;
+
+use crate::config::Rates;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A visitor's session.
+    Session,
+    /// An answer.
+    Chat,
+    /// A crawl.
+    Scrape,
+    /// Vectors.
+    Embed,
+    /// A shop's products.
+    Sync,
+    /// To be let in with a password.
+    Login,
+    /// To see something.
+    Read,
+    /// To change something.
+    Change,
+    /// Whether the process lives. Needs no other service, and is counted without one.
+    Probe,
+}
+
+impl Class {
+    /// The label in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Chat => "chat",
+            Self::Scrape => "scrape",
+            Self::Embed => "embed",
+            Self::Sync => "sync",
+            Self::Login => "login",
+            Self::Read => "read",
+            Self::Change => "change",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody without a credential, or with one that is not valid.
+    Stranger,
+    /// A visitor within a session.
+    Visitor {
+        /// Whose site it is.
+        customer: Uuid,
+        /// The session.
+        session: Uuid,
+    },
+    /// An API key.
+    Key {
+        /// What names it.
+        actor: String,
+        /// Whose it is.
+        customer: Uuid,
+    },
+    /// A person who administers, the admin token, or the scheduler outside.
+    User {
+        /// What names it.
+        actor: String,
+        /// For whom it acts.
+        customer: Option<Uuid>,
+    },
+}
+
+impl Who {
+    /// Whether only an address tells who it is.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Stranger | Self::Visitor { .. })
+    }
+}
+
+/// The limits for this request; those by address only if it has one that counts.
+pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&str>) -> Vec<Limit> {
+    let by = |name: &'static str, rate: Rate, whom: &dyn Display| Limit {
+        name,
+        key: format!("{name}:{whom}"),
+        rate,
+        by_address: false,
+    };
+    let by_address = |name: &'static str, rate: Rate| {
+        address.map(|address| Limit {
+            by_address: true,
+            ..by(name, rate, &address)
+        })
+    };
+    let work = |name, rate| match who {
+        Who::Key { customer, .. }
+        | Who::User {
+            customer: Some(customer),
+            ..
+        } => vec![by(name, rate, customer)],
+        Who::User { actor, .. } => vec![by(name, rate, actor)],
+        Who::Stranger | Who::Visitor { .. } => Vec::new(),
+    };
+    match (class, who) {
+        (Class::Probe, _) => by_address("probe-ip", rates.probe_ip).into_iter().collect(),
+        (Class::Session, _) => by_address("session-ip", rates.session_ip).into_iter().collect(),
+        (Class::Login, _) => by_address("login-ip", rates.login_ip).into_iter().collect(),
+        (_, Who::Stranger) => by_address("credential-ip", rates.credential_ip).into_iter().collect(),
+        (Class::Chat, Who::Visitor { customer, session }) => [
+            Some(by("chat-domain", rates.chat_domain, customer)),
+            Some(by("chat-session", rates.chat_session, session)),
+            by_address("chat-ip", rates.chat_ip),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        (_, Who::Visitor { session, .. }) => [
+            Some(by("visitor-session", rates.visitor_session, session)),
+            by_address("visitor-ip", rates.visitor_ip),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        (Class::Chat, Who::Key { actor, .. } | Who::User { actor, .. }) => vec![by("chat-key", rates.chat_key, actor)],
+        (Class::Scrape, _) => work("scrape", rates.scrape),
+        (Class::Embed, _) => work("embed", rates.embed),
+        (Class::Sync, _) => work("sync", rates.sync),
+        (Class::Read, Who::Key { actor, .. } | Who::User { actor, .. }) => vec![by("read", rates.read, actor)],
+        (Class::Change, Who::Key { actor, .. }) => vec![by("change-key", rates.change_key, actor)],
+        (Class::Change, Who::User { actor, .. }) => vec![by("change", rates.change, actor)],
+    }
+}
+
+/// Whose limit it is, for people.
+pub(super) fn whose(name: &str) -> &'static str {
+    match name {
+        "chat-domain" => "for this site's chat",
+        "chat-session" | "visitor-session" => "for this session",
+        "chat-key" | "change-key" => "for this key",
+        "scrape" => "of crawls for this customer",
+        "embed" => "of embedding jobs for this customer",
+        "sync" => "of synchronisations for this customer",
+        "read" | "change" => "for this credential",
+        "login-ip" => "of logins from this address",
+        "credential-ip" => "without a valid credential from this address",
+        _ => "from this address",
+    }
+}
+
+/// Whether what is left of a limit is this caller's own affair, and not how busy a whole site is.
+pub(super) fn is_own(name: &str) -> bool {
+    name != "chat-domain"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LimitsConfig, Reader};
+    use std::collections::BTreeMap;
+
+    fn rates() -> Rates {
+        let none = BTreeMap::new();
+        LimitsConfig::read(&mut Reader::new(&none)).rates
+    }
+
+    fn shown(class: Class, who: &Who) -> String {
+        let of = limits(&rates(), class, who, Some("192.0.2.1"));
+        let each = of.iter().map(|limit| format!("{}={}{}", limit.key, limit.rate, if limit.by_address { "!" } else { "" }));
+        each.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_class_has_the_limits_of_the_operations_guide() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let visitor = Who::Visitor { customer: one, session: two };
+        let key = Who::Key { actor: "key:k".into(), customer: one };
+        let admin = Who::User { actor: "admin".into(), customer: Some(one) };
+        assert_eq!(
+            shown(Class::Chat, &visitor),
+            format!("chat-domain:{one}=60/60s chat-session:{two}=100/900s chat-ip:192.0.2.1=30/60s!")
+        );
+        assert_eq!(shown(Class::Chat, &key), "chat-key:key:k=600/60s");
+        for who in [&key, &admin] {
+            assert_eq!(shown(Class::Scrape, who), format!("scrape:{one}=10/3600s"));
+            assert_eq!(shown(Class::Embed, who), format!("embed:{one}=1000/3600s"));
+            assert_eq!(shown(Class::Sync, who), format!("sync:{one}=60/3600s"));
+        }
+        assert_eq!(shown(Class::Login, &Who::Stranger), "login-ip:192.0.2.1=10/900s!");
+        assert_eq!(shown(Class::Change, &admin), "change:admin=50/900s");
+        assert_eq!(shown(Class::Read, &admin), "read:admin=1200/900s");
+        assert_eq!(shown(Class::Session, &Who::Stranger), "session-ip:192.0.2.1=30/60s!");
+        assert_eq!(shown(Class::Change, &Who::Stranger), "credential-ip:192.0.2.1=30/60s!");
+    }
+
+    #[test]
+    fn whoever_asks_for_whatever_is_held_against_something() {
+        let classes = [
+            Class::Session, Class::Chat, Class::Scrape, Class::Embed, Class::Sync, Class::Login, Class::Read, Class::Change, Class::Probe,
+        ];
+        let everybody = [
+            Who::Stranger,
+            Who::Visitor { customer: Uuid::nil(), session: Uuid::nil() },
+            Who::Key { actor: "key".into(), customer: Uuid::nil() },
+            Who::User { actor: "admin".into(), customer: None },
+        ];
+        for class in classes {
+            for who in &everybody {
+                assert!(!limits(&rates(), class, who, Some("192.0.2.1")).is_empty(), "{class:?} {who:?}");
+            }
+        }
+    }
+}
