@@ -12,11 +12,26 @@ use embedding::{
     local::{self, Known},
     openai,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What the selectors of models begin with that need no key.
 const LOCAL: &str = "local:";
+
+/// Lets the kernel write no core file of this process and of those that it starts: keys and passwords are in their memory. A limit of
+/// one byte is no room for a file, and tells Linux to start no program for dumps either, as a limit of 0 does not (core(5)).
+pub fn forbid_core_dumps() {
+    let most = getrlimit(Resource::Core).maximum;
+    let limit = Some(most.map_or(1, |most| most.min(1)));
+    let none = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        eprintln!("warning: core dumps could not be switched off: {error}");
+    }
+}
 
 /// Runs `work` on a runtime of its own.
 pub fn run(work: impl Future<Output = Result<()>>) -> Result<()> {

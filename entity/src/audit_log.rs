@@ -18,6 +18,7 @@ pub struct Model {
     pub metadata: Json,
     pub ip: Option<String>,
     pub at: OffsetDateTime,
+    pub request_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,7 +15,6 @@ pub struct Model {
     pub url: String,
     pub events: Vec<String>,
     pub secret: Vec<u8>,
-    pub secret_key: String,
     pub created_at: OffsetDateTime,
 }
 

@@ -5,6 +5,7 @@
 //!                              │              jobs::embed                       (who visits when)       (what is done)
 //! scheduler ─ dispatcher       └ settle       jobs::maintenance
 //! heart ─ signs of life, cancels
+//! notary ─ audit::chain
 //! health
 //! ```
 //!
@@ -17,6 +18,7 @@ mod health;
 mod heart;
 mod job;
 mod jobs;
+mod notary;
 mod run;
 mod runtime;
 mod scheduler;

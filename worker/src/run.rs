@@ -26,7 +26,7 @@ use crate::{
     health,
     job::{Interrupt, Job},
     jobs::Ending,
-    runtime, scheduler,
+    notary, runtime, scheduler,
 };
 
 /// How often the settlement is tried while the database is away.
@@ -60,11 +60,13 @@ impl Worker {
             () = life.stopping().cancelled_owned() => {}
         }
         let scheduler = life.spawn(scheduler::run(ctx.clone(), life.clone(), vitals.clone()));
+        let notary = life.spawn(notary::run(ctx.clone(), life.clone()));
         let browsers = life.spawn(ctx.browsers.clone().tend(over.clone()));
         let worked = runtime::run(&ctx, &life, &vitals).await;
         over.cancel();
         let _ = browsers.await;
         let _ = scheduler.await;
+        let _ = notary.await;
         let _ = heart.await;
         worked
     }

@@ -7,7 +7,7 @@ use std::{
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::{Answer, Breaker, Error, Request, Wait, chunk, error::story, request::Dialect, retry};
+use crate::{Answer, Breaker, Error, Request, Wait, chunk, error::{story, without}, request::Dialect, retry};
 
 /// As much of an error's body as is read, and how long that may take.
 const ERROR_BYTES: usize = 16 * 1024;
@@ -182,14 +182,14 @@ impl Model {
         let asked = http.post(url.clone()).bearer_auth(key.expose_secret()).json(&body);
         let response = asked.send().await.map_err(|error| Error::Unreachable(story(error)))?;
         if response.status() != StatusCode::OK {
-            return Err(refused(response).await);
+            return Err(refused(response, key).await);
         }
-        Answer::new(response, limits, end_by).begin().await
+        Answer::new(response, limits, end_by, key.clone()).begin().await
     }
 }
 
-/// What a status other than 200 says.
-async fn refused(mut response: Response) -> Error {
+/// What a status other than 200 says. The key goes before anything is cut, so that no part of it stays.
+async fn refused(mut response: Response, key: &SecretString) -> Error {
     let status = response.status();
     let retry_after = retry::wish(response.headers(), SystemTime::now());
     let mut body = Vec::new();
@@ -206,7 +206,7 @@ async fn refused(mut response: Response) -> Error {
     let (message, code) = if status.is_redirection() {
         ("it points elsewhere, where the key is not sent".into(), None)
     } else {
-        chunk::refusal(&body)
+        chunk::refusal(without(key, &String::from_utf8_lossy(&body)).as_bytes())
     };
     Error::Status {
         status: status.as_u16(),

@@ -1,5 +1,9 @@
 //! Why there is no complete answer.
+use secrecy::{ExposeSecret, SecretString};
 use std::{fmt, time::Duration};
+
+/// A shorter key is no secret, and may be a word of what somebody says.
+const KEY_CHARS: usize = 8;
 
 /// Why there is no complete answer.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +81,36 @@ impl fmt::Display for Wait {
     }
 }
 
+/// `text` without the key, which some providers repeat to whoever has sent it.
+pub(crate) fn without(key: &SecretString, text: &str) -> String {
+    let key = key.expose_secret();
+    if key.len() < KEY_CHARS {
+        return text.to_owned();
+    }
+    text.replace(key, "[key]")
+}
+
 impl Error {
+    /// The same, without the key in what the provider said.
+    pub(crate) fn without(self, key: &SecretString) -> Self {
+        match self {
+            Self::Status {
+                status,
+                code,
+                message,
+                retry_after,
+            } => Self::Status {
+                status,
+                code: code.map(|code| without(key, &code)),
+                message: without(key, &message),
+                retry_after,
+            },
+            Self::Failed(message) => Self::Failed(without(key, &message)),
+            Self::Protocol(message) => Self::Protocol(without(key, &message)),
+            other => other,
+        }
+    }
+
     /// Whether the same request may succeed a moment later.
     pub fn is_passing(&self) -> bool {
         match self {

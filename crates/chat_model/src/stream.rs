@@ -1,6 +1,7 @@
 //! An answer as it comes, until the provider says that it is complete.
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
+use secrecy::SecretString;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -41,6 +42,8 @@ pub enum Ending {
 
 /// An answer that has begun. Dropping it ends the provider's work.
 pub struct Answer {
+    /// Stays out of errors.
+    key: SecretString,
     bytes: BoxStream<'static, reqwest::Result<Bytes>>,
     decoder: Decoder,
     silence: Duration,
@@ -64,8 +67,9 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(response: reqwest::Response, limits: &Limits, end_by: Instant) -> Self {
+    pub(crate) fn new(response: reqwest::Response, limits: &Limits, end_by: Instant, key: SecretString) -> Self {
         Self {
+            key,
             bytes: response.bytes_stream().boxed(),
             decoder: Decoder::default(),
             silence: limits.silence,
@@ -82,7 +86,8 @@ impl Answer {
 
     /// Waits for the first text. Whoever calls sets the time for it.
     pub(crate) async fn begin(mut self) -> Result<Self, Error> {
-        self.first = self.read().await?;
+        let first = self.read().await;
+        self.first = first.map_err(|error| error.without(&self.key))?;
         Ok(self)
     }
 
@@ -99,7 +104,7 @@ impl Answer {
         }
         let by = self.end_by.min(Instant::now() + self.silence);
         let read = match timeout_at(by, self.read()).await {
-            Ok(read) => read,
+            Ok(read) => read.map_err(|error| error.without(&self.key)),
             Err(_) if by == self.end_by => Err(Error::Silent(Wait::End)),
             Err(_) => Err(Error::Silent(Wait::NextToken)),
         };

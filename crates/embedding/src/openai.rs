@@ -142,7 +142,7 @@ impl OpenAi {
         }
         let error = Error::Provider {
             status: status.as_u16(),
-            message: message(&body),
+            message: message(&without(self.settings.key.as_ref(), &body)),
             retry_after: wish,
         };
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
@@ -217,6 +217,18 @@ fn unreachable(error: reqwest::Error) -> Error {
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// A shorter key is no secret, and may be a word of what somebody says.
+const KEY_CHARS: usize = 8;
+
+/// What a provider said, without the key, which some repeat to whoever has sent it.
+fn without(key: Option<&SecretString>, body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body);
+    match key.map(ExposeSecret::expose_secret) {
+        Some(key) if key.len() >= KEY_CHARS => text.replace(key, "[key]").into_bytes(),
+        _ => text.into_owned().into_bytes(),
+    }
 }
 
 /// `error.message` of the provider's JSON, else the beginning of what it said.

@@ -21,24 +21,30 @@ pub struct DatabaseConfig {
     pub idle: Duration,
     /// Longest wait for a connection.
     pub connect: Duration,
+    /// A pooler that lends sessions for one transaction stands before [`DatabaseConfig::url`].
+    pub pooler: bool,
 }
 
 impl DatabaseConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
-        let url = r.required("DATABASE_URL", "postgres://omniops:secret@localhost/omniops");
-        if !url.is_empty() && !url.starts_with("postgres") {
-            r.wrong(
-                "DATABASE_URL",
-                "must start with postgres://",
-                "postgres://omniops:secret@localhost/omniops",
-            );
+        const EXAMPLE: &str = "postgres://omniops:secret@localhost/omniops";
+        let url = r.required("DATABASE_URL", EXAMPLE);
+        let owner_url = r.optional("DATABASE_OWNER_URL");
+        for (name, url) in [("DATABASE_URL", Some(&url)), ("DATABASE_OWNER_URL", owner_url.as_ref())] {
+            r.conceal(name);
+            // What the driver says about other URLs has the whole of them in it.
+            let known = |url: &&String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+            if url.is_some_and(|url| !url.is_empty() && !known(&url)) {
+                r.wrong(name, "must be a URL that starts with postgres://", EXAMPLE);
+            }
         }
         Self {
-            owner_url: r.optional("DATABASE_OWNER_URL").unwrap_or_else(|| url.clone()).into(),
+            owner_url: owner_url.unwrap_or_else(|| url.clone()).into(),
             url: url.into(),
             pool_max: r.number("DATABASE_POOL_MAX", 20, 1..=1000, "20"),
             idle: Duration::from_secs(r.number("DATABASE_POOL_IDLE_SECONDS", 30, 1..=86_400, "30")),
             connect: Duration::from_secs(r.number("DATABASE_POOL_CONNECT_SECONDS", 2, 1..=300, "2")),
+            pooler: r.parsed("DATABASE_TRANSACTION_POOLER", false, "true"),
         }
     }
 
@@ -69,6 +75,7 @@ impl RedisConfig {
         let url = r.required("REDIS_URL", "redis://localhost:6379");
         let cache_url = r.optional("REDIS_CACHE_URL").unwrap_or_else(|| url.clone());
         for (name, url) in [("REDIS_URL", &url), ("REDIS_CACHE_URL", &cache_url)] {
+            r.conceal(name);
             if !url.is_empty()
                 && let Err(error) = redis_link::Address::parse(url)
             {
@@ -101,10 +108,10 @@ impl HttpConfig {
         let public_url = r
             .optional("PUBLIC_URL")
             .unwrap_or_else(|| format!("http://localhost:{port}"));
-        if !Url::parse(&public_url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.host().is_some()) {
+        if !Url::parse(&public_url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.host().is_some() && u.username().is_empty() && u.password().is_none()) {
             r.wrong(
                 "PUBLIC_URL",
-                "must be an http or https URL",
+                "must be an http or https URL without a user or password",
                 "https://support.example.com",
             );
         }
@@ -113,43 +120,6 @@ impl HttpConfig {
             listen: SocketAddr::new(bind, port),
             maintenance: r.parsed("MAINTENANCE_MODE", false, "false"),
         }
-    }
-}
-
-/// Keys and tokens of the installation.
-#[derive(Clone, Debug)]
-pub struct SecurityConfig {
-    /// 32 bytes; signs session tokens.
-    pub encryption_key: SecretString,
-    /// Lets an operator act as administrator.
-    pub admin_token: SecretString,
-    /// Lets a scheduler start due work.
-    pub cron_secret: SecretString,
-}
-
-impl SecurityConfig {
-    pub(super) fn read(r: &mut Reader) -> Self {
-        const KEY: &str = "<64 hex characters from `openssl rand -hex 32`>";
-        let key = r.required("ENCRYPTION_KEY", KEY);
-        let is_hex = key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
-        if !key.is_empty() && !is_hex && key.len() != 32 {
-            r.wrong(
-                "ENCRYPTION_KEY",
-                "must be 64 hex characters, or exactly 32 characters",
-                KEY,
-            );
-        }
-        Self {
-            encryption_key: key.into(),
-            admin_token: r.required_secret("OMNIOPS_ADMIN_TOKEN", 32, "<32 or more random characters>"),
-            cron_secret: r.required_secret("CRON_SECRET", 32, "<32 or more random characters>"),
-        }
-    }
-
-    /// The installation's key as bytes.
-    pub fn master_key(&self) -> Vec<u8> {
-        let text = self.encryption_key.expose_secret();
-        hex::decode(text).unwrap_or_else(|_| text.as_bytes().to_vec())
     }
 }
 
@@ -175,8 +145,8 @@ pub struct ModelConfig {
 impl ModelConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let base_url = r.optional("OPENAI_BASE_URL").unwrap_or_else(|| OPENAI.into());
-        if Url::parse(&base_url).is_err() {
-            r.wrong("OPENAI_BASE_URL", "must be a URL", OPENAI);
+        if !Url::parse(&base_url).is_ok_and(|url| url.username().is_empty() && url.password().is_none()) {
+            r.wrong("OPENAI_BASE_URL", "must be a URL without a user or password", OPENAI);
         }
         let base_url = base_url.trim_end_matches('/').to_owned();
         let chat_model = r.optional("CHAT_MODEL").unwrap_or_else(|| LARGE_MODEL.into());
@@ -193,6 +163,15 @@ impl ModelConfig {
             simplified: r.parsed("USE_SIMPLIFIED_PROMPT", false, "true"),
             disable_vectors: r.parsed("DISABLE_VECTOR_SEARCH", false, "true"),
         }
+    }
+}
+
+impl ModelConfig {
+    /// Where questions go besides this installation: the host of the provider that answers or embeds, if there is one.
+    pub fn provider_host(&self) -> Option<String> {
+        let leaves = self.api_key.is_some() || !(self.embedding_model.starts_with("local:") || self.disable_vectors);
+        let url = Url::parse(&self.base_url).ok().filter(|_| leaves)?;
+        url.host_str().map(str::to_owned)
     }
 }
 

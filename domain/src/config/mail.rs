@@ -35,6 +35,7 @@ pub struct MailConfig {
 impl MailConfig {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let from = r.optional("MAIL_FROM");
+        r.conceal("SMTP_URL");
         let text = r.optional("SMTP_URL")?;
         let Some(from) = from else {
             r.wrong(

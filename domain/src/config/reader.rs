@@ -1,6 +1,6 @@
 //! Reads named variables and collects what is wrong with them.
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{cell::RefCell, collections::BTreeMap, fmt, str::FromStr};
 
 /// One variable that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ impl fmt::Display for VariableError {
 pub struct Reader<'a> {
     variables: &'a BTreeMap<String, String>,
     errors: Vec<VariableError>,
+    /// Every variable that was asked for, and whether it is a secret.
+    asked: RefCell<BTreeMap<String, bool>>,
 }
 
 impl<'a> Reader<'a> {
@@ -35,7 +37,13 @@ impl<'a> Reader<'a> {
         Self {
             variables,
             errors: Vec::new(),
+            asked: RefCell::default(),
         }
+    }
+
+    /// Every variable that was asked for so far, and whether it is a secret.
+    pub fn asked(&self) -> BTreeMap<String, bool> {
+        self.asked.borrow().clone()
     }
 
     /// What was wrong.
@@ -54,6 +62,7 @@ impl<'a> Reader<'a> {
 
     /// The text of a variable; an empty one counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
+        self.asked.borrow_mut().entry(name.to_owned()).or_default();
         self.variables
             .get(name)
             .map(|v| v.trim().to_owned())
@@ -68,13 +77,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Says that a variable is a secret, or has one in it: it is never shown.
+    pub fn conceal(&self, name: &str) {
+        self.asked.borrow_mut().insert(name.to_owned(), true);
+    }
+
     /// A secret.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.conceal(name);
         self.optional(name).map(SecretString::from)
     }
 
     /// A secret that must be there and have at least `min` characters.
     pub fn required_secret(&mut self, name: &'static str, min: usize, example: &'static str) -> SecretString {
+        self.conceal(name);
         let value = self.required(name, example);
         if !value.is_empty() && value.chars().count() < min {
             self.wrong(name, format!("must have at least {min} characters"), example);

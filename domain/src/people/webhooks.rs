@@ -13,6 +13,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use url::Url;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::notify::{self, KINDS};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     error::Kind,
     ids,
     jobs::{MaintenanceTask, Operator},
-    secrets::{self, Vault},
+    secrets::{self, Envelopes, sealed},
     tenancy::{Customer, Db, TenantTx, sql},
 };
 
@@ -35,8 +36,6 @@ const LOOKUP: Duration = Duration::from_secs(3);
 const ANSWER_BYTES: usize = 64 * 1024;
 /// A receiver that asks for more time gets at most so much at once.
 const PATIENCE: Duration = Duration::from_hours(1);
-/// What `Vault` keys are made for.
-pub const PURPOSE: &str = "outbound webhook secrets";
 
 /// A webhook to be.
 #[derive(Clone, Debug)]
@@ -64,12 +63,12 @@ impl NewWebhook {
 /// Makes a webhook that was checked; returns it with its secret, which is not shown again.
 pub async fn create(
     tx: &TenantTx,
-    vault: &Vault,
+    envelopes: &Envelopes,
     new: &NewWebhook,
     by: Operator<'_>,
 ) -> Result<(outbound_webhook::Model, String)> {
     const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('webhooks ' || $1::text, 0))";
-    const INSERT: &str = "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret, secret_key) VALUES ($1, $2, $3, $4, $5, $6)";
+    const INSERT: &str = "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret) VALUES ($1, $2, $3, $4, $5)";
     let events = check_events(&new.events)?;
     tx.execute_raw(sql(ALONE, [tx.customer().into()])).await?;
     if list(tx).await?.len() >= MOST {
@@ -77,18 +76,19 @@ pub async fn create(
         return Err(Error::conflict("too_many_webhooks", told));
     }
     let id = ids::new_id();
-    let secret = secrets::random_bytes::<32>()?;
+    let secret = Zeroizing::new(secrets::random_bytes::<32>()?);
+    let place = sealed::WEBHOOK_SECRET.at(Some(tx.customer()), id);
+    let kept = envelopes.seal(&**tx, place, &*secret).await?;
     let values = [
         id.into(),
         tx.customer().into(),
         new.url.trim().into(),
         events.into(),
-        vault.seal(&secret, bound_to(tx.customer(), id).as_bytes())?.into(),
-        vault.key_id().into(),
+        kept.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
     note(tx, id, "webhook.created", by).await?;
-    Ok((find(tx, id).await?, format!("whsec_{}", STANDARD.encode(secret))))
+    Ok((find(tx, id).await?, format!("whsec_{}", STANDARD.encode(&*secret))))
 }
 
 /// The customer's webhooks, oldest first.
@@ -201,7 +201,7 @@ async fn one(tx: &TenantTx, delivery: Uuid) -> Result<Delivery> {
 pub async fn deliver(
     db: &Db,
     client: &egress::Client,
-    vault: &Vault,
+    envelopes: &Envelopes,
     clock: &Clock,
     customer: &Customer,
     delivery: Uuid,
@@ -212,8 +212,9 @@ pub async fn deliver(
         return Ok(());
     };
     let webhook = find(&tx, row.webhook_id).await?;
+    let place = sealed::WEBHOOK_SECRET.at(Some(customer.id), webhook.id);
+    let secret = envelopes.open(&*tx, place, &webhook.secret).await?;
     tx.commit().await?;
-    let secret = vault.open(&webhook.secret, bound_to(customer.id, webhook.id).as_bytes())?;
     let request = request(&webhook.url, &secret, delivery, clock.now(), &row.payload)?;
     let (status, ended) = judge(client.fetch(request).await);
     keep(db, customer, delivery, status, &ended).await?;
@@ -311,11 +312,6 @@ pub fn sign(secret: &[u8], id: &str, timestamp: &str, body: &str) -> String {
         "v1,{}",
         STANDARD.encode(secrets::hmac_sha256(secret, signed.as_bytes()))
     )
-}
-
-/// A secret is worthless in another row.
-fn bound_to(customer: Uuid, id: Uuid) -> String {
-    format!("{customer} {id}")
 }
 
 async fn check_url(guard: &egress::Guard, text: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 use domain::{
     Error, Result,
     people::{self, Bell, Mailer, Sent, webhooks},
-    secrets::Vault,
+    secrets::Envelopes,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -37,8 +37,8 @@ pub(super) async fn mail_handoff(job: &Job) -> Result<Ending> {
 /// Sends an event to a webhook.
 pub(super) async fn deliver_webhook(job: &Job, delivery: Uuid) -> Result<Ending> {
     let ctx = &job.ctx;
-    let vault = Vault::new(&ctx.config.security.master_key(), webhooks::PURPOSE);
-    let sent = webhooks::deliver(&ctx.db, &ctx.http, &vault, &ctx.clock, job.customer()?, delivery);
+    let envelopes = Envelopes::new(&ctx.config.security.keys);
+    let sent = webhooks::deliver(&ctx.db, &ctx.http, &envelopes, &ctx.clock, job.customer()?, delivery);
     match job.signal.until(sent).await {
         // The webhook went with its deliveries meanwhile.
         Err(error) if is_gone(&error) => Ok(Ending::Done(json!({}))),

@@ -1,12 +1,21 @@
 //! `omniops doctor`: checks a deployment, one line a finding, and says what to do.
 mod browser;
 mod database;
+mod keys;
 mod provider;
 mod queues;
 mod redis;
 
 use anyhow::{Result, bail};
-use domain::{config::Config, jobs::Dispatcher, tenancy::Db};
+use domain::{config::Config, jobs::Dispatcher, secrets::Envelopes, tenancy::Db};
+
+/// What else to look at.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Make every link of the audit log's chain again and compare.
+    #[arg(long)]
+    audit: bool,
+}
 
 /// What a check found out.
 struct Finding {
@@ -42,7 +51,7 @@ impl Finding {
 }
 
 /// Checks everything that the configuration names; an error when something needs mending.
-pub async fn run() -> Result<()> {
+pub async fn run(args: Args) -> Result<()> {
     let config = Config::from_env()?;
     domain::telemetry::install(&config.log);
     let mut findings = vec![Finding::good("configuration")];
@@ -54,6 +63,11 @@ pub async fn run() -> Result<()> {
             Err(error) => findings.push(Finding::mend("Redis", error.story())),
         }
         findings.extend(queues::check(&db).await);
+        let envelopes = Envelopes::new(&config.security.keys);
+        findings.extend(keys::check(&db, &envelopes).await);
+        if args.audit {
+            findings.extend(keys::check_audit(&db, &envelopes).await);
+        }
     }
     findings.push(model(&config).await);
     findings.extend(provider::check(&config.model).await);
@@ -82,7 +96,7 @@ fn report(findings: &[Finding]) -> Result<()> {
 async fn model(config: &Config) -> Finding {
     const WHAT: &str = "embedding model";
     match crate::process::embedder(&config.model, &config.cache_dir).await {
-        Ok(Some(_)) => Finding::good(WHAT),
+        Ok(Some(model)) => provider::embeds(WHAT, model.as_ref()).await,
         Ok(None) if config.model.disable_vectors => Finding::good(WHAT),
         Ok(None) => Finding::mend(WHAT, "it can't be loaded; search is lexical only (see the log above)"),
         Err(error) => Finding::mend(WHAT, format!("{error:#}")),

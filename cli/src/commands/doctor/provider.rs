@@ -1,7 +1,8 @@
-//! The provider of the writing models: one word is asked of each, which costs next to nothing and shows whether key, address and
-//! names are right.
+//! The provider's models, and whichever embeds: one word is asked of each writing one, and one vector, which costs next to nothing and
+//! shows whether key, address, names and dimension are right.
 use chat_model::{Client, Error, Limits, Message, Model, Request, Role, Settings};
 use domain::config::ModelConfig;
+use embedding::{Embedder, Kind};
 use std::time::Duration;
 
 use super::Finding;
@@ -37,6 +38,27 @@ pub async fn check(config: &ModelConfig) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Has a word embedded.
+pub async fn embeds(what: &'static str, model: &dyn Embedder) -> Finding {
+    let word = ["ok".to_owned()];
+    let asked = tokio::time::timeout(PATIENCE, model.embed(Kind::Query, &word)).await;
+    let Ok(Err(error)) = asked else {
+        return match asked {
+            Ok(_) => Finding::good(what),
+            Err(_) => Finding::mend(what, format!("{}: no vector within {} s", model.model().name, PATIENCE.as_secs())),
+        };
+    };
+    let advice = match &error {
+        embedding::Error::Provider { status: 401 | 403, .. } => "check OPENAI_API_KEY",
+        embedding::Error::Provider { status: 429, .. } => "the quota is used up or the load too high; see the provider's account",
+        embedding::Error::Provider { .. } => "check EMBEDDING_MODEL and OPENAI_BASE_URL",
+        embedding::Error::Unreachable(_) => "check OPENAI_BASE_URL and the network",
+        embedding::Error::Answer(_) => "EMBEDDING_MODEL has another dimension, or OPENAI_BASE_URL leads to no such interface",
+        _ => "search is by words alone until it is mended",
+    };
+    Finding::mend(what, format!("{}: {error}; {advice}", model.model().name))
 }
 
 async fn ask(model: &Model) -> Result<(), Error> {

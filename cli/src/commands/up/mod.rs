@@ -76,6 +76,9 @@ pub async fn run(args: Args) -> Result<()> {
         (None, None) => unreachable!("the sample is served when no site is given"),
     };
     set_variables(&mut variables, &args, &kept, sample);
+    variables
+        .entry("ERASURE_LOG".into())
+        .or_insert_with(|| dir.join("erasures.log").display().to_string());
     let early = early_config(&variables)?;
     // Told before anything is downloaded or started.
     state::free_port(early.http.listen)?;
@@ -203,10 +206,13 @@ fn set_variables(
     kept: &state::Kept,
     sample: Option<SocketAddr>,
 ) {
+    let in_file = variables.get("ENCRYPTION_KEY_FILE").is_some_and(|path| !path.is_empty());
     let mut default = |name: &str, value: String| {
         variables.entry(name.to_owned()).or_insert(value);
     };
-    default("ENCRYPTION_KEY", kept.encryption_key.clone());
+    if !in_file {
+        default("ENCRYPTION_KEY", kept.encryption_key.clone());
+    }
     default("OMNIOPS_ADMIN_TOKEN", kept.admin_token.clone());
     default("CRON_SECRET", kept.cron_secret.clone());
     if let Some(port) = args.port {

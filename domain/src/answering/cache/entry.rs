@@ -4,7 +4,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Key, LONG, MAX_BYTES};
-use crate::{answering::draft::Draft, secrets::Signer};
+use crate::{answering::draft::Draft, secrets::{MasterKeys, Signer}};
 
 /// The form of a sealed entry. An entry of another one is a miss.
 const FORMAT: u8 = 1;
@@ -51,9 +51,9 @@ impl Entry {
 pub struct Sealer(Signer);
 
 impl Sealer {
-    /// With a key of its own from the installation's `master` key.
-    pub fn new(master: &[u8]) -> Self {
-        Self(Signer::new(master, "answer cache"))
+    /// With keys of its own from the installation's `masters`.
+    pub fn new(masters: impl Into<MasterKeys>) -> Self {
+        Self(Signer::new(masters, "answer cache"))
     }
 
     /// None if it is too large to keep.
