@@ -22,6 +22,7 @@ pub struct Model {
     pub max_minutes: Option<i32>,
     pub spent_ms: i64,
     pub off_peak: Option<String>,
+    pub staged: Option<bool>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -116,7 +116,7 @@ async fn candidates(tx: &TenantTx) -> Result<Vec<Candidate>> {
           FROM structured_extractions s JOIN live p ON p.id = s.page_id
           CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(s.data -> 'questions') WHEN 'array' THEN s.data -> 'questions' ELSE '[]' END)
             WITH ORDINALITY AS q (item, n)
-          WHERE s.customer_id = $1 AND s.kind = 'faq'),
+          WHERE s.customer_id = $1 AND s.kind = 'faq' AND s.shown),
         heading AS (
           SELECT e.page_id AS page, p.language, h.text, CASE WHEN h.text ~ '[?？]\s*$' THEN 1 ELSE 2 END AS tier, p.depth, p.url, e.ordinal AS n
           FROM page_embeddings e JOIN live p ON p.id = e.page_id

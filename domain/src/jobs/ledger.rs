@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result, audit,
+    pages::staging,
     tenancy::{TenantTx, sql},
 };
 
@@ -49,7 +50,8 @@ pub async fn list(tx: &TenantTx, filter: &Filter, limit: u64) -> Result<Vec<job:
     Ok(query.order_by_desc(job::Column::Id).limit(limit).all(&**tx).await?)
 }
 
-/// Asks a job to stop, and what it has started: what waits ends at once, what runs within seconds.
+/// Asks a job to stop, and what it has started: what waits ends at once, what runs within seconds. What a crawl staged that was held is
+/// forgotten with it; what one staged that still runs is swept when the site is crawled next.
 pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
     const CANCEL: &str = "
         UPDATE jobs SET cancel_requested = true,
@@ -71,6 +73,9 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
             "cancelled"
         };
         events::record(&**tx, Some(tx.customer()), row.try_get("", "id")?, kind, json!({})).await?;
+    }
+    if before.state == state::NEEDS_CONFIRMATION {
+        staging::discard(tx, id).await?;
     }
     get(tx, id).await
 }

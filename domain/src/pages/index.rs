@@ -2,13 +2,15 @@
 //! whose input any page of the customer has a vector for takes that vector.
 //!
 //! A page waits for its chunks when it is live, no twin of another ([`super::twins`]), and changed since its chunks were made, or
-//! when its site's repeated text did ([`super::repeats`]).
+//! when its site's repeated text did ([`super::repeats`]). What a crawl has made and not shown yet ([`super::staging`]) it does not
+//! make again.
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use uuid::Uuid;
 
+use super::staging::UP_TO_DATE;
 use crate::{
     Result, ids, secrets,
     tenancy::{TenantTx, sql},
@@ -144,7 +146,7 @@ pub async fn pending(tx: &TenantTx, page: Uuid, force: bool) -> Result<Option<Pe
           CASE WHEN r.repeats = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT DISTINCT btrim(b, E'\n')
             FROM unnest(string_to_array(p.markdown, E'\n\n')) AS b WHERE text_blocks(b) && r.repeats) END AS repeated,
           (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'data', e.data) ORDER BY e.kind, e.id), '[]') FROM structured_extractions e
-            WHERE e.customer_id = p.customer_id AND e.page_id = p.id AND e.kind IN ('faq', 'product')) AS extracted
+            WHERE e.customer_id = p.customer_id AND e.page_id = p.id AND e.kind IN ('faq', 'product') AND e.latest) AS extracted
         FROM scraped_pages p CROSS JOIN LATERAL (SELECT ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
           ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b) AS repeats) r
         WHERE p.id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $2)";
@@ -170,7 +172,8 @@ pub async fn lock(tx: &TenantTx, pages: &[&Pending], force: bool) -> Result<Hash
 
 /// Those of `hashes` that a stored chunk of the customer has a vector of `model` for.
 pub async fn embedded(tx: &TenantTx, hashes: &[Vec<u8>], model: Uuid) -> Result<HashSet<Vec<u8>>> {
-    const FIND: &str = "SELECT DISTINCT text_hash FROM page_embeddings WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3";
+    const FIND: &str = "SELECT text_hash FROM page_embeddings WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3
+        UNION SELECT text_hash FROM staged_chunks WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3";
     let values = [tx.customer().into(), hashes.to_vec().into(), model.into()];
     let rows = tx.query_all_raw(sql(FIND, values)).await?;
     Ok(rows
@@ -188,38 +191,20 @@ pub struct Edition {
     pub chunks: Vec<NewChunk>,
 }
 
-/// Replaces the chunks of pages, and those of their twins, which they now speak for. A chunk without a vector takes the stored one
-/// of the same input; with `model` none, chunks have no vectors and search is lexical. Stored chunks that are the same stay as they
-/// are. Returns how many chunks are without a vector though there is a model: their vectors were stored when they were looked for
-/// ([`embedded`]) and are no more. Call [`lock`] before.
-pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Edition]) -> Result<usize> {
-    // All parts see the rows as they were before; `ready` makes the old ones go before the first new one comes.
-    const REPLACE: &str = "
-        WITH new AS MATERIALIZED (
-          SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[], $13::text[])
-            AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector, kind)),
-        kept AS MATERIALIZED (
-          SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
-          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
-        gone AS (
-          DELETE FROM page_embeddings o WHERE (o.page_id = ANY($12) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($12)))
-            AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
-        ready AS MATERIALIZED (SELECT count(*) FROM gone)
-        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind)
-        SELECT n.id, $1, n.page_id, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
-          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding, n.config, n.kind
-        FROM ready CROSS JOIN new n
-        CROSS JOIN LATERAL (SELECT coalesce(nullif(n.vector, '')::halfvec, (SELECT o.embedding FROM page_embeddings o
-          WHERE o.customer_id = $1 AND o.text_hash = n.hash AND o.model_id = $2 LIMIT 1)) AS embedding) v
-        WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)
-        RETURNING embedding IS NULL AS bare";
-    const DONE: &str = "
-        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without,
-          reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
-            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
-        FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
-        CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
-        WHERE p.id = n.id";
+/// The parts of the statements that store editions: `new` has their chunks, from the values of [`arrays`].
+pub(super) const NEW: &str = "
+  new AS MATERIALIZED (
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[], $13::text[])
+      AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector, kind))";
+
+/// The vector of a new chunk `n`: its own, else that of a stored chunk with the same input.
+pub(super) const VECTOR: &str = "
+  SELECT coalesce(nullif(n.vector, '')::halfvec,
+    (SELECT o.embedding FROM page_embeddings o WHERE o.customer_id = $1 AND o.text_hash = n.hash AND o.model_id = $2 LIMIT 1),
+    (SELECT o.embedding FROM staged_chunks o WHERE o.customer_id = $1 AND o.text_hash = n.hash AND o.model_id = $2 LIMIT 1)) AS embedding";
+
+/// The values of [`NEW`]: $1 is the customer, $2 the model, $12 the pages.
+pub(super) fn arrays(customer: Uuid, model: Option<Uuid>, editions: &[&Edition]) -> [sea_orm::Value; 13] {
     let chunks = || {
         let numbered = |edition: &&'_ Edition| (0..edition.chunks.len()).map(|at| at as i32).collect::<Vec<_>>();
         editions.iter().flat_map(move |edition| {
@@ -230,8 +215,8 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         })
     };
     // An absent vector travels as an empty text, which an array of texts can hold.
-    let values = [
-        tx.customer().into(),
+    [
+        customer.into(),
         model.into(),
         chunks().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
         chunks().map(|(page, ..)| page.id).collect::<Vec<_>>().into(),
@@ -260,9 +245,44 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
             .map(|(.., c)| c.kind.as_str().to_owned())
             .collect::<Vec<_>>()
             .into(),
-    ];
+    ]
+}
+
+/// Replaces the chunks of pages, and those of their twins, which they now speak for. A chunk without a vector takes the stored one
+/// of the same input; with `model` none, chunks have no vectors and search is lexical. Stored chunks that are the same stay as they
+/// are. Returns how many chunks are without a vector though there is a model: their vectors were stored when they were looked for
+/// ([`embedded`]) and are no more. Call [`lock`] before.
+pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Edition]) -> Result<usize> {
+    // All parts see the rows as they were before; `ready` makes the old ones go before the first new one comes.
+    let replace = format!(
+        "WITH {NEW},
+        kept AS MATERIALIZED (
+          SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
+          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
+        gone AS (
+          DELETE FROM page_embeddings o WHERE (o.page_id = ANY($12) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($12)))
+            AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
+        ready AS MATERIALIZED (SELECT count(*) FROM gone)
+        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind)
+        SELECT n.id, $1, n.page_id, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
+          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding, n.config, n.kind
+        FROM ready CROSS JOIN new n CROSS JOIN LATERAL ({VECTOR}) v
+        WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)
+        RETURNING embedding IS NULL AS bare"
+    );
+    const DONE: &str = "
+        WITH shown AS (SELECT id FROM jsonb_to_recordset($1) AS n (id uuid)),
+        unstaged AS (DELETE FROM staged_pages s USING shown WHERE s.page_id = shown.id),
+        outdated AS (DELETE FROM structured_extractions e USING shown WHERE e.page_id = shown.id AND NOT e.latest),
+        current AS (UPDATE structured_extractions e SET shown = true FROM shown WHERE e.page_id = shown.id AND NOT e.shown)
+        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL,
+          reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
+            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
+        FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
+        WHERE p.id = n.id";
     let mut bare = 0;
-    for row in tx.query_all_raw(sql(REPLACE, values)).await? {
+    for row in tx.query_all_raw(sql(&replace, arrays(tx.customer(), model, editions))).await? {
         bare += usize::from(model.is_some() && row.try_get("", "bare")?);
     }
     let done = editions.iter().map(
@@ -309,22 +329,27 @@ pub enum Wanted<'a> {
 ///
 /// Derived from the rows, so that no crash loses a page between its storing and the embed job that covers it. A cancelled
 /// embed job covers nothing: whoever runs the crawl again wants its pages. Nor does one that is done: what waits after it has
-/// changed since.
+/// changed since. A crawl whose chunks are staged does not wait for pages that it, or another one that is under way, has staged as
+/// they are now; those of a crawl that is held it takes over.
 pub async fn uncovered(tx: &TenantTx, job: Uuid, wanted: &Wanted<'_>) -> Result<Vec<Uuid>> {
-    const FIND: &str = "
-        SELECT p.id FROM scraped_pages p LEFT JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
+    let find = format!(
+        "SELECT p.id FROM scraped_pages p LEFT JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
         WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex)
           AND p.content_hash <> ALL($3)
           AND (u.job_id IS NOT NULL OR $4 AND p.origin IN (SELECT DISTINCT url_origin(v.url) FROM job_urls v WHERE v.job_id = $1))
           AND p.id::text NOT IN (SELECT jsonb_array_elements_text(c.payload -> 'page_ids') FROM jobs c
             WHERE c.parent_id = $1 AND c.kind = 'embed' AND c.state NOT IN ('cancelled', 'done'))
-        ORDER BY u.seq, p.id";
+          AND NOT (EXISTS (SELECT FROM scrape_jobs m WHERE m.job_id = $1 AND m.staged) AND EXISTS (
+            SELECT FROM staged_pages s WHERE s.page_id = p.id AND {UP_TO_DATE} AND (s.job_id = $1 OR EXISTS (
+              SELECT FROM jobs o WHERE o.id = s.job_id AND o.state IN ('scheduled', 'queued', 'running')))))
+        ORDER BY u.seq, p.id"
+    );
     let (but, all) = match wanted {
         Wanted::OfRun(but) => (but.to_vec(), false),
         Wanted::OfSites(but) => (but.to_vec(), true),
     };
     let values = [job.into(), tx.customer().into(), but.into(), all.into()];
-    let rows = tx.query_all_raw(sql(FIND, values)).await?;
+    let rows = tx.query_all_raw(sql(&find, values)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 

@@ -1,6 +1,7 @@
 //! The page store: what a crawl has to do ([`request`], [`frontier`]), what it found ([`store`]), how ([`renders`], [`screenshots`]),
 //! what it takes out ([`losses`]), what customers take out ([`removal`]), and what of it can be searched ([`index`]) once text that
-//! whole sites repeat ([`repeats`]) and pages that say the same as others ([`twins`]) are left aside.
+//! whole sites repeat ([`repeats`]) and pages that say the same as others ([`twins`]) are left aside. What a crawl
+//! brings to a site with golden questions waits beside the index until these have been asked ([`staging`]).
 //!
 //! Whoever locks or writes several pages in one transaction does so in the order of their `url_hash`.
 pub mod earlier;
@@ -17,6 +18,7 @@ pub mod renders;
 pub mod repeats;
 pub mod request;
 pub mod screenshots;
+pub mod staging;
 pub mod statements;
 pub mod store;
 pub mod twins;

@@ -51,9 +51,15 @@ fn structured_hash(page: &FetchedPage) -> Vec<u8> {
     secrets::sha256(json!(page.structured).to_string().as_bytes())
 }
 
-/// Stores fetched pages, each URL once; a page's version grows when its content changed. What a crawl retired comes back; what the
-/// customer deleted does not. Returns what became of each, in the order of `pages`.
+/// [`save_all_of`] for a crawl that shows what it brings.
 pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored>> {
+    save_all_of(tx, pages, false).await
+}
+
+/// Stores fetched pages, each URL once; a page's version grows when its content changed. What a crawl retired comes back; what the
+/// customer deleted does not. With `staged`, answers keep the title and the structured data that they have until the page's chunks
+/// are shown ([`super::staging`]). Returns what became of each, in the order of `pages`.
+pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> Result<Vec<Stored>> {
     // The stored text stays where it is when it is the same: Postgres then copies nothing.
     const UPSERT: &str = "
         WITH input AS MATERIALIZED (
@@ -76,6 +82,7 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
             version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
             duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
             reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
+            shown_title = CASE WHEN $15 AND p.indexed_version > 0 THEN coalesce(p.shown_title, p.title) END,
             tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
           WHERE p.tombstone IS DISTINCT FROM 'customer'
           RETURNING p.id, p.url_hash)
@@ -103,6 +110,7 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
         pages.iter().map(|p| p.page.status).collect::<Vec<_>>().into(),
         pages.iter().map(|p| instant(p.lastmod)).collect::<Vec<_>>().into(),
         pages.iter().map(|p| p.page.navigational).collect::<Vec<_>>().into(),
+        staged.into(),
     ];
     let mut found = HashMap::new();
     for row in tx.query_all_raw(sql(UPSERT, values)).await? {
@@ -127,19 +135,21 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
         }
         stored.push(page);
     }
-    replace_extractions(tx, &restructured).await?;
+    replace_extractions(tx, &restructured, staged).await?;
     Ok(stored)
 }
 
-async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> Result<()> {
-    // What is indexed of it is made anew.
+async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)], staged: bool) -> Result<()> {
+    // What is indexed of it is made anew. Where it is staged, all of it is shown with the page's chunks, so these are made anew in any
+    // case; what answers have stays until then.
     const OLD: &str = "
-        WITH old AS (DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2) RETURNING page_id, kind)
+        WITH stays AS (UPDATE structured_extractions SET latest = false WHERE $4 AND customer_id = $1 AND page_id = ANY($2) AND shown AND latest),
+        old AS (DELETE FROM structured_extractions WHERE customer_id = $1 AND page_id = ANY($2) AND NOT ($4 AND shown) RETURNING page_id, kind)
         UPDATE scraped_pages p SET reindex = true WHERE p.indexed_version > 0 AND NOT p.reindex
-          AND (p.id = ANY($3) OR p.id IN (SELECT page_id FROM old WHERE kind IN ('faq', 'product')))
+          AND ($4 OR p.id = ANY($3) OR p.id IN (SELECT page_id FROM old WHERE kind IN ('faq', 'product')))
           AND p.id = ANY($2)";
-    const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data)
-        SELECT i.id, $1, i.page, i.kind, i.source, i.data::jsonb
+    const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data, shown)
+        SELECT i.id, $1, i.page, i.kind, i.source, i.data::jsonb, NOT $7
         FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS i (id, page, kind, source, data)";
     if pages.is_empty() {
         return Ok(());
@@ -151,7 +161,7 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> R
             .any(|(kind, ..)| kind == "faq" || kind == "product")
     };
     let saying: Vec<Uuid> = pages.iter().filter(|(_, page)| says(page)).map(|(id, _)| *id).collect();
-    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into()]))
+    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into(), staged.into()]))
         .await?;
     let found = || {
         pages
@@ -174,6 +184,7 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)]) -> R
             .map(|(_, (_, _, data))| storable(data).to_string())
             .collect::<Vec<_>>()
             .into(),
+        staged.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
     Ok(())

@@ -43,6 +43,28 @@ pub async fn settle(tx: &TenantTx) -> Result<()> {
     regroup(tx, &contents).await
 }
 
+/// Lets pages speak for themselves again whose best one has other content now, without changing what is shown: they wait for chunks of
+/// their own. For a crawl whose chunks are staged; [`rejoin`] comes when they are shown.
+pub async fn free(tx: &TenantTx) -> Result<()> {
+    const FREE: &str = "
+        WITH left_alone AS (
+          SELECT p.id FROM scraped_pages p JOIN scraped_pages b ON b.id = p.duplicate_of
+          WHERE p.customer_id = $1 AND p.tombstoned_at IS NULL AND b.content_hash <> p.content_hash ORDER BY p.url_hash FOR UPDATE OF p)
+        UPDATE scraped_pages p SET duplicate_of = NULL FROM left_alone l WHERE p.id = l.id";
+    tx.execute_raw(sql(FREE, [tx.customer().into()])).await?;
+    Ok(())
+}
+
+/// Finds the twins among all pages that speak for themselves.
+pub async fn rejoin(tx: &TenantTx) -> Result<()> {
+    const TWICE: &str = "
+        SELECT content_hash FROM scraped_pages
+        WHERE customer_id = $1 AND tombstoned_at IS NULL AND duplicate_of IS NULL AND content_hash <> ALL($2)
+        GROUP BY 1 HAVING count(*) > 1";
+    let contents = hashes(tx, TWICE, &[]).await?;
+    regroup(tx, &contents).await
+}
+
 /// Finds the best page among those with the same content as `page`.
 pub(super) async fn regroup_of(tx: &TenantTx, page: Uuid) -> Result<()> {
     let row = tx

@@ -14,5 +14,5 @@ mod words;
 pub use crate::pages::index::Kind;
 pub use fuse::{Passage, Word, fuse, known};
 pub use models::{IndexModel, Loader, Models};
-pub use query::{Candidate, EXACT_LIMIT};
+pub use query::{Candidate, EXACT_LIMIT, Version};
 pub use searcher::{Mode, Search, Searcher};

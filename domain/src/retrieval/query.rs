@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::words;
 use crate::{
     Result,
-    pages::index::{CONFIGS, vector_text},
+    pages::{
+        index::{CONFIGS, vector_text},
+        staging,
+    },
     tenancy::{TenantTx, sql},
 };
 
@@ -15,6 +18,16 @@ use crate::{
 pub const EXACT_LIMIT: i64 = 50_000;
 /// Candidates of each leg.
 const LEG: i64 = 60;
+
+/// What is searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// What answers are made from.
+    #[default]
+    Published,
+    /// What they will be made from when this crawl's staged pages are shown ([`crate::pages::staging`]).
+    Staged(Uuid),
+}
 
 /// A chunk that a leg found.
 #[derive(Clone, Debug, Default, FromQueryResult)]
@@ -80,7 +93,7 @@ const FOUND: &str = "
   counted AS MATERIALIZED (SELECT id, reach, mask FROM ranked WHERE (id IN (SELECT id FROM found)) IS TRUE)";
 
 const FINAL: &str = "
-  SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, p.sitemap_lastmod AS changed_at, c.kind, c.ordinal,
+  SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at, c.kind, c.ordinal,
     c.heading_path, c.text, c.config, {cosine} AS cosine, {reach} AS reach,
     ARRAY(SELECT t.lexeme FROM terms t WHERE t.config = c.config AND r.mask >> t.at & 1 = 1) AS words,
     ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = c.config ORDER BY t.at) AS asked,
@@ -131,7 +144,11 @@ pub async fn candidates(
         .replace("{cosine}", cosine)
         .replace("{vector}", join)
         .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" });
-    let text = format!("WITH {} {last}", parts.join(","));
+    let mut text = format!("WITH {} {last}", parts.join(","));
+    if let Version::Staged(job) = index.version {
+        values.push(job.into());
+        text = staging::seen_by(&text, values.len());
+    }
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values);
     Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
 }
@@ -152,6 +169,8 @@ async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<String> {
 /// What a search has to know of the customer's chunks before it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
+    /// What of it.
+    pub version: Version,
     /// The text search configurations of its languages.
     pub configs: Vec<String>,
     /// At least [`EXACT_LIMIT`] chunks: the vector index finds the nearest.
@@ -159,7 +178,8 @@ pub struct Index {
 }
 
 /// Looks at the customer's chunks by their index.
-pub async fn index(tx: &TenantTx) -> Result<Index> {
+pub async fn index(tx: &TenantTx, version: Version) -> Result<Index> {
+    const STAGED: &str = "SELECT DISTINCT config FROM staged_chunks WHERE customer_id = $1 AND job_id = $2";
     const LOOK: &str = "
         SELECT ARRAY(SELECT config FROM unnest($2::text[]) config
             WHERE EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = config.config)) AS configs,
@@ -172,8 +192,23 @@ pub async fn index(tx: &TenantTx) -> Result<Index> {
         ))
         .await?;
     let row = row.ok_or_else(|| crate::Error::internal("looking at an index", "no row"))?;
-    Ok(Index {
+    let mut index = Index {
+        version,
         configs: row.try_get("", "configs")?,
         large: row.try_get("", "large")?,
-    })
+    };
+    if let Version::Staged(job) = version {
+        // Nobody waits for it, and what is staged is in no vector index.
+        index.large = false;
+        for row in tx
+            .query_all_raw(sql(STAGED, [tx.customer().into(), job.into()]))
+            .await?
+        {
+            let config = row.try_get("", "config")?;
+            if !index.configs.contains(&config) {
+                index.configs.push(config);
+            }
+        }
+    }
+    Ok(index)
 }

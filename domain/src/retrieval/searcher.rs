@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, fuse, known, models, query};
+use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, Version, fuse, known, models, query};
 use crate::{
     Error, Result,
     tenancy::{Customer, Db, sql},
@@ -117,22 +117,39 @@ impl Searcher {
 
     /// The best passages for `question`. If the model fails, the words still answer.
     pub async fn search(&self, customer: &Customer, question: &str, mode: Mode, limit: usize) -> Result<Search> {
+        self.search_in(customer, Version::Published, question, mode, limit)
+            .await
+    }
+
+    /// The same in a version of the index.
+    pub async fn search_in(
+        &self,
+        customer: &Customer,
+        version: Version,
+        question: &str,
+        mode: Mode,
+        limit: usize,
+    ) -> Result<Search> {
         let mut vector = match mode {
             Mode::Lexical => None,
             Mode::Hybrid | Mode::Vector => self.question_vector(customer, question).await,
         };
         let lexical = mode != Mode::Vector || vector.is_none();
-        let mut found = self.candidates(customer, question, vector.as_ref(), lexical).await?;
+        let mut found = self
+            .candidates(customer, version, question, vector.as_ref(), lexical)
+            .await?;
         if found.is_none() {
             // The index has changed to another model between the question's vector and the search.
             vector = self.question_vector(customer, question).await;
-            found = self.candidates(customer, question, vector.as_ref(), lexical).await?;
+            found = self
+                .candidates(customer, version, question, vector.as_ref(), lexical)
+                .await?;
         }
         let found = if let Some(found) = found {
             found
         } else {
             vector = None;
-            self.candidates(customer, question, None, true)
+            self.candidates(customer, version, question, None, true)
                 .await?
                 .unwrap_or_default()
         };
@@ -153,12 +170,13 @@ impl Searcher {
     async fn candidates(
         &self,
         customer: &Customer,
+        version: Version,
         question: &str,
         vector: Option<&(IndexModel, Arc<[f32]>)>,
         lexical: bool,
     ) -> Result<Option<Vec<Candidate>>> {
         let tx = self.db.tenant(customer).await?;
-        let index = query::index(&tx).await?;
+        let index = query::index(&tx, version).await?;
         let asked = vector.map(|(model, values)| query::Vector {
             model: model.id,
             values,

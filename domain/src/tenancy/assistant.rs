@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{Customer, Db, sql};
-use crate::{Error, FieldError, Result, audit, error::Kind, language::Locale, people::HandoffSettings};
+use crate::{Error, FieldError, Result, audit, error::Kind, language::Locale, people::HandoffSettings, privacy::PrivacySettings};
 
 /// The language key of a greeting for every language that has none of its own.
 pub const ANY_LANGUAGE: &str = "default";
@@ -100,6 +100,7 @@ pub async fn change_settings(
     let row = tx.query_one_raw(sql(READ, [customer.id.into()])).await?;
     let row = row.ok_or_else(|| Error::not_found("customer"))?;
     let mut settings: Value = row.try_get("", "settings")?;
+    let before = settings.clone();
     merge(&mut settings, patch);
     let mut wrong = Vec::new();
     if let Some(merged) = settings.as_object() {
@@ -115,7 +116,7 @@ pub async fn change_settings(
         actor,
         action: "settings.changed",
         resource: &customer.id.to_string(),
-        metadata: json!({ "fields": patch.keys().collect::<Vec<_>>() }),
+        metadata: json!({ "fields": patch.keys().collect::<Vec<_>>(), "changes": audit::changes(&before, &settings) }),
         ip,
     };
     audit::record(&*tx, entry).await?;
@@ -176,7 +177,9 @@ fn read(settings: &Map<String, Value>, wrong: &mut Vec<FieldError>) -> Assistant
                 read.texts = reader.fields(name, value, &["title", "subtitle", "placeholder"], each);
             }
             "handoff" => reader.handoff(value),
+            "privacy" => reader.privacy(value),
             "retention_days" => reader.days(name, value),
+            "golden_tolerance" => reader.share(name, value),
             _ => drop(reader.no::<()>(name, "is not known here")),
         }
     }
@@ -204,6 +207,21 @@ impl Reader<'_> {
     /// How conversations are handed over to people, which `people` reads.
     fn handoff(&mut self, value: &Value) {
         let read = HandoffSettings::read(&json!({ "handoff": value }));
+        if let Err(Kind::Invalid(fields)) = read.as_ref().map_err(Error::kind) {
+            self.wrong.extend(fields.iter().cloned());
+        }
+    }
+
+    /// The share of its golden questions that a crawl may lose ([`crate::learning::tolerance`]).
+    fn share(&mut self, field: &str, value: &Value) {
+        if !value.as_f64().is_some_and(|share| (0.0..=1.0).contains(&share)) {
+            self.no::<()>(field, "must be a number from 0 to 1");
+        }
+    }
+
+    /// How visitors are told of privacy, which `privacy` reads.
+    fn privacy(&mut self, value: &Value) {
+        let read = PrivacySettings::read(value);
         if let Err(Kind::Invalid(fields)) = read.as_ref().map_err(Error::kind) {
             self.wrong.extend(fields.iter().cloned());
         }

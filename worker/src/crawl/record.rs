@@ -47,7 +47,8 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, findings: &[Finding])
     let job = fetcher.job.id();
     let nexts: Vec<Next> = findings.iter().map(next).collect();
     let decided = || findings.iter().zip(&nexts).filter(|(_, next)| **next != Next::Later);
-    let changes = store_pages(tx, findings).await?;
+    let staged = fetcher.settings.staged == Some(true);
+    let changes = store_pages(tx, findings, staged).await?;
     let mut decisions: Vec<Decision> = decided()
         .map(|(finding, _)| decision(finding, changes.get(finding.open.url.as_str()).copied()))
         .collect();
@@ -132,7 +133,7 @@ fn next(finding: &Finding) -> Next {
 }
 
 /// Changes the page store; returns what became of each fetched page.
-async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding]) -> Result<HashMap<&'a str, Change>> {
+async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding], staged: bool) -> Result<HashMap<&'a str, Change>> {
     let (mut pages, mut same) = (Vec::new(), Vec::new());
     for finding in findings {
         let lastmod = finding.open.lastmod;
@@ -143,7 +144,7 @@ async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding]) -> Result<HashMap
         }
     }
     record::confirm_all(tx, &same).await?;
-    let stored = record::save_all(tx, &pages).await?;
+    let stored = record::save_all_of(tx, &pages, staged).await?;
     Ok(pages
         .iter()
         .zip(stored)

@@ -98,6 +98,7 @@ impl Scope {
             max_minutes: None,
             spent_ms: 0,
             off_peak: None,
+            staged: None,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Makes pages searchable: Markdown to chunks, chunks to vectors, and both published page by page.
 //!
 //! Only what is new is embedded: a chunk whose input has a stored vector keeps it. Without a model, chunks have no vectors and
-//! are found by their words. The job can be interrupted between groups of pages; what is published is not done again.
+//! are found by their words. The job can be interrupted between groups of pages; what is published is not done again. For a crawl that
+//! stages ([`staging`]), the chunks are put beside the index instead.
 use domain::{
     Error, Result, error,
     pages::{
         index::{self, Edition, NewChunk, Pending},
-        model_change, repeats, statements,
+        model_change, repeats, staging, statements,
     },
 };
 use embedding::{Embedder, Kind};
@@ -19,7 +20,7 @@ use std::{
 };
 use uuid::Uuid;
 
-use super::suggest;
+use super::{learn, suggest};
 use crate::job::Job;
 
 /// Texts embedded together: enough to put texts of like length into the model's batches.
@@ -36,6 +37,15 @@ const TARGET_TOKENS: usize = 200;
 const MERGE_TOKENS: usize = 50;
 
 type Model = (Arc<dyn Embedder>, Uuid);
+
+/// How pages are indexed.
+struct Work {
+    model: Option<Model>,
+    /// The crawl whose chunks wait to be shown, if they do.
+    crawl: Option<Uuid>,
+    /// Unchanged pages and chunks as well.
+    force: bool,
+}
 
 /// The job's progress, and at the end its result.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -63,23 +73,39 @@ struct Draft {
 ///
 /// While one group of pages is being embedded, the next one is cut.
 pub(super) async fn run(job: &Job, pages: &[Uuid], force: bool) -> Result<Value> {
-    let model = model_of(job).await?;
+    let tx = job.read().await?;
+    let crawl = staging::crawl_of(&tx, job.row.parent_id).await?;
+    tx.commit().await?;
+    let crawl = match crawl {
+        // Nobody would show it.
+        Some((_, false)) => return Ok(json!({ "pages": 0, "chunks": 0, "chunks_embedded": 0, "tokens_saved": 0 })),
+        Some((crawl, true)) => Some(crawl),
+        None => None,
+    };
+    let work = Work {
+        model: model_of(job).await?,
+        crawl,
+        force,
+    };
     let mut tally: Tally = serde_json::from_value(job.row.progress.clone()).unwrap_or_default();
     tally.total = pages.len();
     let rest = pages.get(tally.done..).unwrap_or_default();
-    let mut next = job.signal.until(gather(job, rest, model.as_ref(), force)).await?;
+    let mut next = job.signal.until(gather(job, rest, &work)).await?;
     while let Some(mut group) = next {
         let rest = pages.get(tally.done + group.taken..).unwrap_or_default();
         let (embedded, following) = tokio::join!(
-            job.signal.until(embed(model.as_ref(), &mut group.drafts)),
-            job.signal.until(gather(job, rest, model.as_ref(), force)),
+            job.signal.until(embed(work.model.as_ref(), &mut group.drafts)),
+            job.signal.until(gather(job, rest, &work)),
         );
         embedded?;
         tally.done += group.taken;
-        publish(job, model.as_ref(), group.drafts, force, &mut tally).await?;
+        publish(job, &work, group.drafts, &mut tally).await?;
         next = following?;
     }
-    suggest::after_build(job).await;
+    if work.crawl.is_none() {
+        suggest::after_build(job).await;
+        learn::after_index(job).await;
+    }
     Ok(json!({
         "pages": tally.pages, "chunks": tally.chunks, "chunks_embedded": tally.chunks_embedded, "tokens_saved": tally.tokens_saved,
     }))
@@ -109,10 +135,10 @@ struct Group {
 }
 
 /// Takes pages until there is enough to embed together; none when there are no more.
-async fn gather(job: &Job, rest: &[Uuid], model: Option<&Model>, force: bool) -> Result<Option<Group>> {
+async fn gather(job: &Job, rest: &[Uuid], work: &Work) -> Result<Option<Group>> {
     let (mut drafts, mut taken, mut texts) = (Vec::new(), 0, 0);
     while texts < TOGETHER && drafts.len() < PAGES && taken < rest.len() {
-        if let Some(draft) = look(job, rest[taken], model, force).await? {
+        if let Some(draft) = look(job, rest[taken], work).await? {
             texts += draft.missing.len();
             drafts.push(draft);
         }
@@ -122,17 +148,22 @@ async fn gather(job: &Job, rest: &[Uuid], model: Option<&Model>, force: bool) ->
 }
 
 /// A page's chunks, if it waits for them.
-async fn look(job: &Job, page: Uuid, model: Option<&Model>, force: bool) -> Result<Option<Draft>> {
+async fn look(job: &Job, page: Uuid, work: &Work) -> Result<Option<Draft>> {
     let tx = job.read().await?;
-    let Some(page) = index::pending(&tx, page, force).await? else {
+    let Some(page) = index::pending(&tx, page, work.force).await? else {
         return Ok(None);
     };
+    if let Some(crawl) = work.crawl
+        && staging::has(&tx, crawl, page.id).await?
+    {
+        return Ok(None);
+    }
     tx.commit().await?;
-    let embedder = model.map(|(embedder, _)| embedder.clone());
+    let embedder = work.model.as_ref().map(|(embedder, _)| embedder.clone());
     let cutting = tokio::task::spawn_blocking(move || cut(page, embedder.as_deref()));
     let (edition, inputs) = cutting.await.map_err(|e| Error::internal("chunking", e))?;
-    let stored = match model {
-        Some((_, model)) if !force && !inputs.is_empty() => {
+    let stored = match &work.model {
+        Some((_, model)) if !work.force && !inputs.is_empty() => {
             let hashes: Vec<Vec<u8>> = edition.chunks.iter().map(|chunk| chunk.hash.clone()).collect();
             let tx = job.read().await?;
             let stored = index::embedded(&tx, &hashes, *model).await?;
@@ -261,8 +292,9 @@ pub(super) fn failure(error: embedding::Error) -> Error {
     }
 }
 
-/// Shows the new chunks of pages, but for those that have changed again or gone meanwhile.
-async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bool, tally: &mut Tally) -> Result<()> {
+/// Shows or stages the new chunks of pages, but for those that have changed again or gone meanwhile.
+async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, tally: &mut Tally) -> Result<()> {
+    let model = work.model.as_ref();
     let id = model.map(|(_, id)| *id);
     let mut drafts = drafts;
     if drafts.is_empty() {
@@ -280,10 +312,14 @@ async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bo
             ));
         }
         let pages: Vec<&Pending> = drafts.iter().map(|draft| &draft.edition.page).collect();
-        let waiting = index::lock(&tx, &pages, force).await?;
+        let waiting = index::lock(&tx, &pages, work.force).await?;
         drafts.retain(|draft| waiting.contains(&draft.edition.page.id));
         let editions: Vec<&Edition> = drafts.iter().map(|draft| &draft.edition).collect();
-        if index::publish_all(&tx, id, &editions).await? > 0 {
+        let bare = match work.crawl {
+            Some(crawl) => staging::stage(&tx, crawl, id, &editions).await?,
+            None => index::publish_all(&tx, id, &editions).await?,
+        };
+        if bare > 0 {
             // Stored vectors that were counted on have gone since. Then they are computed.
             drop(tx);
             for draft in &mut drafts {
@@ -303,7 +339,9 @@ async fn publish(job: &Job, model: Option<&Model>, drafts: Vec<Draft>, force: bo
             embedded += missing;
         }
         now.chunks_embedded += embedded;
-        index::bump_version(&tx).await?;
+        if work.crawl.is_none() {
+            index::bump_version(&tx).await?;
+        }
         index::count_usage(&tx, drafts.len() as i64, embedded as i64).await?;
         // Progress and pages are there together or not at all.
         job.progress_within(&tx, &now).await?;

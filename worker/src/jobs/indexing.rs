@@ -1,16 +1,21 @@
 //! What a crawl gives to the indexer: the embed jobs that it makes while it runs, and, once the whole site has been seen, what
 //! it takes out of answers, which pages say the same, and which text the site repeats.
 //!
+//! A crawl that stages what it brings ([`staging`]) changes nothing that answers read before [`show`].
+//!
 //! Everything is derived from rows in the transaction that acts on it, so that a crash in between is nothing: the next run
 //! comes to the same.
 use domain::{
     Result,
     jobs::{self, NewJob, Payload},
+    learning::{self, Cause, Circumstances, Comparison},
     pages::{
         index::{self, Wanted},
-        losses,
+        losses::{self, Losses},
+        model_change,
         repeats::{self, When},
         request::EMBED_BATCH,
+        staging::{self, Shown},
         twins,
     },
 };
@@ -44,7 +49,9 @@ pub(super) async fn hand_out(job: &Job, pace: &mut Pace) -> Result<()> {
         return Ok(());
     }
     index::rearrange(&tx).await?;
-    twins::join(&tx, &masses).await?;
+    if !staging::is_staged(&tx, job.id()).await? {
+        twins::join(&tx, &masses).await?;
+    }
     if pace.handed >= 2 * pace.counted {
         repeats::count(&tx, job.id(), When::Running).await?;
         pace.counted = pace.handed.max(EMBED_BATCH);
@@ -105,14 +112,63 @@ pub(super) async fn close(job: &Job) -> Result<Closed> {
     twins::join(&tx, &masses).await?;
     repeats::count(&tx, job.id(), When::AtEnd).await?;
     tx.commit().await?;
-    let why = || {
-        json!({
-            "reason": format!("{} of {} pages would leave the answers", losses.lost, losses.live),
-            "lost": losses.lost, "live": losses.live, "share": losses.share(), "by_cause": losses.by_cause, "examples": losses.examples,
-        })
-    };
     Ok(Closed {
-        held: held.then(why),
+        held: held.then(|| told(&losses)),
         retired,
     })
+}
+
+/// The losses, for whoever has to confirm them.
+pub(super) fn told(losses: &Losses) -> Value {
+    json!({
+        "reason": format!("{} of {} pages would leave the answers", losses.lost, losses.live),
+        "lost": losses.lost, "live": losses.live, "share": losses.share(), "by_cause": losses.by_cause, "examples": losses.examples,
+    })
+}
+
+/// Puts the site's pages in order for a crawl that stages, as far as that changes no answer, and weighs what would be lost.
+pub(super) async fn prepare(job: &Job) -> Result<Losses> {
+    let tx = job.write().await?;
+    index::rearrange(&tx).await?;
+    let losses = losses::weigh(&tx, job.id()).await?;
+    twins::free(&tx).await?;
+    repeats::count(&tx, job.id(), When::AtEnd).await?;
+    tx.commit().await?;
+    Ok(losses)
+}
+
+/// Shows what the crawl staged, retires what it found gone and joins twins, all at once, and keeps the golden run that spoke for it.
+/// Returns how many pages were retired; none if the index has changed its model, and some pages have to be staged again.
+pub(super) async fn show(job: &Job, compared: &Comparison) -> Result<Option<u64>> {
+    loop {
+        let tx = job.write().await?;
+        index::rearrange(&tx).await?;
+        let model = model_change::hold(&tx).await?;
+        if staging::forget_other_models(&tx, job.id(), model).await? > 0 {
+            tx.commit().await?;
+            return Ok(None);
+        }
+        if staging::show(&tx, job.id()).await? == Shown::Some {
+            tx.commit().await?;
+            continue;
+        }
+        let retired = losses::retire(&tx, job.id()).await?;
+        twins::settle(&tx).await?;
+        twins::rejoin(&tx).await?;
+        keep_run(&tx, job, compared, true).await?;
+        tx.commit().await?;
+        return Ok(Some(retired));
+    }
+}
+
+/// Keeps what the golden questions said of the crawl.
+pub(super) async fn keep_run(tx: &Fenced, job: &Job, compared: &Comparison, published: bool) -> Result<()> {
+    let circumstances = Circumstances {
+        cause: Cause::Crawl,
+        job: job.id(),
+        staged: true,
+        published,
+        lost: &compared.named(),
+    };
+    learning::keep(tx, &compared.after, circumstances).await.map(drop)
 }

@@ -2,8 +2,10 @@
 mod change_model;
 mod embed;
 mod indexing;
+mod learn;
 mod maintenance;
 mod people;
+mod privacy;
 mod scrape;
 mod suggest;
 

@@ -67,19 +67,22 @@ struct Row {
 /// The ways to reach the customer that are asked for. Opening hours only if no passage is `quotable`.
 pub async fn fact(
     tx: &TenantTx,
+    edition: &str,
     customer: &Customer,
     question: &str,
     locale: Option<Locale>,
     quotable: bool,
 ) -> Result<Option<Fact>> {
-    const FIND: &str = "SELECT s.kind, s.source, s.data, p.id AS page, p.url, p.title, p.language FROM structured_extractions s
+    let find = format!(
+        "SELECT s.kind, s.source, s.data, p.id AS page, p.url, p.title, p.language FROM structured_extractions s
         JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
-        WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') ORDER BY length(p.url), p.url LIMIT $2";
+        WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') AND s.{edition} ORDER BY length(p.url), p.url LIMIT $2"
+    );
     let plain = plain(question);
     let Some(wanted) = wanted(&plain).filter(|wanted| !(wanted.hours && quotable)) else {
         return Ok(None);
     };
-    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), ROWS.into()]))
+    let rows = Row::find_by_statement(sql(&find, [tx.customer().into(), ROWS.into()]))
         .all(&**tx)
         .await?;
     let own = |row: &Row| row.data["name"].as_str().unwrap_or_default().to_lowercase();

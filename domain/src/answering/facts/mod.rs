@@ -12,7 +12,11 @@ use super::{
     ground::Removed,
     written::{SHOWN, Written, one_a_page, sources},
 };
-use crate::{Result, retrieval::Passage, tenancy::Customer};
+use crate::{
+    Result,
+    retrieval::{Passage, Version},
+    tenancy::Customer,
+};
 
 /// An answer and the page that it stands on.
 struct Fact {
@@ -31,12 +35,17 @@ impl Answerer {
         asked: &Asked,
         passages: &[Passage],
         supported: bool,
+        version: Version,
     ) -> Result<Option<Written>> {
         let tx = self.db.tenant(customer).await?;
         let locale = asked.locale;
-        let mut fact = product::fact(&tx, &asked.meant, locale, passages).await?;
+        let edition = match version {
+            Version::Published => "shown",
+            Version::Staged(_) => "latest",
+        };
+        let mut fact = product::fact(&tx, edition, &asked.meant, locale, passages).await?;
         if fact.is_none() {
-            fact = contact::fact(&tx, customer, &asked.meant, locale, supported).await?;
+            fact = contact::fact(&tx, edition, customer, &asked.meant, locale, supported).await?;
         }
         Ok(fact.map(|fact| written(&fact, passages)))
     }

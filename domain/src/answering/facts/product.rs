@@ -27,10 +27,18 @@ struct Row {
 }
 
 /// The price and stock of the product that the question names, if it asks for one of them and a found page sells it.
-pub async fn fact(tx: &TenantTx, question: &str, locale: Option<Locale>, passages: &[Passage]) -> Result<Option<Fact>> {
-    const FIND: &str = "SELECT s.data, p.id AS page, p.url, p.title FROM structured_extractions s
+pub async fn fact(
+    tx: &TenantTx,
+    edition: &str,
+    question: &str,
+    locale: Option<Locale>,
+    passages: &[Passage],
+) -> Result<Option<Fact>> {
+    let find = format!(
+        "SELECT s.data, p.id AS page, p.url, p.title FROM structured_extractions s
         JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
-        WHERE s.customer_id = $1 AND s.kind = 'product' AND s.page_id = ANY($2) ORDER BY array_position($2, s.page_id), s.id LIMIT 200";
+        WHERE s.customer_id = $1 AND s.kind = 'product' AND s.page_id = ANY($2) AND s.{edition} ORDER BY array_position($2, s.page_id), s.id LIMIT 200"
+    );
     let plain = plain(question);
     let asks = Expected::of(question) == Some(Expected::Price) || words::STOCK.iter().any(|sign| plain.contains(sign));
     if !asks {
@@ -42,7 +50,7 @@ pub async fn fact(tx: &TenantTx, question: &str, locale: Option<Locale>, passage
             pages.push(passage.page);
         }
     }
-    let rows = Row::find_by_statement(sql(FIND, [tx.customer().into(), pages.into()]))
+    let rows = Row::find_by_statement(sql(&find, [tx.customer().into(), pages.into()]))
         .all(&**tx)
         .await?;
     Ok(told(&rows, &plain, words::labels(locale), locale))

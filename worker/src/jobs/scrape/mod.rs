@@ -5,14 +5,17 @@
 //! well ([`super::indexing`]) instead of being noted: a page and its need for one are then the same row, and there is no moment
 //! in between at which a crash could lose it.
 //!
+//! Where the customer has golden questions, what the crawl brings waits beside the index until these have been asked ([`release`]).
+//!
 //! A crawl keeps its place only while it may do something, and not for long while others wait for one ([`way`]).
 mod progress;
+mod release;
 mod result;
 mod way;
 
 use domain::{
     Error, Result,
-    pages::{frontier, store},
+    pages::{frontier, staging, store},
 };
 use egress::HostPort;
 use entity::scrape_job;
@@ -32,6 +35,7 @@ use crate::{
     jobs::{
         Ending,
         indexing::{self, Pace},
+        learn,
     },
 };
 use progress::{Meter, Outlook, Phase, Progress, count, tell, tell_wait};
@@ -49,6 +53,11 @@ const PATIENT_STARTS: i64 = 3;
 /// Runs or goes on with a crawl.
 pub(super) async fn run(job: &Job) -> Result<Ending> {
     let before = Progress::of(job);
+    if before.phase == Phase::Starting {
+        let tx = job.write().await?;
+        staging::begin(&tx, job.id()).await?;
+        tx.commit().await?;
+    }
     if before.phase != Phase::Indexing {
         let crawled = Box::pin(crawl(job, before.phase)).await;
         // Without a signal an error is the crawl's own: what was under way then counts as tried.
@@ -62,6 +71,12 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
             return Ok(Ending::Later(wait.time));
         }
     }
+    let tx = job.read().await?;
+    let staged = staging::is_staged(&tx, job.id()).await?;
+    tx.commit().await?;
+    if staged {
+        return Box::pin(release::run(job)).await;
+    }
     let closed = job.signal.until(indexing::close(job)).await?;
     let retired = closed.retired as i64;
     if let Some(wait) = job.signal.until(index_all(job, closed.held.is_some(), retired)).await? {
@@ -72,6 +87,9 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
     let tx = job.write().await?;
     frontier::clear(&**tx, job.id()).await?;
     tx.commit().await?;
+    if retired > 0 {
+        learn::after_index(job).await;
+    }
     Ok(match closed.held {
         Some(why) => {
             result["held"] = why;

@@ -92,9 +92,10 @@ pub(super) async fn watch(job: &Job, hours: Option<&str>, visitor: &Visitor, fru
     }
 }
 
-/// Returns when no request is under way any more, and what the last ones brought has had the time to be recorded.
+/// Returns when no request is under way any more, and what the last ones brought is recorded.
 pub(super) async fn drained(visitor: &Visitor) {
-    const QUIET: u32 = 5;
+    /// Those who have got their turn begin their request.
+    const QUIET: u32 = 2;
     visitor.close();
     let (end, mut quiet) = (Instant::now() + DRAIN, 0);
     while quiet < QUIET && Instant::now() < end {
