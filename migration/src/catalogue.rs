@@ -1,0 +1,90 @@
+//! Whether the schema keeps customers apart, read from the database's own catalogue: `omniops migrate` fails and `omniops doctor`
+//! tells where it does not.
+//!
+//! Each query gives sentences about what is wrong. Objects of extensions are left out: they hold no customer's data. What this
+//! can't see is what a statement does that we wrote ourselves as `omniops_system`; `domain::tenancy` keeps the list of those.
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbErr, Statement};
+
+/// Tables that every customer may read and none may write: names of embedding models, and what holds queues back.
+const SHARED: &str = "'embedding_models', 'queue_controls'";
+/// Tables whose rows nobody may change or remove.
+const APPEND_ONLY: &str = "'audit_logs', 'audit_chain', 'audit_checkpoints'";
+
+/// Tables of the schema with what is known of them; `mine` are objects that no extension has made.
+const WITH: &str = "WITH app AS (SELECT oid FROM pg_roles WHERE rolname = 'omniops_app'),
+  mine AS (SELECT c.* FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> 'seaql_migrations'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')),
+  tables AS (SELECT * FROM mine WHERE relkind IN ('r', 'p')),
+  functions AS (SELECT p.* FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
+  policies AS (SELECT c.relname, p.*, translate(pg_get_expr(p.polqual, p.polrelid), E' \\n', '') AS sees,
+      translate(pg_get_expr(p.polwithcheck, p.polrelid), E' \\n', '') AS writes
+    FROM pg_policy p JOIN tables c ON c.oid = p.polrelid)";
+
+/// The ways to say whose a row is, without spaces: by its customer, as the customer itself, or nobody's.
+const OWN: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.domain=current_setting(''app.current_domain''::text,true))))'";
+const ITSELF: &str = "'(domain=current_setting(''app.current_domain''::text,true))'";
+
+/// A sentence for each thing that is wrong; `{…}` stand for the constants above.
+const FAULTS: [&str; 16] = [
+    "SELECT format('table %s: row-level security is not forced', relname) FROM tables WHERE NOT (relrowsecurity AND relforcerowsecurity)",
+    "SELECT format('table %s: there is no policy `tenant` for all commands and roles', c.relname) FROM tables c WHERE NOT EXISTS (
+       SELECT FROM policies p WHERE p.polrelid = c.oid AND p.polname = 'tenant' AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}')",
+    "SELECT format('table %s: the policy `tenant` does not compare the customer: %s', p.relname, p.sees) FROM policies p WHERE p.polname = 'tenant'
+       AND NOT coalesce(p.sees = ANY (CASE WHEN p.relname = 'customer_configs' THEN ARRAY[{ITSELF}]
+         WHEN p.relname IN ({SHARED}) THEN ARRAY['true'] ELSE ARRAY[{OWN}, 'false'] END), false)",
+    "SELECT format('table %s: the policy `tenant` lets other rows be written than be seen: %s', relname, writes) FROM policies
+       WHERE polname = 'tenant' AND writes IS DISTINCT FROM sees",
+    "SELECT format('table %s: the policy `%s` shows more than `tenant`', relname, polname) FROM policies WHERE polpermissive AND polname <> 'tenant'
+       AND polroles <> ARRAY(SELECT oid FROM pg_roles WHERE rolname = 'omniops_owner')",
+    "SELECT format('table %s: %s may %s', c.relname, coalesce(r.rolname, 'everybody'), right_of.privilege_type || CASE WHEN right_of.is_grantable THEN ' and grant it' ELSE '' END)
+       FROM tables c CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl)
+         UNION ALL SELECT x.* FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) right_of
+       LEFT JOIN pg_roles r ON r.oid = right_of.grantee
+       WHERE (right_of.grantee = 0 OR right_of.grantee IN (SELECT oid FROM app)) AND (right_of.grantee = 0 OR right_of.is_grantable
+         OR right_of.privilege_type <> ALL (CASE WHEN c.relname IN ({SHARED}) THEN ARRAY['SELECT']
+           WHEN c.relname IN ({APPEND_ONLY}) THEN ARRAY['SELECT', 'INSERT'] ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END))",
+    "SELECT format('table %s: omniops_system may %s', c.relname, x.privilege_type) FROM tables c, aclexplode(c.relacl) x JOIN pg_roles r ON r.oid = x.grantee
+       WHERE r.rolname = 'omniops_system' AND c.relname IN ({APPEND_ONLY}) AND x.privilege_type NOT IN ('SELECT', 'INSERT')",
+    "SELECT format('%s %s: it stands outside of row-level security', CASE relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'view' END, relname)
+       FROM mine WHERE relkind IN ('m', 'f') OR (relkind = 'v' AND NOT coalesce(reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false))",
+    "SELECT format('sequence %s: omniops_app may use it', relname) FROM mine
+       WHERE CASE WHEN relkind = 'S' THEN has_sequence_privilege('omniops_app', oid, 'USAGE, SELECT, UPDATE') ELSE false END",
+    "SELECT format('table %s: the rule %s rewrites statements', c.relname, w.rulename) FROM pg_rewrite w JOIN tables c ON c.oid = w.ev_class",
+    "SELECT format('function %s: omniops_app may execute it as its owner', oid::regprocedure) FROM functions
+       WHERE prosecdef AND has_function_privilege('omniops_app', oid, 'EXECUTE')",
+    "SELECT format('function %s: %s', oid::regprocedure, CASE WHEN proleakproof THEN 'it is said to leak nothing' ELSE 'it runs as its owner on any search path' END)
+       FROM functions WHERE proleakproof OR (prosecdef AND NOT coalesce(array_to_string(proconfig, ',') LIKE '%search_path=%', false))",
+    "SELECT format('role %s: it may go around row-level security, log in or make roles or databases', rolname) FROM pg_roles
+       WHERE (rolname = 'omniops_app' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication OR rolcanlogin))
+       OR (rolname = 'omniops_owner' AND (rolsuper OR rolbypassrls OR rolcanlogin)) OR (rolname = 'omniops_system' AND (rolsuper OR rolcreaterole OR rolcanlogin))",
+    "SELECT format('role %s: it is a member of %s', m.member::regrole, m.roleid::regrole) FROM pg_auth_members m WHERE m.member IN (SELECT oid FROM app)",
+    "SELECT format('role omniops_app: it owns %s', pg_describe_object(classid, objid, objsubid)) FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+       AND refobjid IN (SELECT oid FROM app) AND deptype = 'o' AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+     UNION ALL SELECT 'role omniops_app: it may make schemas' WHERE has_database_privilege('omniops_app', current_database(), 'CREATE')
+     UNION ALL SELECT format('role omniops_app: it may make things in the schema %s', nspname) FROM pg_namespace
+       WHERE nspname !~ '^pg_' AND has_schema_privilege('omniops_app', oid, 'CREATE')",
+    "SELECT 'default privileges: omniops_app or everybody gets rights on what will be made' FROM pg_default_acl d, aclexplode(d.defaclacl) x
+       WHERE x.grantee = 0 AND d.defaclobjtype <> 'f' OR x.grantee IN (SELECT oid FROM app)
+     UNION ALL SELECT 'large objects: they stand outside of row-level security' WHERE EXISTS (SELECT FROM pg_largeobject_metadata)",
+];
+
+/// What of the schema would let one customer reach another's rows, a sentence for each; nothing when all is well.
+pub async fn faults(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let constants = [
+        ("{SHARED}", SHARED),
+        ("{APPEND_ONLY}", APPEND_ONLY),
+        ("{OWN}", OWN),
+        ("{ITSELF}", ITSELF),
+    ];
+    let mut found = Vec::new();
+    for fault in FAULTS {
+        let query = constants.iter().fold(fault.to_owned(), |text, (name, value)| text.replace(name, value));
+        let statement = Statement::from_string(db.get_database_backend(), format!("{WITH} {query}"));
+        for row in db.query_all_raw(statement).await? {
+            found.push(row.try_get_by_index(0)?);
+        }
+    }
+    Ok(found)
+}
