@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use domain::{
+    jobs::Operator,
     pages::index::LOCAL_MODEL,
     retrieval::{EXACT_LIMIT, Mode, Searcher},
     tenancy::{self, Customer, Db, NewCustomer},
@@ -33,7 +34,7 @@ use crate::{
     stats::percentile,
 };
 
-const DIMENSION: usize = 384;
+pub const DIMENSION: usize = 384;
 /// Subjects that vectors lie around.
 const CENTRES: u64 = 256;
 /// Chunks of a page, and rows of an insert.
@@ -129,7 +130,7 @@ impl Bench {
             domain: format!("customer-{n}.example").parse()?,
             vouched: true,
         };
-        Ok(tenancy::create(&self.db, &new).await?)
+        Ok(tenancy::create(&self.db, &new, Operator::named("bench")).await?)
     }
 
     /// Gives the customer chunks whose texts all differ; their vectors depend on `seed`.
@@ -213,7 +214,7 @@ impl Bench {
             }
         }
         for customer in [one, other] {
-            tenancy::delete(&self.db, customer.id).await?;
+            tenancy::delete(&self.db, customer.id, Operator::named("bench")).await?;
         }
         Ok(found as f64 / (COMPARED * NEAREST) as f64)
     }
@@ -341,10 +342,10 @@ impl Bench {
 }
 
 /// A question's vector lies near a centre that its text chooses.
-struct Centres(Model);
+pub struct Centres(Model);
 
 impl Centres {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Model {
             name: "all-MiniLM-L6-v2".to_owned(),
             dimension: DIMENSION,
@@ -378,7 +379,7 @@ impl Embedder for Centres {
 }
 
 /// A unit vector around a centre, as far from it as texts of one subject are from each other.
-fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
+pub fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
     let mut fixed = StdRng::seed_from_u64(centre);
     let mut vector: Vec<f32> = (0..DIMENSION)
         .map(|_| fixed.random_range(-1.0..1.0) + random.random_range(-1.0_f32..1.0))
@@ -390,7 +391,7 @@ fn near(centre: u64, random: &mut StdRng) -> Vec<f32> {
     vector
 }
 
-fn text_of(vector: &[f32]) -> String {
+pub fn text_of(vector: &[f32]) -> String {
     let numbers: Vec<String> = vector.iter().map(|x| format!("{x:.4}")).collect();
     format!("[{}]", numbers.join(","))
 }

@@ -1,16 +1,12 @@
 //! Customers, for the operator and for those who look after them.
-use domain::{
-    audit,
-    jobs::Operator,
-    tenancy::{self, AssistantSettings, HostName, NewCustomer},
-};
+use domain::tenancy::{self, AssistantSettings, HostName, NewCustomer};
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
     payload::Json,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -136,16 +132,8 @@ impl Api {
             name: body.0.name,
             vouched: body.0.verified.unwrap_or(true),
         };
-        let made = tenancy::create(&context.db, &new).await?;
+        let made = tenancy::create(&context.db, &new, admin.operator()).await?;
         context.hosts.refresh().await;
-        note(
-            &context,
-            admin.operator(),
-            made.id,
-            "customer.created",
-            json!({ "domain": made.domain }),
-        )
-        .await?;
         let location = format!("/api/customers/{}", made.id);
         Ok(Made::Created(Json(made.into()), location))
     }
@@ -196,8 +184,8 @@ impl Api {
             AssistantSettings::check(settings)?;
         }
         let settings = settings.map(Value::Object);
-        let changed = tenancy::rename(&context.db, id.0, body.0.name.as_deref(), settings).await?;
-        note(&context, steward.operator(), id.0, "customer.changed", json!({})).await?;
+        let name = body.0.name.as_deref();
+        let changed = tenancy::rename(&context.db, id.0, name, settings, steward.operator()).await?;
         Ok(Json(changed.into()))
     }
 
@@ -209,27 +197,8 @@ impl Api {
         operation_id = "delete_customer"
     )]
     async fn delete(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<Removed> {
-        tenancy::delete(&context.db, id.0).await?;
+        tenancy::delete(&context.db, id.0, admin.operator()).await?;
         context.hosts.refresh().await;
-        note(&context, admin.operator(), id.0, "customer.deleted", json!({})).await?;
         Ok(Removed::Gone)
     }
-}
-
-async fn note(
-    context: &Context,
-    by: Operator<'_>,
-    id: Uuid,
-    action: &str,
-    metadata: Value,
-) -> domain::Result<()> {
-    let entry = audit::Entry {
-        customer: Some(id),
-        actor: by.actor,
-        action,
-        resource: &id.to_string(),
-        metadata,
-        ip: by.ip,
-    };
-    audit::note(&context.db, entry).await
 }

@@ -1,8 +1,11 @@
 //! The calls of the contract, one resource a file. A handler extracts, calls one function of `domain`, and maps its answer;
 //! the shapes stand beside the handlers that speak them.
+mod admin;
+mod audit;
 mod cache;
 mod chat;
 mod citations;
+mod consent;
 mod conversations;
 mod customers;
 mod dead;
@@ -10,10 +13,15 @@ mod domains;
 mod embed;
 mod feedback;
 pub mod files;
+mod gaps;
+mod gdpr;
+mod golden;
 mod health;
 mod job_urls;
 mod jobs;
 mod keys;
+mod legal;
+mod limits;
 mod outbound_webhooks;
 mod pages;
 pub mod pages_html;
@@ -26,6 +34,7 @@ mod search;
 mod settings;
 mod sse;
 mod usage;
+mod users;
 mod widget;
 
 pub use queue::stats_json as queue_stats_json;
@@ -35,18 +44,18 @@ pub type Apis = (
     widget::Api,
     (chat::Api, cache::Api),
     (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
-    (search::Api, settings::Api),
-    (pages::Api, citations::Api),
+    (search::Api, settings::Api, (gdpr::Api, consent::Api)),
+    (pages::Api, citations::Api, gaps::Api, golden::Api),
     scrape::Api,
     schedules::Api,
     embed::Api,
     (jobs::Api, job_urls::Api, screenshots::Api),
     queue::Api,
     dead::Api,
-    (customers::Api, usage::Api),
+    (customers::Api, usage::Api, audit::Api),
     domains::Api,
-    keys::Api,
-    health::Api,
+    (keys::Api, users::Api, admin::Api),
+    (health::Api, limits::Api),
 );
 
 /// All of them; a resource has no state of its own.
@@ -55,17 +64,17 @@ pub fn apis() -> Apis {
         widget::Api,
         (chat::Api, cache::Api),
         (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
-        (search::Api, settings::Api),
-        (pages::Api, citations::Api),
+        (search::Api, settings::Api, (gdpr::Api, consent::Api)),
+        (pages::Api, citations::Api, gaps::Api, golden::Api),
         scrape::Api,
         schedules::Api,
         embed::Api,
         (jobs::Api, job_urls::Api, screenshots::Api),
         queue::Api,
         dead::Api,
-        (customers::Api, usage::Api),
+        (customers::Api, usage::Api, audit::Api),
         domains::Api,
-        keys::Api,
-        health::Api,
+        (keys::Api, users::Api, admin::Api),
+        (health::Api, limits::Api),
     )
 }

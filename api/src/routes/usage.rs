@@ -1,7 +1,6 @@
 //! What a customer used and what it cost, and what it may cost a day.
 use domain::{
     answering::{CustomerBudget, DayOfUsage, budget_of, set_budget, usage_between},
-    audit,
     tenancy::get,
 };
 use poem::web::Data;
@@ -10,7 +9,6 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use serde_json::json;
 use time::Date;
 use uuid::Uuid;
 
@@ -112,16 +110,8 @@ impl Api {
     ) -> Answer<Json<Budget>> {
         let customer = get(&context.db, id.0).await?;
         let Budget { soft_usd, hard_usd } = body.0;
-        set_budget(&context.db, customer.id, CustomerBudget { soft_usd, hard_usd }).await?;
-        let entry = audit::Entry {
-            customer: Some(customer.id),
-            actor: &admin.actor,
-            action: "customer.budget_set",
-            resource: &customer.id.to_string(),
-            metadata: json!({ "soft_usd": soft_usd, "hard_usd": hard_usd }),
-            ip: admin.ip.as_deref(),
-        };
-        audit::note(&context.db, entry).await?;
+        let budget = CustomerBudget { soft_usd, hard_usd };
+        set_budget(&context.db, customer.id, budget, admin.operator()).await?;
         Ok(Json(Budget { soft_usd, hard_usd }))
     }
 }

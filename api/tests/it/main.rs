@@ -6,7 +6,9 @@
     reason = "helpers of tests fail like tests"
 )]
 mod admin;
+mod accounts;
 mod app;
+mod audit;
 mod browser;
 mod cache;
 mod chat;
@@ -16,12 +18,16 @@ mod explain;
 mod follow;
 mod health;
 mod injection;
+mod isolation;
 mod jobs;
+mod learning;
+mod limits;
 mod model_calls;
 mod outbound_webhooks;
 mod people;
 mod privacy;
 mod problems;
+mod provider_failures;
 mod queue;
 mod schedules;
 mod screenshots;

@@ -41,7 +41,7 @@ pub async fn work(order: &Order) -> Result<()> {
         domain: host,
         vouched: true,
     };
-    let customer = tenancy::create(&db, &new).await?;
+    let customer = tenancy::create(&db, &new, Operator::named("bench")).await?;
     let request = ScrapeRequest {
         mode: order.mode.parse::<FetchMode>()?,
         max_pages: 100_000,

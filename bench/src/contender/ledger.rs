@@ -3,7 +3,7 @@
 use anyhow::Result;
 use async_trait::async_trait;
 use domain::{
-    jobs::{Dispatcher, NewJob, Payload, submit_all},
+    jobs::{Dispatcher, NewJob, Operator, Payload, submit_all},
     lifecycle::Lifecycle,
     retrieval::Searcher,
     tenancy::{self, Customer, Db, NewCustomer},
@@ -33,7 +33,7 @@ impl Outlet {
             domain: format!("bench-{}.example", Uuid::now_v7().simple()).parse()?,
             vouched: true,
         };
-        let customer = tenancy::create(&db, &new).await?;
+        let customer = tenancy::create(&db, &new, Operator::named("bench")).await?;
         Ok(Self {
             db,
             dispatcher,

@@ -6,13 +6,18 @@
 )]
 mod answers;
 mod browser;
+mod challenge;
 mod commands;
 mod crashes;
 mod dialogue;
+mod doctor;
 mod handoff;
 mod hostile;
 mod installations;
+mod leaks;
 mod process;
 mod queue;
+mod renewal;
 mod up;
+mod users;
 mod widget;

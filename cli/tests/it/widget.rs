@@ -9,7 +9,7 @@ use testkit::eventually;
 use crate::{answers::questions, browser::Browser, up::Installation};
 
 /// What a visitor sees of the widget, read from its shadow root; null before it is there.
-const LOOK: &str = "
+pub const LOOK: &str = "
     const shadow = document.querySelector('omniops-widget')?.shadowRoot;
     if (!shadow) return null;
     const answer = [...shadow.querySelectorAll('.msg.bot')].at(-1);
@@ -88,7 +88,7 @@ async fn visit(browser: &Browser, demo: &str) {
 }
 
 /// Waits until the widget looks as it should.
-async fn seen(browser: &Browser, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+pub async fn seen(browser: &Browser, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
     seen_by(browser, LOOK, what, condition).await
 }
 

@@ -78,7 +78,8 @@ pub async fn note(db: &Db, entry: Entry<'_>) -> Result<()> {
     tx.commit().await
 }
 
-/// What is different between two objects: `{"field": {"from": …, "to": …}}`. Long values are cut: the log says that they changed.
+/// What is different between two objects: `{"field": {"from": …, "to": …}}`. Long values are cut and
+/// addresses left out: the log says that they changed.
 pub fn changes(before: &Value, after: &Value) -> Value {
     let none = serde_json::Map::new();
     let (before, after) = (before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none));
@@ -99,6 +100,8 @@ const LONGEST: usize = 200;
 fn short(value: Option<&Value>) -> Value {
     match value {
         None => Value::Null,
+        // An address is somebody's.
+        Some(value) if value.to_string().contains('@') => "…".into(),
         Some(Value::String(text)) if text.chars().count() > LONGEST => {
             format!("{}…", text.chars().take(LONGEST).collect::<String>()).into()
         }
@@ -118,10 +121,10 @@ mod tests {
     #[test]
     fn changes_name_what_is_different_and_nothing_else() {
         let before = json!({ "tone": "warm", "name": "A", "gone": 1, "list": [1] });
-        let after = json!({ "tone": "brief", "name": "A", "new": true, "list": vec![1; 200] });
+        let after = json!({ "tone": "brief", "name": "A", "new": true, "mail": { "to": "a@b.example" }, "list": vec![1; 200] });
         let told = json!({
             "tone": { "from": "warm", "to": "brief" }, "gone": { "from": 1, "to": null },
-            "new": { "from": null, "to": true }, "list": { "from": [1], "to": "…" },
+            "new": { "from": null, "to": true }, "mail": { "from": null, "to": "…" }, "list": { "from": [1], "to": "…" },
         });
         assert_eq!(changes(&before, &after), told);
         let long = json!({ "greeting": "x".repeat(1000) });

@@ -22,6 +22,13 @@ pub struct Operator<'a> {
     pub ip: Option<&'a str>,
 }
 
+impl<'a> Operator<'a> {
+    /// Somebody on this machine: `cli`, `system`.
+    pub const fn named(actor: &'a str) -> Self {
+        Self { actor, ip: None }
+    }
+}
+
 /// How a queue is held back; the default is not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Control {

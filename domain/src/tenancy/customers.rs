@@ -3,12 +3,12 @@ use entity::{customer, domain};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Db, HostName, Reach, sql};
-use crate::{Error, Result, ids, secrets};
+use super::{Db, HostName, Reach, SystemTx, sql};
+use crate::{Error, Result, audit, ids, jobs::Operator, secrets};
 use sea_orm::ConnectionTrait;
 
 /// A tenant, as far as most of the code needs to know it.
@@ -53,7 +53,7 @@ pub struct NewCustomer {
 }
 
 /// Makes a customer with its primary domain.
-pub async fn create(db: &Db, new: &NewCustomer) -> Result<Customer> {
+pub async fn create(db: &Db, new: &NewCustomer, by: Operator<'_>) -> Result<Customer> {
     let name = new.name.trim();
     if name.is_empty() || name.chars().count() > 200 {
         return Err(Error::invalid("name", "must have 1 to 200 characters"));
@@ -80,8 +80,21 @@ pub async fn create(db: &Db, new: &NewCustomer) -> Result<Customer> {
         let verify = "UPDATE customer_domains SET verified_at = now() WHERE id = $1";
         tx.execute_raw(sql(verify, [record.id.into()])).await.map_err(taken)?;
     }
+    note(&tx, row.id, "customer.created", json!({ "domain": row.domain }), by).await?;
     tx.commit().await?;
     Ok(row.into())
+}
+
+async fn note(tx: &SystemTx, customer: Uuid, action: &str, metadata: Value, by: Operator<'_>) -> Result<()> {
+    let entry = audit::Entry {
+        customer: Some(customer),
+        actor: by.actor,
+        action,
+        resource: &customer.to_string(),
+        metadata,
+        ip: by.ip,
+    };
+    audit::record(&**tx, entry).await
 }
 
 /// A unique name that is taken is the caller's to mend.
@@ -115,30 +128,42 @@ pub async fn list(db: &Db, reach: &Reach, after: Option<Uuid>, limit: u64) -> Re
 }
 
 /// Gives a customer another name or other assistant settings.
-pub async fn rename(db: &Db, id: Uuid, name: Option<&str>, settings: Option<Value>) -> Result<Customer> {
-    let tx = db.system().await?;
-    let update =
+pub async fn rename(
+    db: &Db,
+    id: Uuid,
+    name: Option<&str>,
+    settings: Option<Value>,
+    by: Operator<'_>,
+) -> Result<Customer> {
+    const CHANGE: &str =
         "UPDATE customer_configs SET name = coalesce($2, name), settings = coalesce($3, settings), updated_at = now()
-                  WHERE id = $1";
-    tx.execute_raw(sql(
-        update,
-        [id.into(), name.map(str::to_owned).into(), settings.into()],
-    ))
-    .await?;
+         WHERE id = $1";
+    let tx = db.system().await?;
+    let find = customer::Entity::find_by_id(id).lock_exclusive();
+    let before = find.one(&*tx).await?.ok_or_else(|| Error::not_found("customer"))?;
+    let mut told = audit::changes(&before.settings, settings.as_ref().unwrap_or(&before.settings));
+    if let Some(name) = name {
+        let renamed = audit::changes(&json!({ "name": before.name }), &json!({ "name": name }));
+        if let (Some(told), Value::Object(renamed)) = (told.as_object_mut(), renamed) {
+            told.extend(renamed);
+        }
+    }
+    let values = [id.into(), name.map(str::to_owned).into(), settings.into()];
+    tx.execute_raw(sql(CHANGE, values)).await?;
+    note(&tx, id, "customer.changed", json!({ "changes": told }), by).await?;
     tx.commit().await?;
     get(db, id).await
 }
 
 /// Removes a customer with all that it owns.
-pub async fn delete(db: &Db, id: Uuid) -> Result<()> {
+pub async fn delete(db: &Db, id: Uuid, by: Operator<'_>) -> Result<()> {
     let tx = db.system().await?;
     let gone = customer::Entity::delete_by_id(id).exec(&*tx).await?.rows_affected;
-    tx.commit().await?;
     if gone == 0 {
-        Err(Error::not_found("customer"))
-    } else {
-        Ok(())
+        return Err(Error::not_found("customer"));
     }
+    note(&tx, id, "customer.deleted", json!({}), by).await?;
+    tx.commit().await
 }
 
 /// The customer that owns `host`. Without `verified_only` a claim is enough: of several customers the one that has it verified,

@@ -329,7 +329,7 @@ async fn a_customer_that_goes_takes_its_people_s_reach_along() {
     let customer = office.kit.customer("shop.example").await;
     let id = office.user(ADA, Role::Owner, Reach::Customers(vec![customer.id])).await;
     let session = office.log_in(PASSWORD).await;
-    tenancy::delete(&office.kit.db, customer.id).await.unwrap();
+    tenancy::delete(&office.kit.db, customer.id, Operator::named("test")).await.unwrap();
     let who = office.accounts.session(session.token.expose_secret()).await.unwrap();
     assert_eq!(who.reach, Reach::Customers(vec![]));
     let all = office.accounts.list_users(&Reach::Everywhere, None, 10).await.unwrap();

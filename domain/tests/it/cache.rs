@@ -3,6 +3,7 @@ use domain::{
     answering::{Answer, AnswerCache, Answerer, Part, Question, clear_cache},
     clock::Clock,
     config::Config,
+    jobs::Operator,
     lifecycle::Lifecycle,
     pages::{
         index::{self, NewChunk},
@@ -24,20 +25,20 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-const QUESTION: &str = "How long does delivery take?";
+pub const QUESTION: &str = "How long does delivery take?";
 const PAGE: &str = "Delivery takes two to four days. How long? It depends.";
 
 /// An installation with a provider that counts what it is asked, and a customer with one page.
-struct House {
-    kit: Kit,
-    provider: Provider,
+pub struct House {
+    pub kit: Kit,
+    pub provider: Provider,
     life: Lifecycle,
-    shop: Uuid,
+    pub shop: Uuid,
     page: Uuid,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let provider = Provider::start(says("Two to four days [1].")).await;
         let variables = [
             ("OPENAI_API_KEY", "test-key"),
@@ -56,7 +57,7 @@ impl House {
     }
 
     /// A process of the installation.
-    async fn process(&self) -> Answerer {
+    pub async fn process(&self) -> Answerer {
         self.process_with(&self.kit.config, Clock::system()).await
     }
 
@@ -69,7 +70,7 @@ impl House {
     }
 
     /// A new visitor of the shop asks, as the API has it: with the customer as it is now.
-    async fn ask(&self, process: &Answerer, text: &str) -> Answer {
+    pub async fn ask(&self, process: &Answerer, text: &str) -> Answer {
         let shop = tenancy::get(&self.kit.db, self.shop).await.unwrap();
         process.answer(&shop, &question(text), None).await.unwrap()
     }
@@ -89,11 +90,11 @@ impl House {
         keys.arg("omniops:answers:*").query_async(&mut redis).await.unwrap()
     }
 
-    fn asked(&self) -> usize {
+    pub fn asked(&self) -> usize {
         self.provider.asked().len()
     }
 
-    async fn sql(&self, statement: &str) {
+    pub async fn sql(&self, statement: &str) {
         let tx = self.kit.db.system().await.unwrap();
         tx.execute_unprepared(statement).await.unwrap();
         tx.commit().await.unwrap();
@@ -136,11 +137,11 @@ async fn page(kit: &Kit, customer: &Customer, text: &str) -> Uuid {
     stored.id
 }
 
-fn says(text: &str) -> Script {
+pub fn says(text: &str) -> Script {
     Script::Say(vec![text.to_owned()])
 }
 
-fn question(text: &str) -> Question {
+pub fn question(text: &str) -> Question {
     Question {
         session: domain::ids::new_id(),
         text: text.into(),
@@ -262,7 +263,7 @@ async fn a_changed_index_or_setting_asks_anew_in_every_process() {
 
     house.provider.follow(says("Delivery in one day [1]."));
     let settings = json!({ "tone": "hearty" });
-    tenancy::rename(&house.kit.db, house.shop, None, Some(settings))
+    tenancy::rename(&house.kit.db, house.shop, None, Some(settings), Operator::named("test"))
         .await
         .unwrap();
     for process in [&one, &other] {

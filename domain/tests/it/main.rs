@@ -4,18 +4,25 @@
     clippy::panic,
     reason = "helpers of tests fail like the tests do"
 )]
+mod accounts;
 mod answering;
+mod audit;
 mod cache;
 mod dialogue;
+mod domains;
 mod hygiene;
+mod isolation;
+mod keys;
 mod ledger;
 mod live;
 mod model_calls;
 mod model_change;
 mod operators;
 mod pages;
+mod pooler;
 mod retrieval;
 mod schedules;
 mod schema;
+mod sharing;
 mod tenancy;
 mod typed;

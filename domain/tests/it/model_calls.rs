@@ -1,6 +1,7 @@
 //! Calls of models: which one is asked, what becomes of failures, what answers cost, and where budgets end them.
 use domain::{
     answering::{Answer, CustomerBudget, Note, set_budget, usage_between},
+    jobs::Operator,
     lifecycle::Lifecycle,
 };
 use futures::future::join_all;
@@ -295,7 +296,7 @@ async fn past_the_soft_limit_the_small_model_answers_and_past_the_hard_one_the_s
     assert_eq!(told, want);
     // An operator's limit for this customer goes before the installation's, without a restart.
     let (soft_usd, hard_usd) = (None, Some(60.0));
-    set_budget(&kit.db, customer.id, CustomerBudget { soft_usd, hard_usd })
+    set_budget(&kit.db, customer.id, CustomerBudget { soft_usd, hard_usd }, Operator::named("test"))
         .await
         .unwrap();
     let answer = answerer

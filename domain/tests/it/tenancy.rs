@@ -2,6 +2,7 @@
 use domain::{
     clock::Clock,
     error::Kind,
+    jobs::Operator,
     pages::store::{self, FetchedPage},
     tenancy::{self, HostName, NewCustomer, Principal, Reach, Scope},
 };
@@ -148,7 +149,7 @@ async fn a_domain_belongs_to_one_customer_and_answers_when_verified() {
         vouched: true,
     };
     assert_eq!(
-        tenancy::create(&kit.db, &again).await.unwrap_err().code(),
+        tenancy::create(&kit.db, &again, Operator::named("test")).await.unwrap_err().code(),
         "domain_taken"
     );
 }

@@ -2,6 +2,7 @@
 use anyhow::{Context as _, Result, ensure};
 use domain::{
     config::{Config, cache_dir, environment},
+    jobs::Operator,
     language::detect,
     pages::{
         index::{self, NewChunk},
@@ -62,7 +63,7 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
         domain: "scratch.example".parse()?,
         vouched: true,
     };
-    let customer = tenancy::create(&db, &customer).await?;
+    let customer = tenancy::create(&db, &customer, Operator::named("cli")).await?;
     let embedder = process::embedder(&config.model, &cache)
         .await?
         .context("there is no embedding model")?;

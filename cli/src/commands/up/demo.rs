@@ -36,15 +36,12 @@ pub async fn prepare(
         } else {
             domain.to_string()
         };
-        tenancy::create(
-            db,
-            &NewCustomer {
-                name,
-                domain,
-                vouched: true,
-            },
-        )
-        .await?
+        let new = NewCustomer {
+            name,
+            domain,
+            vouched: true,
+        };
+        tenancy::create(db, &new, Operator::named("cli")).await?
     };
     let port = config.http.listen.port();
     let own = [

@@ -5,13 +5,15 @@
 //! actual cost takes its place. A process that dies leaves what it had set aside: the day counts it as spent, which is the safe side.
 use metrics::{counter, gauge};
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 use time::Date;
 
 use uuid::Uuid;
 
 use crate::{
-    Error, Result,
+    Error, Result, audit,
     config::Budget,
+    jobs::Operator,
     lifecycle::Lifecycle,
     tenancy::{Customer, Db, TenantTx, sql},
 };
@@ -253,7 +255,7 @@ pub async fn budget_of(db: &Db, customer: Uuid) -> Result<CustomerBudget> {
 }
 
 /// Sets a customer's own limits; it is an operator's decision.
-pub async fn set_budget(db: &Db, customer: Uuid, budget: CustomerBudget) -> Result<()> {
+pub async fn set_budget(db: &Db, customer: Uuid, budget: CustomerBudget, by: Operator<'_>) -> Result<()> {
     const WRITE: &str = "UPDATE customer_configs SET budget_soft_usd = $2, budget_hard_usd = $3 WHERE id = $1";
     let CustomerBudget { soft_usd, hard_usd } = budget;
     for (field, usd) in [("soft_usd", soft_usd), ("hard_usd", hard_usd)] {
@@ -270,9 +272,17 @@ pub async fn set_budget(db: &Db, customer: Uuid, budget: CustomerBudget) -> Resu
     let done = tx
         .execute_raw(sql(WRITE, [customer.into(), soft_usd.into(), hard_usd.into()]))
         .await?;
-    tx.commit().await?;
     if done.rows_affected() == 0 {
         return Err(Error::not_found("customer"));
     }
-    Ok(())
+    let entry = audit::Entry {
+        customer: Some(customer),
+        actor: by.actor,
+        action: "customer.budget_set",
+        resource: &customer.to_string(),
+        metadata: json!({ "soft_usd": soft_usd, "hard_usd": hard_usd }),
+        ip: by.ip,
+    };
+    audit::record(&*tx, entry).await?;
+    tx.commit().await
 }

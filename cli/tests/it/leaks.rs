@@ -1,0 +1,365 @@
+//! No secret gets out: an installation whose every secret is a canary is used and abused, and everything that it says and keeps is
+//! searched for them. Which variables are secrets, the configuration itself says; a new one needs a canary here.
+use base64::{Engine, engine::general_purpose::STANDARD};
+use domain::config::variables;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::Command};
+use testkit::{Catalogue, Kit, eventually};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+};
+
+use crate::process::{Folder, Process, omniops, run, stderr, stdout};
+
+const ORIGIN: &str = "https://shop.example";
+
+/// Something of its own for every secret, that appears nowhere by itself.
+fn canary(name: &str) -> String {
+    let hash = domain::secrets::sha256(name.as_bytes());
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    match name {
+        "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" => hex,
+        _ => format!("canary{}", &hex[..34]),
+    }
+}
+
+/// The spellings in which a canary could appear.
+fn spellings(canary: &str) -> Vec<String> {
+    let mut all = vec![canary.to_owned(), canary.to_uppercase()];
+    let bytes = canary.as_bytes();
+    all.push(STANDARD.encode(bytes).trim_end_matches('=').to_owned());
+    all.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    // A part of it is enough for whoever can try.
+    all.push(canary.chars().take(30).collect());
+    if let Ok(raw) = hex::decode(canary) {
+        all.push(STANDARD.encode(raw).trim_end_matches('=').to_owned());
+    }
+    // The login of SMTP is one text: as base64 it has none of the password's own spellings.
+    all.push(STANDARD.encode(format!("\0bot\0{canary}")).trim_end_matches('=').to_owned());
+    all
+}
+
+/// Everything that was said, each with where.
+#[derive(Default)]
+struct Said(Vec<(String, String)>);
+
+impl Said {
+    fn add(&mut self, place: impl Into<String>, text: impl Into<String>) {
+        self.0.push((place.into(), text.into()));
+    }
+
+    fn holds_none_of(&self, canaries: &BTreeMap<String, String>) {
+        assert!(self.0.iter().map(|(_, text)| text.len()).sum::<usize>() > 10_000, "hardly anything was said");
+        for (place, text) in &self.0 {
+            for (name, canary) in canaries {
+                for spelling in spellings(canary) {
+                    if let Some(at) = text.find(&spelling) {
+                        let from = text.floor_char_boundary(at.saturating_sub(200));
+                        let around: String = text[from..].chars().take(300).collect();
+                        panic!("{name} gets out in {place}: …{around}…");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A provider that refuses, and repeats what it was told.
+struct Parrot;
+
+impl poem::Endpoint for Parrot {
+    type Output = poem::Response;
+
+    async fn call(&self, request: poem::Request) -> poem::Result<poem::Response> {
+        let told = request.header("authorization").unwrap_or_default();
+        let body = json!({ "error": { "message": format!("Incorrect API key provided: {told}"), "code": told } });
+        Ok(poem::Response::builder().status(poem::http::StatusCode::UNAUTHORIZED).body(body.to_string()))
+    }
+}
+
+async fn provider_parrot() -> String {
+    use poem::listener::{Acceptor, Listener};
+    let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
+    let address = acceptor.local_addr().into_iter().find_map(|a| a.as_socket_addr().copied());
+    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+    tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(Parrot));
+    format!("http://{}/v1", address.expect("an address"))
+}
+
+/// A mail server that refuses every login and repeats it.
+async fn mail_parrot() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (reader, mut writer) = stream.into_split();
+                let mut lines = BufReader::new(reader).lines();
+                let _ = writer.write_all(b"220 parrot\r\n").await;
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let plain = line.strip_prefix("AUTH PLAIN ").and_then(|text| STANDARD.decode(text).ok());
+                    let answer = match plain {
+                        Some(plain) => {
+                            let plain = String::from_utf8_lossy(&plain).replace('\0', " ");
+                            format!("535 5.7.8 no such login: {line} which is {plain}\r\n")
+                        }
+                        None if line.starts_with("EHLO") => "250-parrot\r\n250 AUTH PLAIN\r\n".to_owned(),
+                        None => "250 ok\r\n".to_owned(),
+                    };
+                    let _ = writer.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+/// Every secret's variable with its canary in it. Whoever makes a new secret variable adds it here.
+async fn secret_variables(kit: &Kit, canaries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mail = mail_parrot().await;
+    let postgres = |user: &str, canary: &str| {
+        let url = kit.services.url(user, "postgres");
+        url.replacen(&format!("{user}@"), &format!("{user}:{canary}@"), 1)
+    };
+    let redis = |canary: &str| format!("{}?user=default&pass={canary}", kit.services.redis_url());
+    let filled = canaries.iter().map(|(name, canary)| {
+        let value = match name.as_str() {
+            "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" | "OMNIOPS_ADMIN_TOKEN" | "CRON_SECRET" | "OPENAI_API_KEY" => canary.clone(),
+            "DATABASE_URL" => postgres("omniops", canary),
+            "DATABASE_OWNER_URL" => kit.services.superuser_url("postgres").replacen('@', &format!(":{canary}@"), 1),
+            "REDIS_URL" | "REDIS_CACHE_URL" => redis(canary),
+            "SMTP_URL" => format!("smtp://bot:{canary}@127.0.0.1:{mail}"),
+            new => panic!("{new} is a new secret: give it a canary here, and let the installation use it"),
+        };
+        (name.clone(), value)
+    });
+    filled.collect()
+}
+
+/// Makes Valkey ask for the two passwords, of which it has one user only: both are its.
+async fn protect_redis(kit: &Kit, canaries: &BTreeMap<String, String>) -> redis::aio::MultiplexedConnection {
+    let socket = kit.services.redis_url().replacen("redis+unix://", "unix://", 1);
+    let client = redis::Client::open(socket).expect("the URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("Valkey");
+    let mut rule = redis::cmd("ACL");
+    rule.arg("SETUSER").arg("default").arg("on").arg("resetpass");
+    for name in ["REDIS_URL", "REDIS_CACHE_URL"] {
+        rule.arg(format!(">{}", canaries[name]));
+    }
+    rule.exec_async(&mut connection).await.expect("the passwords");
+    connection
+}
+
+struct House {
+    kit: Kit,
+    variables: BTreeMap<String, String>,
+    canaries: BTreeMap<String, String>,
+    folder: Folder,
+    said: Said,
+    http: reqwest::Client,
+    redis: redis::aio::MultiplexedConnection,
+    base: String,
+}
+
+impl House {
+    async fn start() -> Self {
+        let names: Vec<String> = variables().into_iter().filter(|(_, secret)| *secret).map(|(name, _)| name).collect();
+        let canaries: BTreeMap<String, String> = names.iter().map(|name| (name.clone(), canary(name))).collect();
+        let kit = Kit::start().await;
+        let redis = protect_redis(&kit, &canaries).await;
+        let parrot = provider_parrot().await;
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+        let mut variables = secret_variables(&kit, &canaries).await;
+        for (name, value) in [
+            ("PORT", port.to_string()),
+            ("OPENAI_BASE_URL", parrot),
+            ("EMBEDDING_MODEL", "parrot-embeddings".into()),
+            ("MAIL_FROM", "bot@omniops.example".into()),
+            ("LOG_LEVEL", "trace".into()),
+            ("LOG_FORMAT", "json".into()),
+            ("WORKER_LEASE_SECONDS", "6".into()),
+        ] {
+            variables.insert(name.into(), value);
+        }
+        egress::install_crypto();
+        Self {
+            kit,
+            variables,
+            canaries,
+            folder: Folder::new(),
+            said: Said::default(),
+            http: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            redis,
+            base: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = omniops();
+        command.args(args).envs(&self.variables);
+        command
+    }
+
+    fn process(&self, name: &str) -> Process {
+        let log = self.folder.path().join(format!("{name}.log"));
+        Process::spawn(self.command(&[name]), log)
+    }
+
+    /// Runs a command to its end, with some variables changed.
+    async fn says(&mut self, args: &[&str], changes: &[(&str, &str)]) {
+        let mut command = self.command(args);
+        command.envs(changes.iter().copied());
+        let output = run(command).await;
+        self.said.add(format!("{args:?} with {changes:?}"), stdout(&output) + &stderr(&output));
+    }
+
+    /// Calls the API and notes the whole answer.
+    async fn call(&mut self, method: &str, path: &str, credential: &str, body: &Value) -> Value {
+        let method = method.parse().expect("a method");
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).header("origin", ORIGIN);
+        if !credential.is_empty() {
+            request = request.bearer_auth(credential);
+        }
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let head = format!("{} {:?}", answer.status(), answer.headers());
+        let text = answer.text().await.expect("a body");
+        self.said.add(path, format!("{head}\n{text}"));
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Whatever is in the database and in Valkey.
+    async fn stores(&mut self) {
+        let catalogue = Catalogue::of(&self.kit).await;
+        for table in &catalogue.tables {
+            let name = &table.name;
+            let query = format!("SELECT coalesce(string_agg(r::text, E'\\n'), '') AS rows FROM {name} r");
+            let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, query);
+            let row = sea_orm::ConnectionTrait::query_one_raw(&catalogue.owner, statement).await;
+            let rows: String = row.expect("rows").expect("one").try_get("", "rows").expect("text");
+            self.said.add(format!("the table {name}"), rows);
+        }
+        let mut from = 0u64;
+        loop {
+            let (next, keys): (u64, Vec<Vec<u8>>) = redis::cmd("SCAN")
+                .arg(from)
+                .arg("COUNT")
+                .arg(1000)
+                .query_async(&mut self.redis)
+                .await
+                .expect("keys");
+            for key in keys {
+                let dump: Option<Vec<u8>> =
+                    redis::cmd("DUMP").arg(&key).query_async(&mut self.redis).await.expect("a dump");
+                let name = String::from_utf8_lossy(&key).into_owned();
+                self.said.add("the keys of Valkey", name.clone());
+                self.said.add(format!("Valkey's {name}"), String::from_utf8_lossy(&dump.unwrap_or_default()));
+            }
+            from = next;
+            if from == 0 {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_anything_that_the_processes_say_or_keep() {
+    let mut house = House::start().await;
+    let customer = house.kit.customer("shop.example").await;
+    let admin = house.canaries["OMNIOPS_ADMIN_TOKEN"].clone();
+    let (mut api, mut worker) = (house.process("api"), house.process("worker"));
+    api.says("api_listening").await;
+    worker.says("worker_started").await;
+
+    use_it(&mut house, &admin, customer.id).await;
+    abuse_it(&mut house, &admin).await;
+    for (name, process) in [("api", &mut api), ("worker", &mut worker)] {
+        let status = process.end_by(Signal::SIGTERM).await;
+        assert_eq!(status.code(), Some(0), "{name}");
+        let log = process.output();
+        assert!(log.lines().count() > 20, "{name} logged hardly anything");
+        house.said.add(format!("the log of {name}"), log);
+    }
+    house.stores().await;
+    house.said.holds_none_of(&house.canaries);
+}
+
+/// What people do, with a provider and a mail server that refuse and repeat.
+async fn use_it(house: &mut House, admin: &str, customer: uuid::Uuid) {
+    let settings = json!({ "settings": { "handoff": { "email": "people@shop.example" } } });
+    house.call("PATCH", &format!("/api/customers/{customer}"), admin, &settings).await;
+    for question in ["What is the price?", "Where are you?"] {
+        let path = format!("/api/chat?customer_id={customer}");
+        house.call("POST", &path, admin, &json!({ "message": question })).await;
+    }
+    house.call("GET", &format!("/api/search?q=price&customer_id={customer}"), admin, &Value::Null).await;
+    let session = house.call("POST", "/api/widget/session", "", &json!({ "domain": "shop.example" })).await;
+    let token = session["token"].as_str().expect("a token").to_owned();
+    let chat = house.call("POST", "/api/chat", &token, &json!({ "message": "Is anybody there?" })).await;
+    let conversation = chat["conversation_id"].as_str().expect("a conversation").to_owned();
+    let handoff = format!("/api/conversations/{conversation}/handoff");
+    house.call("POST", &handoff, &token, &json!({})).await;
+    for path in ["/api/metrics", "/api/health/comprehensive?verbose=true", "/api/audit", "/api/queue/stats", "/api/keys"] {
+        house.call("GET", path, admin, &Value::Null).await;
+    }
+    eventually("a mail that was refused", || async {
+        let tried = "SELECT count(*) FROM jobs WHERE kind = 'maintenance' AND attempts > 0 AND error IS NOT NULL";
+        (house.kit.count(tried).await > 0).then_some(())
+    })
+    .await;
+    house.call("GET", &format!("/api/jobs?customer_id={customer}"), admin, &Value::Null).await;
+    house.call("GET", "/api/metrics", admin, &Value::Null).await;
+}
+
+/// What goes wrong.
+async fn abuse_it(house: &mut House, admin: &str) {
+    for (path, credential) in [("/api/customers", "wrong"), ("/api/nothing", admin), ("/api/customers/x", admin)] {
+        house.call("GET", path, credential, &Value::Null).await;
+    }
+    house.call("POST", "/api/customers", admin, &json!({ "name": 1 })).await;
+    for args in [
+        ["config"].as_slice(),
+        &["doctor"],
+        &["doctor", "--audit"],
+        &["keys", "status"],
+        &["keys", "rotate"],
+        &["audit", "verify"],
+        &["audit", "export"],
+        &["queue", "stats"],
+    ] {
+        house.says(args, &[]).await;
+    }
+    // Nobody there, no such database, other passwords, and what is no URL at all, with the secret still in it.
+    let (database, owner) = (house.variables["DATABASE_URL"].clone(), house.variables["DATABASE_OWNER_URL"].clone());
+    let away = format!("postgres://omniops:{}@127.0.0.1:1/omniops", house.canaries["DATABASE_URL"]);
+    let unknown = database.replace("/postgres?", "/nowhere?");
+    let odd = database.replacen("postgres://", "postgresfoo://", 1);
+    let other = owner.replacen("postgres://", "mysql://", 1);
+    let redis = format!("redis://default:{}@127.0.0.1:1", house.canaries["REDIS_URL"]);
+    let odd_redis = redis.replacen("redis://", "rediz://", 1);
+    let odd_mail = format!("smtp://bot:{}@", house.canaries["SMTP_URL"]);
+    let short = &house.canaries["ENCRYPTION_KEY"].clone()[..50];
+    for command in ["api", "worker", "doctor", "migrate", "config"] {
+        for (name, value) in [
+            ("DATABASE_URL", &away),
+            ("DATABASE_URL", &unknown),
+            ("DATABASE_URL", &odd),
+            ("DATABASE_OWNER_URL", &other),
+            ("REDIS_URL", &odd_redis),
+            ("SMTP_URL", &odd_mail),
+            ("ENCRYPTION_KEYS_OLD", &short.to_owned()),
+        ] {
+            // What would run on is none of these.
+            if !(name == "DATABASE_URL" && command == "config") {
+                house.says(&[command], &[(name, value.as_str())]).await;
+            }
+        }
+    }
+    house.says(&["doctor"], &[("REDIS_URL", &redis)]).await;
+}
