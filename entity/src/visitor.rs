@@ -17,6 +17,9 @@ pub struct Model {
     pub consent: Option<bool>,
     pub do_not_sell: bool,
     pub locale: Option<String>,
+    pub email_key: Option<String>,
+    pub email_at: Option<OffsetDateTime>,
+    pub choices_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,
 }
 

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use crate::{
     Result,
+    privacy::retention as figures,
     tenancy::{Db, sql},
 };
 
 /// Rows of one transaction.
 const BATCH: i64 = 5000;
-const DAY: u64 = 24 * 3600;
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,13 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
+        let days = |n: u32| Duration::from_hours(24 * u64::from(n));
         Self {
-            ended: Duration::from_secs(30 * DAY),
-            dead: Duration::from_secs(90 * DAY),
-            events: Duration::from_secs(7 * DAY),
-            urls: Duration::from_secs(30 * DAY),
-            idempotency_keys: Duration::from_secs(DAY),
+            ended: days(figures::JOBS),
+            dead: days(figures::DEAD_JOBS),
+            events: days(figures::JOB_EVENTS),
+            urls: days(figures::JOB_URLS),
+            idempotency_keys: days(figures::IDEMPOTENCY_KEYS),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     Error, Result,
     error::Kind,
     jobs::{MaintenanceTask, NewJob, Operator, Payload, submit},
+    privacy::consent,
     tenancy::{Customer, Db, TenantTx, sql},
 };
 
@@ -49,7 +50,7 @@ pub async fn ask(
         return Err(Error::new(Kind::Forbidden, "handoff_disabled", told));
     }
     let before = lock(tx, conversation, session).await?;
-    keep_email(tx, &before, request.email.as_deref()).await?;
+    keep_email(tx, customer, &before, request.email.as_deref()).await?;
     if let Some(message) = request.message.as_deref().map(str::trim).filter(|m| !m.is_empty()) {
         if message.chars().count() > LONGEST {
             return Err(Error::invalid(
@@ -100,15 +101,12 @@ pub async fn withdraw(tx: &TenantTx, customer: &Customer, conversation: Uuid, se
     step(tx, customer, &before, to).await.map(drop)
 }
 
-async fn keep_email(tx: &TenantTx, conversation: &Locked, email: Option<&str>) -> Result<()> {
+async fn keep_email(tx: &TenantTx, customer: &Customer, conversation: &Locked, email: Option<&str>) -> Result<()> {
     let Some(email) = email.map(str::trim).filter(|email| !email.is_empty()) else {
         return Ok(());
     };
     check_email(email).map_err(|why| Error::invalid("email", why))?;
-    let keep = "UPDATE visitors SET email = $2 WHERE id = $1";
-    tx.execute_raw(sql(keep, [conversation.row.visitor_id.into(), email.into()]))
-        .await?;
-    Ok(())
+    consent::keep_email(tx, customer, conversation.row.visitor_id, email).await
 }
 
 /// Has the conversation looked at again after this time.

@@ -1,19 +1,12 @@
 //! Forgetting conversations that have rested for as long as their customer keeps them, with the visitors that had no other, and
 //! deliveries that are long over.
-use sea_orm::ConnectionTrait;
 use serde::Serialize;
 
 use crate::{
     Result,
-    tenancy::{Db, sql},
+    privacy::retention::{self, batches},
+    tenancy::Db,
 };
-
-/// Rows of one transaction.
-const BATCH: i64 = 1000;
-/// Days that a conversation is kept unless its customer's setting `retention_days` says otherwise.
-const DAYS: i32 = 90;
-/// Days that a delivery is kept.
-const DELIVERY_DAYS: i32 = 30;
 
 /// How many rows went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,25 +36,9 @@ pub async fn purge(db: &Db) -> Result<Purged> {
         DELETE FROM webhook_deliveries WHERE id IN (
           SELECT id FROM webhook_deliveries WHERE created_at < now() - make_interval(days => $1) LIMIT $2)";
     Ok(Purged {
-        conversations: batches(db, CONVERSATIONS, DAYS).await?,
+        conversations: batches(db, CONVERSATIONS, retention::CONVERSATIONS).await?,
         // A visitor who has just come has no conversation yet.
-        visitors: batches(db, VISITORS, 1).await?,
-        deliveries: batches(db, DELIVERIES, DELIVERY_DAYS).await?,
+        visitors: batches(db, VISITORS, retention::VISITORS).await?,
+        deliveries: batches(db, DELIVERIES, retention::DELIVERIES).await?,
     })
-}
-
-async fn batches(db: &Db, delete: &str, days: i32) -> Result<u64> {
-    let mut gone = 0;
-    loop {
-        let tx = db.system().await?;
-        let some = tx
-            .execute_raw(sql(delete, [days.into(), BATCH.into()]))
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        gone += some;
-        if some < BATCH as u64 {
-            return Ok(gone);
-        }
-    }
 }

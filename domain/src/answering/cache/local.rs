@@ -2,6 +2,7 @@
 use hashlink::LruCache;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{Key, SHORT, entry::Entry};
 use crate::clock::Clock;
@@ -75,6 +76,15 @@ impl Local {
         }
         metrics::gauge!("omniops_cache_entries", "layer" => "process").set(kept.entries.len() as f64);
         metrics::gauge!("omniops_cache_bytes", "layer" => "process").set(kept.bytes as f64);
+    }
+
+    /// Lets go of what is a customer's.
+    pub fn forget(&self, customer: Uuid) {
+        let mut kept = self.shelf();
+        let keys: Vec<Key> = kept.entries.iter().map(|(key, _)| key.clone()).collect();
+        for key in keys.iter().filter(|key| key.customer() == customer) {
+            kept.remove(key);
+        }
     }
 
     /// Entries and their bytes.

@@ -1,0 +1,217 @@
+//! A copy of all that is held about a person, as one JSON document: at once where it is small, by a job where it is large. A
+//! job's document stays in the database, under row-level security, for a day.
+use sea_orm::{ConnectionTrait, QueryResult};
+use serde_json::{Map, Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::{
+    Privacy,
+    find::Visitors,
+    map::{Rows, TABLES},
+    mentions,
+    subject::Subject,
+};
+use crate::{
+    Error, Result, audit, ids,
+    jobs::{MaintenanceTask, NewJob, Operator, Payload, Submitted, submit},
+    tenancy::{Customer, Db, TenantTx, sql},
+};
+
+/// The form of a document.
+pub const SCHEMA: &str = "omniops.subject-export/1";
+/// More rows than this are a job's work.
+const AT_ONCE: i64 = 2000;
+/// Hours that a job's document can be had.
+const HOURS: i32 = 24;
+/// Before bulk work: a person waits, and the law counts days.
+const PRIORITY: i16 = 10;
+
+/// What came of asking for a copy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Copy {
+    /// The document.
+    Document(Value),
+    /// A job makes it.
+    Later(ExportJob, Submitted),
+}
+
+/// A document that a job makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportJob {
+    /// Its id.
+    pub id: Uuid,
+    /// The job.
+    pub job: Option<Uuid>,
+    /// Whether the document can be had.
+    pub done: bool,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// Until when it can be had.
+    pub expires_at: OffsetDateTime,
+}
+
+impl Privacy {
+    /// A copy of all that is held about a person; looks for mentions of an address, too. Give a job to the dispatcher.
+    pub async fn export(&self, customer: &Customer, subject: &Subject, by: Operator<'_>) -> Result<Copy> {
+        let hash = self.seals.subject_key().hash(customer.id, subject);
+        let tx = self.db.tenant(customer).await?;
+        let rows = Visitors::of(&tx, subject).await?.rows(&tx, hash).await?;
+        let copy = if held(&tx, &rows).await? > AT_ONCE {
+            let (job, submitted) = plan(&tx, subject, &rows).await?;
+            Copy::Later(job, submitted)
+        } else {
+            let mut document = document(&tx, customer, subject.kind(), &rows).await?;
+            if let Subject::Email(key) = subject {
+                document["mentions"] = mentioned(&tx, key, &rows).await?;
+            }
+            Copy::Document(document)
+        };
+        let later = matches!(copy, Copy::Later(..));
+        let entry = audit::Entry {
+            customer: Some(customer.id),
+            actor: by.actor,
+            action: "gdpr.exported",
+            resource: &hex::encode(&rows.subject[..8]),
+            metadata: json!({ "subject_kind": subject.kind(), "by_job": later }),
+            ip: by.ip,
+        };
+        audit::record(&*tx, entry).await?;
+        tx.commit().await?;
+        metrics::counter!("omniops_subject_exports_total", "kind" => subject.kind()).increment(1);
+        tracing::info!(event = "gdpr_exported", customer = %customer.id, later);
+        Ok(copy)
+    }
+
+    /// How a job's document stands; another customer's, and one whose day is over, is none.
+    pub async fn export_job(&self, customer: &Customer, id: Uuid) -> Result<ExportJob> {
+        let tx = self.db.tenant_read(customer).await?;
+        find(&tx, id).await
+    }
+
+    /// The document, as text.
+    pub async fn export_document(&self, customer: &Customer, id: Uuid) -> Result<String> {
+        const READ: &str = "SELECT document FROM subject_exports WHERE customer_id = $1 AND id = $2";
+        let tx = self.db.tenant_read(customer).await?;
+        find(&tx, id).await?;
+        let row = tx.query_one_raw(sql(READ, [customer.id.into(), id.into()])).await?;
+        let document: Option<String> = row.map(|row| row.try_get("", "document")).transpose()?.flatten();
+        document.ok_or_else(|| Error::conflict("export_not_ready", "the job has not made the document yet"))
+    }
+}
+
+/// How many rows a document will have.
+async fn held(tx: &TenantTx, rows: &Rows) -> Result<i64> {
+    let mut held = 0;
+    for table in TABLES {
+        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else { continue };
+        let row = tx.query_one_raw(rows.count(tx.customer(), table, &of)).await?;
+        held += row.map(|row| row.try_get::<i64>("", "n")).transpose()?.unwrap_or_default();
+    }
+    Ok(held)
+}
+
+/// The rows by table.
+async fn document(tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<Value> {
+    let mut held = Map::new();
+    let mut counts = Map::new();
+    for table in TABLES {
+        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else { continue };
+        let read = tx.query_all_raw(rows.read(tx.customer(), table, &of)).await?;
+        let read: Vec<Value> = read.iter().map(|row| row.try_get("", "row")).collect::<Result<_, _>>()?;
+        counts.insert(table.name.to_owned(), read.len().into());
+        held.insert(table.name.to_owned(), read.into());
+    }
+    let made_at = now(tx).await?.format(&Rfc3339);
+    let made_at = made_at.map_err(|e| Error::internal("a document's time", e))?;
+    Ok(json!({
+        "schema": SCHEMA,
+        "made_at": made_at,
+        "customer": { "id": customer.id, "domain": customer.domain, "name": customer.name },
+        "subject_kind": kind,
+        "sessions": rows.sessions,
+        "counts": counts,
+        "held": held,
+        "mentions": [],
+    }))
+}
+
+/// Texts of others in which the address stands.
+async fn mentioned(tx: &TenantTx, key: &str, rows: &Rows) -> Result<Value> {
+    let found = mentions::find(tx, &|address: &str, _: Uuid| address == key).await?;
+    let others = found.into_iter().filter(|mention| !rows.messages.contains(&mention.row));
+    Ok(others.map(|m| json!({ "table": m.table, "column": m.column, "id": m.row, "text": m.text })).collect())
+}
+
+async fn now(tx: &TenantTx) -> Result<OffsetDateTime> {
+    let row = tx.query_one_raw(sql("SELECT now() AS now", [])).await?;
+    let row = row.ok_or_else(|| Error::internal("the database's clock", "no row"))?;
+    Ok(row.try_get("", "now")?)
+}
+
+async fn plan(tx: &TenantTx, subject: &Subject, rows: &Rows) -> Result<(ExportJob, Submitted)> {
+    const INSERT: &str = "
+        INSERT INTO subject_exports (id, customer_id, subject_kind, subject, visitors, sessions, job_id, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(hours => $8))";
+    let id = ids::new_id();
+    let task = MaintenanceTask::ExportSubject { export: id };
+    let mut job = NewJob::new(tx.customer(), Payload::Maintenance { task });
+    job.priority = PRIORITY;
+    let submitted = submit(&**tx, &job).await?;
+    let values = [
+        id.into(),
+        tx.customer().into(),
+        subject.kind().into(),
+        rows.subject.clone().into(),
+        rows.visitors.clone().into(),
+        rows.sessions.clone().into(),
+        submitted.id.into(),
+        HOURS.into(),
+    ];
+    tx.execute_raw(sql(INSERT, values)).await?;
+    Ok((find(tx, id).await?, submitted))
+}
+
+async fn find(tx: &TenantTx, id: Uuid) -> Result<ExportJob> {
+    const FIND: &str = "SELECT id, job_id, state, created_at, expires_at FROM subject_exports
+        WHERE customer_id = $1 AND id = $2 AND expires_at > now()";
+    let row = tx.query_one_raw(sql(FIND, [tx.customer().into(), id.into()])).await?;
+    let row = row.ok_or_else(|| Error::not_found("export"))?;
+    read(&row)
+}
+
+fn read(row: &QueryResult) -> Result<ExportJob> {
+    Ok(ExportJob {
+        id: row.try_get("", "id")?,
+        job: row.try_get("", "job_id")?,
+        done: row.try_get::<String>("", "state")? == "done",
+        created_at: row.try_get("", "created_at")?,
+        expires_at: row.try_get("", "expires_at")?,
+    })
+}
+
+/// Makes the document that was planned; returns how many bytes it has, or none if nobody wants it any more: it has expired, or the
+/// person was forgotten meanwhile.
+pub async fn make_export(db: &Db, customer: &Customer, id: Uuid) -> Result<Option<usize>> {
+    const PLAN: &str = "SELECT subject_kind, subject, visitors, sessions FROM subject_exports
+        WHERE customer_id = $1 AND id = $2 AND state = 'pending' AND expires_at > now()";
+    const KEEP: &str = "UPDATE subject_exports SET state = 'done', document = $3 WHERE customer_id = $1 AND id = $2";
+    let tx = db.tenant_read(customer).await?;
+    let Some(row) = tx.query_one_raw(sql(PLAN, [customer.id.into(), id.into()])).await? else {
+        return Ok(None);
+    };
+    let visitors = Visitors {
+        ids: row.try_get("", "visitors")?,
+        sessions: row.try_get("", "sessions")?,
+    };
+    let kind: String = row.try_get("", "subject_kind")?;
+    let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
+    let document = document(&tx, customer, &kind, &rows).await?.to_string();
+    tx.commit().await?;
+    let bytes = document.len();
+    let tx = db.tenant(customer).await?;
+    // Where the person was forgotten meanwhile the row is gone, and so is what was read.
+    let kept = tx.execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()])).await?.rows_affected();
+    tx.commit().await?;
+    Ok((kept > 0).then_some(bytes))
+}

@@ -1,0 +1,400 @@
+//! Every table. A person's rows are erased in this order, so that what others are found by goes last.
+use super::{
+    Data::{Secret, Setting, Site, Staff, Technical, Visitor, Words},
+    Erase, Kept, Of, Table,
+};
+use crate::privacy::retention as keep;
+
+const OF_CONVERSATION: &str = "t.conversation_id = ANY(s.conversations)";
+const OF_MESSAGE: &str = "t.message_id = ANY(s.messages)";
+
+/// Rows that hold nothing of visitors.
+const fn other(
+    name: &'static str,
+    holds: &'static str,
+    kept: Kept,
+    columns: &'static [(&'static str, super::Data)],
+) -> Table {
+    Table {
+        name,
+        holds,
+        of: None,
+        kept,
+        columns,
+    }
+}
+
+/// Rows that go when a person is forgotten.
+const fn erased(
+    name: &'static str,
+    holds: &'static str,
+    rows: &'static str,
+    export: &'static [&'static str],
+    kept: Kept,
+    columns: &'static [(&'static str, super::Data)],
+) -> Table {
+    let of = Of {
+        rows,
+        export,
+        erase: Erase::Delete,
+    };
+    Table {
+        name,
+        holds,
+        of: Some(of),
+        kept,
+        columns,
+    }
+}
+
+/// Every table of the schema.
+pub const TABLES: &[Table] = &[
+    // What a person's rows are found in.
+    erased(
+        "subject_exports",
+        "a copy of what is held about a person, made by a job",
+        "t.subject = s.subject OR t.sessions && s.sessions",
+        &["id", "created_at", "expires_at", "subject_kind"],
+        Kept::Days(keep::EXPORTS, "after it was asked for"),
+        &[("subject_kind", Technical), ("subject", Technical), ("state", Technical), ("document", Visitor)],
+    ),
+    erased(
+        "jobs",
+        "a unit of background work; its payload names rows and quotes nobody",
+        "t.state <> 'running' AND (t.payload #>> '{task,end_wait,conversation}' = ANY(s.conversations::text[])
+           OR t.payload #>> '{task,deliver_webhook,delivery}' IN (SELECT d.id::text FROM webhook_deliveries d
+             WHERE d.payload #>> '{data,conversation_id}' = ANY(s.conversations::text[])))",
+        &[],
+        Kept::Days(keep::JOBS, "after its end; dead letters for 90"),
+        &[
+            ("kind", Technical),
+            ("payload", Technical),
+            ("state", Technical),
+            ("progress", Technical),
+            ("result", Technical),
+            ("error", Technical),
+            ("dedupe_key", Technical),
+        ],
+    ),
+    erased(
+        "webhook_deliveries",
+        "what a customer's webhook is told: ids, and never a text or an address",
+        "t.payload #>> '{data,conversation_id}' = ANY(s.conversations::text[])",
+        &["id", "kind", "payload", "state", "created_at", "delivered_at"],
+        Kept::Days(keep::DELIVERIES, "after it was made"),
+        &[("kind", Technical), ("payload", Visitor), ("state", Technical), ("error", Technical)],
+    ),
+    erased(
+        "idempotency_keys",
+        "the answer to a request that may be sent twice: ids",
+        "t.answer ->> 'message_id' = ANY(s.messages::text[])",
+        &[],
+        Kept::Days(keep::IDEMPOTENCY_KEYS, "after the request"),
+        &[("key", Setting), ("request_hash", Technical), ("answer", Technical)],
+    ),
+    erased(
+        "query_cache",
+        "an answer that is kept for others; never one to a question that may be personal. All of the customer's go",
+        "cardinality(s.conversations) > 0",
+        &[],
+        Kept::Days(keep::QUERY_CACHE, "at most; good for 30 minutes"),
+        &[("key", Technical), ("answer", Site)],
+    ),
+    erased(
+        "question_gap_members",
+        "a question that got no good answer, without addresses and long numbers, with its vector",
+        OF_MESSAGE,
+        &["message_id", "question", "cause", "asked_at"],
+        Kept::With("messages"),
+        &[("question", Words), ("cause", Technical), ("embedding", Technical)],
+    ),
+    erased(
+        "conversation_events",
+        "what happened in a conversation, for those who follow it",
+        OF_CONVERSATION,
+        &["id", "conversation_id", "kind", "data", "at"],
+        Kept::With("conversations"),
+        &[("kind", Technical), ("data", Visitor)],
+    ),
+    erased("answer_citations", "a page that an answer cites", OF_MESSAGE, &[], Kept::With("messages"), &[]),
+    erased(
+        "answer_receipts",
+        "what an answer was made of",
+        OF_MESSAGE,
+        &[
+            "message_id",
+            "created_at",
+            "standalone_question",
+            "model",
+            "prompt_version",
+            "passages",
+            "refusal_reason",
+            "notes",
+            "removed",
+            "timings",
+            "cached",
+            "cost_usd",
+        ],
+        Kept::With("messages"),
+        &[
+            ("model", Technical),
+            ("prompt_version", Technical),
+            ("passages", Visitor),
+            ("refusal_reason", Technical),
+            ("timings", Technical),
+            ("standalone_question", Words),
+            ("notes", Technical),
+            ("removed", Technical),
+        ],
+    ),
+    erased(
+        "messages",
+        "a turn of a conversation",
+        OF_CONVERSATION,
+        &[
+            "id",
+            "conversation_id",
+            "created_at",
+            "role",
+            "author",
+            "text",
+            "sources",
+            "refused",
+            "feedback",
+            "feedback_reason",
+            "feedback_at",
+            "usage",
+        ],
+        Kept::With("conversations"),
+        &[
+            ("role", Technical),
+            ("text", Words),
+            ("sources", Visitor),
+            ("feedback", Visitor),
+            ("feedback_reason", Words),
+            ("usage", Technical),
+            ("author", Staff),
+            ("search", Technical),
+        ],
+    ),
+    erased(
+        "conversations",
+        "a visitor's chat",
+        "t.id = ANY(s.conversations)",
+        &[
+            "id",
+            "session_id",
+            "state",
+            "agent",
+            "reason",
+            "created_at",
+            "updated_at",
+            "waiting_since",
+            "told_at",
+            "notified_at",
+            "unanswered_since",
+            "closed_at",
+        ],
+        Kept::Days(keep::CONVERSATIONS, "after its last turn, or the customer's `retention_days`"),
+        &[("state", Technical), ("agent", Staff), ("reason", Technical)],
+    ),
+    erased(
+        "visitors",
+        "somebody in front of the widget, known by a session",
+        "t.id = ANY(s.visitors)",
+        &[
+            "id",
+            "session_id",
+            "email",
+            "email_key",
+            "email_at",
+            "consent",
+            "do_not_sell",
+            "choices_at",
+            "locale",
+            "created_at",
+        ],
+        Kept::Days(keep::VISITORS, "after it was made, once there is no conversation"),
+        &[("email", Visitor), ("email_key", Visitor), ("locale", Visitor)],
+    ),
+    Table {
+        name: "audit_logs",
+        holds: "who did what, when and from where",
+        of: Some(Of {
+            rows: "t.resource = ANY(s.conversations::text[])",
+            export: &["id", "at", "action", "actor"],
+            erase: Erase::Keep("it can only grow; it names a conversation by an id that leads nowhere any more"),
+        }),
+        kept: Kept::Days(keep::AUDIT, "after the deed"),
+        columns: &[
+            ("actor", Staff),
+            ("action", Technical),
+            ("resource", Technical),
+            ("metadata", Technical),
+            ("ip", Staff),
+        ],
+    },
+    // What says that somebody was forgotten.
+    other(
+        "erasures",
+        "a tombstone: that somebody was forgotten, by a keyed hash, with the receipt",
+        Kept::Days(keep::ERASURES, "after the erasure: as proof, and for as long as a backup may come back"),
+        &[
+            ("subject_kind", Technical),
+            ("subject", Technical),
+            ("key_id", Technical),
+            ("counts", Technical),
+            ("receipt", Technical),
+        ],
+    ),
+    other("erased_sessions", "a session of somebody who was forgotten, by a hash", Kept::With("erasures"), &[
+        ("session", Technical),
+    ]),
+    // Customers and their people.
+    other("customer_configs", "a customer with its settings", Kept::Customer, &[
+        ("domain", Setting),
+        ("name", Setting),
+        ("settings", Staff),
+    ]),
+    other("customer_domains", "a host of a customer", Kept::Customer, &[
+        ("host", Setting),
+        ("method", Technical),
+        ("token", Technical),
+    ]),
+    other("api_keys", "an API key", Kept::Customer, &[
+        ("name", Setting),
+        ("prefix", Technical),
+        ("secret_hash", Secret),
+        ("scopes", Technical),
+    ]),
+    other("usage_daily", "what a customer used on a day: counts", Kept::Customer, &[]),
+    other("outbound_webhooks", "where a customer is told what happens", Kept::Customer, &[
+        ("url", Setting),
+        ("events", Technical),
+        ("secret", Secret),
+        ("secret_key", Technical),
+    ]),
+    other("schedules", "when something is done by itself", Kept::Customer, &[
+        ("name", Setting),
+        ("kind", Technical),
+        ("options", Setting),
+        ("cron", Setting),
+        ("time_zone", Setting),
+    ]),
+    // Pages of customers' sites.
+    other("scraped_pages", "a page of a customer's site", Kept::Customer, &[
+        ("url", Site),
+        ("url_hash", Technical),
+        ("canonical", Site),
+        ("title", Site),
+        ("shown_title", Site),
+        ("language", Site),
+        ("markdown", Site),
+        ("content_hash", Technical),
+        ("etag", Site),
+        ("last_modified", Site),
+        ("structured_hash", Technical),
+        ("origin", Site),
+        ("blocks", Technical),
+        ("repeats", Technical),
+        ("tombstone", Technical),
+    ]),
+    other("page_embeddings", "a piece of a page, for search", Kept::With("scraped_pages"), &[
+        ("heading_path", Site),
+        ("text", Site),
+        ("text_hash", Technical),
+        ("embedding", Site),
+        ("config", Technical),
+        ("kind", Technical),
+        ("words", Site),
+    ]),
+    other("next_embeddings", "a vector of the next model", Kept::With("page_embeddings"), &[("embedding", Site)]),
+    other("staged_pages", "a page that a crawl has not shown yet", Kept::With("scraped_pages"), &[
+        ("structured_hash", Technical),
+    ]),
+    other("staged_chunks", "a piece of a page that a crawl has not shown yet", Kept::With("staged_pages"), &[
+        ("heading_path", Site),
+        ("text", Site),
+        ("text_hash", Technical),
+        ("embedding", Site),
+        ("config", Technical),
+        ("kind", Technical),
+        ("words", Site),
+    ]),
+    other("golden_questions", "a question of the customer's own that its site must answer", Kept::Customer, &[
+        ("question", Setting),
+        ("urls", Setting),
+        ("phrases", Setting),
+    ]),
+    other("golden_runs", "what became of the golden questions; the last hundred", Kept::Customer, &[
+        ("cause", Technical),
+        ("fingerprint", Technical),
+        ("lost", Setting),
+        ("results", Setting),
+    ]),
+    other("question_gaps", "questions that ask the same, by its members", Kept::With("question_gap_members"), &[
+        ("language", Technical),
+        ("state", Technical),
+        ("nearest", Technical),
+    ]),
+    other("learning_marks", "up to when a customer's questions were looked at", Kept::Customer, &[]),
+    other("structured_extractions", "data that a page declares", Kept::With("scraped_pages"), &[
+        ("kind", Technical),
+        ("source", Technical),
+        ("data", Site),
+    ]),
+    other("suggested_questions", "a question to start with, made of a page", Kept::With("scraped_pages"), &[
+        ("locale", Technical),
+        ("question", Site),
+    ]),
+    other("site_blocks", "text that a site repeats, by a hash", Kept::Customer, &[("origin", Site)]),
+    other("page_renders", "that a page needs a browser", Kept::Customer, &[
+        ("url", Site),
+        ("url_hash", Technical),
+        ("static_hash", Technical),
+        ("outcome", Technical),
+        ("target", Site),
+    ]),
+    other("crawl_sites", "how far a site's dates can be trusted", Kept::Customer, &[("site", Site)]),
+    // Work.
+    other("scrape_jobs", "what a crawl was told", Kept::With("jobs"), &[
+        ("start_url", Site),
+        ("mode", Technical),
+        ("include", Setting),
+        ("exclude", Setting),
+        ("off_peak", Setting),
+    ]),
+    other("crawl_frontier", "a URL that a crawl has yet to see", Kept::With("jobs"), &[
+        ("url", Site),
+        ("url_hash", Technical),
+        ("found_from", Site),
+        ("state", Technical),
+        ("canonical", Site),
+    ]),
+    other("job_urls", "what a crawl decided about a URL", Kept::Days(keep::JOB_URLS, "after the decision"), &[
+        ("url", Site),
+        ("url_hash", Technical),
+        ("decision", Technical),
+        ("reason", Technical),
+        ("via", Technical),
+        ("found_from", Site),
+        ("retires", Technical),
+    ]),
+    other("job_screenshots", "a picture of a page that could not be read", Kept::Days(keep::JOB_URLS, "after it was made"), &[
+        ("url", Site),
+        ("url_hash", Technical),
+        ("media_type", Technical),
+        ("image", Site),
+    ]),
+    other("job_events", "what happened to a job", Kept::Days(keep::JOB_EVENTS, "after it happened"), &[
+        ("kind", Technical),
+        ("data", Technical),
+    ]),
+    other("event_relay", "how far events were announced", Kept::Installation, &[]),
+    other("queue_controls", "what holds a queue back", Kept::Installation, &[("kind", Technical)]),
+    other("workers", "a worker process, until an hour after it was last heard of", Kept::Installation, &[
+        ("host", Setting),
+        ("version", Technical),
+    ]),
+    other("embedding_models", "a model for search", Kept::Installation, &[("name", Technical), ("state", Technical)]),
+];

@@ -1,0 +1,129 @@
+//! Addresses that stand in texts: a visitor may type one into the chat, or quote somebody else's. Where a person is forgotten by
+//! address, the address goes from the texts of all others, and the rest of those texts stays theirs.
+use regex::Regex;
+use sea_orm::ConnectionTrait;
+use std::sync::LazyLock;
+use uuid::Uuid;
+
+use super::{map::TABLES, subject::email_key};
+use crate::{
+    Error, Result,
+    tenancy::{TenantTx, sql},
+};
+
+/// What stands in the place of an address.
+const GONE: &str = "[erased]";
+/// Texts of one look.
+const PAGE: i64 = 500;
+
+/// What may be an address: with the compatibility form of `@`, and without what stands around one.
+static ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"[^\s<>"“”„(),;:\[\]{}|\\]+[@＠﹫][^\s<>"'“”„’(),;:\[\]{}|\\/?&!]+"#).ok());
+
+/// The text without those addresses that `whose` knows by their key; none if there are none.
+pub(super) fn without(text: &str, whose: &(impl Fn(&str) -> bool + ?Sized)) -> Option<String> {
+    let pattern = ADDRESS.as_ref()?;
+    let mut found = false;
+    let replaced = pattern.replace_all(text, |captures: &regex::Captures<'_>| {
+        let word = captures.get(0).map_or("", |m| m.as_str());
+        let bare = word.trim_end_matches(['.', '。', '…', '*', '_', '`']);
+        let bare_start = bare.trim_start_matches(['*', '_', '`', '=', '/', '\'', '’', '‘', '‚']);
+        // What stands before may belong to the address, or not.
+        for address in [bare, bare_start] {
+            if email_key(address).is_some_and(|key| whose(&key)) {
+                found = true;
+                return word.replace(address, GONE);
+            }
+        }
+        word.to_owned()
+    });
+    found.then(|| replaced.into_owned())
+}
+
+/// A text that mentions a person.
+#[derive(Clone, Debug)]
+pub(super) struct Mention {
+    pub table: &'static str,
+    pub column: &'static str,
+    pub key: &'static str,
+    pub row: Uuid,
+    pub text: String,
+    pub without: String,
+}
+
+/// The customer's texts that have an address in them that `whose` knows, given the row's id. `LIKE` leaves few of them to be read.
+pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + Sync + ?Sized)) -> Result<Vec<Mention>> {
+    let mut mentions = Vec::new();
+    for table in TABLES {
+        let Some((key, columns)) = table.words() else { continue };
+        for column in columns {
+            let look = format!(
+                "SELECT {key} AS row, {column} AS text FROM {} WHERE customer_id = $1 AND {key} > $2
+                   AND ({column} LIKE '%@%' OR {column} LIKE '%＠%' OR {column} LIKE '%﹫%') ORDER BY {key} LIMIT $3",
+                table.name
+            );
+            let mut after = Uuid::nil();
+            loop {
+                let rows = tx.query_all_raw(sql(&look, [tx.customer().into(), after.into(), PAGE.into()])).await?;
+                for row in &rows {
+                    after = row.try_get("", "row")?;
+                    let text: String = row.try_get("", "text")?;
+                    if let Some(without) = without(&text, &|address: &str| whose(address, after)) {
+                        let table = table.name;
+                        mentions.push(Mention { table, column, key, row: after, text, without });
+                    }
+                }
+                if rows.len() < PAGE as usize {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(mentions)
+}
+
+/// Takes the addresses out of these texts; returns how many texts have changed.
+pub(super) async fn redact(tx: &TenantTx, mentions: &[Mention]) -> Result<u64> {
+    let mut changed = 0;
+    for Mention { table, column, key, row, text, without } in mentions {
+        let update = format!("UPDATE {table} SET {column} = $3 WHERE customer_id = $1 AND {key} = $2 AND {column} = $4");
+        let values = [tx.customer().into(), (*row).into(), without.as_str().into(), text.as_str().into()];
+        let done = tx.execute_raw(sql(&update, values)).await.map_err(Error::from)?;
+        changed += done.rows_affected();
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_goes_from_a_text_in_every_form_and_nothing_else_does() {
+        let ada = |key: &str| key == "ada@mail.example";
+        for (text, left) in [
+            ("Write to ada@mail.example.", "Write to [erased]."),
+            ("ADA@Mail.Example, please", "[erased], please"),
+            ("<ada＠mail.example>", "<[erased]>"),
+            ("(ada@mail.example)", "([erased])"),
+            ("mailto:ada@mail.example?subject=x", "mailto:[erased]?subject=x"),
+            ("**ada@mail.example**", "**[erased]**"),
+            ("„ada@mail.example“ or bob@mail.example", "„[erased]“ or bob@mail.example"),
+            ("'ada@mail.example'", "'[erased]'"),
+            ("ada@mail.example ada@mail.example!", "[erased] [erased]!"),
+        ] {
+            assert_eq!(without(text, &ada).as_deref(), Some(left), "{text}");
+        }
+        assert_eq!(without("Ask o'neil@shop.example", &|key: &str| key == "o'neil@shop.example").unwrap(), "Ask [erased]");
+        for text in [
+            "ada+shop@mail.example",
+            "wada@mail.example",
+            "ada@mail.example.org",
+            "ada at mail.example",
+            "@ada @mail.example",
+            "",
+        ] {
+            assert_eq!(without(text, &ada), None, "{text}");
+        }
+    }
+}
