@@ -8,26 +8,34 @@
     clippy::print_stderr,
     reason = "a test whose ground gives way must fail, and say where"
 )]
+mod catalogue;
 mod faults;
 mod kit;
 mod local;
 mod mailbox;
+mod names;
 mod obedient;
+mod pooler;
 mod process;
 mod provider;
 mod receiver;
+mod schemathesis;
 mod site;
 mod wire;
 
+pub use catalogue::{Catalogue, Owned, Table};
 pub use faults::Frozen;
 pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, model, within};
 pub use local_services::Server;
 pub use mailbox::{Mail, Mailbox, Reception};
 pub use migration::names as migrations;
+pub use names::{NameServer, Names};
 pub use netns_lab as netns;
 pub use obedient::{Obedient, Orders};
+pub use pooler::{Pooler, SESSIONS};
 pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
 pub use receiver::{Received, Receiver};
+pub use schemathesis::schemathesis;
 pub use site::{Hit, Page, Site};
 pub use wire::{Upstream, Wire};

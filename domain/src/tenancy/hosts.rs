@@ -221,9 +221,9 @@ mod tests {
     #[test]
     fn a_port_is_no_part_of_the_name() {
         assert_eq!(host("shop.example:8080").host(), Host::Domain("shop.example"));
-        assert_eq!(host("127.0.0.1:8080").host(), Host::Ipv4([127, 0, 0, 1].into()));
+        assert_eq!(host("127.0.0.1:8080").host(), Host::<&str>::Ipv4([127, 0, 0, 1].into()));
         for text in ["[::1]", "[::1]:3000"] {
-            assert_eq!(host(text).host(), Host::Ipv6("::1".parse().unwrap()), "{text}");
+            assert_eq!(host(text).host(), Host::<&str>::Ipv6("::1".parse().unwrap()), "{text}");
         }
     }
 

@@ -307,7 +307,10 @@ async fn many_may_claim_a_host_and_one_has_it() {
         domain: host,
         vouched: true,
     };
-    assert_eq!(tenancy::create(db, &thief, tool()).await.unwrap_err().code(), "domain_taken");
+    assert_eq!(
+        tenancy::create(db, &thief, tool()).await.unwrap_err().code(),
+        "domain_taken"
+    );
 }
 
 fn tool() -> domain::jobs::Operator<'static> {

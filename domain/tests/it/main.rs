@@ -20,6 +20,7 @@ mod model_change;
 mod operators;
 mod pages;
 mod pooler;
+mod privacy;
 mod retrieval;
 mod schedules;
 mod schema;
