@@ -16,6 +16,7 @@ mod citations;
 mod contract;
 mod explain;
 mod follow;
+mod gdpr;
 mod health;
 mod injection;
 mod isolation;
