@@ -5,6 +5,7 @@ use domain::{
     error::Kind,
     language::Locale,
     people::HandoffSettings,
+    privacy::PrivacySettings,
     tenancy::{AssistantSettings, Customer, HostName, find_by_host, visitor_moment},
 };
 use poem::{Request, web::Data};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::consent::signal;
 use crate::{
     Context,
     assets::words,
@@ -53,6 +55,32 @@ struct Handoff {
     staffed: bool,
 }
 
+/// What the widget says and asks about data.
+#[derive(Debug, Object)]
+struct PrivacyNotice {
+    /// Whether to show a line about it.
+    notice: bool,
+    /// The page that tells all: the customer's own, else the installation's about this customer.
+    url: String,
+    /// Whether an address may be given only together with a yes (`POST /api/consent`).
+    ask_consent: bool,
+    /// Whether the browser asks by Global Privacy Control that nothing is sold or shared. Kept with the first message.
+    do_not_sell: bool,
+}
+
+impl PrivacyNotice {
+    fn of(context: &Context, customer: &Customer, do_not_sell: bool) -> Self {
+        let settings = PrivacySettings::of(customer);
+        let ours = || format!("{}/privacy?domain={}", context.base_url, customer.domain);
+        Self {
+            notice: settings.notice,
+            url: settings.url.unwrap_or_else(ours),
+            ask_consent: settings.ask_consent,
+            do_not_sell,
+        }
+    }
+}
+
 /// A session with what the widget shows.
 #[expect(clippy::struct_field_names, reason = "`session_id` is the contract's word")]
 #[derive(Debug, Object)]
@@ -85,6 +113,7 @@ struct Session {
     suggestions: Vec<String>,
     contact: Contact,
     handoff: Handoff,
+    privacy: PrivacyNotice,
 }
 
 /// The calls of this resource.
@@ -131,6 +160,7 @@ impl Api {
             texts: settings.texts,
             words: words(locale.map(Locale::code)),
             suggestions,
+            privacy: PrivacyNotice::of(&context, &customer, signal(req)),
             handoff: Handoff {
                 enabled: handoff.enabled,
                 staffed: handoff.staffed(context.clock.now()),
