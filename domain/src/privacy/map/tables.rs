@@ -101,14 +101,6 @@ pub const TABLES: &[Table] = &[
         &[("key", Technical), ("answer", Site)],
     ),
     erased(
-        "question_gap_members",
-        "a question that got no good answer, without addresses and long numbers, with its vector",
-        OF_MESSAGE,
-        &["message_id", "question", "cause", "asked_at"],
-        Kept::With("messages"),
-        &[("question", Words), ("cause", Technical), ("embedding", Technical)],
-    ),
-    erased(
         "conversation_events",
         "what happened in a conversation, for those who follow it",
         OF_CONVERSATION,
@@ -146,6 +138,14 @@ pub const TABLES: &[Table] = &[
             ("notes", Technical),
             ("removed", Technical),
         ],
+    ),
+    erased(
+        "question_gap_members",
+        "a question that the site did not answer, gathered with others of its kind; without addresses and long numbers",
+        OF_MESSAGE,
+        &["message_id", "question", "cause", "asked_at"],
+        Kept::With("messages"),
+        &[("question", Words), ("cause", Technical), ("embedding", Technical)],
     ),
     erased(
         "messages",
@@ -232,6 +232,7 @@ pub const TABLES: &[Table] = &[
             ("resource", Technical),
             ("metadata", Technical),
             ("ip", Staff),
+            ("request_id", Technical),
         ],
     },
     // What says that somebody was forgotten.
@@ -251,6 +252,34 @@ pub const TABLES: &[Table] = &[
         ("session", Technical),
     ]),
     // Customers and their people.
+    other("admin_users", "somebody who administers", Kept::Installation, &[
+        ("email", Staff),
+        ("name", Staff),
+        ("password_hash", Secret),
+        ("role", Technical),
+        ("totp_secret", Secret),
+    ]),
+    other("admin_user_customers", "whom somebody administers", Kept::With("admin_users"), &[]),
+    other("admin_sessions", "a login", Kept::With("admin_users"), &[("token_hash", Secret), ("ip", Staff)]),
+    other("admin_recovery_codes", "a way back in", Kept::With("admin_users"), &[("code_hash", Secret)]),
+    other("login_attempts", "failed logins of an account or an address, by a hash", Kept::Days(1, "after the last"), &[
+        ("key", Technical),
+    ]),
+    other("address_blocks", "an address that an operator has shut out", Kept::Installation, &[
+        ("network", Setting),
+        ("reason", Setting),
+        ("actor", Staff),
+    ]),
+    other("data_keys", "a key of a customer, wrapped by the master key", Kept::Customer, &[
+        ("master", Technical),
+        ("wrapped", Secret),
+    ]),
+    other("key_rotations", "a change of the master key", Kept::Installation, &[]),
+    other("audit_chain", "what proves a line of the audit log", Kept::With("audit_logs"), &[("mac", Technical)]),
+    other("audit_checkpoints", "what proves lines that are gone", Kept::Installation, &[
+        ("mac", Technical),
+        ("signature", Technical),
+    ]),
     other("customer_configs", "a customer with its settings", Kept::Customer, &[
         ("domain", Setting),
         ("name", Setting),
