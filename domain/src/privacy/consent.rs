@@ -4,7 +4,7 @@
 //!   elsewhere an address that is given for an answer is kept, unless the visitor has said no. A no takes the address back.
 //! - **Do not sell**: the visitor's wish that nothing goes to others who use it for purposes of their own, by choice or by the
 //!   browser's Global Privacy Control (`Sec-GPC: 1`). Omniops sells nothing and shares nothing with such others in any case; the
-//!   wish is kept, shown to the customer's people and told to the customer's webhooks, so that those who come after heed it.
+//!   wish is kept, stands in the person's copy and is told to the customer's webhooks, so that those who come after heed it.
 //!
 //! Nothing is kept of a visitor who has said nothing: a signal of the browser is kept with the first message.
 use sea_orm::ConnectionTrait;

@@ -1,0 +1,79 @@
+//! What visitors choose about their data.
+use domain::privacy::{Choices, consent};
+use poem::{Request, web::Data};
+use poem_openapi::{Object, OpenApi, payload::Json};
+use time::OffsetDateTime;
+
+use crate::{
+    Context,
+    error::Answer,
+    extractors::{Body, Visitor},
+    openapi::Tag,
+};
+
+/// What a visitor chooses; what is left out stays as it is.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+struct Choice {
+    /// To keep the visitor's address for an answer. A no takes it back.
+    #[oai(nullable)]
+    consent: Option<bool>,
+    /// That nothing is sold or shared; `Sec-GPC: 1` says it, too.
+    #[oai(nullable)]
+    do_not_sell: Option<bool>,
+}
+
+/// What a visitor has chosen.
+#[derive(Debug, Object)]
+#[oai(rename = "Consent")]
+struct Chosen {
+    /// Null: not asked, or not answered.
+    #[oai(nullable)]
+    consent: Option<bool>,
+    do_not_sell: bool,
+    #[oai(nullable)]
+    at: Option<OffsetDateTime>,
+}
+
+impl From<Choices> for Chosen {
+    fn from(choices: Choices) -> Self {
+        Self {
+            consent: choices.consent,
+            do_not_sell: choices.do_not_sell,
+            at: choices.at,
+        }
+    }
+}
+
+/// The calls of this resource.
+pub struct Api;
+
+#[OpenApi]
+impl Api {
+    /// Choose what is kept and shared
+    #[oai(
+        path = "/api/consent",
+        method = "post",
+        tag = "Tag::Privacy",
+        operation_id = "choose_consent"
+    )]
+    async fn choose(
+        &self,
+        req: &Request,
+        context: Data<&Context>,
+        visitor: Visitor,
+        body: Body<Choice>,
+    ) -> Answer<Json<Chosen>> {
+        let Choice { consent, do_not_sell } = body.0;
+        let signalled = signal(req).then_some(true);
+        let tx = context.db.tenant(&visitor.customer).await?;
+        let chosen = consent::choose(&tx, visitor.session.session, consent, do_not_sell.or(signalled)).await?;
+        tx.commit().await?;
+        Ok(Json(chosen.into()))
+    }
+}
+
+/// Whether the visitor's browser asks by Global Privacy Control that nothing is sold or shared.
+pub fn signal(req: &Request) -> bool {
+    req.headers().get("sec-gpc").is_some_and(|value| value.as_bytes() == b"1")
+}
