@@ -3,7 +3,10 @@
 use poem::{Body, Endpoint, IntoResponse, Request, Response, http::StatusCode};
 use serde_json::{Value, json};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tokio::{io::AsyncWriteExt, sync::watch};
@@ -15,10 +18,16 @@ use crate::local::Local;
 pub enum Script {
     /// Streams these pieces, then says how many tokens it took.
     Say(Vec<String>),
+    /// The same, once the test lets go ([`Provider::let_go`]).
+    Held(Vec<String>),
     /// Streams one piece and then nothing, until the reader leaves.
     Hang(String),
+    /// Begins a stream without any text, until the reader leaves.
+    Mute,
     /// Answers with this status.
     Fail(u16),
+    /// Answers with this status and a wish to be left alone for so many seconds.
+    Refuse(u16, u64),
     /// Streams this as it is, and ends.
     Raw(String),
     /// Says it as this model; any other is unknown.
@@ -56,6 +65,9 @@ struct State {
     script: Mutex<Script>,
     asked: Mutex<Vec<Value>>,
     left: watch::Sender<usize>,
+    held: watch::Sender<bool>,
+    /// Numbers of a vector.
+    dimension: AtomicUsize,
 }
 
 impl Provider {
@@ -65,6 +77,8 @@ impl Provider {
             script: Mutex::new(script),
             asked: Mutex::default(),
             left: watch::channel(0).0,
+            held: watch::channel(true).0,
+            dimension: AtomicUsize::new(0),
         });
         let server = Local::serve(ProviderEndpoint(state.clone())).await;
         Self { state, server }
@@ -78,6 +92,16 @@ impl Provider {
     /// Follows another script from now on.
     pub fn follow(&self, script: Script) {
         *self.state.script.lock().unwrap_or_else(PoisonError::into_inner) = script;
+    }
+
+    /// Embeds from now on, as long as the script is no failure: each text as a vector of so many numbers.
+    pub fn embed(&self, dimension: usize) {
+        self.state.dimension.store(dimension, SeqCst);
+    }
+
+    /// Lets all that is held go on, from now on.
+    pub fn let_go(&self) {
+        self.state.held.send_replace(false);
     }
 
     /// The bodies of the requests so far.
@@ -100,9 +124,19 @@ impl Endpoint for ProviderEndpoint {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let body: Value = request.take_body().into_json().await.unwrap_or(Value::Null);
+        let dimension = self.0.dimension.load(SeqCst);
+        let scripted = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fails = matches!(scripted, Script::Fail(_) | Script::Refuse(..));
+        if dimension > 0 && !fails && request.uri().path().ends_with("/embeddings") {
+            let texts = body["input"].as_array().map_or(1, Vec::len);
+            let data: Vec<Value> = (0..texts)
+                .map(|index| json!({ "index": index, "embedding": vec![1.0; dimension] }))
+                .collect();
+            return Ok(Response::builder().content_type("application/json").body(json!({ "data": data }).to_string()));
+        }
         let model = body["model"].as_str().unwrap_or_default().to_owned();
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).push(body);
-        let mut script = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut script = scripted;
         if let Script::Known(known, pieces) = script {
             script = if known == model {
                 Script::Say(pieces)
@@ -110,11 +144,13 @@ impl Endpoint for ProviderEndpoint {
                 Script::Fail(404)
             };
         }
-        if let Script::Fail(status) = script {
+        if let Script::Fail(status) | Script::Refuse(status, _) = script {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return Ok(Response::builder()
-                .status(status)
-                .body("{\"error\":{\"message\":\"scripted\"}}"));
+            let mut refusal = Response::builder().status(status);
+            if let Script::Refuse(_, seconds) = script {
+                refusal = refusal.header("retry-after", seconds);
+            }
+            return Ok(refusal.body("{\"error\":{\"message\":\"scripted\"}}"));
         }
         Ok(self
             .stream(script)
@@ -129,8 +165,12 @@ impl ProviderEndpoint {
         let (reader, mut writer) = tokio::io::duplex(256);
         let state = self.0.clone();
         tokio::spawn(async move {
+            if matches!(script, Script::Held(_)) {
+                // The provider may end first, and the task with it.
+                let _ = state.held.subscribe().wait_for(|held| !held).await;
+            }
             match script {
-                Script::Say(pieces) => {
+                Script::Say(pieces) | Script::Held(pieces) => {
                     let usage =
                         json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": pieces.len() } });
                     for piece in &pieces {
@@ -140,9 +180,12 @@ impl ProviderEndpoint {
                         .write_all(format!("data: {usage}\n\ndata: [DONE]\n\n").as_bytes())
                         .await;
                 }
-                Script::Hang(first) => {
+                Script::Hang(_) | Script::Mute => {
                     // Comments keep the stream alive, and fail as soon as its reader is gone.
-                    let mut line = delta(&first);
+                    let mut line = match script {
+                        Script::Hang(first) => delta(&first),
+                        _ => ": thinking\n\n".into(),
+                    };
                     while writer.write_all(line.as_bytes()).await.is_ok() {
                         line = ": waiting\n\n".into();
                         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -152,7 +195,7 @@ impl ProviderEndpoint {
                 Script::Raw(stream) => {
                     let _ = writer.write_all(stream.as_bytes()).await;
                 }
-                Script::Fail(_) | Script::Known(..) => {}
+                Script::Fail(_) | Script::Refuse(..) | Script::Known(..) => {}
             }
         });
         Body::from_async_read(reader)

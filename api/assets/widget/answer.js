@@ -56,6 +56,7 @@ const answer = async (question, repeat) => {
     sources = result.sources || sources;
     products = result.products || products;
     conversation = result.conversation_id;
+    heed();
     store({ session, conversation });
     finish();
   } catch (problem) {
@@ -84,14 +85,16 @@ const answer = async (question, repeat) => {
     draw();
     if (result.state) become({ state: result.state, overdue: result.state === 'waiting' });
     follow(() => {
-      dress(box, body, result.refused, sources, products);
+      dress(box, body, result.refused, sources, products, result.notes);
       if (result.message_id) box.append(feedback(result.message_id));
     });
     // A long answer is read from its question on.
     if (box.offsetHeight > log.clientHeight) log.scrollTop = box.previousElementSibling.offsetTop - 12;
-    announce(`${t.bot}: ${text.replace(/\s*\[[\d, ]+\]|[*`#]/g, '')}${sources.length ? ` ${t.sources}: ${sources.length}` : ''}`);
+    const heard = [`${t.bot}:`, text.replace(/\s*\[[\d, ]+\]|[*`#]/g, ''), ...noted(result.notes)];
+    if (sources.length) heard.push(`${t.sources}: ${sources.length}`);
+    announce(heard.join(' '));
     if (result.offer_human) offer();
-    emit('answer', { text, sources, products, refused: !!result.refused, message_id: result.message_id });
+    emit('answer', { text, sources, products, refused: !!result.refused, notes: result.notes || [], message_id: result.message_id });
   }
 };
 

@@ -9,15 +9,18 @@ const recall = async () => {
     const { items } = await response.json();
     items.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
     const boxes = items.map((item) => {
-      const { role, text, refused, sources } = item;
+      const { role, text, refused, sources, notes } = item;
       if (role === 'visitor') return mine(text);
       if (role === 'human') return personal(item);
       const body = el('div', { className: 'text' }, ...format(text, sources || []));
       const box = bubble('bot', t.bot, body);
-      dress(box, body, refused, sources || [], []);
+      dress(box, body, refused, sources || [], [], notes);
       return box;
     });
-    setTimeout(() => become(now));
+    setTimeout(() => {
+      become(now);
+      if (now.offer_human) offer();
+    });
     return boxes.filter(Boolean);
   } catch {
     return [];
@@ -34,7 +37,7 @@ const greet = async () => {
     await join();
     body.replaceChildren(...format(session.greeting || texts.greeting || t.hello, []));
     const turns = await recall();
-    follow(() => box.after(...turns));
+    follow(() => box.after(...[privacy(), ...turns].filter(Boolean)));
     suggest(session.suggestions, box);
   } catch (problem) {
     body.remove();

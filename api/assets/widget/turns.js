@@ -94,13 +94,18 @@ const productList = (products) =>
     }),
   );
 
-// What stands around an answer's text: the calm card and contact of a refusal, products, sources.
-const dress = (box, body, refused, sources, products) => {
+// What a visitor should know of how an answer came to be. That the smaller model wrote it is nobody's concern.
+const NOTES = { provider_unavailable: 'quoted', budget_reached: 'quoted', cut_short: 'early' };
+const noted = (notes = []) => [...new Set(notes.map((note) => t[NOTES[note]]).filter(Boolean))];
+
+// What stands around an answer's text: what to know of it, the calm card and contact of a refusal, products, sources.
+const dress = (box, body, refused, sources, products, notes) => {
   if (refused) {
     body.classList.add('calm');
     const way = contactLink();
     if (way) body.append(el('div', { className: 'acts' }, way));
   }
+  box.append(...noted(notes).map((text) => el('p', { className: 'note', role: 'note' }, text)));
   if (products.length) box.append(productList(products));
   if (sources.length) box.append(el('p', { className: 'meta' }, t.sources), sourceList(sources));
 };

@@ -6,9 +6,10 @@ use domain::{
     ids,
     language::Locale,
     people::{Bell, State},
-    tenancy::{Customer, own_domain},
+    privacy::consent::heed_signal,
+    tenancy::{Customer, Db, own_domain},
 };
-use futures::{FutureExt, Stream, future::BoxFuture, stream};
+use futures::{FutureExt, Stream, stream};
 use poem::{
     Request,
     http::header,
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
+    consent::signal,
     conversations::StateName,
     sse::{Events, event},
 };
@@ -146,6 +148,7 @@ impl Api {
             locale: body.0.locale.as_deref().and_then(Locale::of_tag).or(asker.locale),
         };
         let meter = metrics::Chat::begin(&asker.customer.domain);
+        let wish = (asker.session.is_some() && signal(req)).then(|| context.db.clone());
         let accept = req
             .headers()
             .get(header::ACCEPT)
@@ -153,11 +156,12 @@ impl Api {
             .unwrap_or_default();
         if accept.contains("text/event-stream") {
             let id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-            let events = Events::new(answer_events(context.0, asker.customer, question, meter, id));
+            let events = Events::new(answer_events(context.0, asker.customer, question, wish, meter, id));
             return Ok(ChatResponse::Ok(ChatContent::Events(events)));
         }
         let answer = context.answerer.answer(&asker.customer, &question, None).boxed();
-        let answered = measured(meter, told(&context.bell, &asker.customer, answer)).await?;
+        let wish = wish.as_ref().map(|db| (db, session));
+        let answered = measured(meter, told(&context.bell, &asker.customer, wish, answer)).await?;
         Ok(ChatResponse::Ok(ChatContent::Json(Json(ChatAnswer::of(
             answered, session,
         )))))
@@ -177,17 +181,30 @@ fn session(asker: &Asker, named: Option<Uuid>) -> domain::Result<Uuid> {
     }
 }
 
-/// Tells people who follow the conversation of a turn that is theirs.
+/// Tells people who follow the conversation of a turn that is theirs; keeps the `wish` of the session's browser that nothing is sold.
 async fn told(
     bell: &Bell,
     customer: &Customer,
+    wish: Option<(&Db, Uuid)>,
     answer: impl Future<Output = domain::Result<Answered>>,
 ) -> domain::Result<Answered> {
     let answered = answer.await?;
+    if let Some((db, session)) = wish
+        && let Err(error) = heed(db, customer, session).await
+    {
+        // The next question says it again.
+        tracing::warn!(error = error.story(), "a browser's wish was not kept");
+    }
     if answered.standing.state != State::Bot {
         bell.ring(customer, answered.conversation).await;
     }
     Ok(answered)
+}
+
+async fn heed(db: &Db, customer: &Customer, session: Uuid) -> domain::Result<()> {
+    let tx = db.tenant(customer).await?;
+    heed_signal(&tx, session).await?;
+    tx.commit().await
 }
 
 async fn measured(
@@ -204,9 +221,12 @@ async fn measured(
     answered
 }
 
+/// Pieces of an answer that wait for their reader; then the writing waits.
+const PARTS: usize = 64;
+
 /// An answer being written. The work lives in the stream: dropping it ends the work.
-struct Writing {
-    answer: BoxFuture<'static, domain::Result<Answered>>,
+struct Writing<F> {
+    answer: F,
     parts: mpsc::Receiver<Part>,
     last: VecDeque<Event>,
     ended: bool,
@@ -220,17 +240,29 @@ fn answer_events(
     context: &Context,
     customer: Customer,
     question: Question,
+    wish: Option<Db>,
     meter: metrics::Chat,
     request_id: String,
 ) -> impl Stream<Item = Event> + Send + use<> {
-    let (sender, parts) = mpsc::channel(64);
+    let (sender, parts) = mpsc::channel(PARTS);
     let (answerer, bell, session) = (context.answerer.clone(), context.bell.clone(), question.session);
     let work = async move {
         let answer = answerer.answer(&customer, &question, Some(sender)).boxed();
-        measured(meter, told(&bell, &customer, answer)).await
+        let wish = wish.as_ref().map(|db| (db, session));
+        measured(meter, told(&bell, &customer, wish, answer)).await
     };
+    written(work.boxed(), parts, session, request_id)
+}
+
+/// The events of `answer`, whose text comes by `parts`.
+fn written(
+    answer: impl Future<Output = domain::Result<Answered>> + Send + Unpin,
+    parts: mpsc::Receiver<Part>,
+    session: Uuid,
+    request_id: String,
+) -> impl Stream<Item = Event> + Send {
     let writing = Writing {
-        answer: work.boxed(),
+        answer,
         parts,
         last: VecDeque::new(),
         ended: false,
@@ -243,7 +275,7 @@ fn answer_events(
     })
 }
 
-impl Writing {
+impl<F: Future<Output = domain::Result<Answered>> + Unpin> Writing<F> {
     async fn next(&mut self) -> Option<Event> {
         if self.ended {
             return self.last.pop_front();
@@ -324,5 +356,42 @@ impl ChatAnswer {
             state: answered.standing.state.into(),
             offer_human: answered.standing.offered,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    /// What a reader does not take is not written: the answer waits after so many pieces, whatever the model would say.
+    #[tokio::test]
+    async fn a_reader_who_takes_nothing_holds_the_writing_back() {
+        const PIECE: usize = 1024;
+        let (sender, parts) = mpsc::channel(PARTS);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counted = accepted.clone();
+        let endless = async move {
+            while sender.send(Part::Token("x".repeat(PIECE))).await.is_ok() {
+                counted.fetch_add(PIECE, SeqCst);
+            }
+            Err(Error::not_found("reader"))
+        };
+        let mut events = Box::pin(written(endless.boxed(), parts, Uuid::nil(), String::new()));
+        assert!(events.next().await.is_some());
+        let waiting = PARTS * PIECE;
+        assert!((PIECE..=waiting).contains(&accepted.load(SeqCst)));
+        for _ in 0..200 {
+            assert!(events.next().await.is_some());
+        }
+        let (taken, written) = (201 * PIECE, accepted.load(SeqCst));
+        assert!(written > 100 * PIECE && written <= taken + waiting, "{written}");
+        let before = accepted.load(SeqCst);
+        tokio::task::yield_now().await;
+        assert_eq!(accepted.load(SeqCst), before, "nobody writes while nobody reads");
     }
 }

@@ -1,7 +1,7 @@
 //! Conversations: listed, searched, read and followed.
 use domain::{
     Error,
-    answering::messages,
+    answering::{messages, notes},
     people::{self, Event, Filter, Follower, Place, State, Telling},
 };
 use entity::message;
@@ -99,6 +99,9 @@ pub struct Conversation {
     /// Where the visitor wants to be answered.
     #[oai(nullable)]
     email: Option<String>,
+    /// The language that the visitor wrote in last (ISO 639-1), if that is known.
+    #[oai(nullable)]
+    locale: Option<String>,
     messages: i64,
     /// Answers that the bot refused.
     refused: i64,
@@ -137,6 +140,7 @@ impl From<people::Conversation> for Conversation {
             overdue: row.overdue,
             unanswered_since: row.unanswered_since,
             email: row.email,
+            locale: row.locale,
             messages: row.messages,
             refused: row.refused,
             feedback: Thumbs {
@@ -212,6 +216,8 @@ pub struct Message {
     /// The pages that an answer rests on.
     sources: Value,
     refused: bool,
+    /// Of an answer, as `POST /api/chat` tells them.
+    notes: Vec<String>,
     /// `up` or `down`.
     #[oai(nullable)]
     feedback: Option<String>,
@@ -221,8 +227,8 @@ pub struct Message {
     created_at: OffsetDateTime,
 }
 
-impl From<message::Model> for Message {
-    fn from(row: message::Model) -> Self {
+impl From<(message::Model, Vec<String>)> for Message {
+    fn from((row, notes): (message::Model, Vec<String>)) -> Self {
         Self {
             id: row.id,
             role: row.role,
@@ -230,6 +236,7 @@ impl From<message::Model> for Message {
             name: row.author,
             sources: row.sources,
             refused: row.refused,
+            notes,
             feedback: row.feedback,
             feedback_reason: row.feedback_reason,
             created_at: row.created_at,
@@ -327,7 +334,12 @@ impl Api {
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
         let tx = context.db.tenant_read(&listener.customer).await?;
         let rows = messages(&tx, id.0, listener.session, paging.after, paging.rows()).await?;
-        Ok(Json(paging.list(rows, |row| row.id)))
+        let mut notes = notes(&tx, rows.iter().map(|row| row.id).collect()).await?;
+        let noted = rows.into_iter().map(|row| {
+            let notes = notes.remove(&row.id).unwrap_or_default();
+            (row, notes)
+        });
+        Ok(Json(paging.list(noted.collect(), |(row, _)| row.id)))
     }
 
     /// Follow a conversation: its turns, and who has the word

@@ -1,6 +1,6 @@
 //! Retrieval as the chat sees it, with its scores.
 use domain::{
-    retrieval::{Mode as Wanted, Passage as Found},
+    retrieval::{Kind as MadeOf, Mode as Wanted, Passage as Found},
     tenancy::own_domain,
 };
 use poem::web::Data;
@@ -33,11 +33,34 @@ impl From<Mode> for Wanted {
     }
 }
 
+/// What a passage was made of.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "snake_case", rename = "PassageKind")]
+enum Kind {
+    /// A piece of a page's text, along its headings.
+    Content,
+    /// A question with its answer, whole: `heading_path` ends in the question.
+    Faq,
+    /// What a page marks up of a product, without price and stock.
+    Product,
+}
+
+impl From<MadeOf> for Kind {
+    fn from(kind: MadeOf) -> Self {
+        match kind {
+            MadeOf::Content => Self::Content,
+            MadeOf::Faq => Self::Faq,
+            MadeOf::Product => Self::Product,
+        }
+    }
+}
+
 /// A passage of a page.
 #[derive(Debug, Object)]
 struct Passage {
     chunk_id: Uuid,
     page_id: Uuid,
+    kind: Kind,
     title: String,
     url: String,
     /// `Title > Section > …`.
@@ -59,6 +82,7 @@ impl From<Found> for Passage {
         Self {
             chunk_id: p.chunk,
             page_id: p.page,
+            kind: p.kind.into(),
             title: p.title,
             url: p.url,
             heading_path: p.heading_path,

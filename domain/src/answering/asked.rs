@@ -80,11 +80,16 @@ impl Question {
 }
 
 impl Answerer {
-    /// Understands a question in its conversation.
-    pub(super) async fn understand(&self, customer: &Customer, question: &Question, history: Vec<Turn>) -> Asked {
-        let said = question.text.trim();
+    /// Understands what was said in its conversation; `locale` is the visitor's language, where it is known.
+    pub(super) async fn understand(
+        &self,
+        customer: &Customer,
+        said: &str,
+        locale: Option<Locale>,
+        history: Vec<Turn>,
+    ) -> Asked {
         let earlier = history.iter().filter(|turn| turn.role == "visitor");
-        let session = question.locale.or(AssistantSettings::of(customer).locale);
+        let session = locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
         let mut meant = None;
         if let Some(models) = self

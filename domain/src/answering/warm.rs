@@ -162,7 +162,7 @@ impl Answerer {
         if people::wants_person(text) {
             return Ok(Warmed::Unfit("handoff"));
         }
-        let asked = self.understand(&customer, &question, Vec::new()).await;
+        let asked = self.understand(&customer, text, None, Vec::new()).await;
         if asked.small_talk(&customer).is_some() {
             return Ok(Warmed::Unfit("small_talk"));
         }
@@ -170,7 +170,7 @@ impl Answerer {
             return Ok(Warmed::Unfit("personal"));
         };
         let draft = cache
-            .answer(&customer, &key, None, self.work(&customer, &asked))
+            .answer(&customer, &key, self.models.is_some(), None, self.work(&customer, &asked))
             .await?;
         Ok(match (draft.written.refusal, draft.cached, draft.lasting) {
             (Some(refusal), ..) => Warmed::Refused(refusal),

@@ -84,6 +84,8 @@ pub struct Conversation {
     pub unanswered_since: Option<OffsetDateTime>,
     /// The visitor's address, if it was given.
     pub email: Option<String>,
+    /// The code of the language that the visitor spoke last, if that was sure.
+    pub locale: Option<String>,
     /// Turns.
     pub messages: i64,
     /// Answers that were refused.
@@ -117,7 +119,7 @@ impl Conversation {
 }
 
 const COLUMNS: &str = "
-    c.id, c.session_id, c.state, c.reason, c.agent, c.waiting_since, c.told_at IS NOT NULL AS overdue, c.unanswered_since, v.email,
+    c.id, c.session_id, c.state, c.reason, c.agent, c.waiting_since, c.told_at IS NOT NULL AS overdue, c.unanswered_since, v.email, v.locale,
     c.created_at, c.updated_at, n.messages, n.refused, n.up, n.down, l.role AS last_role, l.text AS last_text,
     coalesce((SELECT max(e.id) FROM conversation_events e WHERE e.conversation_id = c.id), 0) AS last_event,
     coalesce((SELECT bool_and(f.bad) AND count(*) = 2 FROM (

@@ -3,6 +3,7 @@
 //!
 //! A mail goes through servers of others and rests in mailboxes. So it tells where to look and what the visitor last asked,
 //! and no address, no session and nothing else of the conversation.
+use base64::{Engine, engine::general_purpose::STANDARD};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
@@ -13,7 +14,7 @@ use lettre::{
     },
 };
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::{fmt::Write, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
@@ -22,6 +23,7 @@ use super::settings::HandoffSettings;
 use crate::{
     Error, Result,
     config::{MailConfig, MailTls},
+    language::Locale,
     secrets,
     tenancy::{Customer, Db, sql},
 };
@@ -40,6 +42,8 @@ const SNIPPET: i32 = 300;
 pub struct Mailer {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    /// What a server may repeat that it was told at the login.
+    hidden: Vec<SecretString>,
 }
 
 /// What became of a round of mail.
@@ -73,7 +77,20 @@ impl Mailer {
         Ok(Self {
             server: server.build(),
             from,
+            hidden: config.login.as_ref().map(spellings).unwrap_or_default(),
         })
+    }
+
+    /// An error with its causes, without the password.
+    fn story(&self, error: &dyn std::error::Error) -> String {
+        let mut story = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            let _ = write!(story, ": {inner}");
+            cause = inner.source();
+        }
+        let hide = |story: String, secret: &SecretString| story.replace(secret.expose_secret(), "[password]");
+        self.hidden.iter().fold(story, hide)
     }
 
     /// Sends a plain text. The same `id` makes the same `Message-ID`, by which mail that comes twice is known.
@@ -104,10 +121,19 @@ impl Mailer {
             Err(error) => Err(Error::unavailable(
                 "mail_unavailable",
                 "the mail server did not take the mail",
-                error,
+                self.story(&error),
             )),
         }
     }
+}
+
+/// The ways in which a login is sent: RFC 4616 (`PLAIN`) and `LOGIN`, in base64.
+fn spellings((user, password): &(String, SecretString)) -> Vec<SecretString> {
+    let password = password.expose_secret();
+    let plain = STANDARD.encode(format!("\0{user}\0{password}"));
+    let spellings = [plain, STANDARD.encode(password), password.to_owned()];
+    let spellings = spellings.into_iter().filter(|text| !text.is_empty());
+    spellings.map(SecretString::from).collect()
 }
 
 /// RFC 3834 §5: no machine should answer.
@@ -134,6 +160,7 @@ struct Waiting {
     id: Uuid,
     since: OffsetDateTime,
     addressed: bool,
+    locale: Option<String>,
     question: Option<String>,
 }
 
@@ -176,7 +203,7 @@ pub async fn send_waiting(db: &Db, mailer: &Mailer, customer: &Customer, base_ur
 
 async fn waiting(tx: &crate::tenancy::TenantTx) -> Result<Vec<Waiting>> {
     const WAITING: &str = "
-        SELECT c.id, c.waiting_since AS since, v.email IS NOT NULL AS addressed,
+        SELECT c.id, c.waiting_since AS since, v.email IS NOT NULL AS addressed, v.locale,
           (SELECT left(m.text, $3) FROM messages m WHERE m.conversation_id = c.id AND m.role = 'visitor'
            ORDER BY m.created_at DESC LIMIT 1) AS question
         FROM conversations c JOIN visitors v ON v.id = c.visitor_id
@@ -201,6 +228,9 @@ fn text(customer: &Customer, waiting: &[Waiting], base_url: &str) -> String {
         let _ = writeln!(text, "\nConversation {}\nwaits since {since}", visitor.id);
         if let Some(question) = &visitor.question {
             let _ = writeln!(text, "> {}", one_line(question));
+        }
+        if let Some(locale) = visitor.locale.as_deref().and_then(Locale::of_tag) {
+            let _ = writeln!(text, "The visitor writes {}.", locale.name());
         }
         if visitor.addressed {
             let _ = writeln!(text, "The visitor left an address for your answer.");

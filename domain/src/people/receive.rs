@@ -2,6 +2,7 @@
 use entity::conversation;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::json;
+use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{
     answering::open_conversation,
     error::Kind,
     ids,
+    language::Locale,
     tenancy::{Customer, TenantTx, sql},
 };
 
@@ -45,7 +47,14 @@ pub struct Received {
 
 /// Takes a visitor's message if it is not the bot's to answer: a person has the word or is waited for, or the message asks for
 /// one. None if the bot is to answer; a closed conversation is open again then. Commit the transaction in either case.
-pub async fn receive(tx: &TenantTx, customer: &Customer, session: Uuid, text: &str) -> Result<Option<Received>> {
+/// `locale` is the language that it is in, where that is sure.
+pub async fn receive(
+    tx: &TenantTx,
+    customer: &Customer,
+    session: Uuid,
+    text: &str,
+    locale: Option<Locale>,
+) -> Result<Option<Received>> {
     let found = conversation::Entity::find()
         .filter(conversation::Column::CustomerId.eq(tx.customer()))
         .filter(conversation::Column::SessionId.eq(session))
@@ -55,7 +64,7 @@ pub async fn receive(tx: &TenantTx, customer: &Customer, session: Uuid, text: &s
     let id = match found {
         None if !asks => return Ok(None),
         Some(row) if !asks && row.state == State::Bot.as_str() => return Ok(None),
-        None => open_conversation(tx, session).await?,
+        None => open_conversation(tx, session, locale, Duration::ZERO).await?,
         Some(row) => row.id,
     };
     let before = lock(tx, id, None).await?;

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     answer::{Answer, Meaning},
-    politeness::Visitor,
+    politeness::{UnderWay, Visitor},
     render::{Need, Renderer},
     scope::{Judgement, Scope},
 };
@@ -37,8 +37,14 @@ pub(super) struct Ask {
 
 impl Ask {
     /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13). An `own`
-    /// page is one, whatever it names as its canonical one.
-    pub async fn page(&self, url: Url, known: Option<&Known>, own: bool) -> Result<Answer> {
+    /// page is one, whatever it names as its canonical one. What was begun is kept in `under_way` until the caller has recorded it.
+    pub async fn page(
+        &self,
+        url: Url,
+        known: Option<&Known>,
+        own: bool,
+        under_way: &mut Option<UnderWay>,
+    ) -> Result<Answer> {
         let is_known = known.is_some();
         let known = known.filter(|_| self.renderer.may_validate(&url));
         let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
@@ -57,7 +63,7 @@ impl Ask {
         let response = self.http.fetch(request).await;
         turn.hear(&response);
         let wait_ms = turn.waited.as_millis() as i32;
-        drop(turn);
+        *under_way = Some(turn.end());
         let response = match response {
             Ok(response) => response,
             Err(error) => {
@@ -86,12 +92,13 @@ impl Ask {
                 ..answer
             });
         }
-        // A page in the browser is a visitor like any other.
+        // A page in the browser is a visitor like any other. A crawl that gives way now does not wait for it.
+        *under_way = None;
         let turn = self.host.turn(self.delay).await;
         let wait_ms = wait_ms + turn.waited.as_millis() as i32;
         let read = async |page| Ok(self.read(url.clone(), page, own).await?.0);
         let answer = self.renderer.render(&url, answer, &response, need, read).await?;
-        drop(turn);
+        *under_way = Some(turn.end());
         Ok(Answer { wait_ms, ..answer })
     }
 

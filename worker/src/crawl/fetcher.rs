@@ -19,7 +19,10 @@ use std::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{answer::Answer, ask::Ask, budget::Budget, leads::Leads, render::Renderer, scope::Scope, seeds::Site};
+use super::{
+    answer::Answer, ask::Ask, budget::Budget, leads::Leads, politeness::UnderWay, render::Renderer, scope::Scope,
+    seeds::Site,
+};
 use crate::job::Job;
 
 /// Visits the URLs of one crawl.
@@ -46,6 +49,8 @@ pub(crate) struct Finding {
     pub answer: Answer,
     /// The crawler's word.
     pub via: &'static str,
+    /// Until it has been recorded.
+    _under_way: Option<UnderWay>,
 }
 
 impl Fetcher {
@@ -107,12 +112,14 @@ impl Fetcher {
         let Taken { open, known } = taken;
         let url = Url::parse(&open.url).map_err(|e| Error::internal("a URL of the frontier", e))?;
         let asked = known.as_ref().filter(|_| !self.settings.refetch);
-        let answer = self.ask.page(url, asked, open.own).await?;
+        let mut under_way = None;
+        let answer = self.ask.page(url, asked, open.own, &mut under_way).await?;
         Ok(Finding {
             open,
             known,
             answer,
             via,
+            _under_way: under_way,
         })
     }
 }

@@ -6,7 +6,7 @@ use domain::{
         self,
         webhooks::{self, NewWebhook},
     },
-    secrets::Vault,
+    secrets::Envelopes,
     tenancy::{self, Customer},
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -41,7 +41,7 @@ async fn set(world: &World, settings: Value) -> Customer {
 /// A visitor who asks for a person with these words; returns the conversation.
 async fn wish(world: &World, customer: &Customer, words: &str) -> Uuid {
     let tx = world.kit.db.tenant(customer).await.unwrap();
-    let received = people::receive(&tx, customer, Uuid::now_v7(), words)
+    let received = people::receive(&tx, customer, Uuid::now_v7(), words, None)
         .await
         .unwrap()
         .unwrap();
@@ -176,13 +176,13 @@ async fn a_recipient_that_does_not_exist_is_not_tried_again() {
 
 /// A webhook for everything to this receiver, whether or not it may be sent to; returns its id and its secret's bytes.
 async fn webhook(world: &World, receiver: &Receiver) -> (Uuid, Vec<u8>) {
-    let vault = Vault::new(&world.kit.config.security.master_key(), webhooks::PURPOSE);
+    let envelopes = Envelopes::new(&world.kit.config.security.keys);
     let new = NewWebhook {
         url: receiver.url(),
         events: webhooks::kinds().iter().map(|kind| (*kind).to_owned()).collect(),
     };
     let tx = world.tx().await;
-    let (row, secret) = webhooks::create(&tx, &vault, &new, BY).await.unwrap();
+    let (row, secret) = webhooks::create(&tx, &envelopes, &new, BY).await.unwrap();
     tx.commit().await.unwrap();
     (row.id, STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap())
 }

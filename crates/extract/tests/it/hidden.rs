@@ -126,3 +126,20 @@ fn what_a_reader_can_open_or_sees_in_another_colour_stays() {
         assert!(found.contains("pineapples"), "lost: {seen}\n{found}");
     }
 }
+
+#[test]
+fn what_its_author_does_not_want_to_be_quoted_is_not() {
+    for unquoted in [
+        "<p>Seen. <span data-nosnippet>{}</span></p>",
+        "<div data-nosnippet><p>{}</p><ul><li>{}</li></ul></div>",
+        r#"<section data-nosnippet="true">{}</section>"#,
+        "<table><tr><th>Seen</th><td data-nosnippet>{}</td></tr></table>",
+    ] {
+        let found = markdown(&unquoted.replace("{}", SECRET));
+        assert!(!found.contains("pineapples"), "{unquoted}\n{found}");
+        assert!(found.contains("Delivery") && found.contains("And so on."), "{found}");
+    }
+    // However much of the page it is.
+    let most = format!("<div data-nosnippet>{}</div>", format!("<p>{SECRET}.</p>").repeat(60));
+    assert!(!markdown(&most).contains("pineapples"));
+}

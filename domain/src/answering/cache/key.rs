@@ -65,6 +65,11 @@ impl Key {
         self.customer
     }
 
+    /// As Redis names the claim to make the answer.
+    pub fn claim(&self) -> String {
+        format!("omniops:answering:{{{}}}:{}", self.customer, hex::encode(&self.hash))
+    }
+
     /// 32 bytes.
     pub fn hash(&self) -> &[u8] {
         &self.hash

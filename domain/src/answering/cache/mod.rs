@@ -19,9 +19,11 @@ mod local;
 mod personal;
 mod remote;
 mod table;
+mod turn;
 
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 pub use self::{key::Recipe, table::clear};
 pub(super) use self::{
@@ -34,6 +36,7 @@ use self::{
     flight::{Flights, Pilot},
     local::Local,
     remote::Remote,
+    turn::Turn,
 };
 use super::{answerer::Part, draft::Draft, warm::Runs};
 use crate::{
@@ -41,6 +44,7 @@ use crate::{
     clock::Clock,
     config::RedisConfig,
     lifecycle::Lifecycle,
+    secrets::MasterKeys,
     tenancy::{Customer, Db},
 };
 
@@ -74,6 +78,8 @@ enum Layer {
     Database,
     /// Somebody was just making it.
     Flight,
+    /// Another process was just making it.
+    Elsewhere,
 }
 
 impl Layer {
@@ -83,23 +89,31 @@ impl Layer {
             Self::Redis => "redis",
             Self::Database => "database",
             Self::Flight => "flight",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
 
 impl AnswerCache {
-    /// Entries that leave the process are sealed with `master`, the installation's key. Work goes on until `life` ends.
-    pub fn new(db: Db, redis: &RedisConfig, master: &[u8], clock: Clock, life: Lifecycle) -> Result<Self> {
+    /// Entries that leave the process are sealed under `masters`, the installation's keys. Work goes on until `life` ends.
+    pub fn new(db: Db, redis: &RedisConfig, masters: impl Into<MasterKeys>, clock: Clock, life: Lifecycle) -> Result<Self> {
         Ok(Self(Arc::new(Layers {
             db,
             local: Local::new(clock.clone()),
             remote: Remote::new(redis)?,
-            sealer: Sealer::new(master),
+            sealer: Sealer::new(masters),
             flights: Flights::default(),
             runs: Runs::default(),
             clock,
             life,
         })))
+    }
+
+    /// Lets go of a customer's answers, here and in Redis; the database's go with whatever made this necessary. What other processes
+    /// hold is not asked for again once the customer's index version has moved on, and is gone after five minutes.
+    pub(super) async fn forget(&self, customer: Uuid) {
+        self.0.local.forget(customer);
+        self.0.remote.forget(customer).await;
     }
 
     /// Who warms this cache.
@@ -122,11 +136,12 @@ impl AnswerCache {
 
     /// The answer under `key`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at
     /// the same time share one piece of work, which ends when the last of them has left. Where it fails before anything was
-    /// heard, one of those who waited begins it again; once.
+    /// heard, one of those who waited begins it again; once. What is `dear` is made by one process at a time ([`turn`]).
     pub(super) async fn answer<W, F>(
         &self,
         customer: &Customer,
         key: &Key,
+        dear: bool,
         parts: Option<&mpsc::Sender<Part>>,
         work: W,
     ) -> Result<Draft>
@@ -146,7 +161,7 @@ impl AnswerCache {
                 let (sender, told) = mpsc::channel(64);
                 let flight = self
                     .clone()
-                    .fly(customer.clone(), key.clone(), pilot, told, work(sender));
+                    .fly(customer.clone(), key.clone(), dear, pilot, told, work(sender));
                 self.0.life.spawn(flight);
             }
             match seat.ride(parts).await {
@@ -162,20 +177,31 @@ impl AnswerCache {
         self,
         customer: Customer,
         key: Key,
+        dear: bool,
         pilot: Pilot,
         told: mpsc::Receiver<Part>,
         work: impl Future<Output = Result<Draft>>,
     ) {
+        // Held until the others can find what was made.
+        let mut claim = None;
         let made = async {
-            match self.recall(&customer, &key).await {
-                Some(draft) => Ok(draft),
-                None => work.await,
+            if let Some(draft) = self.recall(&customer, &key).await {
+                return Ok(draft);
             }
+            if dear {
+                match self.turn(&key).await {
+                    Turn::Made(draft) => return Ok(*draft),
+                    Turn::Claimed(held) => claim = Some(held),
+                    Turn::Alone => {}
+                }
+            }
+            work.await
         };
         let landed = |draft: &Draft| self.remember(&key, draft);
         if let Some(draft) = pilot.fly(made, told, landed).await {
             self.keep(&customer, &key, &draft).await;
         }
+        drop(claim);
     }
 
     /// What this process remembers.

@@ -1,7 +1,11 @@
 //! Entries in Redis, for all processes. Away, slow or wrong is a miss: a cache must not cost more than what it saves.
 use redis_link::{Address, Limits, Link};
 use secrecy::ExposeSecret;
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+use uuid::Uuid;
 
 use super::{Key, MAX_BYTES, SHORT};
 use crate::{Error, Result, config::RedisConfig};
@@ -10,7 +14,22 @@ use crate::{Error, Result, config::RedisConfig};
 const WAIT: Duration = Duration::from_millis(250);
 
 /// Redis as a cache.
-pub struct Remote(Link);
+pub struct Remote {
+    link: Link,
+    /// The last command failed: what can be done without Redis is not tried on it.
+    away: AtomicBool,
+}
+
+/// What became of a claim to make an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nobody else makes it.
+    Ours,
+    /// Another process does.
+    Theirs,
+    /// Nobody knows.
+    Unknown,
+}
 
 impl Remote {
     /// Connects at the first use.
@@ -21,21 +40,39 @@ impl Remote {
             connect: WAIT,
             answer: WAIT,
         };
-        Ok(Self(Link::new(address, limits)))
+        Ok(Self {
+            link: Link::new(address, limits),
+            away: AtomicBool::new(false),
+        })
     }
 
     /// The sealed entry under `key`. Whatever is longer than an entry may be is not read to its end, and is none.
     pub async fn get(&self, key: &Key) -> Option<String> {
         let mut read = redis::cmd("GETRANGE");
         read.arg(key.to_string()).arg(0).arg(MAX_BYTES);
-        let found: redis::RedisResult<Vec<u8>> = read.query_async(&mut self.0.clone()).await;
-        match found {
-            Ok(sealed) if sealed.is_empty() => None,
-            // What is no text opens as little as a text that was changed.
-            Ok(sealed) => Some(String::from_utf8(sealed).unwrap_or_default()),
-            Err(error) => {
-                tracing::debug!(%error, "no cached answer from Redis");
-                None
+        let sealed: Vec<u8> = self.asked(&read).await?;
+        // What is no text opens as little as a text that was changed.
+        (!sealed.is_empty()).then(|| String::from_utf8(sealed).unwrap_or_default())
+    }
+
+    /// Deletes a customer's entries. What stays, because Redis is away, ends by itself within minutes.
+    pub async fn forget(&self, customer: Uuid) {
+        let (mut cursor, pattern) = (0u64, format!("omniops:answers:{{{customer}}}:*"));
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
+            let found: redis::RedisResult<(u64, Vec<String>)> = scan.query_async(&mut self.link.clone()).await;
+            let Ok((next, keys)) = found else { return };
+            if !keys.is_empty() {
+                let mut unlink = redis::cmd("UNLINK");
+                let gone: redis::RedisResult<u64> = unlink.arg(keys).query_async(&mut self.link.clone()).await;
+                if gone.is_err() {
+                    return;
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return;
             }
         }
     }
@@ -48,9 +85,42 @@ impl Remote {
         }
         let mut write = redis::cmd("SET");
         write.arg(key.to_string()).arg(sealed).arg("EX").arg(seconds);
-        let kept: redis::RedisResult<()> = write.query_async(&mut self.0.clone()).await;
-        if let Err(error) = kept {
-            tracing::debug!(%error, "an answer is not cached in Redis");
+        let _: Option<()> = self.asked(&write).await;
+    }
+
+    /// Claims to make the answer under `key` for `time`, by a `token` that nobody else has.
+    pub async fn claim(&self, key: &Key, token: &str, time: Duration) -> Claim {
+        if self.away.load(Ordering::Relaxed) {
+            return Claim::Unknown;
+        }
+        let mut set = redis::cmd("SET");
+        set.arg(key.claim()).arg(token).arg("NX").arg("PX");
+        set.arg(time.as_millis() as u64);
+        let claimed: Option<Option<String>> = self.asked(&set).await;
+        match claimed {
+            Some(Some(_)) => Claim::Ours,
+            Some(None) => Claim::Theirs,
+            None => Claim::Unknown,
+        }
+    }
+
+    /// Gives a claim up, if it still is the one with this token.
+    pub async fn release(&self, key: &Key, token: &str) {
+        const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+        let mut release = redis::cmd("EVAL");
+        release.arg(RELEASE).arg(1).arg(key.claim()).arg(token);
+        let _: Option<i64> = self.asked(&release).await;
+    }
+
+    async fn asked<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
+        let answered = command.query_async(&mut self.link.clone()).await;
+        self.away.store(answered.is_err(), Ordering::Relaxed);
+        match answered {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                tracing::debug!(%error, "Redis does not cache answers");
+                None
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
             breaks = true;
             continue;
         }
-        let ends = part.ends_with([',', ';', ':', '.', '!', '?', ')', '–', '—']);
+        let ends = part.ends_with([',', ';', ':', '.', '!', '?', ')', '–', '—', '،', '؛', '؟']);
         let word = trimmed.to_lowercase().replace('’', "'");
         tokens.push(Token {
             text: trimmed,
@@ -48,6 +48,18 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
             breaks,
         });
         breaks = ends;
+    }
+    tokens
+}
+
+/// The words of a text in this language, without the little words that are written together with them.
+pub(super) fn tokens_in<'a>(words: &Words, text: &'a str) -> Vec<Token<'a>> {
+    let mut tokens = tokens(text);
+    for token in &mut tokens {
+        let plain = words.plain(&token.word);
+        if plain.len() < token.word.len() {
+            token.word = plain.to_owned();
+        }
     }
     tokens
 }
@@ -126,8 +138,16 @@ fn nth(words: &Words, token: &Token<'_>) -> Option<usize> {
 /// The first word that stands for something said in an earlier message.
 fn pronoun(words: &Words, rest: &[Token<'_>]) -> Option<usize> {
     (0..rest.len()).find(|&at| {
-        points_back(words, rest, at) && !is_empty_subject(words, rest, at) && !has_antecedent(words, rest, at)
+        points_back(words, rest, at)
+            && !is_empty_subject(words, rest, at)
+            && !has_antecedent(words, rest, at)
+            && !is_copula(words, rest, at)
     })
+}
+
+/// "The kayak, it heavy?" says "is the kayak heavy?" in languages that do without "is".
+fn is_copula(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
+    words.copula && words.pronouns.contains(rest[at].word.as_str()) && rest[..at].iter().any(|t| is_content(words, t))
 }
 
 fn points_back(words: &Words, rest: &[Token<'_>], at: usize) -> bool {

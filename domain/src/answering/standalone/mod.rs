@@ -4,9 +4,12 @@
 //! Rules of words decide whether a question leans on the conversation ([`lean`]) and on what ([`subject`]), without any model;
 //! `docs/adr/0021-follow-ups-by-rules.md` has what they reach. A question that stands by itself is never touched: whoever changes
 //! the subject must not be answered about the old one.
+mod east;
+mod japanese;
 mod lean;
 mod model;
 mod subject;
+mod west;
 mod words;
 
 #[cfg(test)]
@@ -14,7 +17,7 @@ mod tests;
 
 use super::{conversation::Turn, small_talk};
 use crate::language::Locale;
-use lean::{Lean, Token, tokens};
+use lean::{Lean, Token, tokens, tokens_in};
 pub(super) use model::by_model;
 use words::Words;
 
@@ -29,9 +32,12 @@ struct Before<'a> {
 /// The question that `said` means, if it leans on the turns before it; none if it stands by itself, or where nobody can say what
 /// it leans on.
 pub(super) fn rewrite(said: &str, locale: Option<Locale>, history: &[Turn]) -> Option<String> {
-    let words = words::of(locale.unwrap_or(Locale::En))?;
     let before = before(history)?;
-    let tokens = tokens(said);
+    if locale == Some(Locale::Ja) {
+        return japanese::rewrite(said, &before);
+    }
+    let words = words::of(locale.unwrap_or(Locale::En))?;
+    let tokens = tokens_in(words, said);
     let meant = match lean::of(words, &tokens)? {
         Lean::Nth(n) => {
             let item = before.answer.and_then(|turn| subject::item(&turn.text, n));
@@ -51,10 +57,10 @@ pub(super) fn doubtful(said: &str, locale: Option<Locale>, history: &[Turn]) -> 
     if before(history).is_none() || small_talk::detect(said).is_some() {
         return false;
     }
-    let tokens = tokens(said);
     let Some(words) = words::of(locale.unwrap_or(Locale::En)) else {
-        return tokens.len() <= SHORT;
+        return tokens(said).len() <= SHORT;
     };
+    let tokens = tokens_in(words, said);
     lean::of(words, &tokens).is_some()
         || tokens.len() <= SHORT
         || tokens.iter().any(|t| words.pronouns.contains(t.word.as_str()))

@@ -1,7 +1,7 @@
 //! What a follow-up is about: the thing that was asked about before it, or that the answer was about.
 use super::{
     Before, Words,
-    lean::{LAST, Token, is_content, tokens},
+    lean::{LAST, Token, is_content, tokens, tokens_in},
 };
 
 /// Words of a subject at most.
@@ -11,7 +11,7 @@ const NAME: usize = 6;
 
 /// What the conversation is about, in a few words.
 pub(super) fn of(words: &Words, before: &Before<'_>) -> Option<String> {
-    let asked = tokens(before.question);
+    let asked = tokens_in(words, before.question);
     let span = span(words, &asked);
     let name = named(words, before, &asked);
     match (span, name) {
@@ -24,7 +24,7 @@ pub(super) fn of(words: &Words, before: &Before<'_>) -> Option<String> {
 
 /// The question before with something else in the place of what it was about.
 pub(super) fn replaced(words: &Words, question: &str, by: &[Token<'_>]) -> Option<String> {
-    let asked = tokens(question);
+    let asked = tokens_in(words, question);
     let by_text: Vec<&str> = by.iter().map(|t| t.text).collect();
     let first = by.first()?.word.as_str();
     let keep = cut(words, &asked, first);
@@ -74,15 +74,15 @@ fn span(words: &Words, asked: &[Token<'_>]) -> Option<String> {
 /// The thing that the answer's page or section is named after, if the answer or the question speaks of it.
 fn named(words: &Words, before: &Before<'_>, asked: &[Token<'_>]) -> Option<String> {
     let answer = before.answer.filter(|turn| !turn.refused)?;
-    let spoken: Vec<String> = tokens(&answer.text)
+    let spoken: Vec<String> = tokens_in(words, &answer.text)
         .into_iter()
-        .chain(tokens(before.question))
+        .chain(tokens_in(words, before.question))
         .map(|t| t.word)
         .collect();
     let section = answer.heading.as_deref().and_then(|path| path.rsplit(" > ").next());
     let names = section.into_iter().chain(answer.source.as_deref());
     let fits = |name: &&str| {
-        let said = tokens(name);
+        let said = tokens_in(words, name);
         let content = said.iter().filter(|t| is_content(words, t));
         let all_spoken = content.clone().all(|t| spoken.contains(&t.word));
         let things = content.count();

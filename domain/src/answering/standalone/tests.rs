@@ -10,10 +10,10 @@ struct Case<'a> {
     history: Vec<Turn>,
 }
 
-fn cases() -> Vec<Case<'static>> {
+fn cases(dialogues: &'static str) -> Vec<Case<'static>> {
     let mut cases = Vec::new();
     let (mut dialogue, mut history) = ("", Vec::new());
-    for line in include_str!("dialogues.txt")
+    for line in dialogues
         .lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))
@@ -63,7 +63,22 @@ fn cases() -> Vec<Case<'static>> {
 
 #[test]
 fn follow_ups_are_known_and_questions_by_themselves_are_left_alone() {
-    let cases = cases();
+    let (dialogues, precision, recall, found) = measure(include_str!("dialogues.txt"));
+    assert!(dialogues >= 40);
+    assert!(precision >= 0.97 && recall >= 0.9 && found >= 0.85);
+}
+
+/// A wrong subject is worse than none, so these rules are to be sure.
+#[test]
+fn polish_arabic_hebrew_and_japanese_follow_ups_are_known_where_that_is_sure() {
+    let (dialogues, precision, recall, found) = measure(include_str!("more_dialogues.txt"));
+    assert!(dialogues >= 10);
+    assert!(precision >= 0.99 && recall >= 0.8 && found >= 0.75);
+}
+
+/// Dialogues, precision, recall, and the share of follow-ups with the right subject.
+fn measure(dialogues: &'static str) -> (usize, f64, f64, f64) {
+    let cases = cases(dialogues);
     let (mut right, mut missed, mut touched, mut subjects) = (0, Vec::new(), Vec::new(), 0);
     for case in &cases {
         let earlier = case
@@ -102,8 +117,7 @@ fn follow_ups_are_known_and_questions_by_themselves_are_left_alone() {
         "{dialogues} dialogues, {leaning} follow-ups, {} others: precision {precision:.3}, recall {recall:.3}, subject {found:.3}",
         cases.len() - leaning
     );
-    assert!(dialogues >= 40);
-    assert!(precision >= 0.97 && recall >= 0.9 && found >= 0.85);
+    (dialogues, precision, recall, found)
 }
 
 #[test]

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use book::{Book, key_of};
 use visitor::Guests;
-pub(crate) use visitor::{Pace, Visitor};
+pub(crate) use visitor::{Pace, UnderWay, Visitor};
 
 /// The hosts that crawls of this process visit. Cloning shares.
 #[derive(Clone)]

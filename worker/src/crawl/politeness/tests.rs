@@ -287,3 +287,22 @@ async fn a_redis_that_is_silent_costs_little() {
     // A wait of half a second for each of them would take 50 s.
     assert!(timeout(Duration::from_secs(30), many).await.is_ok());
 }
+
+/// A crawl that gives way waits for what it has begun, and an answer that is not recorded would be asked for again.
+#[tokio::test]
+async fn an_answer_is_under_way_until_it_is_recorded() {
+    let fleet = Fleet::start().await;
+    let crawl = fleet.crawl(1);
+    beside(&[&crawl], async {
+        let turn = crawl.turn(Duration::ZERO).await;
+        assert_eq!(crawl.under_way(), 1);
+        let reading = turn.end();
+        assert_eq!(crawl.under_way(), 1, "the answer is being read");
+        let next = crawl.turn(Duration::ZERO).await;
+        assert_eq!(crawl.under_way(), 2, "the slot is free meanwhile");
+        drop(next);
+        drop(reading);
+        assert_eq!(crawl.under_way(), 0);
+    })
+    .await;
+}

@@ -131,8 +131,8 @@ impl Visitor {
         if self.closed.load(SeqCst) {
             pending::<()>().await;
         }
-        self.under_way.fetch_add(1, SeqCst);
         Turn {
+            under_way: UnderWay::of(self),
             slot,
             waited: asked.elapsed(),
         }
@@ -204,7 +204,7 @@ impl Visitor {
         self.closed.store(true, SeqCst);
     }
 
-    /// Requests under way.
+    /// Requests, and what they brought that is not recorded yet.
     pub fn under_way(&self) -> usize {
         self.under_way.load(SeqCst)
     }
@@ -324,20 +324,37 @@ impl Drop for Slot {
     }
 }
 
+/// Something that the crawl should not be stopped in: a request, or the reading and recording of its answer, which would be
+/// asked for again.
+pub(crate) struct UnderWay(Arc<Visitor>);
+
+impl UnderWay {
+    fn of(visitor: &Arc<Visitor>) -> Self {
+        visitor.under_way.fetch_add(1, SeqCst);
+        Self(visitor.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, SeqCst);
+    }
+}
+
 /// A request's turn.
 pub(crate) struct Turn {
+    under_way: UnderWay,
     slot: Slot,
     /// How long it took to come.
     pub waited: Duration,
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.slot.0.under_way.fetch_sub(1, SeqCst);
-    }
-}
-
 impl Turn {
+    /// Ends the turn, so that the next request may begin; what came of this one is under way until the returned value is dropped.
+    pub fn end(self) -> UnderWay {
+        self.under_way
+    }
+
     /// Tells what the host answered, for the pace of all who ask it.
     pub fn hear(&self, answer: &Result<egress::Response, egress::Error>) {
         match answer {

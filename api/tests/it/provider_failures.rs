@@ -1,0 +1,207 @@
+//! Every way in which a provider can fail, over a real connection and as a stream of events: what the visitor sees, and what is kept.
+//! Never is half an answer kept, or shown as a whole one.
+use serde_json::{Value, json};
+use testkit::{Provider, Script, eventually};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::app::App;
+
+const QUESTION: &str = "How much does shipping cost?";
+const COSTS: &str = "Shipping costs 4.90 EUR within the country [1]. ";
+
+/// The shop before a provider that follows `script`; where that ends by a limit of time, by one that a test can wait for.
+async fn shop(script: Script) -> (Provider, App) {
+    let limit = match &script {
+        Script::Mute => Some(("CHAT_FIRST_TOKEN_SECONDS", "2")),
+        Script::Hang(_) => Some(("CHAT_SILENCE_SECONDS", "2")),
+        _ => None,
+    };
+    let provider = Provider::start(script).await;
+    let base_url = provider.base_url();
+    let mut variables = vec![
+        ("OPENAI_API_KEY", "stub"),
+        ("OPENAI_BASE_URL", base_url.as_str()),
+        ("CHAT_PRICES", "gpt-4o=10/20,gpt-4o-mini=1/2"),
+    ];
+    variables.extend(limit);
+    let app = App::with(&variables).await;
+    app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
+        .await;
+    (provider, app)
+}
+
+/// A visitor's connection to a process of its own.
+struct Visitor(TcpStream);
+
+impl Visitor {
+    /// Asks as the widget does.
+    async fn ask(app: &App) -> Self {
+        let address = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
+        let body = json!({ "message": QUESTION }).to_string();
+        let head = format!(
+            "POST /api/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            app.key,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(stream)
+    }
+
+    /// Reads until this was seen.
+    async fn until(&mut self, mark: &str) -> String {
+        let (mut seen, mut piece) = (Vec::new(), [0; 512]);
+        loop {
+            let read = self.0.read(&mut piece).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..read]);
+            let text = String::from_utf8_lossy(&seen);
+            if text.contains(mark) {
+                return text.into_owned();
+            }
+        }
+    }
+
+    /// The events of the whole answer: names, the text of all tokens, and the last one's data.
+    async fn events(mut self) -> (Vec<String>, String, Value) {
+        let mut all = Vec::new();
+        self.0.read_to_end(&mut all).await.unwrap();
+        let all = String::from_utf8(all).unwrap();
+        assert!(all.starts_with("HTTP/1.1 200"), "{all}");
+        let (mut names, mut text, mut last) = (Vec::new(), String::new(), Value::Null);
+        for line in all.lines() {
+            if let Some(name) = line.strip_prefix("event:") {
+                names.push(name.trim().to_owned());
+            } else if let Some(data) = line.strip_prefix("data:") {
+                last = serde_json::from_str(data.trim()).unwrap();
+                text.push_str(last["text"].as_str().unwrap_or_default());
+            }
+        }
+        (names, text, last)
+    }
+}
+
+/// Answers that were kept.
+async fn answers(app: &App) -> i64 {
+    let kept = "SELECT count(*) FROM messages WHERE role = 'assistant'";
+    app.kit.count(kept).await
+}
+
+async fn nothing_is_set_aside(app: &App) {
+    eventually("the cost to be counted", || async {
+        let open = "SELECT count(*) FROM usage_daily WHERE reserved_usd > 1e-9";
+        (app.kit.count(open).await == 0).then_some(())
+    })
+    .await;
+}
+
+/// The site's own words answer, and are kept with the reason.
+async fn is_answered_by_the_site(script: Script) -> Provider {
+    let what = format!("{script:?}");
+    let (provider, app) = shop(script).await;
+    let (names, text, done) = Visitor::ask(&app).await.events().await;
+    assert_eq!(names, ["token", "sources", "products", "done"], "{what}");
+    assert!(text.contains("4.90 EUR"), "{what}: {text}");
+    assert_eq!(
+        (&done["fallback"], &done["notes"], &done["model"], &done["refused"]),
+        (
+            &json!(true),
+            &json!(["provider_unavailable"]),
+            &json!("extractive"),
+            &json!(false)
+        ),
+        "{what}"
+    );
+    let kept = "SELECT count(*) FROM messages m JOIN answer_receipts r ON r.message_id = m.id
+        WHERE m.role = 'assistant' AND r.model = 'extractive' AND r.notes = '{provider_unavailable}' AND m.text LIKE '%4.90 EUR%'";
+    assert_eq!((app.kit.count(kept).await, answers(&app).await), (1, 1), "{what}");
+    assert_eq!(app.kit.count("SELECT count(*) FROM query_cache").await, 0, "{what}");
+    nothing_is_set_aside(&app).await;
+
+    // Whoever reads the conversation later is told as well.
+    let conversation = done["conversation_id"].as_str().unwrap();
+    let read = app.get(&format!("/api/conversations/{conversation}/messages"));
+    let read = read.bearer(&app.key).send().await.expect(200);
+    assert_eq!(read["items"][0]["notes"], json!(["provider_unavailable"]), "{read}");
+    assert_eq!(read["items"][1]["notes"], json!([]));
+    provider
+}
+
+/// The answer ends as a problem, and only the question's cost is left of it.
+async fn ends_in_a_problem(script: Script) -> Provider {
+    let what = format!("{script:?}");
+    let (provider, app) = shop(script).await;
+    let (names, text, problem) = Visitor::ask(&app).await.events().await;
+    let (last, before) = names.split_last().unwrap();
+    assert_eq!(last, "error", "{what}");
+    assert!(!before.is_empty() && before.iter().all(|name| name == "token"), "{what}: {names:?}");
+    assert!(text.contains("4.90 EUR"), "{what}: {text}");
+    assert_eq!(
+        (&problem["code"], &problem["status"]),
+        (&json!("provider_broke_off"), &json!(503)),
+        "{what}"
+    );
+    assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 0, "{what}");
+    assert_eq!(app.kit.count("SELECT count(*) FROM answer_receipts").await, 0, "{what}");
+    let spent = "SELECT count(*) FROM usage_daily WHERE cost_usd > 0 AND chats = 0";
+    assert_eq!(app.kit.count(spent).await, 1, "{what}: the provider's work costs all the same");
+    nothing_is_set_aside(&app).await;
+    provider
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_tried_once() {
+    assert_eq!(is_answered_by_the_site(Script::Fail(401)).await.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_to_be_left_alone_for_long_is_left_alone() {
+    assert_eq!(is_answered_by_the_site(Script::Refuse(429, 600)).await.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_with_trouble_of_its_own_is_tried_again() {
+    for script in [Script::Fail(500), Script::Refuse(503, 0)] {
+        let asked = is_answered_by_the_site(script).await.asked().len();
+        assert!((2..=3).contains(&asked), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_a_word_is_given_up() {
+    is_answered_by_the_site(Script::Mute).await.left(1).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_given_up() {
+    let hangs = Script::Hang(format!("{COSTS}Abroad "));
+    ends_in_a_problem(hangs).await.left(1).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_or_turns_into_something_else_is_no_answer() {
+    ends_in_a_problem(Script::breaking(&[COSTS, "Abroad it "])).await;
+    let Script::Raw(half) = Script::breaking(&[COSTS, "Abroad it "]) else {
+        unreachable!()
+    };
+    ends_in_a_problem(Script::Raw(format!("{half}data: <html>Bad Gateway</html>\n\n"))).await;
+    is_answered_by_the_site(Script::Raw("<html>Bad Gateway</html>".into())).await;
+}
+
+/// A condition, no clock: the provider sees its reader leave, though it would go on for ever.
+#[tokio::test]
+async fn a_visitor_who_leaves_ends_the_provider_s_work() {
+    let (provider, app) = shop(Script::Hang(format!("{COSTS}Abroad "))).await;
+    let mut visitor = Visitor::ask(&app).await;
+    visitor.until("event: token").await;
+    drop(visitor);
+    provider.left(1).await;
+    nothing_is_set_aside(&app).await;
+    assert_eq!(answers(&app).await, 0);
+}
