@@ -1,6 +1,7 @@
 //! `omniops doctor`: checks a deployment, one line a finding, and says what to do.
 mod browser;
 mod database;
+mod erasures;
 mod keys;
 mod provider;
 mod queues;
@@ -63,6 +64,7 @@ pub async fn run(args: Args) -> Result<()> {
             Err(error) => findings.push(Finding::mend("Redis", error.story())),
         }
         findings.extend(queues::check(&db).await);
+        findings.push(erasures::check(&db, &config).await);
         let envelopes = Envelopes::new(&config.security.keys);
         findings.extend(keys::check(&db, &envelopes).await);
         if args.audit {
