@@ -1,8 +1,8 @@
 //! A customer's caller: an API key with the scope that a handler asks for, or an administrator acting for a customer: the operator, or
 //! a person whose role allows it and within whose reach the customer is.
 use domain::{
-    Error,
-    tenancy::{Customer, Principal, Scope, get},
+    Error, audit,
+    tenancy::{Customer, Principal, Scope, TenantTx, get},
 };
 use poem::{Request, RequestBody, Result};
 use poem_openapi::{
@@ -10,6 +10,7 @@ use poem_openapi::{
     registry::{MetaParamIn, MetaSchemaRef, Registry},
     types::Type,
 };
+use serde_json::Value;
 use std::marker::PhantomData;
 use uuid::Uuid;
 
@@ -110,6 +111,21 @@ pub struct Caller<P> {
     /// Where the request came from.
     pub ip: Option<String>,
     permission: PhantomData<P>,
+}
+
+impl<P> Caller<P> {
+    /// Writes into the audit log what the caller does, in the transaction of the deed.
+    pub async fn note(&self, tx: &TenantTx, action: &str, resource: &str, metadata: Value) -> domain::Result<()> {
+        let entry = audit::Entry {
+            customer: Some(self.customer.id),
+            actor: &self.principal.actor(),
+            action,
+            resource,
+            metadata,
+            ip: self.ip.as_deref(),
+        };
+        audit::record(&**tx, entry).await
+    }
 }
 
 impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {

@@ -159,6 +159,8 @@ impl Api {
     ) -> Answer<Json<Job>> {
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::cancel(&tx, id.0).await?;
+        let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));
+        caller.note(&tx, "job.cancelled", &resource, kind).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))
@@ -205,6 +207,8 @@ impl Api {
     ) -> Answer<Json<Job>> {
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::retry(&tx, id.0).await?;
+        let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));
+        caller.note(&tx, "job.retried", &resource, kind).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))

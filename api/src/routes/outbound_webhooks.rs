@@ -10,6 +10,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ struct WebhookInput {
     /// `https`, on the public internet.
     #[oai(validator(min_length = 1, max_length = 2000))]
     url: String,
-    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`, `domain.failing`, `domain.unverified`.
+    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`, `domain.failing`, `domain.unverified`, `privacy.erased`.
     #[oai(validator(min_items = 1, max_items = 20))]
     events: Vec<String>,
 }
@@ -233,6 +234,8 @@ impl Api {
     ) -> Answer<Json<Delivery>> {
         let tx = context.db.tenant(&caller.customer).await?;
         let row = webhooks::replay(&tx, id.0, delivery.0).await?;
+        let delivery = json!({ "delivery": row.id });
+        caller.note(&tx, "webhook.replayed", &id.to_string(), delivery).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(row.into()))

@@ -1,6 +1,5 @@
 //! Crawled pages.
 use domain::{
-    audit,
     pages::{
         removal, request,
         store::{get, list},
@@ -215,13 +214,6 @@ impl Api {
 }
 
 async fn record(tx: &TenantTx, caller: &Caller<Jobs>, action: &str, page: &page::Model) -> Answer<()> {
-    let entry = audit::Entry {
-        customer: Some(caller.customer.id),
-        actor: &caller.principal.actor(),
-        action,
-        resource: &page.id.to_string(),
-        metadata: json!({ "url": page.url }),
-        ip: caller.ip.as_deref(),
-    };
-    Ok(audit::record(&**tx, entry).await?)
+    let url = json!({ "url": page.url });
+    Ok(caller.note(tx, action, &page.id.to_string(), url).await?)
 }

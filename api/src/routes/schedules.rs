@@ -1,6 +1,6 @@
 //! Crawls that come back by the clock: the customer's list, and the call of an outside scheduler.
 use domain::{
-    Error, audit,
+    Error,
     jobs::schedules::{self, NewSchedule},
 };
 use entity::schedule;
@@ -156,15 +156,8 @@ impl Api {
         let new: Vec<NewSchedule> = body.0.schedules.into_iter().map(Into::into).collect();
         let tx = context.db.tenant(&caller.customer).await?;
         let rows = schedules::replace(&tx, &new).await?;
-        let entry = audit::Entry {
-            customer: Some(caller.customer.id),
-            actor: &caller.principal.actor(),
-            action: "schedules.replaced",
-            resource: &caller.customer.id.to_string(),
-            metadata: json!({ "names": new.iter().map(|new| &new.name).collect::<Vec<_>>() }),
-            ip: caller.ip.as_deref(),
-        };
-        audit::record(&*tx, entry).await?;
+        let named = json!({ "names": new.iter().map(|new| &new.name).collect::<Vec<_>>() });
+        caller.note(&tx, "schedules.replaced", &caller.customer.id.to_string(), named).await?;
         tx.commit().await?;
         list(rows)
     }

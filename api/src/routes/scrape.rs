@@ -1,6 +1,5 @@
 //! Crawls.
 use domain::{
-    audit,
     jobs::{self, Submitted, request_hash},
     pages::request::{FetchMode, ScrapeRequest, request_scrape},
 };
@@ -224,15 +223,8 @@ async fn record(
     }
     let submitted = request_scrape(&tx, request).await?;
     if submitted.fresh {
-        let entry = audit::Entry {
-            customer: Some(caller.customer.id),
-            actor: &caller.principal.actor(),
-            action: "scrape.started",
-            resource: &submitted.id.to_string(),
-            metadata: json!({ "url": request.url, "max_pages": request.max_pages }),
-            ip: caller.ip.as_deref(),
-        };
-        audit::record(&*tx, entry).await?;
+        let asked = json!({ "url": request.url, "max_pages": request.max_pages });
+        caller.note(&tx, "scrape.started", &submitted.id.to_string(), asked).await?;
     }
     if let Some(key) = key {
         let answer = json!({ "job_id": submitted.id, "fresh": submitted.fresh });

@@ -11,7 +11,10 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::process::{Folder, Process, omniops, run, stderr, stdout};
+use crate::{
+    process::{Folder, Process, omniops, processes_in, run, stderr, stdout},
+    up::Installation,
+};
 
 const ORIGIN: &str = "https://shop.example";
 
@@ -362,4 +365,40 @@ async fn abuse_it(house: &mut House, admin: &str) {
         }
     }
     house.says(&["doctor"], &[("REDIS_URL", &redis)]).await;
+}
+
+/// What a process was started with, as everybody with the same user can read it.
+fn told_at_its_start(pid: u32) -> Option<String> {
+    let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).ok();
+    let (line, environment) = (read("cmdline")?, read("environ")?);
+    Some(String::from_utf8_lossy(&[line, environment].concat()).into_owned())
+}
+
+#[tokio::test]
+async fn no_process_leaves_a_core_or_tells_its_children() {
+    let secrets = ["ENCRYPTION_KEY", "OMNIOPS_ADMIN_TOKEN", "CRON_SECRET", "OPENAI_API_KEY"];
+    let canaries: BTreeMap<String, String> = secrets.iter().map(|name| ((*name).to_owned(), canary(name))).collect();
+    let mut installation = Installation::new();
+    for (name, canary) in &canaries {
+        installation = installation.env(name, canary);
+    }
+    let up = installation.up().await;
+    let own = up.process.pid();
+    let limits = std::fs::read_to_string(format!("/proc/{own}/limits")).expect("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit");
+    let sizes: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+    assert!(sizes.iter().all(|size| ["0", "1"].contains(size)), "{core}");
+
+    let mut children = 0;
+    for pid in processes_in(&installation.state()).into_iter().filter(|pid| *pid != own) {
+        let Some(told) = told_at_its_start(pid) else { continue };
+        children += 1;
+        for (name, canary) in &canaries {
+            for spelling in spellings(canary) {
+                assert!(!told.contains(&spelling), "{name} was told to {told}");
+            }
+        }
+    }
+    assert!(children >= 2, "Postgres and Valkey were not looked at");
+    up.stop(Signal::SIGTERM).await;
 }

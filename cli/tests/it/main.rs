@@ -11,6 +11,7 @@ mod commands;
 mod crashes;
 mod dialogue;
 mod doctor;
+mod erasures;
 mod handoff;
 mod hostile;
 mod installations;
