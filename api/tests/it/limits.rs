@@ -91,7 +91,7 @@ fn token(session: &Got) -> String {
 
 #[tokio::test]
 async fn a_thousand_at_once_over_two_replicas_let_exactly_a_hundred_through() {
-    let app = app(&[("LIMIT_READ", "100/1d")]).await;
+    let app = app(&[("LIMIT_READ_KEY", "100/1d")]).await;
     let replicas = [Replica::of(&app), Replica::another(&app, &app.kit.config).await];
     let calls = stream::iter(0..1000).map(|at| replicas[at % 2].get(HERE, "/api/settings", &app.key));
     let all: Vec<Got> = calls.buffer_unordered(200).collect().await;
@@ -106,15 +106,15 @@ async fn a_thousand_at_once_over_two_replicas_let_exactly_a_hundred_through() {
 
 #[tokio::test]
 async fn answers_tell_where_their_caller_stands_and_refusals_in_words() {
-    let app = app(&[("LIMIT_READ", "3/1d")]).await;
+    let app = app(&[("LIMIT_READ_KEY", "3/1d")]).await;
     let replica = Replica::of(&app);
     for left in [2, 1, 0] {
         let got = replica.get(HERE, "/api/settings", &app.key).await;
         assert_eq!(got.status, 200);
-        assert_eq!(got.header("ratelimit-policy"), "\"read\";q=3;w=86400");
+        assert_eq!(got.header("ratelimit-policy"), "\"read-key\";q=3;w=86400");
         let state = got.header("ratelimit");
         let (before, full_in) = state.rsplit_once(";t=").unwrap();
-        assert_eq!(before, format!("\"read\";r={left}"));
+        assert_eq!(before, format!("\"read-key\";r={left}"));
         // A third of a day for each that was used; the clock goes on while the test runs.
         let used = (3 - left) * 28_800;
         let full_in: i64 = full_in.parse().unwrap();
@@ -125,12 +125,12 @@ async fn answers_tell_where_their_caller_stands_and_refusals_in_words() {
     let wait: i64 = got.header("retry-after").parse().unwrap();
     assert!((28_200..=28_800).contains(&wait), "{wait}");
     let detail = got.expect(429)["detail"].as_str().unwrap().to_owned();
-    assert_eq!(detail, format!("more than 3 requests in 86400 s for this credential; try again in {wait} s"));
-    assert!(got.header("ratelimit").starts_with("\"read\";r=0;t="));
+    assert_eq!(detail, format!("more than 3 requests in 86400 s for this key; try again in {wait} s"));
+    assert!(got.header("ratelimit").starts_with("\"read-key\";r=0;t="));
     // A call that fails tells it as well: what is wrong with it does not make it free.
     let second = app.kit.key(&app.shop, &[Scope::Chat]).await;
     let got = replica.get(HERE, "/api/settings", &second).await;
-    assert_eq!((got.problem(403).as_str(), got.header("ratelimit").starts_with("\"read\";r=2;")), ("missing_scope", true));
+    assert_eq!((got.problem(403).as_str(), got.header("ratelimit").starts_with("\"read-key\";r=2;")), ("missing_scope", true));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn an_ipv6_network_counts_as_one_address() {
 
 #[tokio::test]
 async fn without_redis_each_process_keeps_the_limits_and_nothing_breaks() {
-    let app = App::with(&[("LIMIT_READ", "20/1d"), ("LIMITS_REDIS_MS", "200")]).await;
+    let app = App::with(&[("LIMIT_READ_KEY", "20/1d"), ("LIMITS_REDIS_MS", "200")]).await;
     let replica = Replica::of(&app);
     replica.get(HERE, "/api/settings", &app.key).await.expect(200);
     app.kit.stop(Server::Valkey).await;
@@ -374,10 +374,34 @@ async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like
 
 #[tokio::test]
 async fn an_operator_can_switch_limits_off() {
-    let app = app(&[("LIMITS", "off"), ("LIMIT_READ", "1/1d")]).await;
+    let app = app(&[("LIMITS", "off"), ("LIMIT_READ_KEY", "1/1d")]).await;
     let replica = Replica::of(&app);
     for _ in 0..5 {
         let got = replica.get(HERE, "/api/settings", &app.key).await;
         assert_eq!((got.status.as_u16(), got.header("ratelimit")), (200, ""));
     }
+}
+
+#[tokio::test]
+async fn limits_need_what_the_operations_guide_allows_a_redis_user_and_nothing_else() {
+    let app = app(&[]).await;
+    let guide = include_str!("../../../docs/OPERATIONS.md");
+    let line = guide.lines().find(|line| line.starts_with("ACL SETUSER omniops ")).unwrap();
+    let mut redis = app.kit.redis().await;
+    let mut user = redis::Cmd::new();
+    user.arg(line.split(' ').collect::<Vec<_>>());
+    user.query_async::<()>(&mut redis).await.unwrap();
+    let url = format!("{}?user=omniops&pass=secret", app.kit.services.redis_url());
+    let config = app.kit.config_with(&[("REDIS_URL", url.as_str()), ("LIMIT_ADDRESS", "4/1h")]);
+    let replica = Replica::another(&app, &config).await;
+    for _ in 0..5 {
+        replica.session(HERE, "shop.example").await;
+    }
+    let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
+    assert_eq!((&blocks["items"][0]["network"], &blocks["incomplete"]), (&json!(HERE), &json!(false)));
+    let admin = format!("Bearer {ADMIN_TOKEN}");
+    let remove = format!("DELETE /api/limits/blocks?network={HERE}");
+    assert_eq!(replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await.status, 204);
+    let log: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query_async(&mut redis).await.unwrap();
+    assert_eq!(log, []);
 }

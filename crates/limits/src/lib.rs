@@ -40,7 +40,7 @@ pub struct Limit {
     pub key: String,
     /// How much.
     pub rate: Rate,
-    /// It counts a stranger's address. Being half used makes the address suspicious.
+    /// It counts a stranger's address. Going beyond half of it makes the address suspicious.
     pub by_address: bool,
 }
 

@@ -72,9 +72,9 @@ impl Rate {
         }
     }
 
-    /// Whether half of it or more is used.
+    /// Whether one more request goes beyond half of it.
     pub(crate) fn is_half_used(self, tat: u64, now: u64) -> bool {
-        tat.saturating_sub(now) * 2 >= self.capacity()
+        (tat.saturating_sub(now) + self.interval()) * 2 > self.capacity()
     }
 }
 

@@ -133,7 +133,7 @@ if refused > 0 then
   return answer(REFUSED, wait)
 end
 for _, limit in ipairs(limits) do
-  if limit.by_address and (limit.tat - now) * 2 >= limit.capacity then suspicious = true end
+  if limit.by_address and (limit.tat + limit.interval - now) * 2 > limit.capacity then suspicious = true end
 end
 local proved = proof_ttl > 0 and redis.call('EXISTS', proof_key) == 0
 if challenged and suspicious and not proved then

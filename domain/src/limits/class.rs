@@ -6,7 +6,7 @@
 //! | `chat` | `chat-domain`, `chat-session`, `chat-ip` | `chat-key` | `chat-key` | `credential-ip` |
 //! | `scrape`, `embed`, `sync` | `visitor-…` | `scrape`, `embed`, `sync` by customer | the same | `credential-ip` |
 //! | `login` | | | | `login-ip` |
-//! | `read` | `visitor-session`, `visitor-ip` | `read` | `read` | `credential-ip` |
+//! | `read` | `visitor-session`, `visitor-ip` | `read-key` | `read` | `credential-ip` |
 //! | `change` | `visitor-session`, `visitor-ip` | `change-key` | `change` | `credential-ip` |
 //! | `probe` | | | | `probe-ip`, in the process alone |
 //!
@@ -139,7 +139,8 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
         (Class::Scrape, _) => work("scrape", rates.scrape),
         (Class::Embed, _) => work("embed", rates.embed),
         (Class::Sync, _) => work("sync", rates.sync),
-        (Class::Read, Who::Key { actor, .. } | Who::User { actor, .. }) => vec![by("read", rates.read, actor)],
+        (Class::Read, Who::Key { actor, .. }) => vec![by("read-key", rates.read_key, actor)],
+        (Class::Read, Who::User { actor, .. }) => vec![by("read", rates.read, actor)],
         (Class::Change, Who::Key { actor, .. }) => vec![by("change-key", rates.change_key, actor)],
         (Class::Change, Who::User { actor, .. }) => vec![by("change", rates.change, actor)],
     }
@@ -150,7 +151,7 @@ pub(super) fn whose(name: &str) -> &'static str {
     match name {
         "chat-domain" => "for this site's chat",
         "chat-session" | "visitor-session" => "for this session",
-        "chat-key" | "change-key" => "for this key",
+        "chat-key" | "read-key" | "change-key" => "for this key",
         "scrape" => "of crawls for this customer",
         "embed" => "of embedding jobs for this customer",
         "sync" => "of synchronisations for this customer",
@@ -202,6 +203,7 @@ mod tests {
         assert_eq!(shown(Class::Login, &Who::Stranger), "login-ip:192.0.2.1=10/900s!");
         assert_eq!(shown(Class::Change, &admin), "change:admin=50/900s");
         assert_eq!(shown(Class::Read, &admin), "read:admin=1200/900s");
+        assert_eq!(shown(Class::Read, &key), "read-key:key:k=600/60s");
         assert_eq!(shown(Class::Session, &Who::Stranger), "session-ip:192.0.2.1=30/60s!");
         assert_eq!(shown(Class::Change, &Who::Stranger), "credential-ip:192.0.2.1=30/60s!");
     }

@@ -3,6 +3,7 @@ mod browser;
 mod database;
 mod erasures;
 mod keys;
+mod limits;
 mod provider;
 mod queues;
 mod redis;
@@ -55,7 +56,7 @@ impl Finding {
 pub async fn run(args: Args) -> Result<()> {
     let config = Config::from_env()?;
     domain::telemetry::install(&config.log);
-    let mut findings = vec![Finding::good("configuration")];
+    let mut findings = vec![Finding::good("configuration"), limits::check(&config)];
     findings.extend(database::check(&config).await);
     // Without the processes' own login nothing further can be asked; the database's findings say why.
     if let Ok(db) = Db::connect(&config.database).await {

@@ -11,7 +11,7 @@ const BEGINNING: u64 = 1_790_000_000_000_000;
 
 fn small() -> Blocks {
     Blocks {
-        rate: rate("12/60s"),
+        rate: rate("30/60s"),
         longest: Duration::from_mins(5),
         forget: Duration::from_mins(10),
     }
@@ -28,10 +28,11 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let pause = prop_oneof![4 => 0..2_000_000u64, 2 => 0..20_000_000u64, 1 => 0..400_000_000u64];
+    let pause = prop_oneof![20 => 0..500_000u64, 4 => 0..20_000_000u64, 1 => 0..400_000_000u64];
     let limits = proptest::sample::subsequence(vec![0, 1, 2, 3], 0..=4);
     let proof = proptest::option::weighted(0.3, 0..6u8);
-    (pause, limits, proptest::option::of(0..2usize), any::<bool>(), proof).prop_map(
+    let address = proptest::option::weighted(0.8, 0..2usize);
+    (pause, limits, address, proptest::bool::weighted(0.3), proof).prop_map(
         |(pause, limits, address, challenged, proof)| Step {
             pause,
             limits,
@@ -69,11 +70,11 @@ fn request(step: &Step) -> Ask {
 fn the_script_and_the_memory_decide_alike() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::start());
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(60));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(40));
     let link = runtime.block_on(async { link(&server.url()) });
     let decided = std::cell::RefCell::new(BTreeMap::<&str, usize>::new());
     runner
-        .run(&proptest::collection::vec(step(), 1..80), |steps| {
+        .run(&proptest::collection::vec(step(), 1..200), |steps| {
             let remote = Remote::new(
                 link.clone(),
                 &format!("history {}", server_name(&steps)),
