@@ -26,6 +26,9 @@ struct LoginInput {
     /// Six digits of the authenticator app, or a recovery code.
     #[oai(nullable, validator(max_length = 40))]
     code: Option<String>,
+    /// What an earlier login on this device gave: such a device is not kept out by strangers who fail on purpose.
+    #[oai(nullable, validator(max_length = 1000))]
+    device: Option<String>,
     /// What the first step gave.
     #[oai(nullable, validator(max_length = 1000))]
     challenge: Option<String>,
@@ -41,6 +44,18 @@ struct SessionInfo {
     user: User,
 }
 
+/// A session that a login has begun.
+#[derive(Object)]
+struct LoggedIn {
+    /// For the header `x-csrf-token` of every call but GET, as long as the session lives.
+    csrf_token: String,
+    /// When the session ends at the latest; it ends before, if nobody uses it.
+    ends_at: OffsetDateTime,
+    user: User,
+    /// To be kept by this device and sent with its next login. It opens nothing.
+    device: String,
+}
+
 /// The password is right; a code is wanted.
 #[derive(Object)]
 struct SecondStep {
@@ -52,7 +67,7 @@ struct SecondStep {
 enum LoginAnswer {
     /// Logged in.
     #[oai(status = 200)]
-    In(Json<SessionInfo>, #[oai(header = "Set-Cookie")] String),
+    In(Json<LoggedIn>, #[oai(header = "Set-Cookie")] String),
     /// The password is right, and the account has a second factor: send `challenge` and `code`.
     #[oai(status = 202)]
     SecondFactor(Json<SecondStep>),
@@ -156,12 +171,14 @@ impl Api {
                 email: Some(email),
                 password: Some(password),
                 code,
+                device,
                 challenge: None,
             } => {
                 let given = Credentials {
                     email,
                     password: password.into(),
                     code: code.map(Into::into),
+                    device,
                 };
                 context.accounts.log_in(given, ip.as_deref()).await?
             }
@@ -169,15 +186,19 @@ impl Api {
                 email: None,
                 password: None,
                 code: Some(code),
+                device,
                 challenge: Some(challenge),
-            } => context.accounts.log_in_with_code(&challenge, code.into(), ip.as_deref()).await?,
+            } => {
+                let step = context.accounts.log_in_with_code(&challenge, code.into(), device.as_deref(), ip.as_deref());
+                step.await?
+            }
             _ => {
                 let reason = "must be email and password, with code where there is one; or challenge and code";
                 return Err(domain::Error::invalid("body", reason).into());
             }
         };
-        let begun = match login {
-            Login::In(begun) => begun,
+        let (begun, device) = match login {
+            Login::In(begun, device) => (begun, device),
             Login::SecondFactor { challenge } => return Ok(LoginAnswer::SecondFactor(Json(SecondStep { challenge }))),
         };
         // Whatever session the browser came with ends: nobody is left in one that somebody else has put there.
@@ -185,7 +206,13 @@ impl Api {
             context.accounts.end_session(before).await?;
         }
         let (info, cookie) = begin(&context, &begun)?;
-        Ok(LoginAnswer::In(Json(info), cookie))
+        let told = LoggedIn {
+            csrf_token: info.csrf_token,
+            ends_at: info.ends_at,
+            user: info.user,
+            device,
+        };
+        Ok(LoginAnswer::In(Json(told), cookie))
     }
 
     /// Log out

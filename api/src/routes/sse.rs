@@ -15,6 +15,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// When a client that lost its connection should come back.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A stream that can be gone on with ends after this time, and its client comes back: a credential that has ended is noticed then.
+const LIFE: Duration = Duration::from_mins(15);
+
 /// A stream of events. Dropping the connection drops the stream, and a client that reads slowly is waited for: nothing is
 /// taken from the stream before the connection has room for it.
 pub struct Events(SSE);
@@ -28,7 +31,7 @@ impl Events {
     /// The same for events with ids, after which a client can go on: it is told when to come back.
     pub fn resumable(stream: impl Stream<Item = Event> + Send + 'static) -> Self {
         let retry = Event::retry(RETRY.as_millis() as u64);
-        Self::new(stream::iter([retry]).chain(stream))
+        Self::new(stream::iter([retry]).chain(stream).take_until(tokio::time::sleep(LIFE)))
     }
 }
 
@@ -40,8 +43,12 @@ pub fn event(kind: &str, data: &serde_json::Value) -> Event {
 impl Payload for Events {
     const CONTENT_TYPE: &'static str = "text/event-stream";
 
+    /// Of one event, whose `data` is JSON as text.
     fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")))
+        let text = || MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")));
+        let mut event = MetaSchema::new("object");
+        event.properties = ["id", "event", "data"].map(|name| (name, text())).into();
+        MetaSchemaRef::Inline(Box::new(event))
     }
 }
 
@@ -67,5 +74,7 @@ mod tests {
         }
         let expected = [(0, "retry: 2000\n\n"), (15, ":\n\n"), (30, ":\n\n")];
         assert_eq!(seen, expected.map(|(at, text)| (at, text.to_owned())));
+        while body.next().await.is_some() {}
+        assert_eq!(begun.elapsed(), LIFE, "a credential that has ended reads no further");
     }
 }

@@ -58,13 +58,14 @@ impl Office {
             email: email.into(),
             password: password.into(),
             code: code.map(SecretString::from),
+            device: None,
         };
         self.accounts.log_in(given, ip).await
     }
 
     async fn log_in(&self, password: &str) -> NewSession {
         match self.try_login(ADA, password, None, None).await.unwrap() {
-            Login::In(session) => *session,
+            Login::In(session, _) => *session,
             Login::SecondFactor { .. } => panic!("a second factor is asked for"),
         }
     }
@@ -195,6 +196,46 @@ async fn guesses_from_many_addresses_wait_for_the_account_and_guesses_at_many_ac
 }
 
 #[tokio::test]
+async fn strangers_who_fail_on_purpose_do_not_keep_a_known_device_out() {
+    let office = Office::start().await;
+    office.ada().await;
+    office.user("bob@example.com", Role::Owner, Reach::Everywhere).await;
+    let with = |email: &str, password: &str, device: Option<&String>| {
+        let given = Credentials {
+            email: email.into(),
+            password: password.into(),
+            code: None,
+            device: device.cloned(),
+        };
+        let accounts = office.accounts.clone();
+        async move { accounts.log_in(given, None).await }
+    };
+    let Login::In(session, device) = with(ADA, PASSWORD, None).await.unwrap() else {
+        panic!("no second factor was asked for");
+    };
+    for _ in 0..6 {
+        with(ADA, "not the password", None).await.err().unwrap();
+    }
+    assert_eq!(code_of(with(ADA, PASSWORD, None).await), "login_blocked");
+    for stranger in ["forged.text".to_owned(), format!("{device}x")] {
+        assert_eq!(code_of(with(ADA, PASSWORD, Some(&stranger)).await), "login_blocked");
+    }
+    assert_eq!(code_of(with(ADA, PASSWORD, Some(&device)).await), "ok");
+    let other = "another kayak upstairs".into();
+    let again = office.accounts.change_password(&session.who, PASSWORD.into(), &other, None);
+    assert_eq!(code_of(again.await), "ok", "who is logged in is not kept out either");
+
+    for _ in 0..5 {
+        with(ADA, "not the password", Some(&device)).await.err().unwrap();
+    }
+    assert_eq!(code_of(with(ADA, PASSWORD, Some(&device)).await), "login_blocked", "a stolen device guesses no faster");
+    for _ in 0..5 {
+        with("bob@example.com", "not the password", None).await.err().unwrap();
+    }
+    assert_eq!(code_of(with("bob@example.com", PASSWORD, Some(&device)).await), "login_blocked", "it is known to one account");
+}
+
+#[tokio::test]
 async fn one_good_account_gives_an_address_no_more_guesses_at_the_others() {
     let office = Office::start().await;
     office.ada().await;
@@ -239,7 +280,7 @@ async fn a_code_of_the_app_is_good_once_and_a_recovery_code_is_too() {
     office.pass(Duration::seconds(60));
     let code = office.code(&secret);
     let both = join_all((0..2).map(|_| office.try_login(ADA, PASSWORD, Some(&code), None))).await;
-    assert_eq!(both.iter().filter(|one| matches!(one, Ok(Login::In(_)))).count(), 1);
+    assert_eq!(both.iter().filter(|one| matches!(one, Ok(Login::In(..)))).count(), 1);
 }
 
 #[tokio::test]
@@ -250,12 +291,12 @@ async fn the_second_step_needs_the_first_and_ends_with_a_new_password() {
     office.pass(Duration::seconds(30));
     let challenge = async || match office.try_login(ADA, PASSWORD, None, None).await.unwrap() {
         Login::SecondFactor { challenge } => challenge,
-        Login::In(_) => panic!("nobody asked for the code"),
+        Login::In(..) => panic!("nobody asked for the code"),
     };
     let first = challenge().await;
     let step = |challenge: String, code: String| {
         let accounts = office.accounts.clone();
-        async move { code_of(accounts.log_in_with_code(&challenge, code.into(), None).await) }
+        async move { code_of(accounts.log_in_with_code(&challenge, code.into(), None, None).await) }
     };
     assert_eq!(step("forged.challenge".into(), office.code(&secret)).await, "invalid_login");
     assert_eq!(step(first.clone(), "000000".into()).await, "invalid_login");

@@ -4,15 +4,21 @@
 //! An attempt is counted before its password is looked at and taken back when it succeeds: a thousand guesses at once are a thousand
 //! failures, not one. While a wait lasts nothing is counted, so that whoever keeps somebody else out has to keep at it, and never for longer than
 //! the longest wait. Accounts that do not exist are counted like others.
+//!
+//! A browser that somebody has logged in with is known by a signed text that it keeps, and counted by itself: strangers who fail on
+//! purpose lock themselves out, and not the account's own people (the device cookies of OWASP's guide). The text opens nothing.
 use sea_orm::{ConnectionTrait, QueryResult};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     Error, Result,
     config::AccountsConfig,
     error::Kind,
-    secrets::{self, MasterKeys, Secret},
+    ids,
+    secrets::{self, MasterKeys, Secret, Signer},
     tenancy::{Db, sql},
 };
 
@@ -22,6 +28,8 @@ const ADDRESS: i32 = 4;
 const MEMORY: time::Duration = time::Duration::DAY;
 /// Forgotten counters that are removed with one attempt.
 const SWEPT: i64 = 20;
+/// A device that nobody logs in with is forgotten after this time.
+const KNOWN: time::Duration = time::Duration::days(90);
 
 /// One statement counts, unless the wait is not over: then it changes nothing.
 const COUNT: &str = "
@@ -40,7 +48,26 @@ RETURNING failures, blocked_until > $2 AS blocks";
 pub struct Attempts {
     db: Db,
     key: Secret,
+    devices: Signer,
     config: AccountsConfig,
+}
+
+/// What failures are counted for, beside the address.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// An account, from a device that may be known.
+    Account(&'a str, Option<&'a str>),
+    /// Somebody with a session, who is asked for the password or a code again.
+    Person(Uuid),
+}
+
+/// What a known device's text says.
+#[derive(Serialize, Deserialize)]
+struct Device {
+    /// The account's counter.
+    account: String,
+    id: Uuid,
+    until: i64,
 }
 
 /// An attempt that was counted.
@@ -55,13 +82,14 @@ impl Attempts {
     /// Keys of counters are hashed under the installation's master key: the table tells no addresses.
     pub fn new(db: Db, keys: &MasterKeys, config: AccountsConfig) -> Self {
         let key = keys.present().derive("login attempts");
-        Self { db, key, config }
+        let devices = Signer::new(keys, "known devices");
+        Self { db, key, devices, config }
     }
 
-    /// Counts an attempt on an account from an address, or refuses it while a wait lasts.
-    pub async fn begin(&self, account: &str, ip: Option<&str>, now: OffsetDateTime) -> Result<Attempt> {
+    /// Counts an attempt, or refuses it while a wait lasts.
+    pub async fn begin(&self, on: Subject<'_>, ip: Option<&str>, now: OffsetDateTime) -> Result<Attempt> {
         let free = self.config.free_failures as i32;
-        let account = self.counter("account", account);
+        let account = self.counter_of(on, now);
         let address = ip.map(|ip| self.counter("address", &network(ip)));
         let tx = self.db.system().await?;
         let mut blocks = false;
@@ -118,6 +146,26 @@ impl Attempts {
             "login_blocked",
             "too many logins have failed; wait before the next one",
         ))
+    }
+
+    fn counter_of(&self, on: Subject<'_>, now: OffsetDateTime) -> Vec<u8> {
+        let (account, device) = match on {
+            Subject::Person(user) => return self.counter("person", &user.to_string()),
+            Subject::Account(account, device) => (self.counter("account", account), device),
+        };
+        let known = device.and_then(|text| serde_json::from_slice::<Device>(&self.devices.open(text)?).ok());
+        let known = known.filter(|known| known.account == hex::encode(&account) && known.until > now.unix_timestamp());
+        known.map_or(account, |known| self.counter("device", &known.id.to_string()))
+    }
+
+    /// The text by which the device is known that has just logged in to this account.
+    pub fn know(&self, account: &str, now: OffsetDateTime) -> Result<String> {
+        let device = Device {
+            account: hex::encode(self.counter("account", account)),
+            id: ids::new_id(),
+            until: (now + KNOWN).unix_timestamp(),
+        };
+        Ok(self.devices.seal(&serde_json::to_vec(&device)?))
     }
 
     fn counter(&self, kind: &str, of: &str) -> Vec<u8> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accounts, NewSession, SignedIn,
-    attempts::{Attempt, Attempts},
+    attempts::{Attempt, Attempts, Subject},
     email, password, refused,
     session::own_deed,
 };
@@ -30,12 +30,14 @@ pub struct Credentials {
     pub password: SecretString,
     /// The code of the second factor, if it is at hand.
     pub code: Option<SecretString>,
+    /// What an earlier login from the same device was given.
+    pub device: Option<String>,
 }
 
 /// What comes of a right password.
 pub enum Login {
-    /// A session.
-    In(Box<NewSession>),
+    /// A session, and a text by which the device is known from now on.
+    In(Box<NewSession>, String),
     /// The code is still wanted, together with this text.
     SecondFactor {
         /// Says that the password was right; good for five minutes.
@@ -67,7 +69,8 @@ impl Accounts {
     pub async fn log_in(&self, given: Credentials, ip: Option<&str>) -> Result<Login> {
         // What is no address is nobody's account, and counted and answered like one.
         let address = email(&given.email).unwrap_or_else(|_| given.email.clone());
-        let attempt = self.attempts.begin(&address, ip, self.clock.now()).await?;
+        let on = Subject::Account(&address, given.device.as_deref());
+        let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
         let account = self.account(&address).await?;
         let hash = account.as_ref().map(|account| account.password_hash.clone());
         let known = account.as_ref().map(|account| account.id);
@@ -86,7 +89,13 @@ impl Accounts {
     }
 
     /// The second of two steps: the code for a challenge.
-    pub async fn log_in_with_code(&self, challenge: &str, code: SecretString, ip: Option<&str>) -> Result<Login> {
+    pub async fn log_in_with_code(
+        &self,
+        challenge: &str,
+        code: SecretString,
+        device: Option<&str>,
+        ip: Option<&str>,
+    ) -> Result<Login> {
         let opened = self.challenges.open(challenge).ok_or_else(refused)?;
         let said: Challenge = serde_json::from_slice(&opened)?;
         if said.until <= self.clock.now().unix_timestamp() {
@@ -95,7 +104,8 @@ impl Accounts {
         let Some(account) = self.account_of(said.user).await? else {
             return Err(refused());
         };
-        let attempt = self.attempts.begin(&account.email, ip, self.clock.now()).await?;
+        let on = Subject::Account(&account.email, device);
+        let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
         if !account.open || fingerprint(&account.password_hash) != said.password {
             self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip).await?;
             return Err(refused());
@@ -128,7 +138,7 @@ impl Accounts {
 
     /// Makes sure that it is still the person who logged in: by the password, guesses of which are counted like logins.
     async fn confirm(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<(Account, Attempt)> {
-        let attempt = self.attempts.begin(&who.email, ip, self.clock.now()).await?;
+        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
         let account = self.account_of(who.user).await?.ok_or_else(refused)?;
         if self.passwords.verify(password, Some(account.password_hash.clone())).await? {
             return Ok((account, attempt));
@@ -174,7 +184,8 @@ impl Accounts {
         let session = self.begin_session(&tx, account.id, ip).await?;
         own_deed(&tx, account.id, "admin.login", json!({ "factor": factor }), ip).await?;
         tx.commit().await?;
-        Ok(Login::In(Box::new(session)))
+        let device = self.attempts.know(&account.email, self.clock.now())?;
+        Ok(Login::In(Box::new(session), device))
     }
 
     /// Locks the account's row and refuses unless it is as it was: a password that was changed, or an account that was closed, while

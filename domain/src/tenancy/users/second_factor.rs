@@ -6,7 +6,12 @@ use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Accounts, NewSession, SignedIn, session::own_deed, totp};
+use super::{
+    Accounts, NewSession, SignedIn,
+    attempts::{Attempts, Subject},
+    session::own_deed,
+    totp,
+};
 use crate::{
     Error, Result,
     error::Kind,
@@ -56,7 +61,7 @@ impl Accounts {
         code: &SecretString,
         ip: Option<&str>,
     ) -> Result<(Vec<SecretString>, NewSession)> {
-        let attempt = self.attempts.begin(&who.email, ip, self.clock.now()).await?;
+        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
         let tx = self.db.system().await?;
         let lock = "SELECT id FROM admin_users WHERE id = $1 AND totp_secret IS NOT NULL AND totp_confirmed_at IS NULL FOR UPDATE";
         if tx.query_one_raw(sql(lock, [who.user.into()])).await?.is_none() {
@@ -66,7 +71,7 @@ impl Accounts {
         if !self.use_app_code(&tx, who.user, code.expose_secret()).await? {
             return Err(wrong_code());
         }
-        super::attempts::Attempts::succeed(&*tx, &attempt).await?;
+        Attempts::succeed(&*tx, &attempt).await?;
         let on = "UPDATE admin_users SET totp_confirmed_at = $2 WHERE id = $1";
         tx.execute_raw(sql(on, [who.user.into(), self.clock.now().into()])).await?;
         let codes = self.replace_codes(&tx, who.user).await?;
@@ -86,12 +91,12 @@ impl Accounts {
         ip: Option<&str>,
     ) -> Result<NewSession> {
         self.confirm_password(who, password, ip).await?;
-        let attempt = self.attempts.begin(&who.email, ip, self.clock.now()).await?;
+        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
         let tx = self.db.system().await?;
         if self.use_code(&tx, who.user, code).await?.is_none() {
             return Err(wrong_code());
         }
-        super::attempts::Attempts::succeed(&*tx, &attempt).await?;
+        Attempts::succeed(&*tx, &attempt).await?;
         Self::clear_second_factor(&tx, who.user).await?;
         let session = self.begin_session(&tx, who.user, ip).await?;
         own_deed(&tx, who.user, "admin.second_factor_off", json!({}), ip).await?;
@@ -127,7 +132,9 @@ impl Accounts {
         };
         let sealed: Vec<u8> = row.try_get("", "totp_secret")?;
         let secret = self.envelopes.open(&**tx, SECOND_FACTOR.at(None, user), &sealed).await?;
-        let Some(step) = totp::step_of(&secret, code.trim(), self.clock.now().unix_timestamp()) else {
+        // Apps show `123 456`.
+        let code: String = code.split_whitespace().collect();
+        let Some(step) = totp::step_of(&secret, &code, self.clock.now().unix_timestamp()) else {
             return Ok(false);
         };
         let spend = "UPDATE admin_users SET totp_last_step = $2 WHERE id = $1 AND totp_last_step < $2";
