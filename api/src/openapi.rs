@@ -32,7 +32,7 @@ const DESCRIPTION: &str = "Customer service from a site's own pages.
 
 Failures are `application/problem+json` (RFC 9457) with a stable `code`: 400 a request that breaks a rule (`errors[]` names the fields), 401 no valid credential, 403 a valid one that is not enough, 404 not there or somebody else's, 405, 409 a state that forbids it, 413 a body over 1 MiB, 415 another content type than JSON, 422 an `Idempotency-Key` used for another request, 429 and 503 with `Retry-After`. Every answer carries `x-request-id`.
 
-Calls are held against limits; their answers carry `RateLimit-Policy` (`"NAME";q=QUOTA;w=SECONDS`) and `RateLimit` (`"NAME";r=LEFT;t=SECONDS until all of it is there again`), one entry for each of the caller's own limits. 429 `challenge_required` comes with `omniops-challenge: BITS TEXT`: send the request again with `omniops-proof: TEXT:NUMBER`, so that its SHA-256 begins with that many zero bits.";
+Calls are held against limits; their answers carry `RateLimit-Policy` (`\"NAME\";q=QUOTA;w=SECONDS`) and `RateLimit` (`\"NAME\";r=LEFT;t=SECONDS until all of it is there again`), one entry for each of the caller's own limits. 429 `challenge_required` comes with `omniops-challenge: BITS TEXT`: send the request again with `omniops-proof: TEXT:NUMBER`, so that its SHA-256 begins with that many zero bits.";
 
 /// The service behind `/api` and the source of the document.
 pub fn service() -> OpenApiService<Apis, ()> {

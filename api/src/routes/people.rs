@@ -139,7 +139,8 @@ impl Api {
         };
         let row = write(&context, &caller, id.0, key.0.as_deref(), &reply).await?;
         context.bell.ring(&caller.customer, id.0).await;
-        Ok(Replied::Written(Json(row.into())))
+        // A person's turn has no notes of the answerer.
+        Ok(Replied::Written(Json((row, Vec::new()).into())))
     }
 
     /// Take a conversation as a person

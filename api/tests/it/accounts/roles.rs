@@ -80,7 +80,7 @@ async fn outcome(app: &App, browser: &Browser, operation: &Operation, customer: 
 
 #[tokio::test]
 async fn every_call_is_for_its_least_role_and_those_above() {
-    let app = App::start().await;
+    let app = App::with(&[("LIMITS", "off")]).await;
     let shop = app.shop.id;
     let people = [
         ("viewer", browser(&app, "viewer@example.com", "viewer", &[shop]).await),
@@ -107,7 +107,7 @@ async fn every_call_is_for_its_least_role_and_those_above() {
 
 #[tokio::test]
 async fn a_person_of_one_customer_finds_nothing_of_another() {
-    let app = App::start().await;
+    let app = App::with(&[("LIMITS", "off")]).await;
     let other = other(&app).await;
     let bob = browser(&app, "bob@example.com", "owner", &[other]).await;
     for operation in operations().iter().filter(|operation| operation.keys) {
@@ -128,7 +128,7 @@ async fn a_person_of_one_customer_finds_nothing_of_another() {
 
 #[tokio::test]
 async fn an_owner_of_one_customer_rules_over_its_keys_and_people_alone() {
-    let app = App::start().await;
+    let app = App::with(&[("LIMITS", "off")]).await;
     let (shop, other) = (app.shop.id, other(&app).await);
     let bob = browser(&app, "bob@example.com", "owner", &[other]).await;
     let owner = user(&app, "ada@example.com", "owner", &[]).await;
