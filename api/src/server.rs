@@ -59,6 +59,8 @@ fn endpoint_at(context: Context, pace: Pace) -> impl Endpoint<Output = Response>
         .around(middleware::head_limit)
         .around(middleware::maintenance)
         .around(middleware::problems)
+        // The compiler gives up on types that nest any deeper.
+        .boxed()
         .around(middleware::rate)
         .around(middleware::cors)
         .around(middleware::envelope)
