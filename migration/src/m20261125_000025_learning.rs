@@ -3,7 +3,8 @@
 //!
 //! `staged_pages` and `staged_chunks` hold what a crawl will show: `version`, `repeats`, `structured_hash` and `navigational` are
 //! what a page's staged chunks were made of. They are tables of their own, so that a search reads nothing of them, and a vector
-//! enters the index only when it is shown. `shown_title` is what answers call a page until its new title is shown. Of structured
+//! enters the index only when it is shown. `shown_title` is what answers call a page until its new title is shown, `shown_by`
+//! the former twin whose chunks still speak for it. Of structured
 //! data, answers read what is `shown`, the indexer what is `latest`.
 //!
 //! A gap has no text of its own: its question is that of its earliest member, so that it goes with the messages that it is of.
@@ -15,7 +16,7 @@ pub struct Migration;
 
 const STAGING: &str = "
 ALTER TABLE scrape_jobs ADD COLUMN staged boolean;
-ALTER TABLE scraped_pages ADD COLUMN shown_title text;
+ALTER TABLE scraped_pages ADD COLUMN shown_title text, ADD COLUMN shown_by uuid;
 ALTER TABLE structured_extractions
   ADD COLUMN shown boolean NOT NULL DEFAULT true,
   ADD COLUMN latest boolean NOT NULL DEFAULT true,
@@ -148,7 +149,7 @@ impl MigrationTrait for Migration {
             DELETE FROM structured_extractions WHERE NOT latest;
             ALTER TABLE structured_extractions FORCE ROW LEVEL SECURITY;
             ALTER TABLE structured_extractions DROP COLUMN shown, DROP COLUMN latest;
-            ALTER TABLE scraped_pages DROP COLUMN shown_title;
+            ALTER TABLE scraped_pages DROP COLUMN shown_title, DROP COLUMN shown_by;
             ALTER TABLE scrape_jobs DROP COLUMN staged;";
         drop_all(manager, &TABLES).await?;
         run(manager, BACK).await

@@ -14,6 +14,7 @@ mod cache;
 mod chat;
 mod citations;
 mod contract;
+mod edge;
 mod explain;
 mod follow;
 mod gdpr;

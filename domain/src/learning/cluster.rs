@@ -2,15 +2,15 @@
 //! enough; else it leads a gap of its own. So a gap can't drift away from its question, however many join it, the order in
 //! which questions came decides everything, and no two gaps have to be merged later. Pure.
 //!
-//! The threshold is measured (`docs/adr/0032-learning.md`). Questions in two languages are never compared: a model of one language puts
+//! The threshold is measured (`docs/adr/0032-learning.md`). Questions in two languages are not compared: a model of one language puts
 //! what it does not understand together, and what the site lacks it lacks in each language by itself. Without vectors, only questions of
 //! the same words are one.
 use std::collections::BTreeSet;
 
 /// Nearer than this is the same question, on the scale of [`embedding::Calibration`].
-const NEAR: f64 = 0.75;
+const NEAR: f64 = 0.8;
 /// The same, in a language that the model was not trained on: what it can tell there is mostly that words are the same.
-const NEAR_FOREIGN: f64 = 0.85;
+const NEAR_FOREIGN: f64 = 0.9;
 
 /// A question as it is compared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,18 +41,18 @@ pub(super) fn nearest<'a>(
     let own = words(&question.text);
     let mut best: Option<(usize, f64)> = None;
     for (at, leader) in leaders.into_iter().enumerate() {
-        if leader.language != question.language {
-            continue;
-        }
+        let known = leader.language.as_ref().zip(question.language.as_ref());
         let near = match (&leader.vector, &question.vector) {
             _ if words(&leader.text) == own => 1.0,
+            _ if known.is_some_and(|(one, other)| one != other) => continue,
             (Some(a), Some(b)) if a.len() == b.len() => {
                 let cosine: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
                 scale.calibration.relevance(f64::from(cosine))
             }
             _ => continue,
         };
-        let english = question.language.as_deref().is_none_or(|language| language == "en");
+        let language = question.language.as_deref().or(leader.language.as_deref());
+        let english = language.is_none_or(|language| language == "en");
         let enough = if english || scale.multilingual { NEAR } else { NEAR_FOREIGN };
         // Of equally near ones the first stays.
         if near >= enough && best.is_none_or(|(_, most)| near > most) {
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_question_joins_the_nearest_leader_that_is_near_enough() {
         let leaders = [
-            question("en", "a", at(0.8)),
+            question("en", "a", at(0.85)),
             question("en", "b", at(0.95)),
             question("en", "c", at(0.1)),
         ];
@@ -105,10 +105,12 @@ mod tests {
 
     #[test]
     fn languages_are_kept_apart_and_what_a_model_does_not_know_must_be_nearer() {
-        let leaders = [question("de", "a", at(0.8))];
+        let leaders = [question("de", "a", at(0.85))];
         assert_eq!(nearest(&leaders, &question("en", "q", at(1.0)), scale(true)), None);
         assert_eq!(nearest(&leaders, &question("de", "q", at(1.0)), scale(true)), Some(0));
         assert_eq!(nearest(&leaders, &question("de", "q", at(1.0)), scale(false)), None);
+        assert_eq!(nearest(&leaders, &question("", "q", at(1.0)), scale(true)), Some(0), "too short to tell");
+        assert_eq!(nearest(&leaders, &question("en", "A?", None), scale(true)), Some(0), "the same words");
     }
 
     #[test]

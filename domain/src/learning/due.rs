@@ -14,14 +14,14 @@ use crate::{
 const DEDUPE: &str = "gaps";
 
 /// Whether the customer `c` has questions that no gap has yet, or gaps that were not asked of the index as it is now.
-const GAPS: &str = "(
+const GAPS: &str = "(EXISTS (SELECT FROM page_embeddings e WHERE e.customer_id = c.id AND e.published) AND (
     EXISTS (SELECT FROM messages m WHERE m.customer_id = c.id AND m.refused
       AND m.created_at > coalesce((SELECT looked_at FROM learning_marks l WHERE l.customer_id = c.id), '-infinity')
       AND NOT EXISTS (SELECT FROM question_gap_members g WHERE g.message_id = m.id))
     OR EXISTS (SELECT FROM messages m WHERE m.customer_id = c.id AND m.feedback = 'down'
       AND m.feedback_at > coalesce((SELECT looked_at FROM learning_marks l WHERE l.customer_id = c.id), '-infinity')
       AND NOT EXISTS (SELECT FROM question_gap_members g WHERE g.message_id = m.id))
-    OR EXISTS (SELECT FROM question_gaps g WHERE g.customer_id = c.id AND g.state IN ('open', 'resolved') AND g.checked_version < c.index_version))";
+    OR EXISTS (SELECT FROM question_gaps g WHERE g.customer_id = c.id AND g.state IN ('open', 'resolved') AND g.checked_version < c.index_version)))";
 
 /// Whether the last run of the customer `c` that was asked of what is shown was asked of something else than what there is now.
 fn golden() -> String {

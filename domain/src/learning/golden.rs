@@ -115,7 +115,6 @@ pub async fn get(tx: &TenantTx, id: Uuid) -> Result<Golden> {
 
 /// Makes a golden question.
 pub async fn create(tx: &TenantTx, new: &Change, by: Operator<'_>) -> Result<Golden> {
-    const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('golden ' || $1::text, 0))";
     const COUNT: &str = "SELECT count(*) AS n FROM golden_questions WHERE customer_id = $1";
     const INSERT: &str =
         "INSERT INTO golden_questions (id, customer_id, question, urls, phrases) VALUES ($1, $2, $3, $4, $5)
@@ -124,7 +123,7 @@ pub async fn create(tx: &TenantTx, new: &Change, by: Operator<'_>) -> Result<Gol
     let (Some(question), Some(urls)) = (new.question, new.urls) else {
         return Err(Error::invalid("question", "is required, and so are its urls"));
     };
-    tx.execute_raw(sql(ALONE, [tx.customer().into()])).await?;
+    alone(tx).await?;
     let row = tx.query_one_raw(sql(COUNT, [tx.customer().into()])).await?;
     let count: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
     if count >= MOST {
@@ -151,6 +150,7 @@ pub async fn change(tx: &TenantTx, id: Uuid, change: &Change, by: Operator<'_>) 
     const TAKEN: &str = "SELECT FROM golden_questions WHERE customer_id = $1 AND question = $3 AND id <> $2";
     const UPDATE: &str = "
         UPDATE golden_questions SET question = $3, urls = $4, phrases = $5, updated_at = now() WHERE customer_id = $1 AND id = $2";
+    alone(tx).await?;
     let before = get(tx, id).await?;
     let change = checked(tx, change).await?;
     let question = change.question.unwrap_or(before.question);
@@ -178,6 +178,13 @@ pub async fn remove(tx: &TenantTx, id: Uuid, by: Operator<'_>) -> Result<()> {
         return Err(Error::not_found("golden question"));
     }
     note(tx, id, "golden.removed", by).await
+}
+
+/// One change of a customer's questions at a time, so that they can be counted and compared.
+async fn alone(tx: &TenantTx) -> Result<()> {
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('golden ' || $1::text, 0))";
+    tx.execute_raw(sql(LOCK, [tx.customer().into()])).await?;
+    Ok(())
 }
 
 fn twice() -> Error {

@@ -20,7 +20,7 @@ use crate::{
 pub const LOCAL_MODEL: Uuid = Uuid::from_u128(0x019a_a000_0000_7000_8000_0000_0000_0001);
 
 /// What a chunk was made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A piece of the page's content.
@@ -275,7 +275,7 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         unstaged AS (DELETE FROM staged_pages s USING shown WHERE s.page_id = shown.id),
         outdated AS (DELETE FROM structured_extractions e USING shown WHERE e.page_id = shown.id AND NOT e.latest),
         current AS (UPDATE structured_extractions e SET shown = true FROM shown WHERE e.page_id = shown.id AND NOT e.shown)
-        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL,
+        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL, shown_by = NULL,
           reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
             ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
         FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)

@@ -141,9 +141,13 @@ pub(crate) fn seen_by(search: &str, parameter: usize) -> String {
            UNION ALL
            SELECT {COLUMNS}, true FROM staged_chunks WHERE customer_id = $1 AND job_id = ${parameter}),"
     );
+    let title = format!(
+        "CASE WHEN p.id IN (SELECT page_id FROM staged_pages WHERE customer_id = $1 AND job_id = ${parameter}) THEN p.title
+           ELSE coalesce(p.shown_title, p.title) END"
+    );
     search
         .replace("page_embeddings c", "seen c")
-        .replace("coalesce(p.shown_title, p.title)", "p.title")
+        .replace("coalesce(p.shown_title, p.title)", &title)
         .replacen("WITH", &seen, 1)
 }
 
@@ -213,7 +217,7 @@ async fn show_batch(tx: &TenantTx, pages: &[Uuid]) -> Result<()> {
         "WITH outdated AS (DELETE FROM structured_extractions e WHERE e.page_id = ANY($1) AND NOT e.latest),
          current AS (UPDATE structured_extractions e SET shown = true WHERE e.page_id = ANY($1) AND NOT e.shown),
          unstaged AS (DELETE FROM staged_pages s WHERE s.page_id = ANY($1))
-         UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, s.version), repeats = s.repeats, shown_title = NULL,
+         UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, s.version), repeats = s.repeats, shown_title = NULL, shown_by = NULL,
            reindex = s.repeats <> {REPEATS} OR s.navigational <> p.navigational OR s.structured_hash IS DISTINCT FROM p.structured_hash
          FROM staged_pages s WHERE s.page_id = p.id AND p.id = ANY($1)"
     );
@@ -268,6 +272,6 @@ mod tests {
         assert_eq!(seen.matches("page_embeddings").count(), 1, "{seen}");
         assert!(seen.contains("FROM seen c WHERE") && seen.contains("JOIN seen c USING") && seen.contains("job_id = $7"));
         assert!(seen.starts_with("WITH seen AS") && seen.contains(" terms AS (SELECT 1)"), "{seen}");
-        assert!(seen.contains("p.title AS title"));
+        assert!(seen.contains("END AS title"), "{seen}");
     }
 }

@@ -44,13 +44,13 @@ pub async fn settle(tx: &TenantTx) -> Result<()> {
 }
 
 /// Lets pages speak for themselves again whose best one has other content now, without changing what is shown: they wait for chunks of
-/// their own. For a crawl whose chunks are staged; [`rejoin`] comes when they are shown.
+/// their own, and until these are shown, those of the other one (`shown_by`) speak for them. For a crawl whose chunks are staged; [`rejoin`] comes when they are shown.
 pub async fn free(tx: &TenantTx) -> Result<()> {
     const FREE: &str = "
         WITH left_alone AS (
           SELECT p.id FROM scraped_pages p JOIN scraped_pages b ON b.id = p.duplicate_of
           WHERE p.customer_id = $1 AND p.tombstoned_at IS NULL AND b.content_hash <> p.content_hash ORDER BY p.url_hash FOR UPDATE OF p)
-        UPDATE scraped_pages p SET duplicate_of = NULL FROM left_alone l WHERE p.id = l.id";
+        UPDATE scraped_pages p SET duplicate_of = NULL, shown_by = duplicate_of FROM left_alone l WHERE p.id = l.id";
     tx.execute_raw(sql(FREE, [tx.customer().into()])).await?;
     Ok(())
 }

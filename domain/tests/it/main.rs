@@ -25,5 +25,6 @@ mod retrieval;
 mod schedules;
 mod schema;
 mod sharing;
+mod staging;
 mod tenancy;
 mod typed;

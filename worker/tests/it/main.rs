@@ -24,4 +24,3 @@ mod stopping;
 mod support;
 mod turns;
 mod upkeep;
-mod zz_measure;

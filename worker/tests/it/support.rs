@@ -8,6 +8,7 @@ use domain::{
 };
 use embedding::Embedder;
 use entity::{job, job_url};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use testkit::{Kit, Site, eventually};
@@ -57,6 +58,16 @@ impl World {
         let worker = Worker::new(self.context(), life.clone());
         let task = life.spawn(worker.run());
         Running { life, task }
+    }
+
+    /// Ends what the system does by the clock every few minutes, before a worker begins: tests that count what is done can't have it.
+    pub async fn without_the_clock(&self) {
+        jobs::schedules::ensure_system_schedules(&self.kit.db).await.unwrap();
+        let tx = self.kit.db.system().await.unwrap();
+        let end = "UPDATE schedules SET enabled = false WHERE customer_id IS NULL";
+        let end = Statement::from_string(DbBackend::Postgres, end);
+        tx.execute_raw(end).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub async fn tx(&self) -> TenantTx {

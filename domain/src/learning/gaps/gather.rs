@@ -15,7 +15,7 @@ use crate::{
         scrub::scrubbed,
     },
     pages::index::vector_text,
-    retrieval::{Searcher, Version},
+    retrieval::Searcher,
     tenancy::{Customer, Db, TenantTx, sql},
 };
 
@@ -77,6 +77,12 @@ impl Gatherer {
     /// gathered yet is found by the next run.
     pub async fn gather(&self, customer: &Customer) -> Result<Gathered> {
         let mut done = Gathered::default();
+        let tx = self.db.tenant(customer).await?;
+        let indexed = has_index(&tx).await?;
+        tx.commit().await?;
+        if !indexed {
+            return Ok(done);
+        }
         for _ in 0..ROUNDS {
             let tx = self.db.tenant(customer).await?;
             forget(&tx).await?;
@@ -120,7 +126,6 @@ impl Gatherer {
             renew(&tx, model, &stale, renewed).await?;
         }
         let mut leaders = leaders(&tx, id).await?;
-        let mut fresh: Vec<Uuid> = Vec::new();
         let last = new.last().map(|last| last.seen_at);
         let full = new.len() == TOGETHER;
         for (n, (new, text)) in new.into_iter().zip(texts).enumerate() {
@@ -137,32 +142,15 @@ impl Gatherer {
             let added = join(&tx, gap, &new, &question, id.filter(|_| question.vector.is_some())).await?;
             done.questions += usize::from(added);
             if joins.is_none() {
-                fresh.push(gap);
+                done.gaps += 1;
                 leaders.push(Leader { gap, question });
             } else if added && reopen(&tx, gap, new.asked_at).await? {
                 done.reopened += 1;
             }
         }
-        done.gaps += fresh.len();
         mark(&tx, last.filter(|_| full)).await?;
         bound(&tx).await?;
-        tx.commit().await?;
-        self.look_around(customer, &fresh, &leaders).await
-    }
-
-    /// Notes which pages come nearest to new gaps.
-    async fn look_around(&self, customer: &Customer, fresh: &[Uuid], leaders: &[Leader]) -> Result<()> {
-        for leader in leaders.iter().filter(|leader| fresh.contains(&leader.gap)) {
-            let met = self
-                .answerer
-                .examine(customer, Version::Published, &leader.question.text)
-                .await?;
-            let tx = self.db.tenant(customer).await?;
-            let keep = "UPDATE question_gaps SET nearest = $2 WHERE id = $1";
-            tx.execute_raw(sql(keep, [leader.gap.into(), nearest(&met).into()])).await?;
-            tx.commit().await?;
-        }
-        Ok(())
+        tx.commit().await
     }
 }
 
@@ -194,7 +182,13 @@ async fn forget(tx: &TenantTx) -> Result<()> {
     Ok(())
 }
 
-/// What is new since the customer was looked at last, oldest first. Where nothing was indexed yet, nothing can be missing.
+/// Whether anything is searched: where nothing is, nothing can be missing from it yet.
+async fn has_index(tx: &TenantTx) -> Result<bool> {
+    const FIND: &str = "SELECT FROM page_embeddings WHERE customer_id = $1 AND published LIMIT 1";
+    Ok(tx.query_one_raw(sql(FIND, [tx.customer().into()])).await?.is_some())
+}
+
+/// What is new since the customer was looked at last, oldest first.
 async fn unanswered(tx: &TenantTx) -> Result<Vec<Unanswered>> {
     const FIND: &str = "
         WITH mark AS (SELECT coalesce((SELECT looked_at FROM learning_marks WHERE customer_id = $1), '-infinity'::timestamptz) AS at),
@@ -210,7 +204,7 @@ async fn unanswered(tx: &TenantTx) -> Result<Vec<Unanswered>> {
         FROM found f JOIN answer_receipts r ON r.message_id = f.id CROSS JOIN LATERAL (
           SELECT q.text FROM messages q WHERE q.conversation_id = f.conversation_id AND q.role = 'visitor'
             AND (q.created_at, q.id) < (f.created_at, f.id) ORDER BY q.created_at DESC, q.id DESC LIMIT 1) asked
-        WHERE coalesce(r.refusal_reason, '') <> 'nothing_indexed' AND r.model <> 'small_talk'
+        WHERE r.model <> 'small_talk'
           AND NOT EXISTS (SELECT FROM question_gap_members g WHERE g.message_id = f.id)
         ORDER BY f.seen_at, f.id LIMIT $2";
     let values = [tx.customer().into(), (TOGETHER as i64).into()];
@@ -280,10 +274,9 @@ async fn renew(tx: &TenantTx, model: Uuid, stale: &[(Uuid, String)], vectors: &[
     Ok(())
 }
 
+/// A gap that is not asked yet.
 async fn make(tx: &TenantTx, question: &Question) -> Result<Uuid> {
-    const MAKE: &str = "
-        INSERT INTO question_gaps (id, customer_id, language, checked_version)
-        SELECT $2, id, $3, index_version FROM customer_configs WHERE id = $1";
+    const MAKE: &str = "INSERT INTO question_gaps (id, customer_id, language, checked_version) VALUES ($2, $1, $3, -1)";
     let id = ids::new_id();
     let values = [tx.customer().into(), id.into(), question.language.clone().into()];
     tx.execute_raw(sql(MAKE, values)).await?;

@@ -25,15 +25,14 @@ struct Member {
     gap_id: Uuid,
     state: String,
     question: String,
-    cause: String,
     page_id: Option<Uuid>,
     page_version: Option<i64>,
 }
 
 impl Gatherer {
-    /// Asks the gaps' questions of the index as it is now. Most of a gap's questions have to be answered for the gap to be resolved; what
-    /// got a thumb down must be answered from another page, or another version of it. A resolved gap of whose questions most are
-    /// refused again is open again.
+    /// Asks the gaps' questions of the index as it is now. Most of a gap's questions have to be answered for the gap to be resolved, each
+    /// from another page than the one that was nearest when it got no good answer, or another version of it. A resolved gap of whose
+    /// questions most are refused again is open again.
     pub(super) async fn ask_again(&self, customer: &Customer, done: &mut Gathered) -> Result<()> {
         let tx = self.db.tenant(customer).await?;
         let version = version(&tx).await?;
@@ -74,8 +73,7 @@ impl Member {
     fn answered_by(&self, met: &Examined) -> Option<Uuid> {
         let page = met.pages.first().filter(|_| met.refusal.is_none())?;
         let before = self.page_id.zip(self.page_version);
-        let same = self.cause == "thumbs_down" && before == Some((page.page, page.version));
-        (!same).then_some(page.page)
+        (before != Some((page.page, page.version))).then_some(page.page)
     }
 }
 
@@ -102,7 +100,7 @@ async fn waiting(tx: &TenantTx, version: i64) -> Result<ByGap<Member>> {
           SELECT g.id, g.state FROM question_gaps g JOIN question_gap_members m ON m.gap_id = g.id
           WHERE g.customer_id = $1 AND g.state IN ('open', 'resolved') AND g.checked_version < $2
           GROUP BY g.id ORDER BY g.state = 'open' DESC, count(*) DESC, g.id LIMIT $3)
-        SELECT g.id AS gap_id, g.state, m.question, m.cause, m.page_id, m.page_version
+        SELECT g.id AS gap_id, g.state, m.question, m.page_id, m.page_version
         FROM gaps g CROSS JOIN LATERAL (
           SELECT d.* FROM (
             SELECT e.*, row_number() OVER (ORDER BY e.asked_at, e.message_id) AS place, row_number() OVER (ORDER BY e.asked_at DESC, e.message_id DESC) AS back
@@ -168,21 +166,20 @@ mod tests {
         }
     }
 
-    fn member(cause: &str) -> Member {
+    fn member(before: Option<(u128, i64)>) -> Member {
         Member {
             gap_id: Uuid::nil(),
             state: "open".into(),
             question: "Do you ship to Norway?".into(),
-            cause: cause.into(),
-            page_id: Some(Uuid::from_u128(1)),
-            page_version: Some(4),
+            page_id: before.map(|(page, _)| Uuid::from_u128(page)),
+            page_version: before.map(|(_, version)| version),
         }
     }
 
     #[test]
     fn a_bad_answer_is_mended_by_another_page_or_another_version_only() {
-        let (refused, disliked) = (member("refused"), member("thumbs_down"));
-        assert_eq!(refused.answered_by(&met(1, 4, None)), Some(Uuid::from_u128(1)));
+        let (nothing, disliked) = (member(None), member(Some((1, 4))));
+        assert_eq!(nothing.answered_by(&met(1, 4, None)), Some(Uuid::from_u128(1)));
         assert_eq!(disliked.answered_by(&met(1, 4, None)), None);
         assert_eq!(disliked.answered_by(&met(1, 5, None)), Some(Uuid::from_u128(1)));
         assert_eq!(disliked.answered_by(&met(2, 4, None)), Some(Uuid::from_u128(2)));
