@@ -16,6 +16,8 @@ mod handoff;
 mod hostile;
 mod installations;
 mod leaks;
+mod policies;
+mod pooler;
 mod process;
 mod queue;
 mod renewal;
