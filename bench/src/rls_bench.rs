@@ -35,9 +35,11 @@ const TOGETHER: usize = 10_000;
 const QUESTIONS: u64 = 200;
 
 const PAGE: &str = "SELECT url, title, markdown, version FROM scraped_pages WHERE customer_id = $1 AND id = $2";
-const CHUNKS: &str = "SELECT id, heading_path, text FROM page_embeddings WHERE customer_id = $1 AND page_id = $2 ORDER BY ordinal";
+const CHUNKS: &str =
+    "SELECT id, heading_path, text FROM page_embeddings WHERE customer_id = $1 AND page_id = $2 ORDER BY ordinal";
 /// A scan of all chunks of the customer, which the list of candidates keeps from walking an index of all customers.
-const NEAREST: &str = "WITH near AS MATERIALIZED (SELECT id, embedding <=> $2::halfvec AS d FROM page_embeddings WHERE customer_id = $1)
+const NEAREST: &str =
+    "WITH near AS MATERIALIZED (SELECT id, embedding <=> $2::halfvec AS d FROM page_embeddings WHERE customer_id = $1)
     SELECT id FROM near ORDER BY d LIMIT 12";
 
 /// Measures, prints the report and writes it.
@@ -63,12 +65,19 @@ pub async fn run(args: RlsArgs) -> Result<()> {
     for (labels, statement, calls) in [
         (["a page by its id", "… with its transaction"], PAGE, reads),
         (["the chunks of a page", "… with its transaction"], CHUNKS, reads),
-        (["a customer's nearest chunks", "… with its transaction"], NEAREST, searches),
+        (
+            ["a customer's nearest chunks", "… with its transaction"],
+            NEAREST,
+            searches,
+        ),
     ] {
         rows.extend(bench.doors(labels, statement, calls).await?);
     }
     rows.push(bench.product().await?);
-    let scale = format!("{} customers with {} chunks each", bench.args.customers, bench.args.chunks);
+    let scale = format!(
+        "{} customers with {} chunks each",
+        bench.args.customers, bench.args.chunks
+    );
     let report = document(&machine::head(begun, &scale, &load)?, &rows, &bench.args);
     println!("{report}");
     fs::write(&bench.args.report, report).context("writing the report")?;
@@ -114,7 +123,9 @@ impl Bench {
             self.customers.push(customer);
         }
         for table in ["page_embeddings", "scraped_pages", "customer_configs"] {
-            self.owner.execute_unprepared(&format!("VACUUM (ANALYZE) {table}")).await?;
+            self.owner
+                .execute_unprepared(&format!("VACUUM (ANALYZE) {table}"))
+                .await?;
         }
         Ok(())
     }
@@ -127,14 +138,22 @@ impl Bench {
             SELECT gen_random_uuid(), $1, p.id, n.at, 'Page', 'Passage ' || n.at, sha256(n.vector::bytea), 100, $4, n.vector::halfvec
             FROM unnest($2::int[], $3::text[]) n (at, vector) JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = hash_url('https://page/' || n.at / 10)";
         let last = (self.args.chunks / OF_A_PAGE) as i32;
-        let pages = self.owner.query_all_raw(of(PAGES, vec![customer.id.into(), last.into()])).await?;
+        let pages = self
+            .owner
+            .query_all_raw(of(PAGES, vec![customer.id.into(), last.into()]))
+            .await?;
         for page in pages {
             self.pages.push((customer.id, page.try_get("", "id")?));
         }
         for from in (0..self.args.chunks).step_by(TOGETHER) {
-            let numbers: Vec<i32> = (from..self.args.chunks.min(from + TOGETHER)).map(|n| n as i32).collect();
+            let numbers: Vec<i32> = (from..self.args.chunks.min(from + TOGETHER))
+                .map(|n| n as i32)
+                .collect();
             let random = &mut self.random;
-            let vectors: Vec<String> = numbers.iter().map(|_| text_of(&near(random.random_range(0..256), random))).collect();
+            let vectors: Vec<String> = numbers
+                .iter()
+                .map(|_| text_of(&near(random.random_range(0..256), random)))
+                .collect();
             let values = vec![customer.id.into(), numbers.into(), vectors.into(), LOCAL_MODEL.into()];
             self.owner.execute_raw(of(FILL, values)).await?;
         }

@@ -80,7 +80,9 @@ pub async fn faults(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     ];
     let mut found = Vec::new();
     for fault in FAULTS {
-        let query = constants.iter().fold(fault.to_owned(), |text, (name, value)| text.replace(name, value));
+        let query = constants
+            .iter()
+            .fold(fault.to_owned(), |text, (name, value)| text.replace(name, value));
         let statement = Statement::from_string(db.get_database_backend(), format!("{WITH} {query}"));
         for row in db.query_all_raw(statement).await? {
             found.push(row.try_get_by_index(0)?);

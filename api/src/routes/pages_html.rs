@@ -1,26 +1,28 @@
-//! The public pages. Each has a content security policy of its own: scripts only by nonce or hash, nothing from elsewhere.
+//! The public pages, each under a content security policy of its own ([`crate::policy`]).
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     secrets,
     tenancy::{AssistantSettings, Customer, HostName, find_by_host},
 };
-use poem::{Request, Response, Route, error::NotFoundError, get, handler, http::header, web::Data};
+use poem::{Request, Response, Route, error::NotFoundError, get, handler, web::Data};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
+use super::legal;
 use crate::{
     Context,
-    assets::PAGES,
+    assets::{PAGES, PUBLIC, version},
     error::Failure,
-    openapi::{openapi_yaml, service},
+    openapi::{openapi_html, openapi_yaml},
+    policy::{Policy, nonce},
 };
 
 /// Adds the pages, the API's page and the contract.
 pub fn add(routes: Route) -> Route {
-    let routes = ["/", "/bot", "/privacy", "/terms", "/accessibility"]
+    let routes = ["/", "/bot"]
         .into_iter()
         .fold(routes, |routes, path| routes.at(path, get(page)));
-    routes
+    legal::add(routes)
         .at("/demo", get(demo))
         .at("/docs", get(docs))
         .at("/openapi.yaml", get(contract))
@@ -34,15 +36,19 @@ fn page(req: &Request, context: Data<&Context>) -> poem::Result<Response> {
         name => name,
     };
     let html = template(name)?.replace("{{base_url}}", &escape(&context.base_url));
-    Ok(html_response(
-        html,
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ))
+    Ok(Policy::new("style-src 'self'").page(html, &context.edge))
 }
 
-fn template(name: &str) -> poem::Result<&'static str> {
+/// A page, with the addresses of its files as they are now: those are kept by browsers for a year.
+pub(super) fn template(name: &str) -> poem::Result<String> {
     let found = PAGES.iter().find(|(file, _)| file.strip_suffix(".html") == Some(name));
-    Ok(found.ok_or(NotFoundError)?.1)
+    let html = found.ok_or(NotFoundError)?.1;
+    Ok(PUBLIC.iter().fold(html.to_owned(), |html, (file, content)| {
+        html.replace(
+            &format!("\"/assets/{file}\""),
+            &format!("\"/assets/{file}?v={}\"", version(content)),
+        )
+    }))
 }
 
 #[derive(Deserialize)]
@@ -63,7 +69,7 @@ async fn demo(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
         .parse()
         .map_err(Failure::from)?;
     let customer = find_by_host(&context.db, &host, true).await.map_err(Failure::from)?;
-    let nonce = secrets::token().map_err(Failure::from)?;
+    let nonce = nonce().map_err(Failure::from)?;
     let base_url = escape(&context.base_url);
     let questions = serde_json::to_string(&questions(&context, &host, customer.as_ref())).unwrap_or_default();
     let html = template("demo")?
@@ -71,17 +77,11 @@ async fn demo(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
         .replace("{{base_url}}", &base_url)
         .replace("{{questions}}", &escape(&questions))
         .replace("{{nonce}}", &nonce);
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; connect-src 'self' {base_url}; \
-         img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; \
-         require-trusted-types-for 'script'"
-    );
-    let mut response = html_response(html, &policy);
-    response.headers_mut().insert(
-        header::X_FRAME_OPTIONS,
-        poem::http::HeaderValue::from_static("SAMEORIGIN"),
-    );
-    Ok(response)
+    // The widget is loaded from the public address and calls it, which need not be the one that this page came from.
+    let policy = Policy::new(format!(
+        "script-src 'nonce-{nonce}'; style-src 'self'; connect-src 'self' {base_url}; img-src 'self' data:"
+    ));
+    Ok(policy.framed_by_us().page(html, &context.edge))
 }
 
 /// The customer's own suggestions, else those of the demo.
@@ -97,16 +97,16 @@ fn questions(context: &Context, host: &HostName, customer: Option<&Customer>) ->
 }
 
 /// The page with everything it needs inside, and the hashes of its scripts and styles.
-static DOCS: LazyLock<(String, String)> = LazyLock::new(|| {
-    let html = service().swagger_ui_html();
+static DOCS: LazyLock<(String, Policy)> = LazyLock::new(|| {
+    let html = openapi_html();
     let html = html.replacen("<title>Swagger UI</title>", "<title>API | Omniops</title>", 1);
     let html = html.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1);
-    let policy = format!(
-        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hashes(&html, "script").join(" ")
+    let needs = format!(
+        "script-src {}; style-src {}; img-src 'self' data:; connect-src 'self'",
+        hashes(&html, "script").join(" "),
+        hashes(&html, "style").join(" ")
     );
-    (html, policy)
+    (html, Policy::new(needs))
 });
 
 /// The CSP source of each inline element.
@@ -128,9 +128,9 @@ fn hashes(html: &str, element: &str) -> Vec<String> {
 }
 
 #[handler]
-fn docs() -> Response {
+fn docs(context: Data<&Context>) -> Response {
     let (html, policy) = &*DOCS;
-    html_response(html.clone(), policy)
+    policy.page(html.clone(), &context.edge)
 }
 
 #[handler]
@@ -139,15 +139,8 @@ fn contract() -> Response {
     Response::builder().content_type("application/yaml").body(YAML.clone())
 }
 
-fn html_response(html: String, policy: &str) -> Response {
-    Response::builder()
-        .content_type("text/html; charset=utf-8")
-        .header(header::CONTENT_SECURITY_POLICY, policy)
-        .body(html)
-}
-
 /// Text for HTML, also inside of attributes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -175,6 +168,9 @@ mod tests {
     fn every_inline_script_of_the_api_page_has_its_hash() {
         let (html, policy) = &*DOCS;
         assert_eq!(hashes(html, "script").len(), 2);
-        assert!(policy.contains("'sha256-"));
+        assert_eq!(
+            policy.needs.matches("'sha256-").count(),
+            2 + hashes(html, "style").len()
+        );
     }
 }

@@ -27,7 +27,9 @@ pub struct App {
     pub shop: Customer,
     /// A key of `shop` that may do everything.
     pub key: String,
-    /// A key of the customer of `other.example` that may do everything.
+    /// `other.example`, which has nothing.
+    pub other: Customer,
+    /// A key of `other` that may do everything.
     pub other_key: String,
     endpoint: BoxEndpoint<'static, Response>,
 }
@@ -59,6 +61,7 @@ impl App {
             context,
             life,
             shop,
+            other,
             kit,
         }
     }

@@ -20,10 +20,10 @@ const PERSONAL: [&str; 6] = [
 ];
 
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
@@ -96,6 +96,39 @@ async fn what_a_visitor_writes_is_in_no_log_at_any_level() {
     let text = lines.text();
     let kept = text.lines().count();
     assert!(kept > 5, "the log is kept: {kept} lines");
+    for personal in PERSONAL {
+        let line = text.lines().find(|line| line.contains(personal));
+        assert_eq!(line, None, "{personal}");
+    }
+}
+
+/// Addresses come by other calls as well: those of people who ask about their data, and of visitors who leave theirs.
+#[tokio::test]
+async fn requests_of_people_about_their_data_are_in_no_log_at_any_level() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::registry().with(
+        tracing_subscriber::fmt::layer()
+            .with_writer(lines.clone())
+            .with_ansi(false)
+            .with_filter(tracing_subscriber::filter::LevelFilter::TRACE),
+    );
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let app = App::start().await;
+    let session = app.session().await;
+    let token = session["token"].as_str().unwrap();
+    let chat = app.post("/api/chat", &json!({ "message": "Can I talk to a human? Zanzibar calls." }));
+    let said = chat.bearer(token).header("origin", "https://shop.example").send().await.expect(200);
+    let path = format!("/api/conversations/{}/handoff", said["conversation_id"].as_str().unwrap());
+    let wish = app.post(&path, &json!({ "email": PERSONAL[0], "message": "I am Lovelace" })).bearer(token);
+    wish.header("origin", "https://shop.example").send().await.expect(200);
+    for path in ["/api/gdpr/export", "/api/gdpr/delete"] {
+        for email in [PERSONAL[0].to_owned(), format!("{} no address", PERSONAL[0])] {
+            let asked = app.post(path, &json!({ "email": email })).bearer(&app.key).send().await;
+            assert!([200, 400].contains(&asked.status.as_u16()), "{}", asked.text);
+        }
+    }
+    let text = lines.text();
+    assert!(text.contains("gdpr_erased") && text.contains("gdpr_exported"), "the log is kept");
     for personal in PERSONAL {
         let line = text.lines().find(|line| line.contains(personal));
         assert_eq!(line, None, "{personal}");

@@ -22,12 +22,17 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Connections that the ledger's own statements have for themselves at most, of each [`Commit`]; opened when they are needed.
 const LEDGER_POOL: u32 = 4;
 
+/// For a transaction, what [`ledger_pool`] says for a session.
+const INDEXES_ONLY: &str = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan']) AS name";
+
 /// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: DatabaseConnection,
     durable: DatabaseConnection,
     relaxed: DatabaseConnection,
+    /// Sessions are lent for a transaction only, so none can be the system's from its start.
+    pooler: bool,
 }
 
 impl Db {
@@ -37,6 +42,7 @@ impl Db {
             pool: Database::connect(options(&config.url, config.pool_max, config)).await?,
             durable: ledger_pool(config, Commit::Durable).await?,
             relaxed: ledger_pool(config, Commit::Relaxed).await?,
+            pooler: config.pooler,
         })
     }
 
@@ -87,8 +93,15 @@ impl Db {
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where
-    /// [`Db::ledger`] takes four.
+    /// [`Db::ledger`] takes four. Behind a pooler it takes five.
     pub(crate) async fn ledger_statement(&self, commit: Commit, statement: Statement) -> Result<Vec<QueryResult>> {
+        if self.pooler {
+            let tx = self.ledger(commit).await?;
+            tx.execute_raw(Statement::from_string(DbBackend::Postgres, INDEXES_ONLY)).await?;
+            let rows = tx.query_all_raw(statement).await?;
+            tx.commit().await?;
+            return Ok(rows);
+        }
         let pool = match commit {
             Commit::Durable => &self.durable,
             Commit::Relaxed => &self.relaxed,
@@ -124,7 +137,8 @@ fn options(url: &SecretString, max: u32, config: &DatabaseConfig) -> ConnectOpti
 }
 
 /// Connections whose sessions are the system's from their start, so that a statement needs nothing around it. The settings are
-/// parts of the connection's start: a proxy that lends sessions to others refuses them, and can't mix them up.
+/// parts of the connection's start: a pooler that lends sessions to others refuses them, and can't mix them up. Where one is
+/// configured, this pool is never used.
 ///
 /// All of these statements look rows up by keys, a batch at a time. A plan that is kept for long must not depend on how large the
 /// tables were when it was made, so it has no other way than the indexes: the planner would otherwise read all running jobs, and
@@ -146,11 +160,12 @@ async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<Database
 
 /// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
 /// alone for long.
+/// Makes the transaction `role`'s and the tenant's. Compiling a search takes Postgres longer than the search, so it is told not to.
 async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str) -> Result<()> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
         "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true),
-           set_config('idle_in_transaction_session_timeout', '15s', true)",
+           set_config('idle_in_transaction_session_timeout', '15s', true), set_config('jit', 'off', true)",
         [role.into(), domain.into()],
     );
     tx.execute_raw(statement).await?;

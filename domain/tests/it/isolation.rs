@@ -47,7 +47,10 @@ impl Two {
 
     /// What others than `mine` have.
     async fn of_others(&self) -> [BTreeMap<String, String>; 2] {
-        [self.catalogue.digests(Some(self.theirs.id)).await, self.catalogue.digests(None).await]
+        [
+            self.catalogue.digests(Some(self.theirs.id)).await,
+            self.catalogue.digests(None).await,
+        ]
     }
 
     /// Tries a statement in a transaction of its own, as `mine`.
@@ -61,7 +64,9 @@ impl Two {
 
 fn is_refused(tried: &Result<u64, String>) -> bool {
     let words = ["row-level security", "permission denied"];
-    tried.as_ref().is_err_and(|error| words.iter().any(|word| error.contains(word)))
+    tried
+        .as_ref()
+        .is_err_and(|error| words.iter().any(|word| error.contains(word)))
 }
 
 #[tokio::test]
@@ -75,7 +80,10 @@ async fn every_table_gets_a_row_of_both_customers() {
             Owned::No => ("", vec![]),
         };
         for owner in owners {
-            let rows = two.catalogue.count(&format!("SELECT count(*) FROM {name} WHERE {column} = '{owner}'")).await;
+            let rows = two
+                .catalogue
+                .count(&format!("SELECT count(*) FROM {name} WHERE {column} = '{owner}'"))
+                .await;
             assert!(rows > 0, "{name} has no row of {owner}");
         }
         let any = two.catalogue.count(&format!("SELECT count(*) FROM {name}")).await;
@@ -105,7 +113,11 @@ async fn a_customer_sees_its_own_rows_of_every_table_and_without_a_customer_ther
                 let (mine, own) = (two.mine.id, format!("{all} WHERE {column} = '{}'", two.mine.id));
                 let foreign = format!("{all} WHERE {column} IS DISTINCT FROM '{mine}'");
                 assert_eq!(count(&tx, &foreign).await, 0, "{name} shows foreign rows");
-                assert_eq!(count(&tx, &own).await, two.catalogue.count(&own).await, "{name} hides own rows");
+                assert_eq!(
+                    count(&tx, &own).await,
+                    two.catalogue.count(&own).await,
+                    "{name} hides own rows"
+                );
             }
             None if SHARED.contains(&name.as_str()) => assert!(count(&tx, &all).await > 0, "{name} is for everybody"),
             None => assert_eq!(count(&tx, &all).await, 0, "{name} is the installation's own"),
@@ -127,7 +139,10 @@ async fn a_customer_changes_nothing_of_another_in_any_table() {
             continue;
         };
         let (mine, theirs) = (two.mine.id, two.theirs.id);
-        for others in [format!("{column} = '{theirs}'"), format!("{column} IS DISTINCT FROM '{mine}'")] {
+        for others in [
+            format!("{column} = '{theirs}'"),
+            format!("{column} IS DISTINCT FROM '{mine}'"),
+        ] {
             for tried in [
                 format!("UPDATE {name} SET {column} = {column} WHERE {others}"),
                 format!("UPDATE {name} SET {column} = '{mine}' WHERE {others}"),
@@ -137,7 +152,11 @@ async fn a_customer_changes_nothing_of_another_in_any_table() {
                 assert!(done == Ok(0) || is_refused(&done), "{tried}: {done:?}");
             }
         }
-        let given_away = two.try_to(&format!("UPDATE {name} SET {column} = '{theirs}' WHERE {column} = '{mine}'")).await;
+        let given_away = two
+            .try_to(&format!(
+                "UPDATE {name} SET {column} = '{theirs}' WHERE {column} = '{mine}'"
+            ))
+            .await;
         assert!(is_refused(&given_away), "{name} is given away: {given_away:?}");
         if let Owned::ByCustomer { nullable } = table.owned {
             for owner in [Some(theirs), None].into_iter().take(1 + usize::from(nullable)) {
@@ -145,7 +164,10 @@ async fn a_customer_changes_nothing_of_another_in_any_table() {
                 assert!(is_refused(&forged), "{name} takes a row of {owner:?}: {forged:?}");
             }
         }
-        for forbidden in [format!("TRUNCATE {name}"), format!("ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")] {
+        for forbidden in [
+            format!("TRUNCATE {name}"),
+            format!("ALTER TABLE {name} DISABLE ROW LEVEL SECURITY"),
+        ] {
             let tried = two.try_to(&forbidden).await;
             assert!(tried.is_err(), "{forbidden}");
         }
@@ -169,23 +191,36 @@ async fn a_trigger_of_the_system_s_own_can_not_be_turned_against_another_custome
     drop(tx);
     assert_eq!(two.of_others().await, before);
     // Its own trigger goes on doing its work.
-    let events = format!("SELECT count(*) FROM job_events e JOIN jobs j ON j.id = e.job_id WHERE j.customer_id = '{}'", two.mine.id);
-    let told = "INSERT INTO job_events (customer_id, job_id, kind, data) SELECT customer_id, id, 'queued', '{}' FROM jobs";
+    let events = format!(
+        "SELECT count(*) FROM job_events e JOIN jobs j ON j.id = e.job_id WHERE j.customer_id = '{}'",
+        two.mine.id
+    );
+    let told =
+        "INSERT INTO job_events (customer_id, job_id, kind, data) SELECT customer_id, id, 'queued', '{}' FROM jobs";
     two.try_to(told).await.unwrap();
     assert_eq!(two.catalogue.count(&events).await, 1);
-    let job_events = format!("SELECT count(*) FROM job_events WHERE customer_id = '{}' AND kind = 'queued'", two.mine.id);
+    let job_events = format!(
+        "SELECT count(*) FROM job_events WHERE customer_id = '{}' AND kind = 'queued'",
+        two.mine.id
+    );
     two.try_to("DELETE FROM jobs").await.unwrap();
     assert_eq!(two.catalogue.count(&job_events).await, 0);
 }
 
 /// What somebody may add to the schema one day, and what the check after each migration says of it.
 const HOLES: [(&str, &str); 19] = [
-    ("CREATE TABLE hole (customer_id uuid)", "table hole: row-level security is not forced"),
+    (
+        "CREATE TABLE hole (customer_id uuid)",
+        "table hole: row-level security is not forced",
+    ),
     (
         "CREATE TABLE hole (customer_id uuid); ALTER TABLE hole ENABLE ROW LEVEL SECURITY; ALTER TABLE hole FORCE ROW LEVEL SECURITY",
         "table hole: there is no policy `tenant`",
     ),
-    ("ALTER TABLE jobs NO FORCE ROW LEVEL SECURITY", "table jobs: row-level security is not forced"),
+    (
+        "ALTER TABLE jobs NO FORCE ROW LEVEL SECURITY",
+        "table jobs: row-level security is not forced",
+    ),
     (
         "DROP POLICY tenant ON jobs; CREATE POLICY tenant ON jobs USING (true) WITH CHECK (true)",
         "table jobs: the policy `tenant` does not compare the customer",
@@ -194,14 +229,35 @@ const HOLES: [(&str, &str); 19] = [
         "DROP POLICY tenant ON jobs; CREATE POLICY tenant ON jobs FOR SELECT USING (false)",
         "table jobs: there is no policy `tenant`",
     ),
-    ("ALTER POLICY tenant ON jobs WITH CHECK (true)", "table jobs: the policy `tenant` lets other rows be written"),
-    ("CREATE POLICY more ON jobs FOR SELECT USING (priority > 0)", "table jobs: the policy `more` shows more"),
-    ("GRANT TRUNCATE ON jobs TO omniops_app", "table jobs: omniops_app may TRUNCATE"),
+    (
+        "ALTER POLICY tenant ON jobs WITH CHECK (true)",
+        "table jobs: the policy `tenant` lets other rows be written",
+    ),
+    (
+        "CREATE POLICY more ON jobs FOR SELECT USING (priority > 0)",
+        "table jobs: the policy `more` shows more",
+    ),
+    (
+        "GRANT TRUNCATE ON jobs TO omniops_app",
+        "table jobs: omniops_app may TRUNCATE",
+    ),
     ("GRANT SELECT ON jobs TO PUBLIC", "table jobs: everybody may SELECT"),
-    ("GRANT UPDATE (actor) ON audit_logs TO omniops_app", "table audit_logs: omniops_app may UPDATE"),
-    ("GRANT DELETE ON audit_logs TO omniops_system", "table audit_logs: omniops_system may DELETE"),
-    ("CREATE VIEW hole AS SELECT * FROM jobs", "view hole: it stands outside of row-level security"),
-    ("CREATE MATERIALIZED VIEW hole AS SELECT * FROM jobs", "materialized view hole: it stands outside"),
+    (
+        "GRANT UPDATE (actor) ON audit_logs TO omniops_app",
+        "table audit_logs: omniops_app may UPDATE",
+    ),
+    (
+        "GRANT DELETE ON audit_logs TO omniops_system",
+        "table audit_logs: omniops_system may DELETE",
+    ),
+    (
+        "CREATE VIEW hole AS SELECT * FROM jobs",
+        "view hole: it stands outside of row-level security",
+    ),
+    (
+        "CREATE MATERIALIZED VIEW hole AS SELECT * FROM jobs",
+        "materialized view hole: it stands outside",
+    ),
     (
         "CREATE SEQUENCE hole; GRANT USAGE ON SEQUENCE hole TO omniops_app",
         "sequence hole: omniops_app may use it",
@@ -210,10 +266,22 @@ const HOLES: [(&str, &str); 19] = [
         "CREATE FUNCTION hole() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS 'SELECT count(*) FROM jobs'",
         "function hole(): omniops_app may execute it as its owner",
     ),
-    ("ALTER FUNCTION url_origin(text) LEAKPROOF", "function url_origin(text): it is said to leak nothing"),
-    ("ALTER ROLE omniops_app BYPASSRLS", "role omniops_app: it may go around row-level security"),
-    ("GRANT omniops_system TO omniops_app", "role omniops_app: it is a member of omniops_system"),
-    ("GRANT CREATE ON SCHEMA public TO omniops_app", "role omniops_app: it may make things in the schema public"),
+    (
+        "ALTER FUNCTION url_origin(text) LEAKPROOF",
+        "function url_origin(text): it is said to leak nothing",
+    ),
+    (
+        "ALTER ROLE omniops_app BYPASSRLS",
+        "role omniops_app: it may go around row-level security",
+    ),
+    (
+        "GRANT omniops_system TO omniops_app",
+        "role omniops_app: it is a member of omniops_system",
+    ),
+    (
+        "GRANT CREATE ON SCHEMA public TO omniops_app",
+        "role omniops_app: it may make things in the schema public",
+    ),
 ];
 
 #[tokio::test]
@@ -230,7 +298,10 @@ async fn the_check_after_migrations_names_every_way_around_row_level_security() 
         tx.rollback().await.unwrap();
     }
     // Views that ask as their reader are fine.
-    owner.execute_unprepared("CREATE VIEW fine WITH (security_invoker = true) AS SELECT * FROM jobs").await.unwrap();
+    owner
+        .execute_unprepared("CREATE VIEW fine WITH (security_invoker = true) AS SELECT * FROM jobs")
+        .await
+        .unwrap();
     assert_eq!(migration::faults(&owner).await.unwrap(), Vec::<String>::new());
     // A migration that leaves a hole fails and names it.
     owner.execute_unprepared(HOLES[0].0).await.unwrap();

@@ -16,7 +16,7 @@ const TRANSACTIONS: usize = 1000;
 const CLIENTS: usize = 20;
 
 async fn pooled(kit: &Kit, pooler: &Pooler) -> Db {
-    let mut variables = pooler.variables();
+    let mut variables = pooler.variables("postgres");
     variables.push(("DATABASE_POOL_MAX", CLIENTS.to_string()));
     Db::connect(&kit.config_with(&variables).database).await.unwrap()
 }
@@ -33,7 +33,11 @@ struct Seen {
 async fn look(db: &Db, of: &Customer, how: u32) -> Seen {
     let query = "SELECT count(*) FILTER (WHERE customer_id <> $1), count(*) FILTER (WHERE customer_id = $1), pg_backend_pid() FROM scraped_pages";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, query, [of.id.into()]);
-    let tx = if how == 0 { db.tenant_read(of).await } else { db.tenant(of).await };
+    let tx = if how == 0 {
+        db.tenant_read(of).await
+    } else {
+        db.tenant(of).await
+    };
     let tx = tx.unwrap();
     let row = tx.query_one_raw(statement).await.unwrap().unwrap();
     let seen = Seen {
@@ -56,6 +60,7 @@ async fn a_thousand_transactions_of_two_customers_over_few_sessions_see_no_forei
     let kit = Kit::start().await;
     let customers = [kit.customer("a.example").await, kit.customer("b.example").await];
     let catalogue = Catalogue::of(&kit).await;
+    catalogue.fill(None, "nobody's").await;
     for customer in &customers {
         catalogue.fill(Some(customer.id), &customer.domain).await;
     }
@@ -79,14 +84,26 @@ async fn a_thousand_transactions_of_two_customers_over_few_sessions_see_no_forei
     let wrong: Vec<&Seen> = seen.iter().filter(|seen| seen.foreign != 0 || seen.own != 1).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     let sessions: BTreeSet<i32> = seen.iter().map(|seen| seen.session).collect();
-    assert!(sessions.len() <= SESSIONS, "the pooler lends its sessions: {sessions:?}");
-    let hands = seen.windows(2).filter(|pair| pair[0].session == pair[1].session && pair[0].customer != pair[1].customer);
-    assert!(hands.count() > TRANSACTIONS / 20, "sessions go from customer to customer");
+    assert!(
+        sessions.len() <= SESSIONS,
+        "the pooler lends its sessions: {sessions:?}"
+    );
+    let hands = seen
+        .windows(2)
+        .filter(|pair| pair[0].session == pair[1].session && pair[0].customer != pair[1].customer);
+    assert!(
+        hands.count() > TRANSACTIONS / 20,
+        "sessions go from customer to customer"
+    );
     // A session that was a customer's a moment ago is nobody's without one.
     for _ in 0..2 * SESSIONS {
         let tx = db.system().await.unwrap();
         let left = "SELECT coalesce(current_setting('app.current_domain', true), '') AS d";
-        let row = tx.query_one_raw(Statement::from_string(DbBackend::Postgres, left)).await.unwrap().unwrap();
+        let row = tx
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, left))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(row.try_get::<String>("", "d").unwrap(), "");
     }
     db.close().await;
@@ -115,7 +132,9 @@ async fn a_job_is_claimed_and_settled_through_a_pooler() {
     let Some(Claim::Run(claimed)) = claimed else {
         panic!("the job is not to be had");
     };
-    jobs::settle(&db, claimed.lease, &Outcome::Done(json!({ "pages": 1 }))).await.unwrap();
+    jobs::settle(&db, claimed.lease, &Outcome::Done(json!({ "pages": 1 })))
+        .await
+        .unwrap();
     assert_eq!(kit.count("SELECT count(*) FROM jobs WHERE state = 'done'").await, 1);
     let tx = db.tenant(&customer).await.unwrap();
     assert!(store::list(&tx, None, None, 10).await.unwrap().is_empty());

@@ -1,0 +1,289 @@
+//! What belongs to another customer, in every place of every call that takes anything: 404, and neither is a word of it told nor a
+//! row of it changed.
+use poem::http::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use super::{
+    contract::{CONTRACT, Operation, put},
+    scene::{OTHER_ORIGIN, SECRET, Scene, WORD},
+};
+use crate::app::{Call, Got};
+
+/// Places that take another customer's id or name and may answer with success, each for its reason: call and field.
+const ALLOWED: [(&str, &str, &str); 1] = [(
+    "chat",
+    "session_id",
+    "a session is the caller's own word, and names a conversation within the caller's customer only",
+)];
+
+/// Who tries.
+#[derive(Clone, Copy, Debug)]
+enum As {
+    Key,
+    Visitor,
+    Nobody,
+}
+
+impl Scene {
+    fn who(operation: &Operation) -> Vec<As> {
+        let kinds = [("api_key", As::Key), ("widget_session", As::Visitor)];
+        let mut who: Vec<As> = kinds
+            .into_iter()
+            .filter(|(scheme, _)| operation.takes(scheme))
+            .map(|(_, who)| who)
+            .collect();
+        who.extend(operation.is_public().then_some(As::Nobody));
+        who
+    }
+
+    fn request(&self, who: As, method: &Method, url: &str) -> Call<'_> {
+        match who {
+            As::Key => self.app.call(method.clone(), url).bearer(&self.app.key),
+            As::Visitor => self.as_visitor(method.clone(), url),
+            As::Nobody => self
+                .app
+                .call(method.clone(), url)
+                .header("origin", super::scene::ORIGIN),
+        }
+    }
+
+    /// What `other` has of a kind of place.
+    async fn theirs(&self) -> Theirs {
+        let ids = self.catalogue.uuids(self.app.other.id).await;
+        assert!(ids.len() > 40, "{}", ids.len());
+        Theirs {
+            ids: ids.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+struct Theirs {
+    ids: Vec<String>,
+}
+
+impl Theirs {
+    /// Values for a field or parameter, by its form and name; none for one that can't name anything of anybody.
+    fn values(&self, name: &str, schema: &Value) -> Vec<String> {
+        if schema["format"] == "uuid" {
+            return self.ids.clone();
+        }
+        if schema["enum"].is_array() || schema["format"].is_string() {
+            return vec![];
+        }
+        match name {
+            "domain" | "host" | "hosts" => vec!["other.example".into(), OTHER_ORIGIN.into()],
+            "url" | "start_url" | "urls" => vec![format!("{OTHER_ORIGIN}/shipping")],
+            "email" => vec![format!("{SECRET}@mail.example")],
+            _ => vec![WORD.to_owned()],
+        }
+    }
+}
+
+/// The answer, unless it is a stream, which nothing foreign has.
+async fn answer(call: Call<'_>, what: &str) -> Got {
+    let response = call.open().await;
+    assert_ne!(response.content_type(), Some("text/event-stream"), "{what} streams");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.into_body().into_vec().await.unwrap();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Got { status, headers, text }
+}
+
+fn assert_silent(got: &Got, what: &str) {
+    // What was sent may be named in the refusal.
+    let told = got.text.replace(&format!("{SECRET}@mail.example"), "");
+    assert!(!told.contains(SECRET), "{what} leaks: {}", got.text);
+    assert!(got.status.as_u16() < 500, "{what}: {}", got.text);
+}
+
+#[tokio::test]
+async fn the_ids_of_another_customer_are_not_found_in_any_path() {
+    let scene = Scene::start().await;
+    let before = scene.catalogue.digests(Some(scene.app.other.id)).await;
+    let theirs = scene.theirs().await;
+    let own: BTreeSet<String> = scene
+        .catalogue
+        .uuids(scene.app.shop.id)
+        .await
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut tried = BTreeSet::new();
+    for operation in CONTRACT
+        .operations
+        .iter()
+        .filter(|operation| operation.placeholders() > 0)
+    {
+        for who in Scene::who(operation) {
+            tried.insert(operation.id.clone());
+            for id in &theirs.ids {
+                for path in paths(operation, id, &own) {
+                    let what = format!("{} of {path:?} as {who:?}", operation.id);
+                    let call = scene
+                        .request(who, &operation.method, &operation.url(&path))
+                        .json(&operation.body());
+                    let got = answer(call, &what).await;
+                    assert_silent(&got, &what);
+                    assert_eq!(got.problem(404), "not_found", "{what}");
+                }
+            }
+        }
+    }
+    let wanted = CONTRACT
+        .operations
+        .iter()
+        .filter(|o| o.placeholders() > 0 && (o.takes("api_key") || o.takes("widget_session")));
+    assert_eq!(tried.len(), wanted.count());
+    assert_eq!(scene.catalogue.digests(Some(scene.app.other.id)).await, before);
+}
+
+/// The path's places with the id in all of them; and in the last, behind each of the caller's own.
+fn paths(operation: &Operation, id: &str, own: &BTreeSet<String>) -> Vec<Vec<String>> {
+    let places: Vec<_> = operation
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.place == "path")
+        .collect();
+    let last = places.last().unwrap();
+    let last = if last.is_uuid() {
+        id.to_owned()
+    } else {
+        "other.example".to_owned()
+    };
+    let mut paths = vec![
+        places
+            .iter()
+            .map(|place| if place.is_uuid() { id.to_owned() } else { last.clone() })
+            .collect(),
+    ];
+    if places.len() == 2 {
+        paths.extend(own.iter().map(|own| vec![own.clone(), last.clone()]));
+    }
+    paths
+}
+
+#[tokio::test]
+async fn what_another_customer_has_is_neither_told_nor_changed_by_any_query_or_body() {
+    let scene = Scene::start().await;
+    let before = scene.catalogue.digests(Some(scene.app.other.id)).await;
+    let theirs = scene.theirs().await;
+    let mut used = BTreeSet::new();
+    for operation in &CONTRACT.operations {
+        for who in Scene::who(operation) {
+            queries(&scene, &theirs, operation, who).await;
+            bodies(&scene, &theirs, operation, who, &mut used).await;
+        }
+    }
+    assert_eq!(scene.catalogue.digests(Some(scene.app.other.id)).await, before);
+    let allowed: BTreeSet<(&str, &str)> = ALLOWED.iter().map(|(call, field, _)| (*call, *field)).collect();
+    let used: BTreeSet<(&str, &str)> = used
+        .iter()
+        .map(|(call, field)| (call.as_str(), field.as_str()))
+        .collect();
+    assert_eq!(used, allowed, "exceptions are those that are needed");
+}
+
+async fn queries(scene: &Scene, theirs: &Theirs, operation: &Operation, who: As) {
+    for parameter in operation
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.place == "query")
+    {
+        let mut values = theirs.values(&parameter.name, &parameter.schema);
+        if parameter.name == "cursor" {
+            values = cursors(scene, operation).await;
+        }
+        for value in values {
+            let url = operation.asking(&operation.unknown(), &[(parameter.name.as_str(), &value)]);
+            let what = format!("{url} as {who:?}");
+            let got = answer(
+                scene.request(who, &operation.method, &url).json(&operation.body()),
+                &what,
+            )
+            .await;
+            assert_silent(&got, &what);
+            // A visitor's customer stands in the token; no parameter is asked.
+            if parameter.is_uuid() && matches!(who, As::Key) {
+                assert_eq!(got.problem(404), "not_found", "{what}");
+            }
+        }
+    }
+}
+
+/// Where `other`'s own list goes on.
+async fn cursors(scene: &Scene, operation: &Operation) -> Vec<String> {
+    if operation.placeholders() > 0 {
+        return vec![];
+    }
+    let first = scene
+        .app
+        .get(&operation.asking(&[], &[("limit", "1")]))
+        .bearer(&scene.app.other_key)
+        .send()
+        .await;
+    let first: Value = serde_json::from_str(&first.text).unwrap_or_default();
+    first["next_cursor"].as_str().map(str::to_owned).into_iter().collect()
+}
+
+async fn bodies(scene: &Scene, theirs: &Theirs, operation: &Operation, who: As, used: &mut BTreeSet<(String, String)>) {
+    let Some(schema) = &operation.body else { return };
+    let url = operation.url(&operation.unknown());
+    for field in CONTRACT.texts(schema) {
+        let names_something =
+            field.schema["format"] == "uuid" || matches!(field.name.as_str(), "domain" | "host" | "url");
+        for value in theirs.values(&field.name, &field.schema) {
+            let body = put(&operation.body(), &field.pointer, json!(value));
+            let what = format!("{} with {body} as {who:?}", operation.id);
+            let got = answer(scene.request(who, &operation.method, &url).json(&body), &what).await;
+            assert_silent(&got, &what);
+            if names_something && got.status.is_success() {
+                let exception = (operation.id.clone(), field.name.clone());
+                let reviewed = ALLOWED
+                    .iter()
+                    .any(|(call, name, _)| *call == exception.0 && *name == exception.1);
+                assert!(reviewed, "{what}: {}", got.text);
+                used.insert(exception);
+            } else if names_something {
+                assert!([400, 404, 409].contains(&got.status.as_u16()), "{what}: {}", got.text);
+            }
+        }
+    }
+}
+
+/// Without this, the silence above could be that of an empty house.
+#[tokio::test]
+async fn a_customer_finds_its_own_where_others_find_nothing() {
+    let scene = Scene::start().await;
+    let mut shown = BTreeSet::new();
+    for operation in CONTRACT
+        .operations
+        .iter()
+        .filter(|o| o.takes("api_key") && o.method == Method::GET && o.placeholders() == 0)
+    {
+        let url = operation.url(&[]);
+        let url = if operation.id == "search" {
+            format!("/api/search?q={WORD}")
+        } else {
+            url
+        };
+        let theirs = scene.app.get(&url).bearer(&scene.app.other_key).send().await;
+        let mine = scene.app.get(&url).bearer(&scene.app.key).send().await;
+        assert!(!mine.text.contains(SECRET), "{}", operation.id);
+        if theirs.text.contains(SECRET) {
+            shown.insert(operation.id.as_str());
+        }
+    }
+    for wanted in [
+        "list_conversations",
+        "list_pages",
+        "list_schedules",
+        "get_settings",
+        "search",
+    ] {
+        assert!(
+            shown.contains(wanted),
+            "{wanted} shows nothing to its own customer: {shown:?}"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! Customers kept apart, tried on every call that the contract names: a call that is added is among them without anybody writing a
+//! test for it. Which credential a call takes, what its path, query and body hold, all comes from the contract.
+//!
+//! - `credentials`: who gets in, and who is told 401 or 403;
+//! - `foreign`: another customer's ids, words and domains, in all places that take any;
+//! - `fuzzing`: whatever schemathesis makes of the contract, from two customers, an administrator and a visitor;
+//! - `leaks`: what is kept and told beside the answers: Redis, metrics, logs, live events.
+mod contract;
+mod credentials;
+mod foreign;
+mod fuzzing;
+mod leaks;
+mod scene;
