@@ -42,7 +42,10 @@ static TEXTS: LazyLock<BTreeMap<&str, Texts>> =
 /// The pages in the first of these languages that there are texts in, else in English; with the language's code.
 pub(crate) fn texts(wanted: impl IntoIterator<Item = Locale>) -> Option<(&'static str, &'static Texts)> {
     let wanted = wanted.into_iter().map(Locale::code).chain(["en"]);
-    wanted.filter_map(|code| TEXTS.get_key_value(code)).map(|(code, texts)| (*code, texts)).next()
+    wanted
+        .filter_map(|code| TEXTS.get_key_value(code))
+        .map(|(code, texts)| (*code, texts))
+        .next()
 }
 
 fn read(file: &'static str) -> Texts {
@@ -66,8 +69,15 @@ fn line(text: &'static str) -> Line {
         Some((with, (word, rest))) => (Some((with, word)), rest),
         None => (None, text),
     };
-    let shapes = [("## ", Shape::Heading), ("# ", Shape::Title), ("> ", Shape::Lead), ("- ", Shape::Point)];
-    let shaped = shapes.into_iter().find_map(|(mark, shape)| Some((shape, text.strip_prefix(mark)?)));
+    let shapes = [
+        ("## ", Shape::Heading),
+        ("# ", Shape::Title),
+        ("> ", Shape::Lead),
+        ("- ", Shape::Point),
+    ];
+    let shaped = shapes
+        .into_iter()
+        .find_map(|(mark, shape)| Some((shape, text.strip_prefix(mark)?)));
     let (shape, text) = shaped.unwrap_or((Shape::Paragraph, text));
     Line { when, shape, text }
 }
@@ -78,7 +88,12 @@ mod tests {
 
     /// What a line demands: its condition, its form and its placeholders.
     fn form(line: &Line) -> (Option<(bool, &'static str)>, String, Vec<&'static str>) {
-        let mut placeholders: Vec<_> = line.text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect();
+        let mut placeholders: Vec<_> = line
+            .text
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('}')?.0))
+            .collect();
         placeholders.sort_unstable();
         (line.when, format!("{:?}", line.shape), placeholders)
     }
@@ -94,10 +109,16 @@ mod tests {
                 let wanted: Vec<_> = lines.iter().map(form).collect();
                 let own: Vec<_> = texts.pages[name].iter().map(form).collect();
                 assert_eq!(own, wanted, "{code} {name}");
-                assert!(texts.pages[name].iter().all(|line| !line.text.trim().is_empty()), "{code} {name}");
+                assert!(
+                    texts.pages[name].iter().all(|line| !line.text.trim().is_empty()),
+                    "{code} {name}"
+                );
             }
         }
-        assert_eq!(english.pages.keys().copied().collect::<Vec<_>>(), ["accessibility", "privacy", "terms"]);
+        assert_eq!(
+            english.pages.keys().copied().collect::<Vec<_>>(),
+            ["accessibility", "privacy", "terms"]
+        );
     }
 
     #[test]

@@ -75,5 +75,7 @@ impl Api {
 
 /// Whether the visitor's browser asks by Global Privacy Control that nothing is sold or shared.
 pub fn signal(req: &Request) -> bool {
-    req.headers().get("sec-gpc").is_some_and(|value| value.as_bytes() == b"1")
+    req.headers()
+        .get("sec-gpc")
+        .is_some_and(|value| value.as_bytes() == b"1")
 }

@@ -4,12 +4,7 @@ use domain::{
     privacy::{Copy, Erased, ExportJob, Subject, Tombstone},
 };
 use poem::web::Data;
-use poem_openapi::{
-    ApiResponse, Object, OpenApi,
-    param::Path,
-    payload::Json,
-    types::ParseFromJSON,
-};
+use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json, types::ParseFromJSON};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -199,7 +194,10 @@ impl Api {
     ) -> Answer<ExportResponse> {
         let subject = body.0.subject()?;
         let actor = caller.principal.actor();
-        let copy = context.privacy.export(&caller.customer, &subject, by(&caller, &actor)).await?;
+        let copy = context
+            .privacy
+            .export(&caller.customer, &subject, by(&caller, &actor))
+            .await?;
         Ok(match copy {
             Copy::Document(document) => ExportResponse::Made(Json(read(document)?)),
             Copy::Later(job, submitted) => {
@@ -316,7 +314,10 @@ fn by<'a>(caller: &'a Caller<Privacy>, actor: &'a str) -> Operator<'a> {
 
 async fn forget(context: &Context, caller: &Caller<Privacy>, person: &Person) -> Answer<Json<ErasureReceipt>> {
     let (customer, actor) = (&caller.customer, caller.principal.actor());
-    let erased = context.privacy.erase(customer, &person.subject()?, by(caller, &actor)).await?;
+    let erased = context
+        .privacy
+        .erase(customer, &person.subject()?, by(caller, &actor))
+        .await?;
     if !erased.conversations.is_empty() {
         context.answerer.forget(customer.id).await;
     }

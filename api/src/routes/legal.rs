@@ -24,7 +24,9 @@ const PAGES: [&str; 3] = ["privacy", "terms", "accessibility"];
 /// Adds the pages.
 pub fn add(routes: Route) -> Route {
     let routes = routes.at("/.well-known/gpc.json", get(gpc));
-    PAGES.into_iter().fold(routes, |routes, name| routes.at(format!("/{name}"), get(page)))
+    PAGES
+        .into_iter()
+        .fold(routes, |routes, name| routes.at(format!("/{name}"), get(page)))
 }
 
 /// That we heed Global Privacy Control (its specification, "GPC support resource").
@@ -46,9 +48,14 @@ async fn page(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
     let query: Query = req
         .params()
         .map_err(|_| Failure::from(Error::invalid("domain", "can't be read")))?;
-    let customer = customer(req, &context, query.domain.as_deref()).await.map_err(Failure::from)?;
+    let customer = customer(req, &context, query.domain.as_deref())
+        .await
+        .map_err(Failure::from)?;
     let asked = query.lang.as_deref().and_then(Locale::of_tag);
-    let accepted = req.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accepted = req
+        .headers()
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     let wanted = asked.into_iter().chain(languages(accepted.unwrap_or_default()));
     let missing = || Failure::from(Error::internal("a page's texts", "there are none"));
     let (lang, texts) = texts(wanted).ok_or_else(missing)?;
@@ -69,7 +76,10 @@ async fn customer(req: &Request, context: &Context, named: Option<&str>) -> doma
     if let Some(domain) = named {
         let host: HostName = domain.parse()?;
         let unknown = || Error::new(Kind::NotFound, "unknown_domain", format!("{host} does not answer here"));
-        return find_by_host(&context.db, &host, true).await?.map(Some).ok_or_else(unknown);
+        return find_by_host(&context.db, &host, true)
+            .await?
+            .map(Some)
+            .ok_or_else(unknown);
     }
     let host = req.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     match host.and_then(|host| host.parse::<HostName>().ok()) {
@@ -85,7 +95,10 @@ fn languages(accepted: &str) -> Vec<Locale> {
         .take(20)
         .filter_map(|item| {
             let (tag, parameters) = item.split_once(';').unwrap_or((item, ""));
-            let quality = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.parse().ok())?;
+            let quality = parameters
+                .trim()
+                .strip_prefix("q=")
+                .map_or(Some(1.0), |q| q.parse().ok())?;
             Locale::of_tag(tag).map(|locale| (quality, locale))
         })
         .filter(|(quality, _)| *quality > 0.0)
@@ -103,16 +116,34 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn page(&self, template: String, name: &str, lang: &str, texts: &Texts) -> String {
-        let lines: Vec<&Line> = texts.pages.get(name).into_iter().flatten().filter(|line| self.holds(line)).collect();
-        let of = |shape: Shape| lines.iter().find(|line| line.shape == shape).map_or("", |line| line.text);
+        let lines: Vec<&Line> = texts
+            .pages
+            .get(name)
+            .into_iter()
+            .flatten()
+            .filter(|line| self.holds(line))
+            .collect();
+        let of = |shape: Shape| {
+            lines
+                .iter()
+                .find(|line| line.shape == shape)
+                .map_or("", |line| line.text)
+        };
         let frame = |key: &str| escape(texts.frame.get(key).copied().unwrap_or_default());
         let owner = self.customer.map_or("Omniops", |customer| customer.name.as_str());
-        let query = self.customer.map_or(String::new(), |customer| format!("?domain={}&lang={lang}", customer.domain));
+        let query = self.customer.map_or(String::new(), |customer| {
+            format!("?domain={}&lang={lang}", customer.domain)
+        });
         let mut links = String::new();
         for other in PAGES {
             let current = if other == name { " aria-current=\"page\"" } else { "" };
             // A String takes everything that is written to it.
-            let _ = writeln!(links, "        <li><a href=\"/{other}{}\"{current}>{}</a></li>", escape(&query), frame(other));
+            let _ = writeln!(
+                links,
+                "        <li><a href=\"/{other}{}\"{current}>{}</a></li>",
+                escape(&query),
+                frame(other)
+            );
         }
         let lead = self.filled(of(Shape::Lead), false);
         // What comes from outside goes in last and together: a name that looks like a placeholder stays one.
@@ -127,7 +158,12 @@ impl Facts<'_> {
             ("links", links),
             ("content", self.content(&lines)),
         ];
-        fill(&template, "{{", "}}", |name| values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
+        fill(&template, "{{", "}}", |name| {
+            values
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.clone())
+        })
     }
 
     fn holds(&self, line: &Line) -> bool {
@@ -136,7 +172,9 @@ impl Facts<'_> {
                 "customer" => self.customer.is_some(),
                 "contact" => self.contact(false).is_some(),
                 "provider" => self.provider.is_some(),
-                "ask" => self.customer.is_some_and(|customer| PrivacySettings::of(customer).ask_consent),
+                "ask" => self
+                    .customer
+                    .is_some_and(|customer| PrivacySettings::of(customer).ask_consent),
                 _ => false,
             };
             there == with
@@ -179,7 +217,11 @@ impl Facts<'_> {
                     escape(settings.controller.as_deref().unwrap_or(&customer.name))
                 }),
                 "contact" => self.contact(linked),
-                "days" => Some(customer.map_or(retention::CONVERSATIONS, retention::days_of).to_string()),
+                "days" => Some(
+                    customer
+                        .map_or(retention::CONVERSATIONS, retention::days_of)
+                        .to_string(),
+                ),
                 "provider" => self.provider.map(escape),
                 "base_url" if linked => Some(format!("<code>{}</code>", escape(self.base_url))),
                 "base_url" => Some(escape(self.base_url)),
@@ -198,7 +240,11 @@ impl Facts<'_> {
             (None, None) => return None,
         };
         let text = escape(&text);
-        Some(if linked { format!("<a href=\"{}\">{text}</a>", escape(&href)) } else { text })
+        Some(if linked {
+            format!("<a href=\"{}\">{text}</a>", escape(&href))
+        } else {
+            text
+        })
     }
 }
 

@@ -13,7 +13,8 @@ const QUESTION: &str = "How much does shipping cost to Zanzibar?";
 
 async fn shop() -> App {
     let app = App::start().await;
-    app.page("Shipping", "Shipping costs 4.90 EUR within the country.").await;
+    app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
+        .await;
     app
 }
 
@@ -39,17 +40,31 @@ impl<'a> Visit<'a> {
 
     fn call(&self, method: Method, path: &str) -> Call<'a> {
         let path = path.replace("{id}", &self.conversation);
-        self.app.call(method, &path).bearer(&self.token).header("origin", ORIGIN)
+        self.app
+            .call(method, &path)
+            .bearer(&self.token)
+            .header("origin", ORIGIN)
     }
 
     async fn say(&mut self, text: &str) -> Value {
-        let said = self.call(Method::POST, "/api/chat").json(&json!({ "message": text })).send().await.expect(200);
-        said["conversation_id"].as_str().unwrap().clone_into(&mut self.conversation);
+        let said = self
+            .call(Method::POST, "/api/chat")
+            .json(&json!({ "message": text }))
+            .send()
+            .await
+            .expect(200);
+        said["conversation_id"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.conversation);
         said
     }
 
     async fn hand_off(&self, body: &Value) -> Got {
-        self.call(Method::POST, "/api/conversations/{id}/handoff").json(body).send().await
+        self.call(Method::POST, "/api/conversations/{id}/handoff")
+            .json(body)
+            .send()
+            .await
     }
 }
 
@@ -75,9 +90,15 @@ async fn everything(app: &App) -> String {
     let mut text = String::new();
     let tx = app.kit.db.system().await.unwrap();
     for table in domain::privacy::map::TABLES.iter().filter(|table| table.of.is_some()) {
-        let query = format!("SELECT coalesce(string_agg(to_jsonb(t)::text, ' '), '') AS all FROM {} t", table.name);
+        let query = format!(
+            "SELECT coalesce(string_agg(to_jsonb(t)::text, ' '), '') AS all FROM {} t",
+            table.name
+        );
         let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, query);
-        let row = sea_orm::ConnectionTrait::query_one_raw(&*tx, statement).await.unwrap().unwrap();
+        let row = sea_orm::ConnectionTrait::query_one_raw(&*tx, statement)
+            .await
+            .unwrap()
+            .unwrap();
         text.push_str(&row.try_get::<String>("", "all").unwrap());
     }
     text
@@ -91,42 +112,79 @@ async fn a_copy_has_all_that_is_held_and_nothing_of_others() {
     let path = format!("/api/messages/{}/feedback", answer["message_id"].as_str().unwrap());
     let rating = json!({ "rating": "down", "reason": "I live in Stone Town." });
     ada.call(Method::POST, &path).json(&rating).send().await.expect(204);
-    ada.hand_off(&json!({ "email": "Ada@Mail.example", "message": "My parcel is broken." })).await.expect(200);
+    ada.hand_off(&json!({ "email": "Ada@Mail.example", "message": "My parcel is broken." }))
+        .await
+        .expect(200);
     let mut bob = Visit::begin(&app).await;
     bob.say("Please write to ada@mail.example, I am Bob.").await;
     let by = format!("/api/conversations/{}/messages", ada.conversation);
-    ask(&app, &app.key, &by, &json!({ "text": "We send a new one.", "name": "Grace" })).await.expect(201);
+    ask(
+        &app,
+        &app.key,
+        &by,
+        &json!({ "text": "We send a new one.", "name": "Grace" }),
+    )
+    .await
+    .expect(201);
 
     let copy = export(&app, &json!({ "email": ADA })).await;
-    assert_eq!((&copy["schema"], &copy["subject_kind"]), (&json!("omniops.subject-export/1"), &json!("email")));
+    assert_eq!(
+        (&copy["schema"], &copy["subject_kind"]),
+        (&json!("omniops.subject-export/1"), &json!("email"))
+    );
     assert_eq!(copy["sessions"], json!([ada.session]));
     assert_eq!(copy["customer"]["domain"], "shop.example");
     let held = &copy["held"];
     assert_eq!(held["visitors"][0]["email"], "Ada@Mail.example");
     assert_eq!(held["conversations"][0]["id"], ada.conversation.as_str());
-    let texts: Vec<&str> = held["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap()).collect();
-    assert_eq!((texts.len(), texts[0], texts[2], texts[3]), (4, QUESTION, "My parcel is broken.", "We send a new one."));
+    let texts: Vec<&str> = held["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (texts.len(), texts[0], texts[2], texts[3]),
+        (4, QUESTION, "My parcel is broken.", "We send a new one.")
+    );
     assert_eq!(held["messages"][1]["feedback_reason"], "I live in Stone Town.");
     assert_eq!(held["answer_receipts"].as_array().unwrap().len(), 1);
-    let deeds: Vec<&str> = held["audit_logs"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();
+    let deeds: Vec<&str> = held["audit_logs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["action"].as_str().unwrap())
+        .collect();
     assert_eq!(deeds, ["conversation.handoff", "conversation.taken"]);
     assert_eq!(copy["counts"]["messages"], 4);
     // Others' texts only where the address stands in them.
     let mention = &copy["mentions"][0];
-    assert_eq!((&mention["table"], &mention["column"]), (&json!("messages"), &json!("text")));
+    assert_eq!(
+        (&mention["table"], &mention["column"]),
+        (&json!("messages"), &json!("text"))
+    );
     assert!(!held.to_string().contains("I am Bob"));
     // By the session it is the same, without what an address alone leads to.
     let by_session = export(&app, &json!({ "session_id": ada.session })).await;
-    assert_eq!((&by_session["held"]["messages"], &by_session["mentions"]), (&held["messages"], &json!([])));
+    assert_eq!(
+        (&by_session["held"]["messages"], &by_session["mentions"]),
+        (&held["messages"], &json!([]))
+    );
 
     // Of strangers there is the same document without rows; another customer sees nothing of it.
-    for (key, body) in [(&app.key, json!({ "email": "nobody@mail.example" })), (&app.other_key, json!({ "email": ADA }))] {
+    for (key, body) in [
+        (&app.key, json!({ "email": "nobody@mail.example" })),
+        (&app.other_key, json!({ "email": ADA })),
+    ] {
         let none = ask(&app, key, "/api/gdpr/export", &body).await.expect(200);
         assert!(none["counts"].as_object().unwrap().values().all(|n| *n == 0), "{none}");
-        assert_eq!(none["counts"].as_object().unwrap().len(), copy["counts"].as_object().unwrap().len());
+        assert_eq!(
+            none["counts"].as_object().unwrap().len(),
+            copy["counts"].as_object().unwrap().len()
+        );
         assert_eq!(none["mentions"], json!([]));
     }
-    let audit = "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.exported' AND (metadata::text || resource) NOT ILIKE '%mail%'";
+    let audit = "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.exported' AND (metadata::text || resource) NOT ILIKE '%mail.example%'";
     assert_eq!(app.kit.count(audit).await, 4);
 }
 
@@ -134,12 +192,20 @@ async fn a_copy_has_all_that_is_held_and_nothing_of_others() {
 async fn erasure_reaches_the_last_trace() {
     let app = shop().await;
     let webhook = json!({ "url": "https://8.8.8.8/hook", "events": ["handoff.requested", "feedback.received", "privacy.erased"] });
-    ask(&app, &app.key, "/api/outbound-webhooks", &webhook).await.expect(201);
+    ask(&app, &app.key, "/api/outbound-webhooks", &webhook)
+        .await
+        .expect(201);
     let mut ada = Visit::begin(&app).await;
     let answer = ada.say(QUESTION).await;
     let path = format!("/api/messages/{}/feedback", answer["message_id"].as_str().unwrap());
-    ada.call(Method::POST, &path).json(&json!({ "rating": "up" })).send().await.expect(204);
-    ada.hand_off(&json!({ "email": ADA, "message": "Lovelace speaking." })).await.expect(200);
+    ada.call(Method::POST, &path)
+        .json(&json!({ "rating": "up" }))
+        .send()
+        .await
+        .expect(204);
+    ada.hand_off(&json!({ "email": ADA, "message": "Lovelace speaking." }))
+        .await
+        .expect(200);
     let by = format!("/api/conversations/{}/messages", ada.conversation);
     let reply = app.post(&by, &json!({ "text": "Dear Ms Lovelace" })).bearer(&app.key);
     reply.header("idempotency-key", "one").send().await.expect(201);
@@ -158,17 +224,28 @@ async fn erasure_reaches_the_last_trace() {
         assert!(!all.contains(trace), "{trace}: {all}");
     }
     // The conversation's number leads nowhere; it stands in the audit log, and in what webhooks are told to forget.
-    let led = format!("SELECT count(*) FROM jobs WHERE payload::text LIKE '%{}%'", ada.conversation);
+    let led = format!(
+        "SELECT count(*) FROM jobs WHERE payload::text LIKE '%{}%'",
+        ada.conversation
+    );
     assert_eq!(app.kit.count(&led).await, 0);
     let told = "SELECT count(*) FROM webhook_deliveries WHERE kind <> 'privacy.erased'";
     assert_eq!(app.kit.count(told).await, 0);
-    let told = format!("SELECT count(*) FROM webhook_deliveries WHERE payload #>> '{{data,conversation_ids,0}}' = '{}'", ada.conversation);
+    let told = format!(
+        "SELECT count(*) FROM webhook_deliveries WHERE payload #>> '{{data,conversation_ids,0}}' = '{}'",
+        ada.conversation
+    );
     assert_eq!(app.kit.count(&told).await, 1);
-    assert_eq!(app.kit.count("SELECT count(*) FROM query_cache").await, 0);
     assert_eq!(app.kit.count("SELECT count(*) FROM idempotency_keys").await, 0);
-    assert!(app.kit.count(version).await > before, "kept answers of all processes end");
+    assert!(
+        app.kit.count(version).await > before,
+        "kept answers of all processes end"
+    );
     let counts = &receipt["counts"];
-    assert_eq!((&counts["conversations"], &counts["messages"], &counts["visitors"]), (&json!(1), &json!(4), &json!(1)));
+    assert_eq!(
+        (&counts["conversations"], &counts["messages"], &counts["visitors"]),
+        (&json!(1), &json!(4), &json!(1))
+    );
     assert_eq!(counts["webhook_deliveries"], 2);
     assert_eq!(receipt["subject_kind"], "email");
     assert!(!receipt.to_string().contains(ADA));
@@ -179,7 +256,10 @@ async fn erasure_reaches_the_last_trace() {
     // The visitor's page finds nothing, and may begin anew.
     let gone = ada.call(Method::GET, "/api/conversations/{id}/messages").send().await;
     assert_eq!(gone.problem(404), "not_found");
-    let again = app.call(Method::DELETE, "/api/gdpr/delete").json(&json!({ "email": ADA })).bearer(&app.key);
+    let again = app
+        .call(Method::DELETE, "/api/gdpr/delete")
+        .json(&json!({ "email": ADA }))
+        .bearer(&app.key);
     assert_eq!(again.send().await.expect(200), receipt);
     let first = ada.conversation.clone();
     ada.say("Hello again, how much does shipping cost?").await;
@@ -193,8 +273,15 @@ async fn erasure_reaches_the_last_trace() {
     };
     let text = receipt["receipt"].as_str().unwrap();
     let said = check(&app.key, text).await.expect(200);
-    assert_eq!((&said["valid"], &said["id"], &said["counts"]), (&json!(true), &receipt["id"], counts));
-    for (key, text) in [(&app.other_key, text.to_owned()), (&app.key, format!("{text}A")), (&app.key, "x".to_owned())] {
+    assert_eq!(
+        (&said["valid"], &said["id"], &said["counts"]),
+        (&json!(true), &receipt["id"], counts)
+    );
+    for (key, text) in [
+        (&app.other_key, text.to_owned()),
+        (&app.key, format!("{text}A")),
+        (&app.key, "x".to_owned()),
+    ] {
         let said = check(key, &text).await.expect(200);
         assert_eq!((&said["valid"], &said["id"]), (&json!(false), &Value::Null));
     }
@@ -205,22 +292,32 @@ async fn redis_names_nobody_and_its_answers_go() {
     let app = shop().await;
     let mut ada = Visit::begin(&app).await;
     ada.say("What does shipping cost?").await;
-    ada.hand_off(&json!({ "email": ADA, "message": "Lovelace speaking." })).await.expect(200);
-    let keys = eventually("the answer in Redis", || async {
+    ada.hand_off(&json!({ "email": ADA, "message": "Lovelace speaking." }))
+        .await
+        .expect(200);
+    let kept = "SELECT count(*) FROM query_cache";
+    let keys = eventually("the answer in Redis and in the database", || async {
         let keys = redis_keys(&app).await;
-        keys.iter().any(|(key, _)| key.starts_with("omniops:answers:")).then_some(keys)
+        let in_redis = keys.iter().any(|(key, _)| key.starts_with("omniops:answers:"));
+        (in_redis && app.kit.count(kept).await > 0).then_some(keys)
     })
     .await;
     let personal = [ADA, "Lovelace", "mail.example", &ada.session];
     let telling = |keys: &[(String, String)]| {
-        let found = keys.iter().find(|(key, value)| personal.iter().any(|p| key.contains(p) || value.contains(p)));
+        let found = keys
+            .iter()
+            .find(|(key, value)| personal.iter().any(|p| key.contains(p) || value.contains(p)));
         found.cloned()
     };
     assert_eq!(telling(&keys), None, "streams, errands and counters hold ids");
     erase(&app, &json!({ "email": ADA })).await;
     let keys = redis_keys(&app).await;
-    assert!(!keys.iter().any(|(key, _)| key.starts_with("omniops:answers:")), "{keys:?}");
+    assert!(
+        !keys.iter().any(|(key, _)| key.starts_with("omniops:answers:")),
+        "{keys:?}"
+    );
     assert_eq!(telling(&keys), None);
+    assert_eq!(app.kit.count(kept).await, 0);
 }
 
 /// Every key of Redis with its value as text: a stream's entries, else a dump.
@@ -232,7 +329,13 @@ async fn redis_keys(app: &App) -> Vec<(String, String)> {
         let kind: String = redis::cmd("TYPE").arg(&name).query_async(&mut redis).await.unwrap();
         let value = if kind == "stream" {
             let mut range = redis::cmd("XRANGE");
-            let entries: redis::Value = range.arg(&name).arg("-").arg("+").query_async(&mut redis).await.unwrap();
+            let entries: redis::Value = range
+                .arg(&name)
+                .arg("-")
+                .arg("+")
+                .query_async(&mut redis)
+                .await
+                .unwrap();
             format!("{entries:?}")
         } else {
             let dump: Option<Vec<u8>> = redis::cmd("DUMP").arg(&name).query_async(&mut redis).await.unwrap();
@@ -249,11 +352,18 @@ async fn what_is_being_answered_while_its_visitor_is_forgotten_is_not_kept() {
     let provider = Provider::start(Script::Held(vec!["Shipping costs 4.90 EUR [1].".into()])).await;
     let variables = [("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &provider.base_url())];
     let app = App::with(&variables).await;
-    app.page("Shipping", "Shipping costs 4.90 EUR within the country.").await;
+    app.page("Shipping", "Shipping costs 4.90 EUR within the country.")
+        .await;
     let visit = Visit::begin(&app).await;
-    let asking = visit.call(Method::POST, "/api/chat").json(&json!({ "message": QUESTION })).send();
+    let asking = visit
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": QUESTION }))
+        .send();
     let forgetting = async {
-        eventually("the model to be asked", || async { (!provider.asked().is_empty()).then_some(()) }).await;
+        eventually("the model to be asked", || async {
+            (!provider.asked().is_empty()).then_some(())
+        })
+        .await;
         let receipt = erase(&app, &json!({ "session_id": visit.session })).await;
         provider.let_go();
         receipt
@@ -262,11 +372,19 @@ async fn what_is_being_answered_while_its_visitor_is_forgotten_is_not_kept() {
     assert_eq!(said.problem(409), "session_erased");
     assert_eq!(receipt["counts"]["messages"], 0);
     for table in ["visitors", "conversations", "messages", "answer_receipts"] {
-        assert_eq!(app.kit.count(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        assert_eq!(
+            app.kit.count(&format!("SELECT count(*) FROM {table}")).await,
+            0,
+            "{table}"
+        );
     }
     // What is said afterwards is.
     provider.follow(Script::Say(vec!["Shipping costs 4.90 EUR [1].".into()]));
-    let later = visit.call(Method::POST, "/api/chat").json(&json!({ "message": QUESTION })).send().await;
+    let later = visit
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": QUESTION }))
+        .send()
+        .await;
     later.expect(200);
     assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 2);
 }
@@ -289,9 +407,15 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     let planned = ask(&app, &app.key, "/api/gdpr/export", &subject).await;
     let body = planned.expect(202);
     let path = format!("/api/gdpr/exports/{}", body["export_id"].as_str().unwrap());
-    assert_eq!((planned.header("location"), &body["state"]), (path.as_str(), &json!("pending")));
+    assert_eq!(
+        (planned.header("location"), &body["state"]),
+        (path.as_str(), &json!("pending"))
+    );
     let job = format!("/api/jobs/{}", body["job_id"].as_str().unwrap());
-    assert_eq!(app.get(&job).bearer(&app.key).send().await.expect(200)["kind"], "maintenance");
+    assert_eq!(
+        app.get(&job).bearer(&app.key).send().await.expect(200)["kind"],
+        "maintenance"
+    );
     let document = format!("{path}/document");
     let early = app.get(&document).bearer(&app.key).send().await;
     assert_eq!(early.problem(409), "export_not_ready");
@@ -300,15 +424,35 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     assert!(make_export(&app.kit.db, &app.shop, id).await.unwrap().is_some());
     let copy = app.get(&document).bearer(&app.key).send().await.expect(200);
     assert_eq!(copy["counts"]["messages"], 2502);
-    assert_eq!(app.get(&path).bearer(&app.key).send().await.expect(200)["state"], "done");
+    assert_eq!(
+        app.get(&path).bearer(&app.key).send().await.expect(200)["state"],
+        "done"
+    );
     for path in [&path, &document] {
-        assert_eq!(app.get(path).bearer(&app.other_key).send().await.problem(404), "not_found");
+        assert_eq!(
+            app.get(path).bearer(&app.other_key).send().await.problem(404),
+            "not_found"
+        );
         assert_eq!(app.get(path).send().await.status, 401);
-        assert_eq!(app.get(path).bearer(&ada.token).header("origin", ORIGIN).send().await.status, 403);
+        assert_eq!(
+            app.get(path)
+                .bearer(&ada.token)
+                .header("origin", ORIGIN)
+                .send()
+                .await
+                .status,
+            403
+        );
     }
     let receipt = erase(&app, &subject).await;
-    assert_eq!((&receipt["counts"]["subject_exports"], &receipt["counts"]["messages"]), (&json!(1), &json!(2502)));
-    assert_eq!(app.get(&document).bearer(&app.key).send().await.problem(404), "not_found");
+    assert_eq!(
+        (&receipt["counts"]["subject_exports"], &receipt["counts"]["messages"]),
+        (&json!(1), &json!(2502))
+    );
+    assert_eq!(
+        app.get(&document).bearer(&app.key).send().await.problem(404),
+        "not_found"
+    );
     assert_eq!(make_export(&app.kit.db, &app.shop, id).await.unwrap(), None);
 }
 
@@ -316,7 +460,13 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
 async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
     let app = shop().await;
     let visit = Visit::begin(&app).await;
-    let chat_only = app.kit.key(&app.shop, &[domain::tenancy::Scope::Chat, domain::tenancy::Scope::Conversations]).await;
+    let chat_only = app
+        .kit
+        .key(
+            &app.shop,
+            &[domain::tenancy::Scope::Chat, domain::tenancy::Scope::Conversations],
+        )
+        .await;
     for path in ["/api/gdpr/export", "/api/gdpr/delete"] {
         for wrong in [
             json!({}),
@@ -327,14 +477,27 @@ async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
             json!({ "session_id": "1" }),
             json!({ "emial": ADA }),
         ] {
-            assert_eq!(ask(&app, &app.key, path, &wrong).await.problem(400), "invalid_request", "{wrong}");
+            assert_eq!(
+                ask(&app, &app.key, path, &wrong).await.problem(400),
+                "invalid_request",
+                "{wrong}"
+            );
         }
         let body = json!({ "email": ADA });
         assert_eq!(ask(&app, &chat_only, path, &body).await.problem(403), "missing_scope");
         assert_eq!(app.post(path, &body).send().await.status, 401);
-        let by_visitor = app.post(path, &body).bearer(&visit.token).header("origin", ORIGIN).send().await;
+        let by_visitor = app
+            .post(path, &body)
+            .bearer(&visit.token)
+            .header("origin", ORIGIN)
+            .send()
+            .await;
         assert_eq!(by_visitor.status, 403);
-        let by_operator = app.post(&format!("{path}?customer_id={}", app.shop.id), &body).admin().send().await;
+        let by_operator = app
+            .post(&format!("{path}?customer_id={}", app.shop.id), &body)
+            .admin()
+            .send()
+            .await;
         by_operator.expect(200);
     }
 }
@@ -345,16 +508,31 @@ async fn visitors_choose_and_what_follows_from_it_follows() {
     let mut visit = Visit::begin(&app).await;
     let choose = |visit: &Visit<'_>, body: Value| visit.call(Method::POST, "/api/consent").json(&body).send();
     // Nothing is kept of who only looks, whatever the browser signals.
-    let look = app.post("/api/widget/session", &json!({ "domain": "shop.example" })).header("sec-gpc", "1");
+    let look = app
+        .post("/api/widget/session", &json!({ "domain": "shop.example" }))
+        .header("sec-gpc", "1");
     let session = look.header("origin", ORIGIN).send().await.expect(200);
     assert_eq!(session["privacy"]["do_not_sell"], true);
     assert_eq!(app.kit.count("SELECT count(*) FROM visitors").await, 0);
 
-    let said = visit.call(Method::POST, "/api/chat").json(&json!({ "message": QUESTION })).header("sec-gpc", "1");
-    said.send().await.expect(200)["conversation_id"].as_str().unwrap().clone_into(&mut visit.conversation);
-    assert_eq!(app.kit.count("SELECT count(*) FROM visitors WHERE do_not_sell AND choices_at IS NOT NULL").await, 1);
+    let said = visit
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": QUESTION }))
+        .header("sec-gpc", "1");
+    said.send().await.expect(200)["conversation_id"]
+        .as_str()
+        .unwrap()
+        .clone_into(&mut visit.conversation);
+    assert_eq!(
+        app.kit
+            .count("SELECT count(*) FROM visitors WHERE do_not_sell AND choices_at IS NOT NULL")
+            .await,
+        1
+    );
     let webhook = json!({ "url": "https://8.8.8.8/hook", "events": ["handoff.requested"] });
-    ask(&app, &app.key, "/api/outbound-webhooks", &webhook).await.expect(201);
+    ask(&app, &app.key, "/api/outbound-webhooks", &webhook)
+        .await
+        .expect(201);
     visit.hand_off(&json!({ "email": ADA })).await.expect(200);
     // Whoever is told hears of the wish, and of no address.
     let told = "SELECT count(*) FROM webhook_deliveries WHERE payload #>> '{data,do_not_sell}' = 'true' AND payload::text NOT LIKE '%@%'";
@@ -362,11 +540,19 @@ async fn visitors_choose_and_what_follows_from_it_follows() {
 
     // A no takes the address back, and none is kept after it, until there is a yes.
     let chosen = choose(&visit, json!({ "consent": false })).await.expect(200);
-    assert_eq!((&chosen["consent"], &chosen["do_not_sell"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&chosen["consent"], &chosen["do_not_sell"]),
+        (&json!(false), &json!(true))
+    );
     let kept = "SELECT count(*) FROM visitors WHERE email IS NOT NULL OR email_key IS NOT NULL";
     assert_eq!(app.kit.count(kept).await, 0);
-    assert_eq!(visit.hand_off(&json!({ "email": ADA })).await.problem(409), "consent_needed");
-    choose(&visit, json!({ "consent": true, "do_not_sell": false })).await.expect(200);
+    assert_eq!(
+        visit.hand_off(&json!({ "email": ADA })).await.problem(409),
+        "consent_needed"
+    );
+    choose(&visit, json!({ "consent": true, "do_not_sell": false }))
+        .await
+        .expect(200);
     visit.hand_off(&json!({ "email": ADA })).await.expect(200);
     assert_eq!(app.kit.count(kept).await, 1);
     assert_eq!(choose(&visit, json!({})).await.problem(400), "invalid_request");
@@ -375,14 +561,28 @@ async fn visitors_choose_and_what_follows_from_it_follows() {
     change_settings(&app, &json!({ "privacy": { "ask_consent": true, "notice": true } })).await;
     let mut silent = Visit::begin(&app).await;
     silent.say("Can I talk to a real person, please?").await;
-    assert_eq!(silent.hand_off(&json!({ "email": ADA })).await.problem(409), "consent_needed");
+    assert_eq!(
+        silent.hand_off(&json!({ "email": ADA })).await.problem(409),
+        "consent_needed"
+    );
     choose(&silent, json!({ "consent": true })).await.expect(200);
     silent.hand_off(&json!({ "email": ADA })).await.expect(200);
     let session = app.session().await;
     let privacy = &session["privacy"];
-    assert_eq!((&privacy["notice"], &privacy["ask_consent"], &privacy["do_not_sell"]), (&json!(true), &json!(true), &json!(false)));
-    assert!(privacy["url"].as_str().unwrap().ends_with("/privacy?domain=shop.example"), "{privacy}");
-    let wrong = app.call(Method::PATCH, "/api/settings").json(&json!({ "privacy": { "url": "javascript:alert(1)" } }));
+    assert_eq!(
+        (&privacy["notice"], &privacy["ask_consent"], &privacy["do_not_sell"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+    assert!(
+        privacy["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/privacy?domain=shop.example"),
+        "{privacy}"
+    );
+    let wrong = app
+        .call(Method::PATCH, "/api/settings")
+        .json(&json!({ "privacy": { "url": "javascript:alert(1)" } }));
     assert_eq!(wrong.bearer(&app.key).send().await.problem(400), "invalid_request");
     // A choice is nobody's but the visitor's.
     let by_key = ask(&app, &app.key, "/api/consent", &json!({ "consent": true })).await;
@@ -414,7 +614,11 @@ async fn pages_about_privacy_speak_of_the_customer_in_the_readers_language() {
     assert!(!text.text.contains("{{") && !text.text.contains("<b>"), "{}", text.text);
     assert!(text.header("content-security-policy").contains("default-src 'none'"));
     for (path, language, said) in [
-        ("/privacy?domain=shop.example", "de-DE,en;q=0.5", "17 Tage nach der letzten Nachricht"),
+        (
+            "/privacy?domain=shop.example",
+            "de-DE,en;q=0.5",
+            "17 Tage nach der letzten Nachricht",
+        ),
         ("/terms?domain=shop.example", "fr", "help@shop.example"),
         ("/accessibility", "es", "escriba al propietario"),
         ("/privacy?lang=nl", "it", "90 dagen"),
@@ -429,9 +633,16 @@ async fn pages_about_privacy_speak_of_the_customer_in_the_readers_language() {
     assert!(!general.text.contains("help@shop.example") && general.text.contains("owner of the site"));
     let own = app.get("/privacy").header("host", "shop.example").send().await;
     assert!(own.text.contains("help@shop.example"));
-    assert_eq!(page("/privacy?domain=nobody.example", "en").await.problem(404), "unknown_domain");
+    assert_eq!(
+        page("/privacy?domain=nobody.example", "en").await.problem(404),
+        "unknown_domain"
+    );
     assert_eq!(page("/privacy?domain=%00", "en").await.status, 400);
-    let provider = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", "https://models.example/v1")]).await;
+    let provider = App::with(&[
+        ("OPENAI_API_KEY", "stub"),
+        ("OPENAI_BASE_URL", "https://models.example/v1"),
+    ])
+    .await;
     let text = provider.get("/privacy").send().await;
     assert!(text.text.contains("models.example"), "{}", text.text);
 }

@@ -86,12 +86,19 @@ fn report(replayed: &Replayed) {
         println!("  {table}: {rows}");
     }
     if replayed.without_customer > 0 {
-        println!("{} erasures are of customers that are not here.", replayed.without_customer);
+        println!(
+            "{} erasures are of customers that are not here.",
+            replayed.without_customer
+        );
     }
 }
 
 fn verify(privacy: &Privacy, receipt: &str) -> Result<()> {
-    let text = if receipt == "-" { standard_input()? } else { receipt.to_owned() };
+    let text = if receipt == "-" {
+        standard_input()?
+    } else {
+        receipt.to_owned()
+    };
     match privacy.verify(&text) {
         Some(tombstone) => {
             println!("{}", serde_json::to_string_pretty(&tombstone)?);
@@ -103,6 +110,8 @@ fn verify(privacy: &Privacy, receipt: &str) -> Result<()> {
 
 fn standard_input() -> Result<String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).context("reading standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("reading standard input")?;
     Ok(text)
 }

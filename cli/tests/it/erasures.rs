@@ -39,10 +39,16 @@ async fn receipts_are_printed_checked_and_replayed() {
 
     // As after a restore: the database knows of nothing.
     let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
-    sea_orm::ConnectionTrait::execute_unprepared(&owner, "DELETE FROM erasures").await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&owner, "DELETE FROM erasures")
+        .await
+        .unwrap();
     let replayed = erasures(&kit, &["replay"]).await;
     assert!(replayed.status.success(), "{}", stderr(&replayed));
-    assert!(stdout(&replayed).contains("1 erasures, 1 of them new"), "{}", stdout(&replayed));
+    assert!(
+        stdout(&replayed).contains("1 erasures, 1 of them new"),
+        "{}",
+        stdout(&replayed)
+    );
     assert_eq!(kit.count("SELECT count(*) FROM erasures").await, 1);
     std::fs::write(&log, "torn").unwrap();
     let torn = erasures(&kit, &["replay"]).await;

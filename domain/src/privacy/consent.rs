@@ -31,12 +31,7 @@ pub struct Choices {
 }
 
 /// Keeps what a visitor chooses; what is left out stays. Without consent an address that was kept is kept no longer.
-pub async fn choose(
-    tx: &TenantTx,
-    session: Uuid,
-    consent: Option<bool>,
-    do_not_sell: Option<bool>,
-) -> Result<Choices> {
+pub async fn choose(tx: &TenantTx, session: Uuid, consent: Option<bool>, do_not_sell: Option<bool>) -> Result<Choices> {
     const CHOOSE: &str = "
         INSERT INTO visitors AS v (id, customer_id, session_id, consent, do_not_sell, choices_at)
         VALUES ($1, $2, $3, $4, coalesce($5, false), now())
@@ -70,7 +65,8 @@ pub async fn choose(
 pub async fn heed_signal(tx: &TenantTx, session: Uuid) -> Result<()> {
     const HEED: &str = "UPDATE visitors SET do_not_sell = true, choices_at = now()
         WHERE customer_id = $1 AND session_id = $2 AND NOT do_not_sell";
-    tx.execute_raw(sql(HEED, [tx.customer().into(), session.into()])).await?;
+    tx.execute_raw(sql(HEED, [tx.customer().into(), session.into()]))
+        .await?;
     Ok(())
 }
 
@@ -82,7 +78,13 @@ pub(crate) async fn keep_email(tx: &TenantTx, customer: &Customer, visitor: Uuid
         return Err(Error::invalid("email", "must be an e-mail address"));
     };
     let asked = PrivacySettings::of(customer).ask_consent;
-    let values = [tx.customer().into(), visitor.into(), email.into(), key.into(), asked.into()];
+    let values = [
+        tx.customer().into(),
+        visitor.into(),
+        email.into(),
+        key.into(),
+        asked.into(),
+    ];
     if tx.execute_raw(sql(KEEP, values)).await?.rows_affected() == 0 {
         let told = "an address is kept with the visitor's consent only: POST /api/consent";
         return Err(Error::conflict("consent_needed", told));
@@ -126,7 +128,11 @@ impl PrivacySettings {
                 ("ask_consent", Value::Bool(yes)) => read.ask_consent = *yes,
                 ("notice" | "ask_consent", _) => return wrong(name, "must be true or false"),
                 ("url", Value::String(text)) => match Url::parse(text) {
-                    Ok(url) if text.len() <= 2000 && url.username().is_empty() && matches!(url.scheme(), "http" | "https") => {
+                    Ok(url)
+                        if text.len() <= 2000
+                            && url.username().is_empty()
+                            && matches!(url.scheme(), "http" | "https") =>
+                    {
                         read.url = Some(url.into());
                     }
                     _ => return wrong(name, "must be an http or https URL"),
@@ -170,7 +176,10 @@ mod tests {
             (json!({ "controller": "a\nb" }), "privacy.controller"),
         ] {
             let told = PrivacySettings::read(&wrong).unwrap_err();
-            assert!(told.public_message().starts_with(&format!("{field}: ")), "{told} for {wrong}");
+            assert!(
+                told.public_message().starts_with(&format!("{field}: ")),
+                "{told} for {wrong}"
+            );
         }
     }
 }

@@ -62,7 +62,11 @@ impl Privacy {
         tombstone.subject = hex::encode(&hash);
         key.id().clone_into(&mut tombstone.key);
         tombstone.counts = counts;
-        let sessions: Vec<Vec<u8>> = rows.sessions.iter().map(|session| session_hash(customer.id, *session)).collect();
+        let sessions: Vec<Vec<u8>> = rows
+            .sessions
+            .iter()
+            .map(|session| session_hash(customer.id, *session))
+            .collect();
         tombstone.sessions = sessions.iter().map(hex::encode).collect();
         let receipt = self.seals.seal(&tombstone)?;
         keep(&tx, &tombstone, &receipt).await?;
@@ -84,7 +88,9 @@ impl Privacy {
     async fn newest(&self, tx: &TenantTx, hash: &[u8]) -> Result<Option<Erased>> {
         const FIND: &str =
             "SELECT receipt FROM erasures WHERE customer_id = $1 AND subject = $2 ORDER BY erased_at DESC LIMIT 1";
-        let row = tx.query_one_raw(sql(FIND, [tx.customer().into(), hash.to_vec().into()])).await?;
+        let row = tx
+            .query_one_raw(sql(FIND, [tx.customer().into(), hash.to_vec().into()]))
+            .await?;
         let receipt: Option<String> = row.map(|row| row.try_get("", "receipt")).transpose()?;
         // One that no key of today opens is as good as none.
         let opened = receipt.and_then(|receipt| Some((self.seals.open(&receipt)?, receipt)));
@@ -125,8 +131,13 @@ pub(super) async fn delete(tx: &TenantTx, rows: &Rows) -> Result<BTreeMap<String
     const MOVE_ON: &str = "UPDATE customer_configs SET index_version = index_version + 1 WHERE id = $1";
     let mut counts = BTreeMap::new();
     for table in TABLES {
-        let Some(of) = table.of.filter(|of| of.erase == Erase::Delete) else { continue };
-        let gone = tx.execute_raw(rows.delete(tx.customer(), table, &of)).await?.rows_affected();
+        let Some(of) = table.of.filter(|of| of.erase == Erase::Delete) else {
+            continue;
+        };
+        let gone = tx
+            .execute_raw(rows.delete(tx.customer(), table, &of))
+            .await?
+            .rows_affected();
         counts.insert(table.name.to_owned(), gone);
     }
     if !rows.conversations.is_empty() {
@@ -138,7 +149,8 @@ pub(super) async fn delete(tx: &TenantTx, rows: &Rows) -> Result<BTreeMap<String
 
 /// Keeps the tombstone in the database; one that is there already stays.
 pub(super) async fn keep(tx: &TenantTx, tombstone: &Tombstone, receipt: &str) -> Result<()> {
-    const INSERT: &str = "INSERT INTO erasures (id, customer_id, subject_kind, subject, key_id, counts, receipt, erased_at)
+    const INSERT: &str =
+        "INSERT INTO erasures (id, customer_id, subject_kind, subject, key_id, counts, receipt, erased_at)
         VALUES ($1, $2, $3, decode($4, 'hex'), $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
     const SESSIONS: &str = "INSERT INTO erased_sessions (customer_id, session, erasure_id, erased_at)
         SELECT $1, decode(h, 'hex'), $2, $3 FROM unnest($4::text[]) AS h ON CONFLICT DO NOTHING";
@@ -154,7 +166,12 @@ pub(super) async fn keep(tx: &TenantTx, tombstone: &Tombstone, receipt: &str) ->
         at.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
-    let values = [customer.into(), tombstone.id.into(), at.into(), tombstone.sessions.clone().into()];
+    let values = [
+        customer.into(),
+        tombstone.id.into(),
+        at.into(),
+        tombstone.sessions.clone().into(),
+    ];
     tx.execute_raw(sql(SESSIONS, values)).await?;
     Ok(())
 }

@@ -104,9 +104,14 @@ impl Privacy {
 async fn held(tx: &TenantTx, rows: &Rows) -> Result<i64> {
     let mut held = 0;
     for table in TABLES {
-        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else { continue };
+        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
+            continue;
+        };
         let row = tx.query_one_raw(rows.count(tx.customer(), table, &of)).await?;
-        held += row.map(|row| row.try_get::<i64>("", "n")).transpose()?.unwrap_or_default();
+        held += row
+            .map(|row| row.try_get::<i64>("", "n"))
+            .transpose()?
+            .unwrap_or_default();
     }
     Ok(held)
 }
@@ -116,9 +121,14 @@ async fn document(tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -
     let mut held = Map::new();
     let mut counts = Map::new();
     for table in TABLES {
-        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else { continue };
+        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
+            continue;
+        };
         let read = tx.query_all_raw(rows.read(tx.customer(), table, &of)).await?;
-        let read: Vec<Value> = read.iter().map(|row| row.try_get("", "row")).collect::<Result<_, _>>()?;
+        let read: Vec<Value> = read
+            .iter()
+            .map(|row| row.try_get("", "row"))
+            .collect::<Result<_, _>>()?;
         counts.insert(table.name.to_owned(), read.len().into());
         held.insert(table.name.to_owned(), read.into());
     }
@@ -139,8 +149,12 @@ async fn document(tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -
 /// Texts of others in which the address stands.
 async fn mentioned(tx: &TenantTx, key: &str, rows: &Rows) -> Result<Value> {
     let found = mentions::find(tx, &|address: &str, _: Uuid| address == key).await?;
-    let others = found.into_iter().filter(|mention| !rows.messages.contains(&mention.row));
-    Ok(others.map(|m| json!({ "table": m.table, "column": m.column, "id": m.row, "text": m.text })).collect())
+    let others = found
+        .into_iter()
+        .filter(|mention| !rows.messages.contains(&mention.row));
+    Ok(others
+        .map(|m| json!({ "table": m.table, "column": m.column, "id": m.row, "text": m.text }))
+        .collect())
 }
 
 async fn now(tx: &TenantTx) -> Result<OffsetDateTime> {
@@ -211,7 +225,10 @@ pub async fn make_export(db: &Db, customer: &Customer, id: Uuid) -> Result<Optio
     let bytes = document.len();
     let tx = db.tenant(customer).await?;
     // Where the person was forgotten meanwhile the row is gone, and so is what was read.
-    let kept = tx.execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()])).await?.rows_affected();
+    let kept = tx
+        .execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()]))
+        .await?
+        .rows_affected();
     tx.commit().await?;
     Ok((kept > 0).then_some(bytes))
 }

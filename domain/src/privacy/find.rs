@@ -84,7 +84,8 @@ pub(crate) async fn alone_with(tx: &TenantTx, sessions: &[Uuid]) -> Result<()> {
     let mut sessions = sessions.to_vec();
     sessions.sort_unstable();
     for session in sessions {
-        tx.execute_raw(sql(LOCK, [tx.customer().into(), session.into()])).await?;
+        tx.execute_raw(sql(LOCK, [tx.customer().into(), session.into()]))
+            .await?;
     }
     Ok(())
 }

@@ -49,16 +49,28 @@ impl ErasureLog {
         let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
         let read = read.map_err(|e| Error::internal("reading the log of erasures", e))?;
         match read {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect()),
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes)
+                .lines()
+                .filter(|l| !l.trim().is_empty())
+                .map(str::to_owned)
+                .collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::unavailable("erasure_log_unavailable", "ERASURE_LOG can't be read", error)),
+            Err(error) => Err(Error::unavailable(
+                "erasure_log_unavailable",
+                "ERASURE_LOG can't be read",
+                error,
+            )),
         }
     }
 
     /// The erasures that it knows.
     pub async fn known(&self, seals: &Seals) -> Result<HashSet<Uuid>> {
         let lines = self.lines().await?;
-        Ok(lines.iter().filter_map(|line| seals.open(line)).map(|stone| stone.id).collect())
+        Ok(lines
+            .iter()
+            .filter_map(|line| seals.open(line))
+            .map(|stone| stone.id)
+            .collect())
     }
 }
 

@@ -64,13 +64,22 @@ pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + S
             );
             let mut after = Uuid::nil();
             loop {
-                let rows = tx.query_all_raw(sql(&look, [tx.customer().into(), after.into(), PAGE.into()])).await?;
+                let rows = tx
+                    .query_all_raw(sql(&look, [tx.customer().into(), after.into(), PAGE.into()]))
+                    .await?;
                 for row in &rows {
                     after = row.try_get("", "row")?;
                     let text: String = row.try_get("", "text")?;
                     if let Some(without) = without(&text, &|address: &str| whose(address, after)) {
                         let table = table.name;
-                        mentions.push(Mention { table, column, key, row: after, text, without });
+                        mentions.push(Mention {
+                            table,
+                            column,
+                            key,
+                            row: after,
+                            text,
+                            without,
+                        });
                     }
                 }
                 if rows.len() < PAGE as usize {
@@ -85,9 +94,23 @@ pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + S
 /// Takes the addresses out of these texts; returns how many texts have changed.
 pub(super) async fn redact(tx: &TenantTx, mentions: &[Mention]) -> Result<u64> {
     let mut changed = 0;
-    for Mention { table, column, key, row, text, without } in mentions {
-        let update = format!("UPDATE {table} SET {column} = $3 WHERE customer_id = $1 AND {key} = $2 AND {column} = $4");
-        let values = [tx.customer().into(), (*row).into(), without.as_str().into(), text.as_str().into()];
+    for Mention {
+        table,
+        column,
+        key,
+        row,
+        text,
+        without,
+    } in mentions
+    {
+        let update =
+            format!("UPDATE {table} SET {column} = $3 WHERE customer_id = $1 AND {key} = $2 AND {column} = $4");
+        let values = [
+            tx.customer().into(),
+            (*row).into(),
+            without.as_str().into(),
+            text.as_str().into(),
+        ];
         let done = tx.execute_raw(sql(&update, values)).await.map_err(Error::from)?;
         changed += done.rows_affected();
     }
@@ -108,13 +131,19 @@ mod tests {
             ("(ada@mail.example)", "([erased])"),
             ("mailto:ada@mail.example?subject=x", "mailto:[erased]?subject=x"),
             ("**ada@mail.example**", "**[erased]**"),
-            ("„ada@mail.example“ or bob@mail.example", "„[erased]“ or bob@mail.example"),
+            (
+                "„ada@mail.example“ or bob@mail.example",
+                "„[erased]“ or bob@mail.example",
+            ),
             ("'ada@mail.example'", "'[erased]'"),
             ("ada@mail.example ada@mail.example!", "[erased] [erased]!"),
         ] {
             assert_eq!(without(text, &ada).as_deref(), Some(left), "{text}");
         }
-        assert_eq!(without("Ask o'neil@shop.example", &|key: &str| key == "o'neil@shop.example").unwrap(), "Ask [erased]");
+        assert_eq!(
+            without("Ask o'neil@shop.example", &|key: &str| key == "o'neil@shop.example").unwrap(),
+            "Ask [erased]"
+        );
         for text in [
             "ada+shop@mail.example",
             "wada@mail.example",

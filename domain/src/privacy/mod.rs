@@ -33,10 +33,7 @@ pub use receipt::{Seals, Tombstone};
 pub use replay::{Replayed, receipts, replay_erasures, sync_log};
 pub use subject::{Subject, email_key, session_hash};
 
-use crate::{
-    config::Config,
-    tenancy::Db,
-};
+use crate::{config::Config, tenancy::Db};
 
 /// What requests of people about themselves need. Cloning shares.
 #[derive(Clone)]

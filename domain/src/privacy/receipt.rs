@@ -96,7 +96,9 @@ impl Seals {
     /// What a receipt says, if one of our keys has signed it.
     pub fn open(&self, receipt: &str) -> Option<Tombstone> {
         let payload = self.signer.open(receipt.trim())?;
-        serde_json::from_slice(&payload).ok().filter(|tombstone: &Tombstone| tombstone.format == FORMAT)
+        serde_json::from_slice(&payload)
+            .ok()
+            .filter(|tombstone: &Tombstone| tombstone.format == FORMAT)
     }
 }
 

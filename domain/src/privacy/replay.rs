@@ -49,7 +49,11 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
     let mut replayed = Replayed::default();
     let known = receipts(&privacy.db).await?;
     let mut by_customer: BTreeMap<Uuid, BTreeMap<Uuid, (Tombstone, String)>> = BTreeMap::new();
-    for (line, kept) in known.iter().map(|line| (line, true)).chain(lines.iter().map(|line| (line, false))) {
+    for (line, kept) in known
+        .iter()
+        .map(|line| (line, true))
+        .chain(lines.iter().map(|line| (line, false)))
+    {
         let Some(tombstone) = privacy.seals.open(line) else {
             // A torn or a foreign line; one of the database's own may be of a key that is gone.
             replayed.unreadable += usize::from(!kept);
@@ -65,12 +69,18 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
     for (customer, stones) in by_customer {
         replayed.erasures += stones.len();
         match tenancy::get(&privacy.db, customer).await {
-            Ok(customer) => forget_again(privacy, &customer, stones.into_values().collect(), actor, &mut replayed).await?,
+            Ok(customer) => {
+                forget_again(privacy, &customer, stones.into_values().collect(), actor, &mut replayed).await?
+            }
             Err(error) if *error.kind() == Kind::NotFound => replayed.without_customer += stones.len(),
             Err(error) => return Err(error),
         }
     }
-    tracing::info!(event = "gdpr_replayed", erasures = replayed.erasures, visitors = replayed.visitors);
+    tracing::info!(
+        event = "gdpr_replayed",
+        erasures = replayed.erasures,
+        visitors = replayed.visitors
+    );
     Ok(replayed)
 }
 
@@ -173,15 +183,23 @@ impl<'a> Graves<'a> {
             return false;
         }
         let subject = Subject::Email(address.to_owned());
-        let hashes = self.seals.subject_keys().iter().map(|key| hex::encode(key.hash(self.customer, &subject)));
-        hashes.filter_map(|hash| self.addresses.get(&hash)).any(|at| given_at <= *at)
+        let hashes = self
+            .seals
+            .subject_keys()
+            .iter()
+            .map(|key| hex::encode(key.hash(self.customer, &subject)));
+        hashes
+            .filter_map(|hash| self.addresses.get(&hash))
+            .any(|at| given_at <= *at)
     }
 
     /// Those of the next visitors who were forgotten, and where to go on.
     async fn next(&self, tx: &tenancy::TenantTx, after: Uuid) -> Result<(Visitors, Option<Uuid>)> {
         const NEXT: &str = "SELECT id, session_id, email_key, created_at, coalesce(email_at, created_at) AS email_at
             FROM visitors WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-        let rows = tx.query_all_raw(sql(NEXT, [self.customer.into(), after.into(), PAGE.into()])).await?;
+        let rows = tx
+            .query_all_raw(sql(NEXT, [self.customer.into(), after.into(), PAGE.into()]))
+            .await?;
         let (mut back, mut last) = (Visitors::default(), None);
         for row in &rows {
             let (id, session): (Uuid, Uuid) = (row.try_get("", "id")?, row.try_get("", "session_id")?);
@@ -203,8 +221,13 @@ impl<'a> Graves<'a> {
 /// All receipts that the database has, oldest first.
 pub async fn receipts(db: &Db) -> Result<Vec<String>> {
     let tx = db.system().await?;
-    let rows = tx.query_all_raw(sql("SELECT receipt FROM erasures ORDER BY erased_at, id", [])).await?;
-    Ok(rows.iter().map(|row| row.try_get("", "receipt")).collect::<Result<_, _>>()?)
+    let rows = tx
+        .query_all_raw(sql("SELECT receipt FROM erasures ORDER BY erased_at, id", []))
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "receipt"))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Brings the log up to date with the database, which other processes, on other disks, write to as well; returns how many receipts
@@ -215,7 +238,12 @@ pub async fn sync_log(privacy: &Privacy) -> Result<usize> {
     let all = receipts(&privacy.db).await?;
     let missing: Vec<String> = all
         .into_iter()
-        .filter(|receipt| privacy.seals.open(receipt).is_some_and(|stone| !known.contains(&stone.id)))
+        .filter(|receipt| {
+            privacy
+                .seals
+                .open(receipt)
+                .is_some_and(|stone| !known.contains(&stone.id))
+        })
         .collect();
     let added = missing.len();
     if added > 0 {

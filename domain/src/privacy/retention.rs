@@ -43,7 +43,8 @@ const BATCH: i64 = 1000;
 /// How many days a customer's conversations are kept.
 pub fn days_of(customer: &Customer) -> u32 {
     let set = customer.settings.get("retention_days").and_then(Value::as_u64);
-    set.filter(|days| (1..=3650).contains(days)).map_or(CONVERSATIONS, |days| days as u32)
+    set.filter(|days| (1..=3650).contains(days))
+        .map_or(CONVERSATIONS, |days| days as u32)
 }
 
 /// How many rows went.

@@ -58,7 +58,13 @@ pub fn email_key(address: &str) -> Option<String> {
     if address.len() > LONGEST {
         return None;
     }
-    let folded: String = address.trim().nfkc().collect::<String>().to_lowercase().nfkc().collect();
+    let folded: String = address
+        .trim()
+        .nfkc()
+        .collect::<String>()
+        .to_lowercase()
+        .nfkc()
+        .collect();
     let (local, domain) = folded.rsplit_once('@')?;
     let domain = match url::Host::parse(domain) {
         Ok(url::Host::Domain(ascii)) => ascii,
@@ -117,12 +123,23 @@ mod tests {
         ] {
             assert_eq!(email_key(same).as_deref(), Some("ada@mail.example"), "{same}");
         }
-        assert_eq!(email_key("jörg@münchen.example"), email_key("JO\u{308}RG@xn--mnchen-3ya.example"));
+        assert_eq!(
+            email_key("jörg@münchen.example"),
+            email_key("JO\u{308}RG@xn--mnchen-3ya.example")
+        );
         for other in ["ada+shop@mail.example", "a.da@mail.example", "ada@mail.example.org"] {
             assert_ne!(email_key(other).as_deref(), Some("ada@mail.example"));
             assert!(email_key(other).is_some(), "{other}");
         }
-        for none in ["", "ada", "ada@", "@mail.example", "ada@mail", "a da@mail.example", "ada@127.0.0.1"] {
+        for none in [
+            "",
+            "ada",
+            "ada@",
+            "@mail.example",
+            "ada@mail",
+            "a da@mail.example",
+            "ada@127.0.0.1",
+        ] {
             assert_eq!(email_key(none), None, "{none}");
         }
         assert_eq!(email_key(&format!("{}@mail.example", "a".repeat(2000))), None);
@@ -132,8 +149,15 @@ mod tests {
     fn a_request_is_about_one_person() {
         let session = Uuid::from_u128(1);
         assert_eq!(Subject::read(None, Some(session)).unwrap(), Subject::Session(session));
-        assert_eq!(Subject::read(Some("A@b.example"), None).unwrap(), Subject::Email("a@b.example".into()));
-        for (email, session) in [(None, None), (Some("a@b.example"), Some(session)), (Some("nobody"), None)] {
+        assert_eq!(
+            Subject::read(Some("A@b.example"), None).unwrap(),
+            Subject::Email("a@b.example".into())
+        );
+        for (email, session) in [
+            (None, None),
+            (Some("a@b.example"), Some(session)),
+            (Some("nobody"), None),
+        ] {
             assert_eq!(Subject::read(email, session).unwrap_err().code(), "invalid_request");
         }
     }
@@ -142,7 +166,10 @@ mod tests {
     fn a_hash_is_of_one_customer_one_subject_and_one_key() {
         let of = |master: &[u8]| SubjectKey::new(secrets::MasterKeys::from(master).present());
         let (key, other) = (of(b"master"), of(b"other"));
-        let (ada, bob) = (Subject::Email("ada@b.example".into()), Subject::Email("bob@b.example".into()));
+        let (ada, bob) = (
+            Subject::Email("ada@b.example".into()),
+            Subject::Email("bob@b.example".into()),
+        );
         let (shop, market) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(key.hash(shop, &ada), key.hash(shop, &ada));
         for different in [key.hash(shop, &bob), key.hash(market, &ada), other.hash(shop, &ada)] {

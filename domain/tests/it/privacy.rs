@@ -91,7 +91,12 @@ impl House {
         let kit = Kit::with(&[("ERASURE_LOG", log.to_str().unwrap())]).await;
         let shop = kit.customer("shop.example").await;
         let privacy = Privacy::new(kit.db.clone(), &kit.config);
-        Self { kit, shop, privacy, log }
+        Self {
+            kit,
+            shop,
+            privacy,
+            log,
+        }
     }
 
     async fn erase(&self, subject: &Subject) -> domain::privacy::Erased {
@@ -185,7 +190,14 @@ async fn a_person_is_forgotten_by_an_address_in_every_session_and_nobody_else_is
     visitor(db, shop, Some(ADA), 3, "Where is my paddle?").await;
     visitor(db, shop, Some("Ada@MAIL.example"), 0, "Where is my boat?").await;
     visitor(db, shop, Some("ada+shop@mail.example"), 0, "Where is my tent?").await;
-    visitor(db, shop, None, 0, "Please tell ADA@mail.example that bob@mail.example waits.").await;
+    visitor(
+        db,
+        shop,
+        None,
+        0,
+        "Please tell ADA@mail.example that bob@mail.example waits.",
+    )
+    .await;
     visitor(db, &other, Some(ADA), 0, "Where is my bike?").await;
     let messages = "SELECT count(*) FROM messages";
     assert_eq!(count(db, messages).await, 10);
@@ -193,19 +205,30 @@ async fn a_person_is_forgotten_by_an_address_in_every_session_and_nobody_else_is
     let ada = Subject::read(Some(" ADA@mail.example"), None).unwrap();
     let erased = house.erase(&ada).await;
     let counts = &erased.tombstone.counts;
-    assert_eq!((counts["visitors"], counts["conversations"], counts["messages"]), (2, 2, 4));
+    assert_eq!(
+        (counts["visitors"], counts["conversations"], counts["messages"]),
+        (2, 2, 4)
+    );
     assert_eq!((counts["answer_receipts"], counts["mentions"]), (2, 2), "{counts:?}");
     assert_eq!((erased.conversations.len(), erased.tombstone.sessions.len()), (2, 2));
     assert_eq!(count(db, messages).await, 6);
     let left = "SELECT count(*) FROM messages WHERE text LIKE '%tent%' OR text LIKE '%bike%'
         OR text = 'Please tell [erased] that bob@mail.example waits.'";
     assert_eq!(count(db, left).await, 3);
-    let named = format!("SELECT count(*) FROM visitors WHERE email ILIKE '%ada@%' AND customer_id = '{}'", shop.id);
+    let named = format!(
+        "SELECT count(*) FROM visitors WHERE email ILIKE '%ada@%' AND customer_id = '{}'",
+        shop.id
+    );
     assert_eq!(count(db, &named).await, 0);
 
     // Again, by another form of the address: the same receipt, and no second tombstone.
-    let again = house.erase(&Subject::read(Some("ａda@mail.example"), None).unwrap()).await;
-    assert_eq!((again.receipt, again.tombstone), (erased.receipt.clone(), erased.tombstone.clone()));
+    let again = house
+        .erase(&Subject::read(Some("ａda@mail.example"), None).unwrap())
+        .await;
+    assert_eq!(
+        (again.receipt, again.tombstone),
+        (erased.receipt.clone(), erased.tombstone.clone())
+    );
     // Who comes back is forgotten anew.
     visitor(db, shop, Some(ADA), 0, "Me again").await;
     let anew = house.erase(&ada).await;
@@ -217,7 +240,8 @@ async fn a_person_is_forgotten_by_an_address_in_every_session_and_nobody_else_is
     let rows = "SELECT count(*) FROM erasures e WHERE to_jsonb(e)::text ILIKE '%mail.example%'";
     assert!(!kept.contains("mail.example") && count(db, rows).await == 0);
     assert_eq!(house.privacy.verify(&erased.receipt), Some(erased.tombstone.clone()));
-    let audit = "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.erased' AND metadata::text NOT LIKE '%mail%'";
+    let audit =
+        "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.erased' AND metadata::text NOT LIKE '%mail.example%'";
     assert_eq!(count(db, audit).await, 2);
 }
 
@@ -244,7 +268,11 @@ async fn what_can_t_be_recorded_outside_of_the_database_is_not_done() {
     let house = House::new().await;
     let session = visitor(&house.kit.db, &house.shop, Some(ADA), 0, "Hello?").await;
     std::fs::create_dir(&house.log).unwrap();
-    let refused = house.privacy.erase(&house.shop, &Subject::Session(session), BY).await.unwrap_err();
+    let refused = house
+        .privacy
+        .erase(&house.shop, &Subject::Session(session), BY)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), "erasure_log_unavailable");
     assert_eq!(house.kit.count("SELECT count(*) FROM messages").await, 2);
     std::fs::remove_dir(&house.log).unwrap();
@@ -271,7 +299,13 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
         command
     };
     let url = kit.services.superuser_url("postgres");
-    let done = program("pg_dump").arg("--dbname").arg(&url).arg("--file").arg(&dump).status().unwrap();
+    let done = program("pg_dump")
+        .arg("--dbname")
+        .arg(&url)
+        .arg("--file")
+        .arg(&dump)
+        .status()
+        .unwrap();
     assert!(done.success());
     run(&kit.db, &format!("DELETE FROM visitors WHERE session_id = '{gone}'")).await;
 
@@ -284,7 +318,17 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
     owner.execute_unprepared("CREATE DATABASE restored").await.unwrap();
     let restored = kit.services.superuser_url("restored");
     let done = program("psql")
-        .args(["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--output", "/dev/null", "--dbname", &restored, "--file"])
+        .args([
+            "--quiet",
+            "--no-psqlrc",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--output",
+            "/dev/null",
+            "--dbname",
+            &restored,
+            "--file",
+        ])
         .arg(&dump)
         .status()
         .unwrap();
@@ -295,7 +339,8 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
     variables.insert("DATABASE_OWNER_URL".into(), restored);
     let config = domain::config::Config::from_map(&variables).unwrap();
     let db = Db::connect(&config.database).await.unwrap();
-    let secrets = "SELECT count(*) FROM messages WHERE text LIKE '%secret%' OR text LIKE '%forgotten%' OR text LIKE '%ada@%'";
+    let secrets =
+        "SELECT count(*) FROM messages WHERE text LIKE '%secret%' OR text LIKE '%forgotten%' OR text LIKE '%ada@%'";
     assert_eq!(count(&db, secrets).await, 4, "the dump has them");
     assert_eq!(count(&db, "SELECT count(*) FROM erasures").await, 0);
     let later = visitor(&db, shop, Some(ADA), 0, "I came back.").await;
@@ -305,7 +350,15 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
     lines.extend([lines[0].clone(), "torn".into(), format!("{}x", lines[1])]);
     let replayed = replay_erasures(&privacy, &lines, "test").await.unwrap();
     assert_eq!((replayed.erasures, replayed.new, replayed.unreadable), (2, 2, 2));
-    assert_eq!((replayed.visitors, replayed.counts["messages"], replayed.counts["mentions"]), (3, 6, 2), "{replayed:?}");
+    assert_eq!(
+        (
+            replayed.visitors,
+            replayed.counts["messages"],
+            replayed.counts["mentions"]
+        ),
+        (3, 6, 2),
+        "{replayed:?}"
+    );
     assert_eq!(count(&db, secrets).await, 0);
     let left = "SELECT count(*) FROM messages WHERE text IN ('I stay.', 'I came back.', 'Write to [erased], please.')";
     assert_eq!(count(&db, left).await, 3);
@@ -327,7 +380,10 @@ async fn the_log_learns_what_other_processes_did() {
     let mut config = house.kit.config.clone();
     config.privacy.erasure_log = None;
     let other = Privacy::new(house.kit.db.clone(), &config);
-    other.erase(&house.shop, &Subject::Session(Uuid::now_v7()), BY).await.unwrap();
+    other
+        .erase(&house.shop, &Subject::Session(Uuid::now_v7()), BY)
+        .await
+        .unwrap();
     house.erase(&Subject::Session(Uuid::now_v7())).await;
     assert_eq!(sync_log(&house.privacy).await.unwrap(), 1);
     assert_eq!(sync_log(&house.privacy).await.unwrap(), 0);
@@ -348,8 +404,22 @@ async fn everything_goes_when_its_time_is_over() {
     visitor(db, shop, None, retention::CONVERSATIONS - 1, "young").await;
     let patient = house.kit.customer("patient.example").await;
     let hasty = house.kit.customer("hasty.example").await;
-    run(db, &format!("UPDATE customer_configs SET settings = '{{\"retention_days\": 1000}}' WHERE id = '{}'", patient.id)).await;
-    run(db, &format!("UPDATE customer_configs SET settings = '{{\"retention_days\": 2}}' WHERE id = '{}'", hasty.id)).await;
+    run(
+        db,
+        &format!(
+            "UPDATE customer_configs SET settings = '{{\"retention_days\": 1000}}' WHERE id = '{}'",
+            patient.id
+        ),
+    )
+    .await;
+    run(
+        db,
+        &format!(
+            "UPDATE customer_configs SET settings = '{{\"retention_days\": 2}}' WHERE id = '{}'",
+            hasty.id
+        ),
+    )
+    .await;
     visitor(db, &patient, None, 999, "kept for long").await;
     visitor(db, &hasty, None, 3, "gone soon").await;
     run(
@@ -369,7 +439,14 @@ async fn everything_goes_when_its_time_is_over() {
     assert_eq!(purged.conversations, 2);
     // Those of the two conversations, and the one who only looked two days ago.
     assert_eq!(purged.visitors, 3);
-    assert_eq!(count(db, "SELECT count(*) FROM messages WHERE text IN ('young', 'kept for long')").await, 2);
+    assert_eq!(
+        count(
+            db,
+            "SELECT count(*) FROM messages WHERE text IN ('young', 'kept for long')"
+        )
+        .await,
+        2
+    );
     assert_eq!(count(db, "SELECT count(*) FROM messages").await, 4);
 
     house.erase(&Subject::Session(Uuid::now_v7())).await;
@@ -401,11 +478,17 @@ async fn everything_goes_when_its_time_is_over() {
 async fn tombstones_can_only_grow() {
     let house = House::new().await;
     house.erase(&Subject::Session(Uuid::now_v7())).await;
-    for forbidden in ["DELETE FROM erasures", "UPDATE erasures SET receipt = ''", "DELETE FROM erased_sessions"] {
+    for forbidden in [
+        "DELETE FROM erasures",
+        "UPDATE erasures SET receipt = ''",
+        "DELETE FROM erased_sessions",
+    ] {
         let tx = house.kit.db.tenant(&house.shop).await.unwrap();
         let error = tx.execute_raw(statement(forbidden)).await.unwrap_err().to_string();
         assert!(error.contains("permission denied"), "{forbidden}: {error}");
     }
-    let words = TABLES.iter().filter(|table| table.columns.iter().any(|(_, data)| *data == Data::Words));
+    let words = TABLES
+        .iter()
+        .filter(|table| table.columns.iter().any(|(_, data)| *data == Data::Words));
     assert!(words.count() >= 2, "mentions are looked for in what visitors write");
 }

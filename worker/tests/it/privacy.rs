@@ -20,7 +20,9 @@ const BY: Operator<'static> = Operator {
 
 async fn execute(world: &World, statement: &str) {
     let tx = world.kit.db.system().await.unwrap();
-    tx.execute_raw(Statement::from_string(DbBackend::Postgres, statement)).await.unwrap();
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, statement))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -28,7 +30,9 @@ async fn execute(world: &World, statement: &str) {
 async fn visitor(world: &World) -> (Uuid, Uuid) {
     let session = Uuid::now_v7();
     let tx = world.tx().await;
-    let received = domain::people::receive(&tx, &world.customer, session, "human please", None).await.unwrap();
+    let received = domain::people::receive(&tx, &world.customer, session, "human please", None)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     (session, received.unwrap().conversation)
 }
@@ -49,7 +53,10 @@ async fn a_worker_makes_a_large_copy() {
     .await;
     let worker = world.worker();
     let privacy = Privacy::new(world.kit.db.clone(), &world.kit.config);
-    let copy = privacy.export(&world.customer, &Subject::Session(session), BY).await.unwrap();
+    let copy = privacy
+        .export(&world.customer, &Subject::Session(session), BY)
+        .await
+        .unwrap();
     let Copy::Later(planned, submitted) = copy else {
         panic!("a copy at once of 2500 rows");
     };
@@ -64,7 +71,12 @@ async fn a_worker_makes_a_large_copy() {
 }
 
 async fn document_bytes(world: &World, id: Uuid) -> i64 {
-    world.kit.count(&format!("SELECT octet_length(document)::bigint FROM subject_exports WHERE id = '{id}'")).await
+    world
+        .kit
+        .count(&format!(
+            "SELECT octet_length(document)::bigint FROM subject_exports WHERE id = '{id}'"
+        ))
+        .await
 }
 
 /// Row 32 of the failure tests, its first half: erasure while a site is taken in and deliveries wait.
@@ -85,13 +97,24 @@ async fn erasure_ends_what_waits_about_a_person_and_leaves_other_work_alone() {
     tx.commit().await.unwrap();
     let worker = world.worker();
     let (session, conversation) = visitor(&world).await;
-    eventually("a delivery that fails", || async { (!receiver.received().is_empty()).then_some(()) }).await;
-    let failed = format!("SELECT count(*) FROM jobs WHERE state = 'scheduled' AND attempts > 0 AND payload::text LIKE '%deliver%'");
-    eventually("another try to be planned", || async { (world.kit.count(&failed).await == 1).then_some(()) }).await;
+    eventually("a delivery that fails", || async {
+        (!receiver.received().is_empty()).then_some(())
+    })
+    .await;
+    let failed = format!(
+        "SELECT count(*) FROM jobs WHERE state = 'scheduled' AND attempts > 0 AND payload::text LIKE '%deliver%'"
+    );
+    eventually("another try to be planned", || async {
+        (world.kit.count(&failed).await == 1).then_some(())
+    })
+    .await;
     let crawl = world.ask(&ScrapeRequest::of(site.url("/"))).await;
 
     let privacy = Privacy::new(world.kit.db.clone(), &world.kit.config);
-    privacy.erase(&world.customer, &Subject::Session(session), BY).await.unwrap();
+    privacy
+        .erase(&world.customer, &Subject::Session(session), BY)
+        .await
+        .unwrap();
     receiver.answer(200, &[]);
     let named = format!("SELECT count(*) FROM jobs WHERE payload::text LIKE '%{conversation}%' AND state <> 'running'");
     assert_eq!(world.kit.count(&named).await, 0);
@@ -100,7 +123,8 @@ async fn erasure_ends_what_waits_about_a_person_and_leaves_other_work_alone() {
     eventually("the word that it is gone", || async {
         let last = receiver.received().pop()?;
         let told: Value = serde_json::from_str(&last.body).ok()?;
-        (told["type"] == "privacy.erased" && told["data"]["conversation_ids"][0] == conversation.to_string()).then_some(())
+        (told["type"] == "privacy.erased" && told["data"]["conversation_ids"][0] == conversation.to_string())
+            .then_some(())
     })
     .await;
     worker.stop().await;

@@ -31,6 +31,9 @@ async fn missing(privacy: &Privacy, db: &Db) -> Result<Option<usize>> {
     let Some(log) = privacy.log() else { return Ok(None) };
     let known = log.known(privacy.seals()).await?;
     let all = receipts(db).await?;
-    let unknown = all.iter().filter_map(|receipt| privacy.verify(receipt)).filter(|stone| !known.contains(&stone.id));
+    let unknown = all
+        .iter()
+        .filter_map(|receipt| privacy.verify(receipt))
+        .filter(|stone| !known.contains(&stone.id));
     Ok(Some(unknown.count()))
 }

@@ -84,8 +84,17 @@ pub struct Table {
 impl Table {
     /// The columns that hold visitors' own words, and the column that names a row.
     pub fn words(&self) -> Option<(&'static str, Vec<&'static str>)> {
-        let words: Vec<_> = self.columns.iter().filter(|(_, data)| *data == Data::Words).map(|(name, _)| *name).collect();
-        let key = if matches!(self.name, "answer_receipts" | "question_gap_members") { "message_id" } else { "id" };
+        let words: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|(_, data)| *data == Data::Words)
+            .map(|(name, _)| *name)
+            .collect();
+        let key = if matches!(self.name, "answer_receipts" | "question_gap_members") {
+            "message_id"
+        } else {
+            "id"
+        };
         (!words.is_empty()).then_some((key, words))
     }
 }
@@ -165,15 +174,28 @@ pub fn markdown() -> String {
         ]
         .into_iter()
         .filter_map(|(data, what)| {
-            let named: Vec<_> = table.columns.iter().filter(|(_, d)| *d == data).map(|(name, _)| format!("`{name}`")).collect();
+            let named: Vec<_> = table
+                .columns
+                .iter()
+                .filter(|(_, d)| *d == data)
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
             (!named.is_empty()).then(|| format!("{what}: {}", named.join(", ")))
         })
         .collect();
-        let columns = if columns.is_empty() { "nothing personal".to_owned() } else { columns.join("; ") };
+        let columns = if columns.is_empty() {
+            "nothing personal".to_owned()
+        } else {
+            columns.join("; ")
+        };
         let of = match &table.of {
             None => "none".to_owned(),
             Some(Of { export, erase, .. }) => {
-                let told = if export.is_empty() { "not handed out" } else { "handed out" };
+                let told = if export.is_empty() {
+                    "not handed out"
+                } else {
+                    "handed out"
+                };
                 match erase {
                     Erase::Delete => format!("{told}, erased"),
                     Erase::Keep(why) => format!("{told}, kept: {why}"),
@@ -188,7 +210,11 @@ pub fn markdown() -> String {
             Kept::Installation => "with the installation".to_owned(),
         };
         // A String takes everything that is written to it.
-        let _ = writeln!(text, "| `{}` | {} | {columns} | {of} | {kept} |", table.name, table.holds);
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {columns} | {of} | {kept} |",
+            table.name, table.holds
+        );
     }
     text
 }
@@ -200,7 +226,11 @@ mod tests {
     #[test]
     fn what_holds_something_of_visitors_is_found_handed_out_and_erased() {
         for table in TABLES {
-            let personal: Vec<_> = table.columns.iter().filter(|(_, d)| matches!(d, Data::Words | Data::Visitor)).collect();
+            let personal: Vec<_> = table
+                .columns
+                .iter()
+                .filter(|(_, d)| matches!(d, Data::Words | Data::Visitor))
+                .collect();
             let Some(of) = &table.of else {
                 assert!(personal.is_empty(), "{}: {personal:?} of nobody", table.name);
                 continue;
@@ -209,7 +239,11 @@ mod tests {
             let shown = |name: &str| of.export.contains(&name) || (table.name, name) == ("subject_exports", "document");
             let hidden: Vec<_> = personal.iter().filter(|(name, _)| !shown(name)).collect();
             assert!(hidden.is_empty(), "{}: {hidden:?} are not handed out", table.name);
-            assert!(of.erase == Erase::Delete || personal.is_empty(), "{}: {personal:?} stay", table.name);
+            assert!(
+                of.erase == Erase::Delete || personal.is_empty(),
+                "{}: {personal:?} stay",
+                table.name
+            );
         }
     }
 
