@@ -93,7 +93,7 @@ impl Context {
         let cache = AnswerCache::new(
             db.clone(),
             &config.redis,
-            &config.security.master_key(),
+            &config.security.keys,
             clock.clone(),
             life.clone(),
         )?;

@@ -31,11 +31,6 @@ impl SecurityConfig {
             audit_retention: Duration::from_hours(24 * r.number("AUDIT_RETENTION_DAYS", 400, 90..=3650, "400")),
         }
     }
-
-    /// The installation's keys.
-    pub fn master_key(&self) -> MasterKeys {
-        self.keys.clone()
-    }
 }
 
 /// The present key from its variable or from the first line of its file; older ones from the rest of the file and from their own

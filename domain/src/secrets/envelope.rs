@@ -80,7 +80,7 @@ impl Envelopes {
         };
         let belongs_to = format!("{customer} {}", place.row);
         for master in self.masters.all() {
-            if let Some(opened) = Vault::of(master, purpose).try_open(sealed, belongs_to.as_bytes())? {
+            if let Some(opened) = Vault::new(master, purpose).open(sealed, belongs_to.as_bytes())? {
                 return Ok(Some(opened));
             }
         }

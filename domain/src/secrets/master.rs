@@ -1,5 +1,5 @@
 //! The installation's master keys: the present one, and others that are still taken while things are moved to it.
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{Secret, hmac_sha256};
@@ -84,14 +84,6 @@ impl From<&[u8]> for MasterKeys {
 impl<const N: usize> From<&[u8; N]> for MasterKeys {
     fn from(key: &[u8; N]) -> Self {
         Self::new(key, [])
-    }
-}
-
-impl Deref for MasterKeys {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.present().key
     }
 }
 
