@@ -132,7 +132,9 @@ impl Endpoint for ProviderEndpoint {
             let data: Vec<Value> = (0..texts)
                 .map(|index| json!({ "index": index, "embedding": vec![1.0; dimension] }))
                 .collect();
-            return Ok(Response::builder().content_type("application/json").body(json!({ "data": data }).to_string()));
+            return Ok(Response::builder()
+                .content_type("application/json")
+                .body(json!({ "data": data }).to_string()));
         }
         let model = body["model"].as_str().unwrap_or_default().to_owned();
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).push(body);

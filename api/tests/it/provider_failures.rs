@@ -140,7 +140,10 @@ async fn ends_in_a_problem(script: Script) -> Provider {
     let (names, text, problem) = Visitor::ask(&app).await.events().await;
     let (last, before) = names.split_last().unwrap();
     assert_eq!(last, "error", "{what}");
-    assert!(!before.is_empty() && before.iter().all(|name| name == "token"), "{what}: {names:?}");
+    assert!(
+        !before.is_empty() && before.iter().all(|name| name == "token"),
+        "{what}: {names:?}"
+    );
     assert!(text.contains("4.90 EUR"), "{what}: {text}");
     assert_eq!(
         (&problem["code"], &problem["status"]),
@@ -150,7 +153,11 @@ async fn ends_in_a_problem(script: Script) -> Provider {
     assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 0, "{what}");
     assert_eq!(app.kit.count("SELECT count(*) FROM answer_receipts").await, 0, "{what}");
     let spent = "SELECT count(*) FROM usage_daily WHERE cost_usd > 0 AND chats = 0";
-    assert_eq!(app.kit.count(spent).await, 1, "{what}: the provider's work costs all the same");
+    assert_eq!(
+        app.kit.count(spent).await,
+        1,
+        "{what}: the provider's work costs all the same"
+    );
     nothing_is_set_aside(&app).await;
     provider
 }

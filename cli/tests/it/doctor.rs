@@ -35,19 +35,42 @@ async fn doctor_asks_each_model_one_word_and_says_what_is_wrong() {
 
     let (good, lines) = doctor(&up, &provider, &[]).await;
     assert!(good, "{lines:?}");
-    assert_eq!(of(&lines, "ok    chat model").len(), 2, "a large and a small one: {lines:?}");
+    assert_eq!(
+        of(&lines, "ok    chat model").len(),
+        2,
+        "a large and a small one: {lines:?}"
+    );
     assert_eq!(provider.asked().len(), 2);
-    assert!(provider.asked().iter().all(|asked| asked["max_tokens"].as_u64() < Some(20) || asked["max_completion_tokens"].as_u64() < Some(20)));
+    assert!(
+        provider
+            .asked()
+            .iter()
+            .all(|asked| asked["max_tokens"].as_u64() < Some(20) || asked["max_completion_tokens"].as_u64() < Some(20))
+    );
 
     // A name without a price is worth a note.
-    let (good, lines) = doctor(&up, &provider, &[("CHAT_MODEL", "llama"), ("CHAT_MODEL_SMALL", "llama")]).await;
-    assert!(good && of(&lines, "note  prices: no price of llama").len() == 1, "{lines:?}");
+    let (good, lines) = doctor(
+        &up,
+        &provider,
+        &[("CHAT_MODEL", "llama"), ("CHAT_MODEL_SMALL", "llama")],
+    )
+    .await;
+    assert!(
+        good && of(&lines, "note  prices: no price of llama").len() == 1,
+        "{lines:?}"
+    );
 
     for (script, advice) in [
         (Script::Fail(401), "check OPENAI_API_KEY"),
-        (Script::Fail(404), "check CHAT_MODEL, CHAT_MODEL_SMALL and OPENAI_BASE_URL"),
+        (
+            Script::Fail(404),
+            "check CHAT_MODEL, CHAT_MODEL_SMALL and OPENAI_BASE_URL",
+        ),
         (Script::Refuse(429, 600), "the quota is used up"),
-        (Script::Raw("<html>hello</html>".into()), "does not lead to an OpenAI-compatible interface"),
+        (
+            Script::Raw("<html>hello</html>".into()),
+            "does not lead to an OpenAI-compatible interface",
+        ),
     ] {
         let what = format!("{script:?}");
         provider.follow(script);
@@ -73,11 +96,17 @@ async fn doctor_has_a_word_embedded_and_knows_a_wrong_dimension() {
     let (good, lines) = doctor(&up, &provider, &embedding).await;
     let found = of(&lines, "MEND  embedding model");
     assert!(!good && found.len() == 1, "{lines:?}");
-    assert!(found[0].contains("768") && found[0].contains("1536") && found[0].contains("EMBEDDING_MODEL"), "{found:?}");
+    assert!(
+        found[0].contains("768") && found[0].contains("1536") && found[0].contains("EMBEDDING_MODEL"),
+        "{found:?}"
+    );
 
     provider.follow(Script::Fail(401));
     let (good, lines) = doctor(&up, &provider, &embedding).await;
     let found = of(&lines, "MEND  embedding model");
-    assert!(!good && found.len() == 1 && found[0].contains("check OPENAI_API_KEY"), "{lines:?}");
+    assert!(
+        !good && found.len() == 1 && found[0].contains("check OPENAI_API_KEY"),
+        "{lines:?}"
+    );
     up.stop(Signal::SIGTERM).await;
 }

@@ -25,7 +25,7 @@ use crate::{
     language::{self, Locale},
     lifecycle::Lifecycle,
     people::{self, Received, Standing},
-    retrieval::{Mode, Searcher, Version},
+    retrieval::{Mode, Passage, Searcher, Version},
     tenancy::{Customer, Db},
 };
 
@@ -225,9 +225,10 @@ impl Answerer {
         self.keep(customer, question.session, &asked, draft, began).await
     }
 
-    /// Counts what abandoned answers cost by tasks of `life`.
+    /// Counts what abandoned answers cost by tasks of `life`, and makes ready what the first question would wait for.
     #[must_use]
     pub fn under(mut self, life: &Lifecycle) -> Self {
+        life.spawn(tokio::task::spawn_blocking(ground::ready));
         if let Some(models) = &mut self.models {
             models.under(life.clone());
         }
@@ -267,7 +268,7 @@ impl Answerer {
         let searched = began.elapsed();
         let read = !found.passages.is_empty();
         let (passages, planted) = ground::disarm(found.passages);
-        let supported = match support::supported(&asked.meant, &passages) {
+        let supported = match self.supported(&asked.meant, &passages) {
             Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
             supported => supported,
         };
@@ -303,6 +304,11 @@ impl Answerer {
             timings: json!({ "search_ms": searched.as_millis() as u64, "mode": found.mode }),
             cached: None,
         })
+    }
+
+    /// Whether the site supports an answer to `question` from `passages`, best first.
+    pub(super) fn supported(&self, question: &str, passages: &[Passage]) -> Result<(), Refusal> {
+        support::supported(question, passages, self.searcher.is_multilingual())
     }
 
     /// Stores a visitor's question with its answer.

@@ -6,7 +6,7 @@ use super::{
     answerer::{Answerer, CONSIDERED},
     asked::Asked,
     ground,
-    support::{self, Refusal},
+    support::Refusal,
 };
 use crate::{
     Result,
@@ -52,7 +52,7 @@ impl Answerer {
             .search_in(customer, version, &asked.meant, Mode::Hybrid, CONSIDERED)
             .await?;
         let (passages, _) = ground::disarm(found.passages);
-        let supported = support::supported(&asked.meant, &passages);
+        let supported = self.supported(&asked.meant, &passages);
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)
         {

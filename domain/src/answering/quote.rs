@@ -49,7 +49,7 @@ impl Answerer {
             let passages: &[Passage] = if parts.len() > 1 {
                 let searched = self.searcher.search(customer, part, Mode::Hybrid, CONSIDERED).await?;
                 found = ground::disarm(searched.passages).0;
-                if support::supported(part, &found).is_err() {
+                if self.supported(part, &found).is_err() {
                     continue;
                 }
                 &found

@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
-use super::{
-    answerer::{Answerer, CONSIDERED},
-    support,
-};
+use super::answerer::{Answerer, CONSIDERED};
 use crate::{
     Result,
     language::{Locale, detect},
@@ -103,7 +100,7 @@ impl Answerer {
             .iter()
             .take(NEAREST)
             .any(|passage| passage.page == candidate.page);
-        Ok(own && support::supported(&candidate.text, &found.passages).is_ok())
+        Ok(own && self.supported(&candidate.text, &found.passages).is_ok())
     }
 }
 

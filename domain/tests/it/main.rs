@@ -25,6 +25,7 @@ mod retrieval;
 mod schedules;
 mod schema;
 mod sharing;
+mod spoken;
 mod staging;
 mod tenancy;
 mod typed;

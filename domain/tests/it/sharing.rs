@@ -31,7 +31,9 @@ impl House {
 #[tokio::test]
 async fn one_process_writes_what_several_are_asked_at_once() {
     let house = House::new().await;
-    house.provider.follow(Script::Held(vec!["Two to four days [1].".into()]));
+    house
+        .provider
+        .follow(Script::Held(vec!["Two to four days [1].".into()]));
     let (one, other) = (house.process().await, house.process().await);
     let before = house.sets().await;
     let (first, second, ()) = tokio::join!(house.asking(&one), house.asking(&other), async {
@@ -43,10 +45,17 @@ async fn one_process_writes_what_several_are_asked_at_once() {
     });
     assert_eq!(house.asked(), 1, "the model was asked once");
     assert_eq!((&first.text, &first.sources), (&second.text, &second.sources));
-    assert_eq!([first.cached, second.cached].iter().filter(|cached| **cached).count(), 1);
+    assert_eq!(
+        [first.cached, second.cached].iter().filter(|cached| **cached).count(),
+        1
+    );
     let waited = "SELECT count(*) FROM answer_receipts WHERE cached AND timings ->> 'cache' = 'elsewhere'";
     assert_eq!(house.kit.count(waited).await, 1);
-    assert_eq!(house.kit.count("SELECT tokens_in FROM usage_daily").await, 100, "paid once");
+    assert_eq!(
+        house.kit.count("SELECT tokens_in FROM usage_daily").await,
+        100,
+        "paid once"
+    );
     eventually("the claim to be given up", || async {
         (house.claims().await == 0).then_some(())
     })
@@ -89,7 +98,10 @@ async fn without_redis_every_process_answers_by_itself() {
     house.kit.stop(Server::Valkey).await;
     let (one, other) = (house.process().await, house.process().await);
     let (first, second) = tokio::join!(house.asking(&one), house.asking(&other));
-    assert_eq!((first.text.as_str(), second.text), ("Two to four days [1].", first.text.clone()));
+    assert_eq!(
+        (first.text.as_str(), second.text),
+        ("Two to four days [1].", first.text.clone())
+    );
 }
 
 #[tokio::test]
@@ -105,7 +117,9 @@ async fn an_answer_ends_in_every_process_when_a_host_of_the_customer_goes() {
     ];
     house.kit.customer("rival.example").await;
     for (n, lost) in loses.into_iter().enumerate() {
-        house.sql("DELETE FROM customer_domains WHERE host = 'old.example'").await;
+        house
+            .sql("DELETE FROM customer_domains WHERE host = 'old.example'")
+            .await;
         house.sql(also).await;
         house.ask(&one, QUESTION).await;
         for process in [&one, &other] {
@@ -119,11 +133,15 @@ async fn an_answer_ends_in_every_process_when_a_host_of_the_customer_goes() {
         assert_eq!(house.asked(), asked + 1, "{lost}");
     }
     // A host that was never proved was never linked to.
-    house.sql("DELETE FROM customer_domains WHERE host = 'old.example'").await;
+    house
+        .sql("DELETE FROM customer_domains WHERE host = 'old.example'")
+        .await;
     house.sql(&also.replace("now(), ", "NULL, ")).await;
     let asked = house.asked();
     house.ask(&one, QUESTION).await;
-    house.sql("DELETE FROM customer_domains WHERE host = 'old.example'").await;
+    house
+        .sql("DELETE FROM customer_domains WHERE host = 'old.example'")
+        .await;
     house.ask(&other, QUESTION).await;
     assert!(house.asked() <= asked + 1);
     let shop = domain::tenancy::get(&house.kit.db, house.shop).await.unwrap();

@@ -121,7 +121,11 @@ async fn sitemaps_that_were_given_up_for_others_are_read_again_and_nothing_else_
     go_on(&world, id).await;
     let ended = world.ended(id).await;
     assert_eq!((ended.state.as_str(), ended.attempts), ("done", 0), "{:?}", ended.error);
-    assert_eq!(ended.result.unwrap()["pages"], 5, "the start page, two linked ones, two of the sitemaps");
+    assert_eq!(
+        ended.result.unwrap()["pages"],
+        5,
+        "the start page, two linked ones, two of the sitemaps"
+    );
     for path in ["/", "/p/0", "/p/1", "/p/4", "/p/5", "/second.xml"] {
         assert_eq!(asked(&site, path), 1, "{path}");
     }
@@ -136,8 +140,7 @@ async fn a_crawl_that_never_gets_through_its_sitemaps_does_without_them() {
     let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
     for times in 1..=3_usize {
         let away = eventually("the crawl to give way", || async {
-            Some(world.job(id).await)
-                .filter(|job| job.state == "scheduled" && job.progress["postponed"] == times)
+            Some(world.job(id).await).filter(|job| job.state == "scheduled" && job.progress["postponed"] == times)
         })
         .await;
         assert_eq!(away.progress["phase"], "starting");

@@ -79,7 +79,7 @@ async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_tha
         "I need to talk to a human\r\n.\r\nBcc: victim@other.example",
     )
     .await;
-    execute(&world, "UPDATE visitors SET email = 'vera@visitor.example'").await;
+    execute(&world, "UPDATE visitors SET email = 'vera@visitor.example', locale = 'de'").await;
     let worker = world.worker();
     eventually("a try that fails", || async {
         Some(()).filter(|()| mailbox.refused() > 0)
@@ -105,7 +105,7 @@ async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_tha
     assert!(!head.contains("victim") && !head.contains("Bcc"), "{head}");
     let body = body.replace("=\r\n", "");
     assert!(
-        body.contains(&first.to_string()) && body.contains("left an address"),
+        body.contains(&first.to_string()) && body.contains("left an address") && body.contains("writes German"),
         "{body}"
     );
     assert!(!mail.text.contains("vera@"), "{body}");

@@ -47,15 +47,22 @@ pub async fn embeds(what: &'static str, model: &dyn Embedder) -> Finding {
     let Ok(Err(error)) = asked else {
         return match asked {
             Ok(_) => Finding::good(what),
-            Err(_) => Finding::mend(what, format!("{}: no vector within {} s", model.model().name, PATIENCE.as_secs())),
+            Err(_) => Finding::mend(
+                what,
+                format!("{}: no vector within {} s", model.model().name, PATIENCE.as_secs()),
+            ),
         };
     };
     let advice = match &error {
         embedding::Error::Provider { status: 401 | 403, .. } => "check OPENAI_API_KEY",
-        embedding::Error::Provider { status: 429, .. } => "the quota is used up or the load too high; see the provider's account",
+        embedding::Error::Provider { status: 429, .. } => {
+            "the quota is used up or the load too high; see the provider's account"
+        }
         embedding::Error::Provider { .. } => "check EMBEDDING_MODEL and OPENAI_BASE_URL",
         embedding::Error::Unreachable(_) => "check OPENAI_BASE_URL and the network",
-        embedding::Error::Answer(_) => "EMBEDDING_MODEL has another dimension, or OPENAI_BASE_URL leads to no such interface",
+        embedding::Error::Answer(_) => {
+            "EMBEDDING_MODEL has another dimension, or OPENAI_BASE_URL leads to no such interface"
+        }
         _ => "search is by words alone until it is mended",
     };
     Finding::mend(what, format!("{}: {error}; {advice}", model.model().name))

@@ -4,7 +4,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Key, LONG, MAX_BYTES};
-use crate::{answering::draft::Draft, secrets::{MasterKeys, Signer}};
+use crate::{
+    answering::draft::Draft,
+    secrets::{MasterKeys, Signer},
+};
 
 /// The form of a sealed entry. An entry of another one is a miss.
 const FORMAT: u8 = 1;

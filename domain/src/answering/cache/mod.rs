@@ -96,7 +96,13 @@ impl Layer {
 
 impl AnswerCache {
     /// Entries that leave the process are sealed under `masters`, the installation's keys. Work goes on until `life` ends.
-    pub fn new(db: Db, redis: &RedisConfig, masters: impl Into<MasterKeys>, clock: Clock, life: Lifecycle) -> Result<Self> {
+    pub fn new(
+        db: Db,
+        redis: &RedisConfig,
+        masters: impl Into<MasterKeys>,
+        clock: Clock,
+        life: Lifecycle,
+    ) -> Result<Self> {
         Ok(Self(Arc::new(Layers {
             db,
             local: Local::new(clock.clone()),

@@ -262,6 +262,12 @@ fn decoded(text: &str) -> Option<String> {
     (!said.is_empty()).then(|| said.join(" "))
 }
 
+/// Makes all patterns, which takes 0.1 s, so that no visitor waits for it.
+pub fn ready() {
+    LazyLock::force(&ORDERS);
+    LazyLock::force(&WISHES);
+}
+
 /// Passages without what speaks to the model, and how many sentences that were. What has nothing left is left out.
 pub fn disarm(passages: Vec<Passage>) -> (Vec<Passage>, usize) {
     let mut taken = 0;

@@ -33,7 +33,7 @@ mod visible;
 mod words;
 mod writing;
 
-pub use disarm::{disarm, disarmed};
+pub use disarm::{disarm, disarmed, ready};
 pub use judge::Judge;
 pub use links::{Links, quoted};
 pub use visible::visible;

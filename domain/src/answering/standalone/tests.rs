@@ -13,11 +13,7 @@ struct Case<'a> {
 fn cases(dialogues: &'static str) -> Vec<Case<'static>> {
     let mut cases = Vec::new();
     let (mut dialogue, mut history) = ("", Vec::new());
-    for line in dialogues
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with("//"))
-    {
+    for line in dialogues.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
         let Some((kind, rest)) = line.split_once(' ') else {
             continue;
         };

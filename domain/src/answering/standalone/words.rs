@@ -70,9 +70,8 @@ pub(super) struct Lists {
 
 /// The words of a language that follow-ups are known in.
 pub(super) fn of(locale: Locale) -> Option<&'static Words> {
-    static ALL: LazyLock<[Words; 10]> = LazyLock::new(|| {
-        [&EN, &DE, &FR, &ES, &IT, &NL, &PT, &PL, &AR, &HE].map(Words::new)
-    });
+    static ALL: LazyLock<[Words; 10]> =
+        LazyLock::new(|| [&EN, &DE, &FR, &ES, &IT, &NL, &PT, &PL, &AR, &HE].map(Words::new));
     let at = match locale {
         Locale::En => 0,
         Locale::De => 1,

@@ -65,9 +65,17 @@ const CALIBRATION: Calibration = Calibration {
 const COVERED_ALONE: f64 = 0.6;
 const MISSING_ALONE: f64 = 0.6;
 
-/// Whether the signs speak for an answer.
-fn check(signals: &Signals) -> Result<(), Refusal> {
+/// The cosine, on the common scale, from which on a model of many languages carries it alone across languages, where words say nothing. What
+/// the site answers and what it does not lie apart there (`docs/adr/0020-answerability.md`).
+const FOREIGN: f64 = 0.36;
+
+/// Whether the signs speak for an answer. `multilingual`: the cosines are those of a model that knows many languages.
+fn check(signals: &Signals, multilingual: bool) -> Result<(), Refusal> {
     let (supported, related) = match signals.cosine {
+        Some(cosine) if signals.foreign && multilingual => {
+            let related = cosine >= FOREIGN;
+            (related && !signals.no_fact, related)
+        }
         None => {
             let covered = signals.covered.max(signals.counted);
             let words = covered >= COVERED_ALONE && signals.missing < MISSING_ALONE;
@@ -98,14 +106,15 @@ fn odds(cosine: f64, signals: &Signals) -> f64 {
         + sign(signals.unnamed, c.unnamed)
 }
 
-/// Whether the site supports an answer to `question` from `passages`, best first.
-pub fn supported(question: &str, passages: &[Passage]) -> Result<(), Refusal> {
+/// Whether the site supports an answer to `question` from `passages`, best first. `multilingual`: their cosines are those of a model that
+/// knows many languages.
+pub fn supported(question: &str, passages: &[Passage], multilingual: bool) -> Result<(), Refusal> {
     if passages.is_empty() {
         return Err(Refusal::NothingIndexed);
     }
     let signals = signals::read(question, passages);
     tracing::debug!(signals = serde_json::to_string(&signals).unwrap_or_default(), "support");
-    check(&signals)
+    check(&signals, multilingual)
 }
 
 #[cfg(test)]
@@ -141,27 +150,30 @@ pub(super) mod tests {
 
     #[test]
     fn meaning_and_words_support_an_answer_together() {
-        assert_eq!(check(&signals(0.7, 0.8, 0.0)), Ok(()));
-        assert_eq!(check(&signals(0.55, 0.9, 0.1)), Ok(()));
-        assert_eq!(check(&signals(0.55, 0.2, 0.9)), Err(Refusal::NotAnswered));
-        assert_eq!(check(&signals(0.2, 1.0, 0.0)), Err(Refusal::NotOnSite));
+        assert_eq!(check(&signals(0.7, 0.8, 0.0), false), Ok(()));
+        assert_eq!(check(&signals(0.55, 0.9, 0.1), false), Ok(()));
+        assert_eq!(check(&signals(0.55, 0.2, 0.9), false), Err(Refusal::NotAnswered));
+        assert_eq!(check(&signals(0.2, 1.0, 0.0), false), Err(Refusal::NotOnSite));
     }
 
     #[test]
     fn a_fact_that_is_not_there_and_an_unknown_name_speak_against_it() {
         let clear = signals(0.55, 0.75, 0.3);
-        assert_eq!(check(&clear), Ok(()));
+        assert_eq!(check(&clear, false), Ok(()));
         let no_fact = Signals {
             no_fact: true,
             unnamed: true,
             ..clear
         };
-        assert_eq!(check(&no_fact), Err(Refusal::NotAnswered));
+        assert_eq!(check(&no_fact, false), Err(Refusal::NotAnswered));
         assert_eq!(
-            check(&Signals {
-                asked_there: true,
-                ..no_fact
-            }),
+            check(
+                &Signals {
+                    asked_there: true,
+                    ..no_fact
+                },
+                false
+            ),
             Ok(())
         );
     }
@@ -172,8 +184,42 @@ pub(super) mod tests {
             cosine: None,
             ..signals(0.0, covered, missing)
         };
-        assert_eq!(check(&words(0.8, 0.3)), Ok(()));
-        assert_eq!(check(&words(0.8, 0.9)), Err(Refusal::NotOnSite));
-        assert_eq!(check(&words(0.3, 0.3)), Err(Refusal::NotOnSite));
+        assert_eq!(check(&words(0.8, 0.3), false), Ok(()));
+        assert_eq!(check(&words(0.8, 0.9), false), Err(Refusal::NotOnSite));
+        assert_eq!(check(&words(0.3, 0.3), false), Err(Refusal::NotOnSite));
+    }
+
+    #[test]
+    fn across_languages_the_meaning_carries_it_alone_if_the_model_knows_both() {
+        let of = |question: &str, cosine: f64, multilingual: bool| {
+            let text = "Shipping costs 4.90 EUR within the country, and it takes two to four working days until the parcel is there.";
+            let found = Passage {
+                words: vec![crate::retrieval::Word {
+                    lexeme: "versand".into(),
+                    rarity: 9.0,
+                    here: false,
+                }],
+                ..passage(Some(cosine), 0.0, text)
+            };
+            supported(question, &[found], multilingual)
+        };
+        let german = "Was kostet bei Ihnen der Versand?";
+        assert_eq!(of(german, 0.4, true), Ok(()));
+        assert_eq!(of(german, 0.27, true), Err(Refusal::NotOnSite));
+        assert_eq!(
+            of(german, 0.4, false),
+            Err(Refusal::NotOnSite),
+            "its cosines say little"
+        );
+        assert_eq!(
+            of("Wie ist Ihre E-Mail Adresse?", 0.4, true),
+            Err(Refusal::NotAnswered),
+            "there is none"
+        );
+        assert_eq!(
+            of("What does the shipping cost?", 0.4, true),
+            Err(Refusal::NotOnSite),
+            "words say something"
+        );
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     answering::expected::{Expected, plain},
+    language,
     retrieval::{Passage, Word},
 };
 
@@ -35,6 +36,8 @@ pub struct Signals {
     pub unnamed: bool,
     /// A section's heading is the question.
     pub asked_there: bool,
+    /// The passages are in another language than the question, so that no word of it could be there.
+    pub foreign: bool,
 }
 
 /// The signs of `question` for `passages`, best first.
@@ -68,8 +71,18 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
         unnamed: names(question)
             .iter()
             .any(|name| lower.iter().all(|text| !text.contains(name))),
+        foreign: is_foreign(question, top),
         asked_there: asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked),
     }
+}
+
+/// Whether the question is surely in another language than the passages.
+fn is_foreign(question: &str, passages: &[Passage]) -> bool {
+    let Some(asked) = language::detect(question) else {
+        return false;
+    };
+    let mut told = passages.iter().filter_map(|p| language::detect(&p.text)).peekable();
+    told.peek().is_some() && told.all(|told| told != asked)
 }
 
 fn weight(word: &Word) -> f64 {

@@ -1,0 +1,189 @@
+//! The answer without a model: the site's own sentences, quoted.
+//!
+//! A short section is quoted whole, and one whose heading is the question from its beginning. Of others the sentences nearest to the
+//! question are kept, in their order, each with what it can't be understood without: the sentence that it leans on, the line that
+//! announces a list, all steps of a procedure.
+mod choice;
+mod section;
+
+use super::{
+    expected::plain,
+    sentences::{Kind, Piece},
+};
+use choice::Choice;
+pub use section::{Section, Worth};
+
+/// Words of an answer from chosen sentences; of simplified answers as well.
+const WORDS: usize = 110;
+const SIMPLIFIED_WORDS: usize = 72;
+/// Words of a section that is quoted whole.
+const SHORT: usize = 85;
+/// Words of an answer from a section that asks the same question: its author has already kept it short.
+const SAME_WORDS: usize = 130;
+/// How much longer than asked for an answer may be, if only so the steps of a list stay together.
+const STEPS_WORDS: usize = 90;
+
+/// Writes what the section says to the question; empty if it says nothing. `share` of the usual length is used.
+pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -> String {
+    let (kept, worth) = &section.told(worth);
+    let pieces = kept.as_slice();
+    let same = worth.asks_the_same();
+    let budget = match (simplified, same) {
+        (true, _) => SIMPLIFIED_WORDS,
+        (false, true) => SAME_WORDS,
+        (false, false) => WORDS,
+    };
+    let choice = Choice {
+        pieces,
+        worth,
+        budget: (budget as f32 * share) as usize,
+        steps: if simplified { 0 } else { STEPS_WORDS },
+    };
+    let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
+    let one = pieces.windows(2).all(|pair| pair[0].heading == pair[1].heading);
+    let chosen = if (whole <= SHORT.min(choice.budget) && one) || same {
+        choice.beginning()
+    } else {
+        choice.nearest()
+    };
+    render(pieces, &chosen)
+}
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+fn render(pieces: &[Piece], chosen: &[usize]) -> String {
+    let mut out = String::new();
+    let mut last: Option<usize> = None;
+    for &i in chosen {
+        let piece = &pieces[i];
+        if let Some(before) = last {
+            let follows = i == before + 1;
+            let sentences = piece.kind == Kind::Sentence && pieces[before].kind == Kind::Sentence;
+            out.push_str(match () {
+                () if sentences && follows && !piece.starts_paragraph => " ",
+                () if piece.group == pieces[before].group && !sentences => "\n",
+                () => "\n\n",
+            });
+        }
+        let under = last.and_then(|before| pieces[before].heading.as_ref());
+        if let Some(heading) = piece.heading.as_ref().filter(|h| Some(*h) != under) {
+            out.extend(["**", heading, "**\n\n"]);
+        }
+        out.push_str(&piece.text);
+        last = Some(i);
+    }
+    out
+}
+
+/// Where the mark of the source stands: behind the last word, below code.
+pub fn cited(body: &str, n: usize) -> String {
+    let gap = if body.ends_with("```") { "\n\n" } else { " " };
+    format!("{body}{gap}[{n}]")
+}
+
+/// The share of the question's words that a text has: what nearness is without a model.
+pub fn shared_words(question: &str, text: &str) -> f32 {
+    let (asked, said) = (plain(question), plain(text));
+    let words: Vec<&str> = asked.split(' ').filter(|word| word.len() > 3).collect();
+    let known = words.iter().filter(|word| said.contains(&format!(" {word}"))).count();
+    known as f32 / words.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answering::support::tests::passage;
+
+    fn section(text: &str) -> Section {
+        Section::new(&passage(Some(0.8), 1.0, text), &[text.to_owned()])
+    }
+
+    /// An answer where the pieces that contain one of `near` are near to the question.
+    fn answer(text: &str, near: &[&str], simplified: bool) -> String {
+        let section = section(text);
+        let value = |t: &String| if near.iter().any(|n| t.contains(n)) { 0.8 } else { 0.1 };
+        let worth = Worth::new(&section, &section.texts().iter().map(value).collect::<Vec<_>>(), "zzz");
+        compose(&section, &worth, simplified, 1.0)
+    }
+
+    fn filler(n: usize) -> String {
+        let sentence =
+            |i| format!("Lorem {i} ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor. ");
+        (0..n).map(sentence).collect()
+    }
+
+    #[test]
+    fn a_short_section_is_quoted_whole() {
+        let text = "Parcels arrive in 2-4 days. Shipping costs 4.90 EUR.\n\nCarriers:\n\n- DHL\n- UPS";
+        assert_eq!(answer(text, &[], false), text);
+    }
+
+    #[test]
+    fn of_a_long_section_the_nearest_sentences_are_kept_in_order() {
+        let text = format!(
+            "Returns are free for 60 days. {} The refund takes five days.",
+            filler(12)
+        );
+        let answer = answer(&text, &["Returns", "refund"], true);
+        assert_eq!(answer, "Returns are free for 60 days.\n\nThe refund takes five days.");
+    }
+
+    #[test]
+    fn steps_come_whole_with_the_sentence_that_announces_them() {
+        let text = format!(
+            "{}\n\nTo return a parcel:\n\n1. Print the label.\n2. Hand it in.",
+            filler(12)
+        );
+        assert_eq!(
+            answer(&text, &["Hand"], false),
+            "To return a parcel:\n\n1. Print the label.\n2. Hand it in."
+        );
+    }
+
+    #[test]
+    fn of_a_long_table_the_row_that_answers_is_kept() {
+        let rows: Vec<String> = (0..40)
+            .map(|n| format!("| Country {n} | {n} days | {n} EUR |\n"))
+            .collect();
+        let rows = rows.concat();
+        let text = format!("| Where | Time | Price |\n|---|---|---|\n{rows}");
+        assert_eq!(
+            answer(&text, &["Country 17 "], false),
+            "- Country 17 – Time: 17 days; Price: 17 EUR"
+        );
+    }
+
+    #[test]
+    fn a_sentence_that_points_back_brings_what_it_points_at() {
+        let text = format!(
+            "{}\n\nThe label is free. It is sent by e-mail. {}",
+            filler(6),
+            filler(6)
+        );
+        assert_eq!(
+            answer(&text, &["sent by"], false),
+            "The label is free. It is sent by e-mail."
+        );
+    }
+
+    #[test]
+    fn an_answer_does_not_end_with_an_announcement() {
+        let code = format!("```\n{}```", "x = 1\n".repeat(40));
+        let text = format!("How to do it?\n\nUse a loop. Like this:\n\n{code}");
+        let section = section(&text);
+        let worth = Worth::new(&section, &[0.9, 0.5, 0.5, 0.5, 0.5], "zzz");
+        assert_eq!(compose(&section, &worth, false, 1.0), "How to do it?\n\nUse a loop.");
+    }
+
+    #[test]
+    fn the_kind_of_fact_that_is_asked_for_counts() {
+        let text = format!("{} The lamp is made with care. It costs £89.", filler(12));
+        let section = section(&text);
+        let near: Vec<f32> = section.texts().iter().map(|_| 0.4).collect();
+        let worth = Worth::new(&section, &near, "How much does it cost?");
+        let answer = compose(&section, &worth, true, 1.0);
+        assert!(answer.contains("The lamp is made with care. It costs £89."), "{answer}");
+    }
+}

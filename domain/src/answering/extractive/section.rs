@@ -1,0 +1,167 @@
+//! The section that an answer is quoted from, and what each piece of it is worth for the question.
+use crate::{
+    answering::{
+        expected::{Expected, plain},
+        sentences::{Kind, Piece, pieces},
+        support::akin,
+    },
+    retrieval::Passage,
+};
+
+/// A heading this near to the question asks the same.
+const SAME_QUESTION: f32 = 0.75;
+/// How much more such a section is worth than its heading's nearness says: its author meant it to answer.
+const SAME_WORTH: f32 = 0.4;
+/// How much a piece gains that holds the kind of fact that is asked for.
+const FACT: f32 = 0.1;
+/// How much a sentence loses that answers nothing by itself: that asks, leads elsewhere, or is a title in capitals.
+const IDLE: f32 = 0.6;
+
+/// A section to answer from.
+pub struct Section {
+    heading: String,
+    /// What its sentences are about: its heading, and what that stands under.
+    context: String,
+    pieces: Vec<Piece>,
+}
+
+/// What a section's pieces are worth for a question.
+pub struct Worth {
+    /// How near the heading is to the question.
+    heading: f32,
+    /// Each piece's nearness, more where it holds the kind of fact that is asked for.
+    pieces: Vec<f32>,
+    /// Of each piece, how many words of the question it has.
+    shared: Vec<usize>,
+    /// A kind of fact is asked for that no piece holds.
+    pub no_fact: bool,
+}
+
+impl Worth {
+    /// Of the nearness of [`Section::texts`].
+    pub fn new(section: &Section, near: &[f32], question: &str) -> Self {
+        let expected = Expected::of(question);
+        let asked = plain(question);
+        let asked: Vec<&str> = asked
+            .split_whitespace()
+            .filter(|word| word.chars().count() > 2)
+            .collect();
+        let shared = |p: &Piece| {
+            let said = plain(&p.text);
+            asked
+                .iter()
+                .filter(|word| said.split(' ').any(|other| akin(word, other)))
+                .count()
+        };
+        let fact = |p: &Piece| expected.is_some_and(|e| e.is_in(&p.text));
+        let pieces = section.pieces.iter().zip(near.iter().skip(1));
+        Self {
+            heading: near.first().copied().unwrap_or(0.0),
+            pieces: pieces
+                .map(|(p, near)| near + if fact(p) { FACT } else { 0.0 } - if is_idle(p) { IDLE } else { 0.0 })
+                .collect(),
+            shared: section.pieces.iter().map(shared).collect(),
+            no_fact: expected.is_some() && !section.pieces.iter().any(fact),
+        }
+    }
+
+    /// What the section is worth: its best piece, or its heading, if that asks the same.
+    pub fn best(&self) -> f32 {
+        let heading = if self.asks_the_same() {
+            self.heading + SAME_WORTH
+        } else {
+            0.0
+        };
+        self.pieces.iter().copied().fold(heading, f32::max)
+    }
+
+    pub(super) fn asks_the_same(&self) -> bool {
+        self.heading >= SAME_QUESTION
+    }
+
+    pub(super) fn of(&self, piece: usize) -> f32 {
+        self.pieces.get(piece).copied().unwrap_or(0.0)
+    }
+}
+
+impl Section {
+    /// The section that `best` belongs to, of the texts of its chunks in order.
+    pub fn new(best: &Passage, texts: &[String]) -> Self {
+        let heading = best.heading_path.rsplit(" > ").next().unwrap_or(&best.title).to_owned();
+        let mut seen = std::collections::HashSet::new();
+        let mut pieces = pieces(&texts.join("\n\n"));
+        let says = |p: &Piece| p.text.contains(char::is_alphabetic);
+        pieces.retain(|p| p.kind != Kind::Sentence || (says(p) && seen.insert(p.text.clone())));
+        let context = match best.heading_path.rsplit(" > ").nth(1) {
+            Some(above) => format!("{above}: {heading}"),
+            None => heading.clone(),
+        };
+        Self {
+            heading,
+            context,
+            pieces,
+        }
+    }
+
+    /// Whether there is nothing to quote.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The pieces without the rows that others answer: of a table in which few rows share the most words with the question, only
+    /// these are meant.
+    pub(super) fn told(&self, worth: &Worth) -> (Vec<Piece>, Worth) {
+        let of = |i: usize| worth.shared.get(i).copied().unwrap_or(0);
+        let rows = |group: usize| {
+            let own = move |(_, p): &(usize, &Piece)| p.kind == Kind::Row && p.group == group;
+            self.pieces.iter().enumerate().filter(own).map(|(i, _)| i)
+        };
+        let meant = |i: usize, p: &Piece| {
+            let most = rows(p.group).map(of).max().unwrap_or(0);
+            let (all, best) = (rows(p.group).count(), rows(p.group).filter(|n| of(*n) == most).count());
+            p.kind != Kind::Row || most == 0 || best * 2 > all || of(i) == most
+        };
+        let kept: Vec<usize> = (0..self.pieces.len()).filter(|i| meant(*i, &self.pieces[*i])).collect();
+        let worth = Worth {
+            heading: worth.heading,
+            pieces: kept.iter().map(|i| worth.of(*i)).collect(),
+            shared: kept.iter().map(|i| of(*i)).collect(),
+            no_fact: worth.no_fact,
+        };
+        (kept.iter().map(|i| self.pieces[*i].clone()).collect(), worth)
+    }
+
+    /// The texts whose nearness to the question [`Worth`] needs: the heading, then each piece.
+    pub fn texts(&self) -> Vec<String> {
+        let text = |p: &Piece| match &p.heading {
+            Some(heading) => format!("{}: {heading}: {}", self.context, p.text),
+            None => format!("{}: {}", self.context, p.text),
+        };
+        std::iter::once(self.heading.clone())
+            .chain(self.pieces.iter().map(text))
+            .collect()
+    }
+}
+
+/// Whether a sentence answers nothing by itself.
+fn is_idle(piece: &Piece) -> bool {
+    const LEADS: [&str; 10] = [
+        "see ",
+        "please refer to",
+        "please see",
+        "refer to",
+        "siehe ",
+        "voir ",
+        "véase ",
+        "vedi ",
+        "zie ",
+        "more about ",
+    ];
+    let lower = piece.text.to_lowercase();
+    let sends = lower.starts_with("for ") && lower.contains(", see ");
+    let shouts = piece.text.chars().any(char::is_uppercase)
+        && !piece.text.chars().any(char::is_lowercase)
+        && piece.text.len() > 12;
+    let asks = piece.kind != Kind::Code && piece.text.ends_with('?');
+    asks || (piece.kind == Kind::Sentence && (sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead))))
+}
