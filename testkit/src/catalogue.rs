@@ -10,7 +10,11 @@ use uuid::Uuid;
 use crate::Kit;
 
 /// Columns whose rules can't be read from their types, with a value that keeps them: table, column, SQL.
-const SPECIAL: [(&str, &str, &str); 1] = [("staged_chunks", "config", "'english'")];
+const SPECIAL: [(&str, &str, &str); 3] = [
+    ("address_blocks", "network", "'203.0.113.0/24'"),
+    ("page_embeddings", "config", "'english'"),
+    ("staged_chunks", "config", "'english'"),
+];
 
 /// Whose a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
