@@ -127,7 +127,13 @@ impl Connection {
     /// Whether it is one too many, now that a stranger speaks on it.
     pub fn is_surplus(&self) -> bool {
         let counted = self.counted.load(Ordering::Relaxed);
-        self.surplus && counted && self.all.open().get(&self.group).is_some_and(|count| *count > self.all.most)
+        self.surplus
+            && counted
+            && self
+                .all
+                .open()
+                .get(&self.group)
+                .is_some_and(|count| *count > self.all.most)
     }
 }
 

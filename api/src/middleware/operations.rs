@@ -1,9 +1,6 @@
 //! Which call of the contract a request is, before a router has looked, and which limits it is held against.
 use domain::limits::Class;
-use poem::{
-    PathPattern,
-    http::Method,
-};
+use poem::{PathPattern, http::Method};
 use poem_openapi::OpenApi;
 use std::sync::LazyLock;
 
@@ -48,7 +45,11 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 });
 
 fn class(method: &Method, id: &str) -> Class {
-    let by_method = if *method == Method::GET { Class::Read } else { Class::Change };
+    let by_method = if *method == Method::GET {
+        Class::Read
+    } else {
+        Class::Change
+    };
     let known = CLASSES.iter().find(|(known, _)| *known == id);
     known.map_or(by_method, |(_, class)| *class)
 }
@@ -56,13 +57,20 @@ fn class(method: &Method, id: &str) -> Class {
 /// The call that a router would find: of those that fit, the one with the most literal parts.
 pub fn find(method: &Method, path: &str) -> Option<&'static Operation> {
     let fits = |operation: &&Operation| operation.method == *method && operation.fits(path);
-    OPERATIONS.iter().filter(fits).min_by_key(|operation| operation.parameters())
+    OPERATIONS
+        .iter()
+        .filter(fits)
+        .min_by_key(|operation| operation.parameters())
 }
 
 impl Operation {
     fn fits(&self, path: &str) -> bool {
         let mut parts = path.split('/');
-        let fit = self.segments.iter().all(|segment| parts.next().is_some_and(|part| segment.starts_with('{') || segment == part));
+        let fit = self.segments.iter().all(|segment| {
+            parts
+                .next()
+                .is_some_and(|part| segment.starts_with('{') || segment == part)
+        });
         fit && parts.next().is_none()
     }
 
@@ -83,12 +91,23 @@ mod tests {
         for path in Apis::meta().into_iter().flat_map(|api| api.paths) {
             for operation in path.operations {
                 let id = operation.operation_id.unwrap();
-                let path = path.path.replace("{host}", "shop.example").replace('{', "x").replace('}', "");
+                let path = path
+                    .path
+                    .replace("{host}", "shop.example")
+                    .replace('{', "x")
+                    .replace('}', "");
                 let found = find(&operation.method, &path).unwrap_or_else(|| panic!("{id} is not found at {path}"));
-                assert_eq!(found.class, class(&operation.method, id), "{id} at {path} is taken for another call");
+                assert_eq!(
+                    found.class,
+                    class(&operation.method, id),
+                    "{id} at {path} is taken for another call"
+                );
                 // Whatever anybody may call without a credential was thought of by name.
                 let named = CLASSES.iter().any(|(known, _)| *known == id);
-                assert!(named || found.has_credential, "{id} needs no credential: which limits hold it?");
+                assert!(
+                    named || found.has_credential,
+                    "{id} needs no credential: which limits hold it?"
+                );
                 seen.insert(id);
             }
         }
@@ -100,10 +119,21 @@ mod tests {
     #[test]
     fn the_most_literal_path_wins() {
         let of = |method: Method, path: &str| find(&method, path).map(|found| found.pattern.0.to_string());
-        assert_eq!(of(Method::POST, "/api/queue/dead/replay").as_deref(), Some("/api/queue/dead/replay"));
-        assert_eq!(of(Method::POST, "/api/queue/dead/x/replay").as_deref(), Some("/api/queue/dead/:id/replay"));
+        assert_eq!(
+            of(Method::POST, "/api/queue/dead/replay").as_deref(),
+            Some("/api/queue/dead/replay")
+        );
+        assert_eq!(
+            of(Method::POST, "/api/queue/dead/x/replay").as_deref(),
+            Some("/api/queue/dead/:id/replay")
+        );
         assert_eq!(of(Method::POST, "/api/chat").as_deref(), Some("/api/chat"));
-        for (method, path) in [(Method::GET, "/api/chat"), (Method::POST, "/api/chat/"), (Method::POST, "/api"), (Method::GET, "/")] {
+        for (method, path) in [
+            (Method::GET, "/api/chat"),
+            (Method::POST, "/api/chat/"),
+            (Method::POST, "/api"),
+            (Method::GET, "/"),
+        ] {
             assert_eq!(of(method, path), None, "{path}");
         }
     }

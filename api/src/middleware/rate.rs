@@ -40,8 +40,12 @@ const PROOF: HeaderName = HeaderName::from_static("omniops-proof");
 pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
     let context = context(&req)?;
     let address = ClientAddress::of(&req).map(ClientAddress::ip);
-    if address.is_some_and(|address| context.blocks.blocks(address).is_some()) && !is_operator(&req, &context) {
-        let error = Error::new(Kind::Forbidden, "address_blocked", "the operator has blocked this address");
+    if address.is_some_and(|address| context.blocks.contains(address)) && !is_operator(&req, &context) {
+        let error = Error::new(
+            Kind::Forbidden,
+            "address_blocked",
+            "the operator has blocked this address",
+        );
         return Ok(refused(&req, None, Refusal { error, challenge: None }, &[]));
     }
     let found = operations::find(req.method(), req.uri().path());
@@ -59,7 +63,9 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
         Ok(present) => present,
         Err(refusal) => {
             let mut response = refused(&req, Some(operation), refusal, &[]);
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
             return Ok(response);
         }
     };
@@ -93,7 +99,9 @@ async fn who(
     operation: &Operation,
     group: Option<&str>,
 ) -> std::result::Result<Option<Who>, Refusal> {
-    let shows = [header::AUTHORIZATION, header::COOKIE].iter().any(|name| req.headers().contains_key(name));
+    let shows = [header::AUTHORIZATION, header::COOKIE]
+        .iter()
+        .any(|name| req.headers().contains_key(name));
     if !operation.has_credential || !shows {
         return Ok(Some(Who::Stranger));
     }
@@ -156,7 +164,9 @@ fn attend(
         }
         return Ok(None);
     }
-    let (Some(gate), Some(group)) = (&context.gate, group) else { return Ok(None) };
+    let (Some(gate), Some(group)) = (&context.gate, group) else {
+        return Ok(None);
+    };
     if class == Class::Probe {
         return Ok(None);
     }
@@ -169,7 +179,10 @@ fn attend(
 
 /// An answer that is a stream of events is there until it ends.
 fn stays(mut response: Response, present: Arc<Connection>) -> Response {
-    if !response.content_type().is_some_and(|kind| kind.starts_with("text/event-stream")) {
+    if !response
+        .content_type()
+        .is_some_and(|kind| kind.starts_with("text/event-stream"))
+    {
         return response;
     }
     let stream = response.take_body().into_bytes_stream();
@@ -187,7 +200,9 @@ fn refused(req: &Request, operation: Option<&Operation>, refusal: Refusal, lines
         response.set_data(operation.pattern.clone());
     }
     tell(response.headers_mut(), lines);
-    let challenge = refusal.challenge.map(|challenge| format!("{} {}", challenge.bits, challenge.text));
+    let challenge = refusal
+        .challenge
+        .map(|challenge| format!("{} {}", challenge.bits, challenge.text));
     if let Some(value) = challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(CHALLENGE, value);
     }
@@ -202,7 +217,12 @@ fn tell(headers: &mut HeaderMap, lines: &[Line]) {
         let separator = if policy.is_empty() { "" } else { ", " };
         let full_in = left.full_in.as_micros().div_ceil(1_000_000);
         // A String takes everything that is written to it.
-        let _ = write!(policy, "{separator}\"{name}\";q={};w={}", rate.quota(), rate.period().as_secs());
+        let _ = write!(
+            policy,
+            "{separator}\"{name}\";q={};w={}",
+            rate.quota(),
+            rate.period().as_secs()
+        );
         let _ = write!(state, "{separator}\"{name}\";r={};t={full_in}", left.remaining);
     }
     for (name, text) in [(POLICY, policy), (STATE, state)] {

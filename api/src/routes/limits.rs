@@ -1,10 +1,5 @@
 //! Blocked addresses: those that operators have blocked, and those that have blocked themselves.
-use domain::{
-    Error,
-    config::Network,
-    jobs::Operator,
-    limits::Block,
-};
+use domain::{Error, config::Network, jobs::Operator, limits::Block};
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Query, payload::Json};
 use time::OffsetDateTime;
@@ -141,7 +136,10 @@ impl Api {
             reason,
             expires_at,
         } = body.0;
-        let block = context.blocks.add(parse(&network)?, &reason, by(&admin), expires_at).await?;
+        let block = context
+            .blocks
+            .add(parse(&network)?, &reason, by(&admin), expires_at)
+            .await?;
         Ok(Blocked::Created(Json(block.into())))
     }
 

@@ -23,6 +23,7 @@ pub struct App {
     pub kit: Kit,
     pub context: Context,
     pub life: Lifecycle,
+    pub searcher: Searcher,
     /// `shop.example`, with one indexed page.
     pub shop: Customer,
     /// A key of `shop` that may do everything.
@@ -50,7 +51,7 @@ impl App {
             &kit.config,
             kit.db.clone(),
             kit.dispatcher.clone(),
-            searcher,
+            searcher.clone(),
             life.clone(),
         );
         let context = context.await.unwrap().with_migrations(testkit::migrations());
@@ -60,6 +61,7 @@ impl App {
             endpoint: api::endpoint(context.clone()).boxed(),
             context,
             life,
+            searcher,
             shop,
             other,
             kit,

@@ -502,11 +502,14 @@ async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
     }
 }
 
+async fn choose(visit: &Visit<'_>, body: Value) -> crate::app::Got {
+    visit.call(Method::POST, "/api/consent").json(&body).send().await
+}
+
 #[tokio::test]
 async fn visitors_choose_and_what_follows_from_it_follows() {
     let app = shop().await;
     let mut visit = Visit::begin(&app).await;
-    let choose = |visit: &Visit<'_>, body: Value| visit.call(Method::POST, "/api/consent").json(&body).send();
     // Nothing is kept of who only looks, whatever the browser signals.
     let look = app
         .post("/api/widget/session", &json!({ "domain": "shop.example" }))

@@ -19,7 +19,7 @@ async fn shop() -> App {
 }
 
 fn answerer(app: &App) -> Answerer {
-    Answerer::new(app.kit.db.clone(), app.context.searcher.clone(), &app.kit.config.model).unwrap()
+    Answerer::new(app.kit.db.clone(), app.searcher.clone(), &app.kit.config.model).unwrap()
 }
 
 fn golden() -> Value {
@@ -129,7 +129,7 @@ async fn gaps_are_read_page_by_page_and_set_aside() {
             assert_eq!(answer["refused"], true, "{answer}");
         }
     }
-    let gatherer = Gatherer::new(app.kit.db.clone(), app.context.searcher.clone(), answerer(&app));
+    let gatherer = Gatherer::new(app.kit.db.clone(), app.searcher.clone(), answerer(&app));
     let gathered = gatherer.gather(&app.shop).await.unwrap();
     assert_eq!((gathered.questions, gathered.gaps), (3, 2));
     let page = app.get("/api/gaps?limit=1").bearer(&app.key).send().await.expect(200);

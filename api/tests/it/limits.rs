@@ -56,7 +56,11 @@ impl Replica {
         let peer = || Addr::from(SocketAddr::new(from.parse().unwrap(), 4711));
         let (head, ()) = request.body(()).unwrap().into_parts();
         let parts = RequestParts::from((head, LocalAddr(peer()), RemoteAddr(peer()), Scheme::HTTP));
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        };
         self.0.get_response(Request::from_parts(parts, body)).await
     }
 
@@ -69,19 +73,37 @@ impl Replica {
 
     async fn get(&self, from: &str, path: &str, token: &str) -> Got {
         let bearer = format!("Bearer {token}");
-        self.call(from, &format!("GET {path}"), &[("authorization", &bearer)], &Value::Null).await
+        self.call(
+            from,
+            &format!("GET {path}"),
+            &[("authorization", &bearer)],
+            &Value::Null,
+        )
+        .await
     }
 
     /// A visitor's session of `domain`.
     async fn session(&self, from: &str, domain: &str) -> Got {
         let origin = format!("https://{domain}");
-        self.call(from, "POST /api/widget/session", &[("origin", &origin)], &json!({ "domain": domain })).await
+        self.call(
+            from,
+            "POST /api/widget/session",
+            &[("origin", &origin)],
+            &json!({ "domain": domain }),
+        )
+        .await
     }
 
     async fn chat(&self, from: &str, domain: &str, token: &str) -> Got {
         let (origin, bearer) = (format!("https://{domain}"), format!("Bearer {token}"));
         let headers = [("origin", origin.as_str()), ("authorization", &bearer)];
-        self.call(from, "POST /api/chat", &headers, &json!({ "message": "How much is shipping?" })).await
+        self.call(
+            from,
+            "POST /api/chat",
+            &headers,
+            &json!({ "message": "How much is shipping?" }),
+        )
+        .await
     }
 }
 
@@ -125,36 +147,66 @@ async fn answers_tell_where_their_caller_stands_and_refusals_in_words() {
     let wait: i64 = got.header("retry-after").parse().unwrap();
     assert!((28_200..=28_800).contains(&wait), "{wait}");
     let detail = got.expect(429)["detail"].as_str().unwrap().to_owned();
-    assert_eq!(detail, format!("more than 3 requests in 86400 s for this key; try again in {wait} s"));
+    assert_eq!(
+        detail,
+        format!("more than 3 requests in 86400 s for this key; try again in {wait} s")
+    );
     assert!(got.header("ratelimit").starts_with("\"read-key\";r=0;t="));
     // A call that fails tells it as well: what is wrong with it does not make it free.
     let second = app.kit.key(&app.shop, &[Scope::Chat]).await;
     let got = replica.get(HERE, "/api/settings", &second).await;
-    assert_eq!((got.problem(403).as_str(), got.header("ratelimit").starts_with("\"read-key\";r=2;")), ("missing_scope", true));
+    assert_eq!(
+        (
+            got.problem(403).as_str(),
+            got.header("ratelimit").starts_with("\"read-key\";r=2;")
+        ),
+        ("missing_scope", true)
+    );
 }
 
 #[tokio::test]
 async fn a_visitor_reads_its_own_limits_and_not_how_busy_the_site_is() {
-    let app = app(&[("LIMIT_CHAT_DOMAIN", "2/1d"), ("LIMIT_CHAT_SESSION", "5/1d"), ("LIMIT_CHAT_IP", "9/1d"), ("CHALLENGE", "off")]).await;
+    let app = app(&[
+        ("LIMIT_CHAT_DOMAIN", "2/1d"),
+        ("LIMIT_CHAT_SESSION", "5/1d"),
+        ("LIMIT_CHAT_IP", "9/1d"),
+        ("CHALLENGE", "off"),
+    ])
+    .await;
     let replica = Replica::of(&app);
     let session = replica.session(HERE, "shop.example").await;
     assert_eq!(session.header("ratelimit-policy"), "\"session-ip\";q=30;w=60");
     let token = token(&session);
     let got = replica.chat(HERE, "shop.example", &token).await;
-    assert_eq!(got.header("ratelimit-policy"), "\"chat-session\";q=5;w=86400, \"chat-ip\";q=9;w=86400");
+    assert_eq!(
+        got.header("ratelimit-policy"),
+        "\"chat-session\";q=5;w=86400, \"chat-ip\";q=9;w=86400"
+    );
     assert!(got.header("ratelimit").starts_with("\"chat-session\";r=4;t="));
-    assert!(got.header("access-control-expose-headers").contains("ratelimit, ratelimit-policy, omniops-challenge"));
+    assert!(
+        got.header("access-control-expose-headers")
+            .contains("ratelimit, ratelimit-policy, omniops-challenge")
+    );
     replica.chat(HERE, "shop.example", &token).await.expect(200);
     let got = replica.chat(HERE, "shop.example", &token).await;
     assert_eq!(got.problem(429), "rate_limited");
     assert!(got.text.contains("for this site's chat") && !got.header("ratelimit").contains("domain"));
     // What the site refused was counted for nobody.
-    assert!(got.header("ratelimit").starts_with("\"chat-session\";r=3;"), "{}", got.header("ratelimit"));
+    assert!(
+        got.header("ratelimit").starts_with("\"chat-session\";r=3;"),
+        "{}",
+        got.header("ratelimit")
+    );
 }
 
 #[tokio::test]
 async fn one_visitors_flood_is_nobody_elses() {
-    let app = app(&[("LIMIT_CHAT_IP", "2/1d"), ("LIMIT_CHAT_DOMAIN", "4/1d"), ("CHALLENGE", "off")]).await;
+    let app = app(&[
+        ("LIMIT_CHAT_IP", "2/1d"),
+        ("LIMIT_CHAT_DOMAIN", "4/1d"),
+        ("CHALLENGE", "off"),
+    ])
+    .await;
     let replica = Replica::of(&app);
     let flood = token(&replica.session(HERE, "shop.example").await);
     let mut statuses = Vec::new();
@@ -176,7 +228,13 @@ async fn an_ipv6_network_counts_as_one_address() {
     for from in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::2"] {
         replica.session(from, "shop.example").await.expect(200);
     }
-    assert_eq!(replica.session("2001:db8:1:2:3:4:5:6", "shop.example").await.problem(429), "rate_limited");
+    assert_eq!(
+        replica
+            .session("2001:db8:1:2:3:4:5:6", "shop.example")
+            .await
+            .problem(429),
+        "rate_limited"
+    );
     replica.session("2001:db8:1:3::1", "shop.example").await.expect(200);
 }
 
@@ -190,7 +248,11 @@ async fn without_redis_each_process_keeps_the_limits_and_nothing_breaks() {
     for _ in 0..60 {
         answers.push(replica.get(HERE, "/api/settings", &app.key).await.status.as_u16());
     }
-    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 20, "{answers:?}");
+    assert_eq!(
+        answers.iter().filter(|status| **status == 200).count(),
+        20,
+        "{answers:?}"
+    );
     assert!(answers.iter().all(|status| [200, 429].contains(status)), "{answers:?}");
     // Blocks of addresses can't all be seen, which the list says.
     let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
@@ -207,18 +269,28 @@ async fn an_address_that_goes_on_is_blocked_listed_and_unblocked() {
     let got = replica.session(HERE, "shop.example").await;
     assert_eq!(got.problem(429), "address_blocked");
     assert_eq!(got.header("retry-after"), "3600");
-    assert_eq!(replica.get(HERE, "/api/settings", "").await.problem(429), "address_blocked");
+    assert_eq!(
+        replica.get(HERE, "/api/settings", "").await.problem(429),
+        "address_blocked"
+    );
     // Only those that nothing vouches for.
     replica.get(HERE, "/api/settings", &app.key).await.expect(200);
     replica.session(THERE, "shop.example").await.expect(200);
     let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
     let block = &blocks["items"][0];
-    assert_eq!((&block["network"], &block["source"], &block["actor"]), (&json!(HERE), &json!("automatic"), &Value::Null));
+    assert_eq!(
+        (&block["network"], &block["source"], &block["actor"]),
+        (&json!(HERE), &json!("automatic"), &Value::Null)
+    );
     let admin = format!("Bearer {ADMIN_TOKEN}");
     let remove = format!("DELETE /api/limits/blocks?network={HERE}");
-    let gone = replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await;
+    let gone = replica
+        .call(HERE, &remove, &[("authorization", &admin)], &Value::Null)
+        .await;
     assert_eq!(gone.status, 204, "{}", gone.text);
-    let again = replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await;
+    let again = replica
+        .call(HERE, &remove, &[("authorization", &admin)], &Value::Null)
+        .await;
     assert_eq!(again.problem(404), "not_found");
     replica.session(HERE, "shop.example").await.expect(200);
 }
@@ -230,11 +302,24 @@ async fn an_operators_block_shuts_out_everything_but_the_admin_token() {
     let admin = format!("Bearer {ADMIN_TOKEN}");
     let headers = [("authorization", admin.as_str())];
     let block = json!({ "network": "198.51.100.0/24", "reason": "scraper" });
-    let made = replica.call(HERE, "POST /api/limits/blocks", &headers, &block).await.expect(201);
-    assert_eq!((&made["network"], &made["source"], &made["actor"]), (&json!("198.51.100.0/24"), &json!("operator"), &json!("admin")));
-    for (what, token) in [("GET /api/settings", app.key.as_str()), ("GET /embed.js", ""), ("GET /demo", ""), ("POST /api/chat", "")] {
+    let made = replica
+        .call(HERE, "POST /api/limits/blocks", &headers, &block)
+        .await
+        .expect(201);
+    assert_eq!(
+        (&made["network"], &made["source"], &made["actor"]),
+        (&json!("198.51.100.0/24"), &json!("operator"), &json!("admin"))
+    );
+    for (what, token) in [
+        ("GET /api/settings", app.key.as_str()),
+        ("GET /embed.js", ""),
+        ("GET /demo", ""),
+        ("POST /api/chat", ""),
+    ] {
         let bearer = format!("Bearer {token}");
-        let got = replica.call(HERE, what, &[("authorization", &bearer)], &Value::Null).await;
+        let got = replica
+            .call(HERE, what, &[("authorization", &bearer)], &Value::Null)
+            .await;
         assert_eq!(got.problem(403), "address_blocked", "{what}");
     }
     replica.get(THERE, "/api/settings", &app.key).await.expect(200);
@@ -244,9 +329,21 @@ async fn an_operators_block_shuts_out_everything_but_the_admin_token() {
     })
     .await;
     let wrong = json!({ "network": "everybody", "reason": "" });
-    assert_eq!(replica.call(HERE, "POST /api/limits/blocks", &headers, &wrong).await.problem(400), "invalid_request");
+    assert_eq!(
+        replica
+            .call(HERE, "POST /api/limits/blocks", &headers, &wrong)
+            .await
+            .problem(400),
+        "invalid_request"
+    );
     let over = json!({ "network": "192.0.2.1", "reason": "", "expires_at": "2020-01-01T00:00:00Z" });
-    assert_eq!(replica.call(HERE, "POST /api/limits/blocks", &headers, &over).await.problem(400), "invalid_request");
+    assert_eq!(
+        replica
+            .call(HERE, "POST /api/limits/blocks", &headers, &over)
+            .await
+            .problem(400),
+        "invalid_request"
+    );
     let remove = "DELETE /api/limits/blocks?network=198.51.100.0/24";
     assert_eq!(replica.call(HERE, remove, &headers, &Value::Null).await.status, 204);
     replica.get(HERE, "/api/settings", &app.key).await.expect(200);
@@ -271,18 +368,30 @@ async fn a_suspicious_visitor_proves_work_and_is_let_in() {
     let body = json!({ "message": "How much is shipping?" });
     // It is bound to the address, and good once.
     let elsewhere = replica.call(THERE, "POST /api/chat", &headers, &body).await;
-    assert_eq!(elsewhere.status, 200, "an address without a past is not asked: {}", elsewhere.text);
+    assert_eq!(
+        elsewhere.status, 200,
+        "an address without a past is not asked: {}",
+        elsewhere.text
+    );
     let got = replica.call(HERE, "POST /api/chat", &headers, &body).await;
     assert_eq!(got.status, 200, "{}", got.text);
-    assert_eq!(replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429), "challenge_required");
+    assert_eq!(
+        replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429),
+        "challenge_required"
+    );
     for nonsense in ["", "x", "a.b:1", &format!("{challenge}:{}", number.wrapping_add(1))] {
         let headers = [ORIGIN, ("authorization", &bearer), ("omniops-proof", nonsense)];
-        assert_eq!(replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429), "challenge_required");
+        assert_eq!(
+            replica.call(HERE, "POST /api/chat", &headers, &body).await.problem(429),
+            "challenge_required"
+        );
     }
     // Keys are never asked.
     for _ in 0..9 {
         let bearer = format!("Bearer {}", app.key);
-        let got = replica.call(HERE, "POST /api/chat", &[("authorization", &bearer)], &body).await;
+        let got = replica
+            .call(HERE, "POST /api/chat", &[("authorization", &bearer)], &body)
+            .await;
         assert_eq!(got.status, 200);
     }
 }
@@ -303,16 +412,29 @@ async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
 
 #[tokio::test]
 async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
-    let app = app(&[("LIMIT_CONNECTIONS", "2"), ("TRUSTED_PROXIES", "10.0.0.0/8"), ("CHALLENGE", "off")]).await;
+    let app = app(&[
+        ("LIMIT_CONNECTIONS", "2"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("CHALLENGE", "off"),
+    ])
+    .await;
     let replica = Replica::of(&app);
     let proxied = |address: &'static str| ("x-forwarded-for", address);
     let begin = json!({ "domain": "shop.example" });
-    let session = replica.call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin).await;
+    let session = replica
+        .call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin)
+        .await;
     let bearer = format!("Bearer {}", token(&session));
     let chat = json!({ "message": "How much is shipping?" });
     let here = [ORIGIN, proxied(HERE), ("authorization", &bearer)];
-    let answer = replica.call("10.0.0.1", "POST /api/chat", &here, &chat).await.expect(200);
-    let follow = format!("GET /api/conversations/{}/events", answer["conversation_id"].as_str().unwrap());
+    let answer = replica
+        .call("10.0.0.1", "POST /api/chat", &here, &chat)
+        .await
+        .expect(200);
+    let follow = format!(
+        "GET /api/conversations/{}/events",
+        answer["conversation_id"].as_str().unwrap()
+    );
     let mut streams = Vec::new();
     for _ in 0..2 {
         let response = replica.open("10.0.0.1", &follow, &here, &Value::Null).await;
@@ -323,12 +445,21 @@ async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
     assert_eq!(got.problem(429), "too_many_connections");
     // Not the proxy is counted, nor whoever has a key.
     let there = [ORIGIN, proxied(THERE), ("authorization", &bearer)];
-    replica.call("10.0.0.1", "POST /api/chat", &there, &chat).await.expect(200);
+    replica
+        .call("10.0.0.1", "POST /api/chat", &there, &chat)
+        .await
+        .expect(200);
     let key = format!("Bearer {}", app.key);
     let settings = [proxied(HERE), ("authorization", key.as_str())];
-    replica.call("10.0.0.1", "GET /api/settings", &settings, &Value::Null).await.expect(200);
+    replica
+        .call("10.0.0.1", "GET /api/settings", &settings, &Value::Null)
+        .await
+        .expect(200);
     streams.pop();
-    replica.call("10.0.0.1", "POST /api/chat", &here, &chat).await.expect(200);
+    replica
+        .call("10.0.0.1", "POST /api/chat", &here, &chat)
+        .await
+        .expect(200);
 }
 
 /// Sends a request on a connection that stays open, and reads the status.
@@ -344,7 +475,9 @@ async fn on(connection: &mut TcpStream, path: &str, token: &str) -> Option<u16> 
 #[tokio::test]
 async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like() {
     let app = app(&[("LIMIT_CONNECTIONS", "2"), ("LIMIT_EXEMPT", "none")]).await;
-    let server = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
     let mut strangers = Vec::new();
     for expected in [401, 401, 429] {
         let mut connection = TcpStream::connect(server).await.unwrap();
@@ -367,7 +500,9 @@ async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like
     drop(idle);
     eventually("those that ended make room", || async {
         let mut connection = TcpStream::connect(server).await.ok()?;
-        on(&mut connection, "/api/settings", &app.key).await.filter(|status| *status == 200)
+        on(&mut connection, "/api/settings", &app.key)
+            .await
+            .filter(|status| *status == 200)
     })
     .await;
 }
@@ -386,22 +521,36 @@ async fn an_operator_can_switch_limits_off() {
 async fn limits_need_what_the_operations_guide_allows_a_redis_user_and_nothing_else() {
     let app = app(&[]).await;
     let guide = include_str!("../../../docs/OPERATIONS.md");
-    let line = guide.lines().find(|line| line.starts_with("ACL SETUSER omniops ")).unwrap();
+    let line = guide
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER omniops "))
+        .unwrap();
     let mut redis = app.kit.redis().await;
     let mut user = redis::Cmd::new();
     user.arg(line.split(' ').collect::<Vec<_>>());
     user.query_async::<()>(&mut redis).await.unwrap();
     let url = format!("{}?user=omniops&pass=secret", app.kit.services.redis_url());
-    let config = app.kit.config_with(&[("REDIS_URL", url.as_str()), ("LIMIT_ADDRESS", "4/1h")]);
+    let config = app
+        .kit
+        .config_with(&[("REDIS_URL", url.as_str()), ("LIMIT_ADDRESS", "4/1h")]);
     let replica = Replica::another(&app, &config).await;
     for _ in 0..5 {
         replica.session(HERE, "shop.example").await;
     }
     let blocks = replica.get(HERE, "/api/limits/blocks", ADMIN_TOKEN).await.expect(200);
-    assert_eq!((&blocks["items"][0]["network"], &blocks["incomplete"]), (&json!(HERE), &json!(false)));
+    assert_eq!(
+        (&blocks["items"][0]["network"], &blocks["incomplete"]),
+        (&json!(HERE), &json!(false))
+    );
     let admin = format!("Bearer {ADMIN_TOKEN}");
     let remove = format!("DELETE /api/limits/blocks?network={HERE}");
-    assert_eq!(replica.call(HERE, &remove, &[("authorization", &admin)], &Value::Null).await.status, 204);
+    assert_eq!(
+        replica
+            .call(HERE, &remove, &[("authorization", &admin)], &Value::Null)
+            .await
+            .status,
+        204
+    );
     let log: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query_async(&mut redis).await.unwrap();
     assert_eq!(log, []);
 }

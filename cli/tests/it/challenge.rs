@@ -34,19 +34,37 @@ async fn a_visitor_behind_a_busy_address_is_answered_after_some_work() {
 
 async fn visit(browser: &Browser, up: &Up<'_>) {
     // Somebody else behind the same address.
-    let other = up.client().post(up.url("/api/widget/session")).header("origin", up.dev("base_url"));
-    let other = other.json(&serde_json::json!({ "domain": up.dev("domain") })).send().await.expect("an answer");
+    let other = up
+        .client()
+        .post(up.url("/api/widget/session"))
+        .header("origin", up.dev("base_url"));
+    let other = other
+        .json(&serde_json::json!({ "domain": up.dev("domain") }))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(other.status(), 200, "{:?}", other.text().await);
 
     browser.goto(&up.url("/demo")).await;
     seen(browser, "the launcher", |_| true).await;
     tab_to_widget(browser).await;
     browser.press([Key::Enter.into()]).await;
-    let open = seen(browser, "the greeting", |look| look["open"] == true && look["busy"] == false).await;
+    let open = seen(browser, "the greeting", |look| {
+        look["open"] == true && look["busy"] == false
+    })
+    .await;
     assert_eq!(open["trouble"], "", "{open}");
     let cases = questions();
-    for (turn, case) in cases["answerable"].as_array().expect("questions").iter().take(2).enumerate() {
-        browser.press(case["question"].as_str().expect("a question").chars()).await;
+    for (turn, case) in cases["answerable"]
+        .as_array()
+        .expect("questions")
+        .iter()
+        .take(2)
+        .enumerate()
+    {
+        browser
+            .press(case["question"].as_str().expect("a question").chars())
+            .await;
         browser.press([Key::Enter.into()]).await;
         let look = seen(browser, "the answer", |look| {
             look["asked"].as_array().is_some_and(|turns| turns.len() > turn) && look["busy"] == false
@@ -54,9 +72,17 @@ async fn visit(browser: &Browser, up: &Up<'_>) {
         .await;
         assert_eq!(look["trouble"], "", "{look}");
         let phrase = case["phrase"].as_str().expect("a phrase");
-        assert!(look["text"].as_str().is_some_and(|text| text.contains(phrase)), "{look}");
+        assert!(
+            look["text"].as_str().is_some_and(|text| text.contains(phrase)),
+            "{look}"
+        );
     }
-    let metrics = up.client().get(up.url("/api/metrics")).bearer_auth(up.dev("admin_token")).send().await;
+    let metrics = up
+        .client()
+        .get(up.url("/api/metrics"))
+        .bearer_auth(up.dev("admin_token"))
+        .send()
+        .await;
     let metrics = metrics.expect("an answer").text().await.expect("a text");
     for class in ["session", "chat"] {
         let line = format!("omniops_rate_limited_total{{class=\"{class}\",reason=\"challenge\"}} 1");

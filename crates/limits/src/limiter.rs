@@ -64,7 +64,14 @@ impl Limiter {
     /// Over the Redis of `link`, which should wait longer for an answer than `settings.deadline`.
     pub fn new(link: Link, settings: &Settings) -> Self {
         let Settings { blocks, addresses, .. } = settings;
-        let remote = Remote::new(link, &settings.name, *blocks, *addresses, settings.crowd, settings.proofs);
+        let remote = Remote::new(
+            link,
+            &settings.name,
+            *blocks,
+            *addresses,
+            settings.crowd,
+            settings.proofs,
+        );
         Self {
             remote,
             memory: Mutex::new(Memory::new(usize::try_from(*addresses).unwrap_or(usize::MAX), *blocks)),
@@ -79,7 +86,11 @@ impl Limiter {
     /// Decides one request. Never fails and never waits longer than the deadline.
     pub async fn check(&self, ask: &Ask) -> Decision {
         let now = self.now();
-        if let Some(wait) = ask.stranger.as_ref().and_then(|stranger| self.known_block(&stranger.group, now)) {
+        if let Some(wait) = ask
+            .stranger
+            .as_ref()
+            .and_then(|stranger| self.known_block(&stranger.group, now))
+        {
             let verdict = Verdict::Blocked { wait, fresh: false };
             let answer = Answer {
                 verdict,
@@ -163,7 +174,10 @@ impl Limiter {
                 None => all.push((group, left)),
             }
         }
-        Ok(all.into_iter().map(|(group, left)| (group, Duration::from_micros(left))).collect())
+        Ok(all
+            .into_iter()
+            .map(|(group, left)| (group, Duration::from_micros(left)))
+            .collect())
     }
 
     fn now(&self) -> u64 {

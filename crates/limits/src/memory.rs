@@ -48,7 +48,9 @@ impl Memory {
         let half = |limit: &Limit| limit.by_address && limit.rate.is_half_used(self.time(limit), now);
         let suspicious = record.score(now) > 0 || record.strikes > 0 || limits.iter().any(half);
         let proved = stranger.proof.as_ref().is_some_and(|id| !self.proofs.contains_key(id));
-        let room = limits.iter().all(|limit| limit.rate.step(self.time(limit), now).is_ok());
+        let room = limits
+            .iter()
+            .all(|limit| limit.rate.step(self.time(limit), now).is_ok());
         if room && stranger.challenged && suspicious && !proved {
             let effort = record.effort(now);
             return Answer {
@@ -105,7 +107,10 @@ impl Memory {
     }
 
     fn left(&self, limits: &[Limit], now: u64) -> Vec<Left> {
-        limits.iter().map(|limit| limit.rate.left(self.time(limit), now)).collect()
+        limits
+            .iter()
+            .map(|limit| limit.rate.left(self.time(limit), now))
+            .collect()
     }
 
     /// Forgets an address; true if it was blocked.
@@ -116,6 +121,8 @@ impl Memory {
     /// Blocked addresses, and for how many µs.
     pub fn blocked(&self, now: u64) -> Vec<(String, u64)> {
         let records = self.records.iter().filter(|(_, record)| record.blocked > now);
-        records.map(|(group, record)| (group.clone(), record.blocked - now)).collect()
+        records
+            .map(|(group, record)| (group.clone(), record.blocked - now))
+            .collect()
     }
 }

@@ -24,7 +24,11 @@ impl Rate {
     /// `quota` (at least 1) in `period` (at least 1 s).
     pub fn new(quota: u32, period: Duration) -> Result<Self, RateError> {
         let fits = (1..=MOST).contains(&quota) && (Duration::from_secs(1)..=LONGEST).contains(&period);
-        if fits { Ok(Self { quota, period }) } else { Err(RateError) }
+        if fits {
+            Ok(Self { quota, period })
+        } else {
+            Err(RateError)
+        }
     }
 
     /// For constants: what is out of bounds is brought within.
@@ -111,10 +115,28 @@ mod tests {
 
     #[test]
     fn rates_are_read_and_written() {
-        for (text, shown) in [("60/60s", "60/60s"), ("10/1h", "10/3600s"), (" 5 / 2m", "5/120s"), ("1/1d", "1/86400s")] {
+        for (text, shown) in [
+            ("60/60s", "60/60s"),
+            ("10/1h", "10/3600s"),
+            (" 5 / 2m", "5/120s"),
+            ("1/1d", "1/86400s"),
+        ] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), shown);
         }
-        for text in ["", "60", "60/", "60/s", "60/60", "0/60s", "60/0s", "-1/60s", "1/99999d", "1/60é", "x/1s", "99999999999/1s"] {
+        for text in [
+            "",
+            "60",
+            "60/",
+            "60/s",
+            "60/60",
+            "0/60s",
+            "60/0s",
+            "-1/60s",
+            "1/99999d",
+            "1/60é",
+            "x/1s",
+            "99999999999/1s",
+        ] {
             assert_eq!(text.parse::<Rate>(), Err(RateError), "{text}");
         }
     }

@@ -56,20 +56,33 @@ impl Remote {
         }
         for limit in &ask.limits {
             call.key(self.key(&limit.key));
-            call.arg(limit.rate.interval()).arg(limit.rate.capacity()).arg(u8::from(limit.by_address));
+            call.arg(limit.rate.interval())
+                .arg(limit.rate.capacity())
+                .arg(u8::from(limit.by_address));
         }
         let answer: Vec<u64> = call.invoke_async(&mut self.link.clone()).await?;
-        read(&answer, ask.limits.len()).ok_or_else(|| RedisError::from(std::io::Error::other("an odd answer of the script")))
+        read(&answer, ask.limits.len())
+            .ok_or_else(|| RedisError::from(std::io::Error::other("an odd answer of the script")))
     }
 
     fn introduce(&self, call: &mut redis::ScriptInvocation<'_>, stranger: &Stranger) {
         let Self { blocks, crowd, .. } = self;
-        call.key(self.record(&stranger.group)).key(self.key("blocked")).key(self.key("fresh")).key(self.key("crowd"));
+        call.key(self.record(&stranger.group))
+            .key(self.key("blocked"))
+            .key(self.key("fresh"))
+            .key(self.key("crowd"));
         call.key(self.key(&format!("proof:{}", stranger.proof.as_deref().unwrap_or_default())));
         let proofs = stranger.proof.as_ref().map_or(0, |_| self.proofs.as_millis() as u64);
-        call.arg(&stranger.group).arg(blocks.rate.quota()).arg(micros(blocks.rate.period()));
-        call.arg(micros(blocks.longest)).arg(micros(blocks.forget)).arg(self.most);
-        call.arg(crowd.interval()).arg(crowd.capacity()).arg(u8::from(stranger.challenged)).arg(proofs);
+        call.arg(&stranger.group)
+            .arg(blocks.rate.quota())
+            .arg(micros(blocks.rate.period()));
+        call.arg(micros(blocks.longest))
+            .arg(micros(blocks.forget))
+            .arg(self.most);
+        call.arg(crowd.interval())
+            .arg(crowd.capacity())
+            .arg(u8::from(stranger.challenged))
+            .arg(proofs);
     }
 
     fn key(&self, rest: &str) -> String {
@@ -92,7 +105,11 @@ impl Remote {
     pub async fn blocked(&self) -> RedisResult<Vec<(String, u64)>> {
         let mut both = redis::pipe();
         both.cmd("TIME");
-        both.cmd("ZREVRANGE").arg(self.key("blocked")).arg(0).arg(999).arg("WITHSCORES");
+        both.cmd("ZREVRANGE")
+            .arg(self.key("blocked"))
+            .arg(0)
+            .arg(999)
+            .arg("WITHSCORES");
         let ((seconds, rest), all): ((u64, u64), Vec<(String, f64)>) = both.query_async(&mut self.link.clone()).await?;
         let now = seconds * 1_000_000 + rest;
         let left = |(group, until): (String, f64)| (group, (until as u64).saturating_sub(now));
@@ -101,7 +118,9 @@ impl Remote {
 }
 
 fn read(answer: &[u64], limits: usize) -> Option<Answer> {
-    let [verdict, what, by, violations, left @ ..] = answer else { return None };
+    let [verdict, what, by, violations, left @ ..] = answer else {
+        return None;
+    };
     let wait = Duration::from_micros(*what);
     let verdict = match verdict {
         0 => Verdict::Allowed,

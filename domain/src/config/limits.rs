@@ -27,7 +27,10 @@ pub struct LimitsConfig {
 
 /// One rate for each limit.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "named as the variables are; `domain::limits` says what each counts")]
+#[expect(
+    missing_docs,
+    reason = "named as the variables are; `domain::limits` says what each counts"
+)]
 pub struct Rates {
     pub chat_domain: Rate,
     pub chat_session: Rate,
@@ -121,6 +124,9 @@ fn exempt(r: &mut Reader) -> Vec<Network> {
     match r.optional("LIMIT_EXEMPT").as_deref() {
         Some("none") => Vec::new(),
         Some(_) => r.list("LIMIT_EXEMPT", "127.0.0.0/8,::1"),
-        None => ["127.0.0.0/8", "::1"].into_iter().filter_map(|network| network.parse().ok()).collect(),
+        None => ["127.0.0.0/8", "::1"]
+            .into_iter()
+            .filter_map(|network| network.parse().ok())
+            .collect(),
     }
 }

@@ -56,14 +56,14 @@ impl BlockList {
         }
     }
 
-    /// Until when `address` is blocked, if it is: `Some(None)` is for good.
-    pub fn blocks(&self, address: IpAddr) -> Option<Option<OffsetDateTime>> {
+    /// Whether `address` is blocked.
+    pub fn contains(&self, address: IpAddr) -> bool {
         let now = self.clock.now();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let found = known
+        let stands = |block: &Block| block.expires_at.is_none_or(|end| end > now);
+        known
             .iter()
-            .find(|block| block.network.contains(address) && block.expires_at.is_none_or(|end| end > now));
-        found.map(|block| block.expires_at)
+            .any(|block| block.network.contains(address) && stands(block))
     }
 
     /// All that stand.
@@ -98,7 +98,8 @@ impl BlockList {
             MOST.into(),
         ];
         let tx = self.db.system().await?;
-        tx.execute_raw(sql("DELETE FROM address_blocks WHERE expires_at <= now()", [])).await?;
+        tx.execute_raw(sql("DELETE FROM address_blocks WHERE expires_at <= now()", []))
+            .await?;
         let done = tx.execute_raw(sql(ADD, values)).await?;
         if done.rows_affected() == 0 {
             return Err(Error::conflict(
@@ -131,7 +132,8 @@ impl BlockList {
     /// Reads the table.
     pub async fn refresh(&self) -> Result<()> {
         let tx = self.db.system().await?;
-        let all = "SELECT network, reason, actor, created_at, expires_at FROM address_blocks ORDER BY created_at, network";
+        let all =
+            "SELECT network, reason, actor, created_at, expires_at FROM address_blocks ORDER BY created_at, network";
         let rows = tx.query_all_raw(sql(all, [])).await?;
         let mut blocks = Vec::with_capacity(rows.len());
         for row in rows {
@@ -155,7 +157,11 @@ impl BlockList {
             if let Err(error) = self.refresh().await {
                 tracing::warn!(error = error.story(), "the blocked addresses could not be read");
             }
-            if stopping.run_until_cancelled(tokio::time::sleep(REFRESH)).await.is_none() {
+            if stopping
+                .run_until_cancelled(tokio::time::sleep(REFRESH))
+                .await
+                .is_none()
+            {
                 return;
             }
         }

@@ -180,16 +180,32 @@ mod tests {
 
     fn shown(class: Class, who: &Who) -> String {
         let of = limits(&rates(), class, who, Some("192.0.2.1"));
-        let each = of.iter().map(|limit| format!("{}={}{}", limit.key, limit.rate, if limit.by_address { "!" } else { "" }));
+        let each = of.iter().map(|limit| {
+            format!(
+                "{}={}{}",
+                limit.key,
+                limit.rate,
+                if limit.by_address { "!" } else { "" }
+            )
+        });
         each.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn every_class_has_the_limits_of_the_operations_guide() {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let visitor = Who::Visitor { customer: one, session: two };
-        let key = Who::Key { actor: "key:k".into(), customer: one };
-        let admin = Who::User { actor: "admin".into(), customer: Some(one) };
+        let visitor = Who::Visitor {
+            customer: one,
+            session: two,
+        };
+        let key = Who::Key {
+            actor: "key:k".into(),
+            customer: one,
+        };
+        let admin = Who::User {
+            actor: "admin".into(),
+            customer: Some(one),
+        };
         assert_eq!(
             shown(Class::Chat, &visitor),
             format!("chat-domain:{one}=60/60s chat-session:{two}=100/900s chat-ip:192.0.2.1=30/60s!")
@@ -211,17 +227,37 @@ mod tests {
     #[test]
     fn whoever_asks_for_whatever_is_held_against_something() {
         let classes = [
-            Class::Session, Class::Chat, Class::Scrape, Class::Embed, Class::Sync, Class::Login, Class::Read, Class::Change, Class::Probe,
+            Class::Session,
+            Class::Chat,
+            Class::Scrape,
+            Class::Embed,
+            Class::Sync,
+            Class::Login,
+            Class::Read,
+            Class::Change,
+            Class::Probe,
         ];
         let everybody = [
             Who::Stranger,
-            Who::Visitor { customer: Uuid::nil(), session: Uuid::nil() },
-            Who::Key { actor: "key".into(), customer: Uuid::nil() },
-            Who::User { actor: "admin".into(), customer: None },
+            Who::Visitor {
+                customer: Uuid::nil(),
+                session: Uuid::nil(),
+            },
+            Who::Key {
+                actor: "key".into(),
+                customer: Uuid::nil(),
+            },
+            Who::User {
+                actor: "admin".into(),
+                customer: None,
+            },
         ];
         for class in classes {
             for who in &everybody {
-                assert!(!limits(&rates(), class, who, Some("192.0.2.1")).is_empty(), "{class:?} {who:?}");
+                assert!(
+                    !limits(&rates(), class, who, Some("192.0.2.1")).is_empty(),
+                    "{class:?} {who:?}"
+                );
             }
         }
     }

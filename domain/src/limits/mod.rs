@@ -171,7 +171,11 @@ impl Gate {
         let refusal = self.refusal(request, &lines, answer.verdict);
         if refusal.is_some() && answer.violations == STORM + 1 {
             let address = request.group.unwrap_or_default();
-            tracing::warn!(event = "rate_limit_storm", address, "an address was refused more than {STORM} times");
+            tracing::warn!(
+                event = "rate_limit_storm",
+                address,
+                "an address was refused more than {STORM} times"
+            );
         }
         Passage {
             lines: lines.into_iter().filter(|line| class::is_own(line.name)).collect(),
@@ -206,7 +210,12 @@ impl Gate {
                 if fresh {
                     counter!("omniops_addresses_blocked_total").increment(1);
                     let address = request.group.unwrap_or_default();
-                    tracing::warn!(event = "address_blocked", address, seconds = wait.as_secs(), "an address is blocked");
+                    tracing::warn!(
+                        event = "address_blocked",
+                        address,
+                        seconds = wait.as_secs(),
+                        "an address is blocked"
+                    );
                 }
                 let told = "this address is blocked for sending too many requests".to_owned();
                 ("blocked", "address_blocked", wait, told)
@@ -222,7 +231,13 @@ impl Gate {
 
     fn challenged(&self, request: &Request<'_>, effort: u32) -> Refusal {
         let message = "this address must prove some work first: see the header omniops-challenge";
-        let refusal = refuse(request.class, "challenge", "challenge_required", Duration::ZERO, message);
+        let refusal = refuse(
+            request.class,
+            "challenge",
+            "challenge_required",
+            Duration::ZERO,
+            message,
+        );
         // Without randomness there is no challenge, and the caller comes again later.
         let challenge = self.challenges.issue(request.group.unwrap_or_default(), effort).ok();
         Refusal { challenge, ..refusal }
@@ -230,8 +245,17 @@ impl Gate {
 
     /// The refusal of a connection over the number that one anonymous address may have.
     pub fn too_many_connections(&self, class: Class) -> Refusal {
-        let message = format!("more than {} connections at once from this address", self.config.connections);
-        refuse(class, "connections", "too_many_connections", Duration::from_secs(5), &message)
+        let message = format!(
+            "more than {} connections at once from this address",
+            self.config.connections
+        );
+        refuse(
+            class,
+            "connections",
+            "too_many_connections",
+            Duration::from_secs(5),
+            &message,
+        )
     }
 
     /// Anonymous connections of one address.

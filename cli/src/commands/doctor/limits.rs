@@ -30,7 +30,10 @@ mod tests {
             ("OMNIOPS_ADMIN_TOKEN", "a-token-of-at-least-32-characters"),
             ("CRON_SECRET", "a-secret-of-at-least-32-characters"),
         ];
-        let variables = needed.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = needed
+            .iter()
+            .chain(changes)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         match check(&Config::from_map(&variables.collect()).unwrap()).verdict {
             Verdict::Good => String::new(),
             Verdict::Note(text) | Verdict::Mend(text) => text,

@@ -34,11 +34,17 @@ async fn without_redis_a_process_keeps_the_whole_limit_by_itself() {
     let limiter = quick(&server);
     assert!(!limiter.check(&ask(&[("everybody", DAY)])).await.alone);
     server.kill();
-    until("it is noticed", async || limiter.check(&ask(&[("other", DAY)])).await.alone).await;
+    until("it is noticed", async || {
+        limiter.check(&ask(&[("other", DAY)])).await.alone
+    })
+    .await;
     assert_eq!(let_through_alone(&limiter, 300).await, 100);
     assert!(limiter.is_alone());
     server.restart().await;
-    until("Redis counts again", async || !limiter.check(&ask(&[("other", DAY)])).await.alone).await;
+    until("Redis counts again", async || {
+        !limiter.check(&ask(&[("other", DAY)])).await.alone
+    })
+    .await;
     assert!(!limiter.is_alone());
 }
 
@@ -48,7 +54,10 @@ async fn a_frozen_redis_keeps_nobody_waiting() {
     let limiter = quick(&server);
     limiter.check(&ask(&[("everybody", DAY)])).await;
     server.freeze();
-    until("it is noticed", async || limiter.check(&ask(&[("other", DAY)])).await.alone).await;
+    until("it is noticed", async || {
+        limiter.check(&ask(&[("other", DAY)])).await.alone
+    })
+    .await;
     // If each of them waited for the deadline, this would take hours.
     let through = ends("all have an answer", async {
         futures::future::join_all((0..100_000).map(|_| async {
@@ -60,7 +69,10 @@ async fn a_frozen_redis_keeps_nobody_waiting() {
     .await;
     assert_eq!(through.into_iter().filter(|through| *through).count(), 100);
     server.thaw();
-    until("Redis counts again", async || !limiter.check(&ask(&[("other", DAY)])).await.alone).await;
+    until("Redis counts again", async || {
+        !limiter.check(&ask(&[("other", DAY)])).await.alone
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -69,7 +81,10 @@ async fn a_full_redis_is_as_good_as_none() {
     let limiter = quick(&server);
     limiter.check(&ask(&[("everybody", DAY)])).await;
     server.command::<()>("CONFIG SET maxmemory 1").await;
-    until("it is noticed", async || limiter.check(&ask(&[("other", DAY)])).await.alone).await;
+    until("it is noticed", async || {
+        limiter.check(&ask(&[("other", DAY)])).await.alone
+    })
+    .await;
     assert_eq!(let_through_alone(&limiter, 150).await, 100);
 }
 
@@ -85,5 +100,8 @@ async fn a_process_alone_blocks_as_well() {
     }
     let verdict = limiter.check(&flood).await.answer.verdict;
     assert!(matches!(verdict, Verdict::Blocked { .. }), "{verdict:?}");
-    assert_eq!(limiter.check(&from("203.0.113.10", DAY)).await.answer.verdict, Verdict::Allowed);
+    assert_eq!(
+        limiter.check(&from("203.0.113.10", DAY)).await.answer.verdict,
+        Verdict::Allowed
+    );
 }

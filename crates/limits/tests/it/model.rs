@@ -68,7 +68,10 @@ fn request(step: &Step) -> Ask {
 /// Every history has the same end in Redis and in the process.
 #[test]
 fn the_script_and_the_memory_decide_alike() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let server = runtime.block_on(Server::start());
     let mut runner = TestRunner::new(ProptestConfig::with_cases(40));
     let link = runtime.block_on(async { link(&server.url()) });

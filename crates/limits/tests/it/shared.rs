@@ -73,7 +73,14 @@ async fn too_many_requests_block_an_address_and_each_further_block_is_twice_as_l
         longest: Duration::from_mins(3),
         forget: Duration::from_mins(10),
     };
-    let remote = Remote::new(link(&server.url()), "test", blocks, 1000, rate("1/1s"), Duration::from_mins(1));
+    let remote = Remote::new(
+        link(&server.url()),
+        "test",
+        blocks,
+        1000,
+        rate("1/1s"),
+        Duration::from_mins(1),
+    );
     let mut now = 1_790_000_000_000_000;
     let ask = from("192.0.2.1", "1000/1d");
     for minutes in [1, 2, 3, 3] {
@@ -118,9 +125,15 @@ async fn a_block_is_seen_and_lifted_by_every_replica() {
     for replica in &replicas {
         assert!(!allowed(replica, &bad).await);
         let blocked = replica.blocked().await.unwrap();
-        assert!(matches!(&blocked[..], [(group, left)] if group == "2001:db8::/64" && left.as_secs() > 3500), "{blocked:?}");
+        assert!(
+            matches!(&blocked[..], [(group, left)] if group == "2001:db8::/64" && left.as_secs() > 3500),
+            "{blocked:?}"
+        );
     }
-    assert!(allowed(&replicas[0], &from("2001:db8:0:1::/64", DAY)).await, "a neighbour is not blocked");
+    assert!(
+        allowed(&replicas[0], &from("2001:db8:0:1::/64", DAY)).await,
+        "a neighbour is not blocked"
+    );
     assert!(replicas[0].pardon("2001:db8::/64").await.unwrap());
     assert!(!replicas[0].pardon("2001:db8::/64").await.unwrap());
     assert!(allowed(&replicas[0], &bad).await);
@@ -163,17 +176,26 @@ async fn a_suspicious_address_proves_work_and_each_proof_is_good_once() {
         assert!(allowed(&limiter, &ask).await);
     }
     let asked = limiter.check(&ask).await.answer;
-    assert_eq!((asked.verdict, asked.left[0].remaining), (Verdict::Challenged { effort: 0 }, 3));
+    assert_eq!(
+        (asked.verdict, asked.left[0].remaining),
+        (Verdict::Challenged { effort: 0 }, 3)
+    );
     ask.stranger.as_mut().unwrap().proof = Some("first".into());
     assert!(allowed(&limiter, &ask).await);
-    assert_eq!(limiter.check(&ask).await.answer.verdict, Verdict::Challenged { effort: 0 });
+    assert_eq!(
+        limiter.check(&ask).await.answer.verdict,
+        Verdict::Challenged { effort: 0 }
+    );
     // A proof does not open a limit that has no room, and is not used up by it.
     for proof in ["second", "third"] {
         ask.stranger.as_mut().unwrap().proof = Some(proof.into());
         assert!(allowed(&limiter, &ask).await);
     }
     ask.stranger.as_mut().unwrap().proof = Some("fourth".into());
-    assert!(matches!(limiter.check(&ask).await.answer.verdict, Verdict::Refused { by: 0, .. }));
+    assert!(matches!(
+        limiter.check(&ask).await.answer.verdict,
+        Verdict::Refused { by: 0, .. }
+    ));
     ask.limits = vec![limit("elsewhere", DAY)];
     assert!(allowed(&limiter, &ask).await);
 }
