@@ -2,10 +2,13 @@
 //!
 //! `lexical` is the chunk's BM25 as a share of the best chunk's, and `reach` the best chunk's as a share of what the question could
 //! reach. Squared, because some word of a question stands in nearly every chunk: the few that have most of it should gain. With the
-//! reach, because the best of a bad lot is not good: of a question in another language hardly a word is found. Weights and shape
-//! are measured (`docs/adr/0018-bm25-by-inner-products.md`).
+//! reach, because the best of a bad lot is not good: of a question in another language hardly a word is found. Then the passages of a
+//! section speak for one another ([`vouch`]). Weights and shapes are measured (`docs/adr/0018-bm25-by-inner-products.md`).
 use serde::Serialize;
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,6 +20,8 @@ const SENTENCE: f64 = 0.2;
 const KEYWORDS: f64 = 0.4;
 /// Weight of words in a language that the model was not trained on.
 const FOREIGN: f64 = 0.7;
+/// How much of a passage's score is that of its section.
+const SECTION: f64 = 0.3;
 /// Added where the section's heading is the question: more than any two cosines of good passages differ.
 const HEADING_BONUS: f64 = 0.3;
 /// Shorter questions are names of subjects, which many sections have.
@@ -88,7 +93,7 @@ pub fn known(candidates: &[Candidate]) -> f64 {
 pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limit: usize) -> Vec<Passage> {
     let asked = words(question);
     let reach = candidates.iter().filter_map(|c| c.reach).fold(0.0, f64::max);
-    let mut scored: Vec<(Passage, Option<OffsetDateTime>)> = candidates
+    let mut scored: Vec<Scored> = candidates
         .into_iter()
         .map(|c| {
             let weight = match c.sentence {
@@ -96,29 +101,60 @@ pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limi
                 true => SENTENCE,
                 false => KEYWORDS,
             };
-            (c.changed_at, passage(c, reach, weight, &asked))
+            Scored {
+                changed_at: c.changed_at,
+                section: c.section,
+                passage: passage(c, reach, weight, &asked),
+            }
         })
-        .map(|(changed_at, passage)| (passage, changed_at))
         .collect();
+    vouch(&mut scored);
     scored.sort_by(order);
-    let passages = select::merged(scored.into_iter().map(|(passage, _)| passage).collect(), &asked);
+    let passages = select::merged(scored.into_iter().map(|scored| scored.passage).collect(), &asked);
     let mut passages = select::spread(&passages);
     passages.truncate(limit);
     passages
 }
 
+/// A passage with what else decides its place.
+struct Scored {
+    passage: Passage,
+    changed_at: Option<OffsetDateTime>,
+    /// Chunks of its section.
+    section: i32,
+}
+
+/// Mixes each score with the mean of its section's: a section that is about the question has more than one passage that says so, and a
+/// stray sentence stands alone. What of a section was not found counts as the worst that was.
+fn vouch(scored: &mut [Scored]) {
+    let key = |s: &Scored| (s.passage.page, s.passage.kind, s.passage.heading_path.clone());
+    let floor = scored.iter().map(|s| s.passage.score).fold(f64::INFINITY, f64::min);
+    let mut found: HashMap<_, (f64, i32)> = HashMap::new();
+    for one in scored.iter() {
+        let (sum, n) = found.entry(key(one)).or_default();
+        (*sum, *n) = (*sum + one.passage.score, *n + 1);
+    }
+    for one in scored {
+        let (sum, n) = found.get(&key(one)).copied().unwrap_or_default();
+        let missing = f64::from((one.section - n).max(0));
+        let mean = (sum + missing * floor) / (f64::from(n) + missing).max(1.0);
+        one.passage.score += SECTION * (mean - one.passage.score);
+    }
+}
+
 /// Better ones first; among equals those of pages nearer to the site's root, then of those changed last.
-fn order(a: &(Passage, Option<OffsetDateTime>), b: &(Passage, Option<OffsetDateTime>)) -> Ordering {
+fn order(a: &Scored, b: &Scored) -> Ordering {
     let score = |p: &Passage| (p.score / EQUAL).round();
     let depth = |p: &Passage| p.url.trim_end_matches('/').matches('/').count();
-    score(&b.0)
-        .total_cmp(&score(&a.0))
-        .then_with(|| depth(&a.0).cmp(&depth(&b.0)))
-        .then_with(|| b.1.cmp(&a.1))
-        .then_with(|| a.0.url.len().cmp(&b.0.url.len()))
-        .then_with(|| a.0.url.cmp(&b.0.url))
-        .then_with(|| a.0.ordinal.cmp(&b.0.ordinal))
-        .then_with(|| a.0.chunk.cmp(&b.0.chunk))
+    let (first, second) = (&a.passage, &b.passage);
+    score(second)
+        .total_cmp(&score(first))
+        .then_with(|| depth(first).cmp(&depth(second)))
+        .then_with(|| b.changed_at.cmp(&a.changed_at))
+        .then_with(|| first.url.len().cmp(&second.url.len()))
+        .then_with(|| first.url.cmp(&second.url))
+        .then_with(|| first.ordinal.cmp(&second.ordinal))
+        .then_with(|| first.chunk.cmp(&second.chunk))
 }
 
 /// Lower-case words, without punctuation.
@@ -237,6 +273,22 @@ mod tests {
     fn a_few_common_words_of_a_question_in_another_language_weigh_nothing() {
         let stray = vec![candidate(1, Some(0.50), None), candidate(2, Some(0.44), Some(0.05))];
         assert_eq!(order_of("", stray, false), [1, 2]);
+    }
+
+    #[test]
+    fn passages_of_a_section_speak_for_one_another_and_what_was_not_found_against_them() {
+        let of = |n, page, cosine, section| Candidate {
+            page_id: Uuid::from_u128(page),
+            section,
+            ..candidate(n, Some(cosine), None)
+        };
+        let rest = || of(9, 9, 0.20, 1);
+        let stray_first = vec![of(1, 1, 0.62, 4), of(2, 2, 0.60, 2), of(3, 2, 0.58, 2), rest()];
+        assert_eq!(order_of("", stray_first, true), [2, 3, 1, 9]);
+        let both_short = vec![of(1, 1, 0.62, 1), of(2, 2, 0.60, 2), of(3, 2, 0.58, 2), rest()];
+        assert_eq!(order_of("", both_short, true), [1, 2, 3, 9]);
+        let clear = vec![of(1, 1, 0.90, 4), of(2, 2, 0.60, 2), of(3, 2, 0.58, 2), rest()];
+        assert_eq!(order_of("", clear, true), [1, 2, 3, 9]);
     }
 
     #[test]

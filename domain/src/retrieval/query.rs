@@ -50,6 +50,8 @@ pub struct Candidate {
     pub ordinal: i32,
     /// `Title > Section > …`.
     pub heading_path: String,
+    /// Chunks of its section, found or not: of this kind, under this heading of the page.
+    pub section: i32,
     /// The text.
     pub text: String,
     /// The text search configuration of its language.
@@ -93,14 +95,21 @@ const FOUND: &str = "
   counted AS MATERIALIZED (SELECT id, reach, mask FROM ranked WHERE (id IN (SELECT id FROM found)) IS TRUE)";
 
 const FINAL: &str = "
-  SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at, c.kind, c.ordinal,
-    c.heading_path, c.text, c.config, {cosine} AS cosine, {reach} AS reach,
-    ARRAY(SELECT t.lexeme FROM terms t WHERE t.config = c.config AND r.mask >> t.at & 1 = 1) AS words,
-    ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = c.config ORDER BY t.at) AS asked,
-    ARRAY(SELECT w.idf FROM weights w WHERE w.config = c.config ORDER BY w.at) AS rarity,
+  passages AS MATERIALIZED (
+    SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, {cosine} AS cosine
+    FROM found JOIN page_embeddings c USING (id) {vector}),
+  sections AS MATERIALIZED (
+    SELECT c.page_id, c.kind, c.heading_path, count(*)::int AS chunks FROM page_embeddings c
+    WHERE c.customer_id = $1 AND c.published AND c.page_id IN (SELECT page_id FROM passages) GROUP BY 1, 2, 3)
+  SELECT f.id, f.page_id, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at,
+    f.kind, f.ordinal, f.heading_path, s.chunks AS section, f.text, f.config, f.cosine, {reach} AS reach,
+    ARRAY(SELECT t.lexeme FROM terms t WHERE t.config = f.config AND r.mask >> t.at & 1 = 1) AS words,
+    ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = f.config ORDER BY t.at) AS asked,
+    ARRAY(SELECT w.idf FROM weights w WHERE w.config = f.config ORDER BY w.at) AS rarity,
     coalesce(q.words, 0) AS question_words, coalesce(q.sentence, false) AS sentence
-  FROM found JOIN page_embeddings c USING (id) JOIN scraped_pages p ON p.id = c.page_id AND p.tombstoned_at IS NULL
-  LEFT JOIN question q ON q.config = c.config {vector} LEFT JOIN counted r ON r.id = c.id";
+  FROM passages f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL
+  JOIN sections s ON s.page_id = f.page_id AND s.kind = f.kind AND s.heading_path = f.heading_path
+  LEFT JOIN question q ON q.config = f.config LEFT JOIN counted r ON r.id = f.id";
 
 /// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
 pub async fn candidates(
@@ -144,7 +153,8 @@ pub async fn candidates(
         .replace("{cosine}", cosine)
         .replace("{vector}", join)
         .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" });
-    let mut text = format!("WITH {} {last}", parts.join(","));
+    parts.push(last);
+    let mut text = format!("WITH {}", parts.join(","));
     if let Version::Staged(job) = index.version {
         values.push(job.into());
         text = staging::seen_by(&text, values.len());
