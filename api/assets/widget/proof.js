@@ -3,12 +3,12 @@
 // TLS; in slices, so that the page stays quick.
 const K = [];
 const START = new Int32Array(8);
-const root = (n, power) => (n ** (1 / power) * 2 ** 32) | 0;
+const rootBits = (n, power) => (n ** (1 / power) * 2 ** 32) | 0;
 for (let n = 2, i; K.length < 64; n++) {
   for (i = 2; n % i; i++);
   if (i < n) continue;
-  START[K.length] = root(n, 2);
-  K.push(root(n, 3));
+  START[K.length] = rootBits(n, 2);
+  K.push(rootBits(n, 3));
 }
 const turn = (x, n) => (x >>> n) | (x << (32 - n));
 const turns = (x, i, j, k) => turn(x, i) ^ turn(x, j) ^ turn(x, k);
