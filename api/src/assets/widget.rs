@@ -123,6 +123,31 @@ mod tests {
         }
     }
 
+    /// The parts share one scope: a name that two of them declare leaves a script that does not run at all.
+    #[test]
+    fn no_two_parts_declare_the_same_name() {
+        let declared = |line: &'static str| {
+            let rest = ["const ", "let ", "async function* ", "function "]
+                .iter()
+                .find_map(|word| line.strip_prefix(word))?;
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
+                .next()
+                .filter(|name| !name.is_empty())
+        };
+        let mut names: Vec<&str> = PARTS
+            .iter()
+            .flat_map(|(_, part)| part.lines().filter_map(declared))
+            .chain(["KEYS", "TEXTS", "CSS"])
+            .collect();
+        names.sort_unstable();
+        let twice: Vec<&str> = names
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0])
+            .collect();
+        assert!(names.len() > 50 && twice.is_empty(), "{twice:?}");
+    }
+
     /// Every page of a customer's site loads it.
     #[test]
     fn the_script_is_small() {
