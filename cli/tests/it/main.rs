@@ -15,6 +15,7 @@ mod erasures;
 mod handoff;
 mod hostile;
 mod installations;
+mod keys;
 mod leaks;
 mod policies;
 mod pooler;
