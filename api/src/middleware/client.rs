@@ -39,14 +39,6 @@ impl ClientAddress {
         self.ip
     }
 
-    /// What limits count by: the address, or the first 64 bits of an IPv6 address, of which one host has all the others.
-    pub fn group(self) -> IpAddr {
-        match self.ip {
-            IpAddr::V4(_) => self.ip,
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        }
-    }
-
     /// A process on this machine that came through no proxy.
     pub fn is_local_process(self) -> bool {
         self.direct && self.ip.is_loopback()
@@ -327,14 +319,5 @@ mod tests {
             assert!(!told.is_local_process(), "{header}");
         }
         assert!(!seen("10.0.0.1", ProxyHeader::XForwardedFor, &[]).is_local_process());
-    }
-
-    #[test]
-    fn a_host_with_many_addresses_is_one_for_the_limits() {
-        let group = |ip: &str| seen(ip, ProxyHeader::XForwardedFor, &[]).group().to_string();
-        assert_eq!(group("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(group("2001:db8:1:2::9"), group("2001:db8:1:2:ffff::"));
-        assert_ne!(group("2001:db8:1:2::9"), group("2001:db8:1:3::9"));
-        assert_eq!(group("::ffff:192.0.2.1"), "192.0.2.1");
     }
 }
