@@ -166,8 +166,12 @@ impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
 pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Result<Customer, Failure> {
     let query = req.uri().query().unwrap_or_default();
     let mut query = url::form_urlencoded::parse(query.as_bytes());
-    let named = query.find(|(name, _)| name == "customer_id").map(|(_, id)| id.parse::<Uuid>());
-    let named = named.transpose().map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
+    let named = query
+        .find(|(name, _)| name == "customer_id")
+        .map(|(_, id)| id.parse::<Uuid>());
+    let named = named
+        .transpose()
+        .map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
     match (principal, named) {
         (Principal::Key { customer, .. }, named) if named.is_none_or(|id| id == customer.id) => Ok(customer.clone()),
         (_, Some(id)) => Ok(reached(context(req)?, principal, id).await?),

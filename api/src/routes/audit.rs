@@ -46,7 +46,10 @@ struct AuditLine {
 
 impl From<audit_log::Model> for AuditLine {
     fn from(mut line: audit_log::Model) -> Self {
-        let changes = line.metadata.as_object_mut().and_then(|details| details.remove("changes"));
+        let changes = line
+            .metadata
+            .as_object_mut()
+            .and_then(|details| details.remove("changes"));
         Self {
             id: line.id,
             at: line.at,

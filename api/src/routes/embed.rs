@@ -120,7 +120,8 @@ async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new
     } else {
         request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?
     };
-    let asked = json!({ "jobs": made.len(), "all": new.all.unwrap_or_default(), "pages": new.page_ids.as_ref().map(Vec::len) });
+    let asked =
+        json!({ "jobs": made.len(), "all": new.all.unwrap_or_default(), "pages": new.page_ids.as_ref().map(Vec::len) });
     let resource = caller.customer.id.to_string();
     caller.note(&tx, "embed.started", &resource, asked).await?;
     if let Some(key) = key {

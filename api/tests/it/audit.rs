@@ -21,7 +21,12 @@ async fn a_deed_is_found_with_who_when_where_and_by_which_request() {
     let [line] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(
         (&line["actor"], &line["action"], &line["resource"], &line["request_id"]),
-        (&json!("admin"), &json!("customer.created"), &json!(id), &json!("deed-17"))
+        (
+            &json!("admin"),
+            &json!("customer.created"),
+            &json!(id),
+            &json!("deed-17")
+        )
     );
     // What a change changed.
     let path = format!("/api/customers/{id}");
@@ -29,7 +34,11 @@ async fn a_deed_is_found_with_who_when_where_and_by_which_request() {
     let changed = app.call(Method::PATCH, &path).json(&change).admin().send().await;
     changed.expect(200);
     let found = lines(&app, &format!("resource={id}&action=customer.changed")).await;
-    assert_eq!(found[0]["changes"]["name"], json!({ "from": "New", "to": "Newer" }), "{found:?}");
+    assert_eq!(
+        found[0]["changes"]["name"],
+        json!({ "from": "New", "to": "Newer" }),
+        "{found:?}"
+    );
     assert_eq!(found[0]["details"].get("changes"), None);
     // What was refused changed nothing, and there is no line of it.
     let before = lines(&app, "").await.len();
@@ -47,8 +56,19 @@ async fn the_log_is_read_in_pages_and_by_what_is_looked_for() {
     let query = format!("action=key.created&customer_id={}&limit=2", app.shop.id);
     let (mut ids, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = app.get(&format!("/api/audit?{query}{cursor}")).admin().send().await.expect(200);
-        ids.extend(page["items"].as_array().unwrap().iter().map(|line| line["id"].as_i64().unwrap()));
+        let page = app
+            .get(&format!("/api/audit?{query}{cursor}"))
+            .admin()
+            .send()
+            .await
+            .expect(200);
+        ids.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line["id"].as_i64().unwrap()),
+        );
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -62,7 +82,11 @@ async fn the_log_is_read_in_pages_and_by_what_is_looked_for() {
     let recent = lines(&app, "since=2001-01-01T00:00:00Z&action=key.*&limit=100").await;
     assert_eq!(recent.len(), 7);
     for wrong in ["cursor=x", "limit=0", "customer_id=x", "since=yesterday"] {
-        app.get(&format!("/api/audit?{wrong}")).admin().send().await.problem(400);
+        app.get(&format!("/api/audit?{wrong}"))
+            .admin()
+            .send()
+            .await
+            .problem(400);
     }
 }
 
@@ -70,6 +94,9 @@ async fn the_log_is_read_in_pages_and_by_what_is_looked_for() {
 async fn keys_and_strangers_read_nothing() {
     let app = App::start().await;
     let key = app.kit.key(&app.shop, &[Scope::All]).await;
-    assert_eq!(app.get("/api/audit").bearer(&key).send().await.problem(403), "admin_only");
+    assert_eq!(
+        app.get("/api/audit").bearer(&key).send().await.problem(403),
+        "admin_only"
+    );
     app.get("/api/audit").send().await.problem(401);
 }

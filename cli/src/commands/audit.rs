@@ -57,7 +57,9 @@ pub async fn run(command: Command) -> Result<()> {
     let done = match command {
         Command::Verify { head } => {
             let verdict = audit::verify(&db, &Envelopes::new(&config.security.keys), head.as_ref()).await;
-            verdict.context("reading the audit log").and_then(|verdict| report(&verdict))
+            verdict
+                .context("reading the audit log")
+                .and_then(|verdict| report(&verdict))
         }
         Command::Export {
             customer,
@@ -83,7 +85,10 @@ fn report(verdict: &Verdict) -> Result<()> {
     for fault in &verdict.faults {
         println!("FAULT  {fault}");
     }
-    println!("{} lines are what was written; {} wait for their link.", verdict.lines, verdict.open);
+    println!(
+        "{} lines are what was written; {} wait for their link.",
+        verdict.lines, verdict.open
+    );
     if let Some(head) = &verdict.head {
         println!("head   {head}");
     }

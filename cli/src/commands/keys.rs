@@ -63,15 +63,24 @@ async fn move_on(db: &Db, envelopes: &Envelopes, data_keys: bool) -> Result<()> 
     let status = status(db, envelopes).await.map_err(told)?;
     show(&status);
     if status.needs_others() {
-        bail!("something was sealed under another key meanwhile: is there a process without the present ENCRYPTION_KEY? Run this again");
+        bail!(
+            "something was sealed under another key meanwhile: is there a process without the present ENCRYPTION_KEY? Run this again"
+        );
     }
-    println!("Nothing that is kept needs another key than ENCRYPTION_KEY. Take the others out of ENCRYPTION_KEYS_OLD a day from now, when");
+    println!(
+        "Nothing that is kept needs another key than ENCRYPTION_KEY. Take the others out of ENCRYPTION_KEYS_OLD a day from now, when"
+    );
     println!("what they have signed (sessions of visitors, cached answers) has ended.");
     Ok(())
 }
 
 fn show(status: &KeyStatus) {
-    let mut masters = Table::new([("master key", Align::Left), ("is", Align::Left), ("data keys", Align::Right), ("since", Align::Left)]);
+    let mut masters = Table::new([
+        ("master key", Align::Left),
+        ("is", Align::Left),
+        ("data keys", Align::Right),
+        ("since", Align::Left),
+    ]);
     for master in &status.masters {
         let is = match (master.present, master.known) {
             (true, _) => "ENCRYPTION_KEY",
@@ -102,12 +111,17 @@ fn show(status: &KeyStatus) {
     }
     println!("{columns}");
     if let Some(since) = status.unfinished_since {
-        println!("A rotation of data keys that began on {} has not ended: run `omniops keys rotate`.", day(since));
+        println!(
+            "A rotation of data keys that began on {} has not ended: run `omniops keys rotate`.",
+            day(since)
+        );
     }
 }
 
 fn day(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).map(|text| text.chars().take(10).collect()).unwrap_or_default()
+    at.format(&Rfc3339)
+        .map(|text| text.chars().take(10).collect())
+        .unwrap_or_default()
 }
 
 /// The whole story: it names keys by their ids.

@@ -14,7 +14,10 @@ use crate::process::{omniops, run, stderr, stdout};
 /// Runs a command on the kit's installation, with some variables changed.
 async fn told(kit: &Kit, args: &[&str], changes: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = omniops();
-    command.args(args).envs(&kit.variables).env("DISABLE_VECTOR_SEARCH", "true");
+    command
+        .args(args)
+        .envs(&kit.variables)
+        .env("DISABLE_VECTOR_SEARCH", "true");
     command.envs(changes.iter().copied());
     let output: Output = run(command).await;
     (output.status.code(), stdout(&output) + &stderr(&output))
@@ -40,17 +43,30 @@ async fn a_master_key_is_changed_and_the_old_one_dropped() {
     // Without the key before, nothing is lost, and the missing key is named by its id.
     let missing = envelopes_id(&kit);
     let (code, said) = told(&kit, &["keys", "rotate"], &[("ENCRYPTION_KEY", &new)]).await;
-    assert!(code == Some(1) && said.contains(&missing) && !said.contains(&old), "{said}");
+    assert!(
+        code == Some(1) && said.contains(&missing) && !said.contains(&old),
+        "{said}"
+    );
     let (_, said) = told(&kit, &["doctor"], &[("ENCRYPTION_KEY", &new)]).await;
-    assert!(said.lines().any(|line| line.starts_with("MEND  encryption keys") && line.contains(&missing)), "{said}");
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("MEND  encryption keys") && line.contains(&missing)),
+        "{said}"
+    );
 
     let both = [("ENCRYPTION_KEY", new.as_str()), ("ENCRYPTION_KEYS_OLD", old.as_str())];
     let (_, said) = told(&kit, &["doctor"], &both).await;
-    assert!(said.lines().any(|line| line.starts_with("note  encryption keys")), "{said}");
+    assert!(
+        said.lines().any(|line| line.starts_with("note  encryption keys")),
+        "{said}"
+    );
     let (code, said) = told(&kit, &["keys", "rotate", "--data-keys"], &both).await;
     assert!(code == Some(0) && said.contains("values sealed anew       1"), "{said}");
     let (code, said) = told(&kit, &["keys", "status"], &both[..1]).await;
-    assert!(code == Some(0) && !said.contains("NOT KNOWN") && !said.contains(&missing), "{said}");
+    assert!(
+        code == Some(0) && !said.contains("NOT KNOWN") && !said.contains(&missing),
+        "{said}"
+    );
     let (_, said) = told(&kit, &["doctor"], &both[..1]).await;
     assert!(said.lines().any(|line| line == "ok    encryption keys"), "{said}");
 }
@@ -66,7 +82,10 @@ async fn an_operator_verifies_and_exports_the_audit_log() {
     kit.customer("shop.example").await;
     kit.customer("other.example").await;
     let envelopes = Envelopes::new(&kit.config.security.keys);
-    let (head, _) = audit::seal(&kit.db, &envelopes, true).await.expect("links").expect("a head");
+    let (head, _) = audit::seal(&kit.db, &envelopes, true)
+        .await
+        .expect("links")
+        .expect("a head");
     let head = head.to_string();
     let (code, said) = told(&kit, &["audit", "verify", "--head", &head], &[]).await;
     assert!(code == Some(0) && said.contains(&head), "{said}");
@@ -74,16 +93,31 @@ async fn an_operator_verifies_and_exports_the_audit_log() {
     assert!(said.lines().any(|line| line == "ok    audit log"), "{code:?} {said}");
 
     let (code, said) = told(&kit, &["audit", "export", "--action", "customer.*"], &[]).await;
-    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!((code, lines.len(), &lines[0]["actor"]), (Some(0), 2, &Value::from("test")), "{said}");
+    let lines: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        (code, lines.len(), &lines[0]["actor"]),
+        (Some(0), 2, &Value::from("test")),
+        "{said}"
+    );
     let (_, said) = told(&kit, &["audit", "export", "--until", "2001-01-01"], &[]).await;
     assert_eq!(said, "");
 
-    let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.expect("the owner");
+    let owner = domain::tenancy::Db::connect_owner(&kit.config.database)
+        .await
+        .expect("the owner");
     let change = "SET session_replication_role = replica; UPDATE audit_logs SET actor = 'nobody' WHERE id = (SELECT min(id) FROM audit_logs)";
-    owner.execute_unprepared(change).await.expect("a change behind our back");
+    owner
+        .execute_unprepared(change)
+        .await
+        .expect("a change behind our back");
     let (code, said) = told(&kit, &["audit", "verify"], &[]).await;
     assert!(code == Some(1) && said.contains("FAULT  line"), "{said}");
     let (code, said) = told(&kit, &["doctor", "--audit"], &[]).await;
-    assert!(code == Some(1) && said.lines().any(|line| line.starts_with("MEND  audit log: line")), "{said}");
+    assert!(
+        code == Some(1) && said.lines().any(|line| line.starts_with("MEND  audit log: line")),
+        "{said}"
+    );
 }

@@ -40,7 +40,12 @@ fn spellings(canary: &str) -> Vec<String> {
         all.push(STANDARD.encode(raw).trim_end_matches('=').to_owned());
     }
     // The login of SMTP is one text: as base64 it has none of the password's own spellings.
-    all.push(STANDARD.encode(format!("\0bot\0{canary}")).trim_end_matches('=').to_owned());
+    all.push(
+        STANDARD
+            .encode(format!("\0bot\0{canary}"))
+            .trim_end_matches('=')
+            .to_owned(),
+    );
     all
 }
 
@@ -54,7 +59,10 @@ impl Said {
     }
 
     fn holds_none_of(&self, canaries: &BTreeMap<String, String>) {
-        assert!(self.0.iter().map(|(_, text)| text.len()).sum::<usize>() > 10_000, "hardly anything was said");
+        assert!(
+            self.0.iter().map(|(_, text)| text.len()).sum::<usize>() > 10_000,
+            "hardly anything was said"
+        );
         for (place, text) in &self.0 {
             for (name, canary) in canaries {
                 for spelling in spellings(canary) {
@@ -78,14 +86,22 @@ impl poem::Endpoint for Parrot {
     async fn call(&self, request: poem::Request) -> poem::Result<poem::Response> {
         let told = request.header("authorization").unwrap_or_default();
         let body = json!({ "error": { "message": format!("Incorrect API key provided: {told}"), "code": told } });
-        Ok(poem::Response::builder().status(poem::http::StatusCode::UNAUTHORIZED).body(body.to_string()))
+        Ok(poem::Response::builder()
+            .status(poem::http::StatusCode::UNAUTHORIZED)
+            .body(body.to_string()))
     }
 }
 
 async fn provider_parrot() -> String {
     use poem::listener::{Acceptor, Listener};
-    let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0").into_acceptor().await.expect("a port");
-    let address = acceptor.local_addr().into_iter().find_map(|a| a.as_socket_addr().copied());
+    let acceptor = poem::listener::TcpListener::bind("127.0.0.1:0")
+        .into_acceptor()
+        .await
+        .expect("a port");
+    let address = acceptor
+        .local_addr()
+        .into_iter()
+        .find_map(|a| a.as_socket_addr().copied());
     #[expect(clippy::disallowed_methods, reason = "ends with the test")]
     tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(Parrot));
     format!("http://{}/v1", address.expect("an address"))
@@ -103,7 +119,9 @@ async fn mail_parrot() -> u16 {
                 let mut lines = BufReader::new(reader).lines();
                 let _ = writer.write_all(b"220 parrot\r\n").await;
                 while let Ok(Some(line)) = lines.next_line().await {
-                    let plain = line.strip_prefix("AUTH PLAIN ").and_then(|text| STANDARD.decode(text).ok());
+                    let plain = line
+                        .strip_prefix("AUTH PLAIN ")
+                        .and_then(|text| STANDARD.decode(text).ok());
                     let answer = match plain {
                         Some(plain) => {
                             let plain = String::from_utf8_lossy(&plain).replace('\0', " ");
@@ -130,9 +148,14 @@ async fn secret_variables(kit: &Kit, canaries: &BTreeMap<String, String>) -> BTr
     let redis = |canary: &str| format!("{}?user=default&pass={canary}", kit.services.redis_url());
     let filled = canaries.iter().map(|(name, canary)| {
         let value = match name.as_str() {
-            "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" | "OMNIOPS_ADMIN_TOKEN" | "CRON_SECRET" | "OPENAI_API_KEY" => canary.clone(),
+            "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" | "OMNIOPS_ADMIN_TOKEN" | "CRON_SECRET" | "OPENAI_API_KEY" => {
+                canary.clone()
+            }
             "DATABASE_URL" => postgres("omniops", canary),
-            "DATABASE_OWNER_URL" => kit.services.superuser_url("postgres").replacen('@', &format!(":{canary}@"), 1),
+            "DATABASE_OWNER_URL" => kit
+                .services
+                .superuser_url("postgres")
+                .replacen('@', &format!(":{canary}@"), 1),
             "REDIS_URL" | "REDIS_CACHE_URL" => redis(canary),
             "SMTP_URL" => format!("smtp://bot:{canary}@127.0.0.1:{mail}"),
             new => panic!("{new} is a new secret: give it a canary here, and let the installation use it"),
@@ -169,12 +192,20 @@ struct House {
 
 impl House {
     async fn start() -> Self {
-        let names: Vec<String> = variables().into_iter().filter(|(_, secret)| *secret).map(|(name, _)| name).collect();
+        let names: Vec<String> = variables()
+            .into_iter()
+            .filter(|(_, secret)| *secret)
+            .map(|(name, _)| name)
+            .collect();
         let canaries: BTreeMap<String, String> = names.iter().map(|name| (name.clone(), canary(name))).collect();
         let kit = Kit::start().await;
         let redis = protect_redis(&kit, &canaries).await;
         let parrot = provider_parrot().await;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .expect("a port")
+            .local_addr()
+            .expect("one")
+            .port();
         let mut variables = secret_variables(&kit, &canaries).await;
         for (name, value) in [
             ("PORT", port.to_string()),
@@ -216,13 +247,17 @@ impl House {
         let mut command = self.command(args);
         command.envs(changes.iter().copied());
         let output = run(command).await;
-        self.said.add(format!("{args:?} with {changes:?}"), stdout(&output) + &stderr(&output));
+        self.said
+            .add(format!("{args:?} with {changes:?}"), stdout(&output) + &stderr(&output));
     }
 
     /// Calls the API and notes the whole answer.
     async fn call(&mut self, method: &str, path: &str, credential: &str, body: &Value) -> Value {
         let method = method.parse().expect("a method");
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).header("origin", ORIGIN);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .header("origin", ORIGIN);
         if !credential.is_empty() {
             request = request.bearer_auth(credential);
         }
@@ -257,11 +292,17 @@ impl House {
                 .await
                 .expect("keys");
             for key in keys {
-                let dump: Option<Vec<u8>> =
-                    redis::cmd("DUMP").arg(&key).query_async(&mut self.redis).await.expect("a dump");
+                let dump: Option<Vec<u8>> = redis::cmd("DUMP")
+                    .arg(&key)
+                    .query_async(&mut self.redis)
+                    .await
+                    .expect("a dump");
                 let name = String::from_utf8_lossy(&key).into_owned();
                 self.said.add("the keys of Valkey", name.clone());
-                self.said.add(format!("Valkey's {name}"), String::from_utf8_lossy(&dump.unwrap_or_default()));
+                self.said.add(
+                    format!("Valkey's {name}"),
+                    String::from_utf8_lossy(&dump.unwrap_or_default()),
+                );
             }
             from = next;
             if from == 0 {
@@ -296,19 +337,38 @@ async fn no_secret_is_in_anything_that_the_processes_say_or_keep() {
 /// What people do, with a provider and a mail server that refuse and repeat.
 async fn use_it(house: &mut House, admin: &str, customer: uuid::Uuid) {
     let settings = json!({ "settings": { "handoff": { "email": "people@shop.example" } } });
-    house.call("PATCH", &format!("/api/customers/{customer}"), admin, &settings).await;
+    house
+        .call("PATCH", &format!("/api/customers/{customer}"), admin, &settings)
+        .await;
     for question in ["What is the price?", "Where are you?"] {
         let path = format!("/api/chat?customer_id={customer}");
         house.call("POST", &path, admin, &json!({ "message": question })).await;
     }
-    house.call("GET", &format!("/api/search?q=price&customer_id={customer}"), admin, &Value::Null).await;
-    let session = house.call("POST", "/api/widget/session", "", &json!({ "domain": "shop.example" })).await;
+    house
+        .call(
+            "GET",
+            &format!("/api/search?q=price&customer_id={customer}"),
+            admin,
+            &Value::Null,
+        )
+        .await;
+    let session = house
+        .call("POST", "/api/widget/session", "", &json!({ "domain": "shop.example" }))
+        .await;
     let token = session["token"].as_str().expect("a token").to_owned();
-    let chat = house.call("POST", "/api/chat", &token, &json!({ "message": "Is anybody there?" })).await;
+    let chat = house
+        .call("POST", "/api/chat", &token, &json!({ "message": "Is anybody there?" }))
+        .await;
     let conversation = chat["conversation_id"].as_str().expect("a conversation").to_owned();
     let handoff = format!("/api/conversations/{conversation}/handoff");
     house.call("POST", &handoff, &token, &json!({})).await;
-    for path in ["/api/metrics", "/api/health/comprehensive?verbose=true", "/api/audit", "/api/queue/stats", "/api/keys"] {
+    for path in [
+        "/api/metrics",
+        "/api/health/comprehensive?verbose=true",
+        "/api/audit",
+        "/api/queue/stats",
+        "/api/keys",
+    ] {
         house.call("GET", path, admin, &Value::Null).await;
     }
     eventually("a mail that was refused", || async {
@@ -316,13 +376,19 @@ async fn use_it(house: &mut House, admin: &str, customer: uuid::Uuid) {
         (house.kit.count(tried).await > 0).then_some(())
     })
     .await;
-    house.call("GET", &format!("/api/jobs?customer_id={customer}"), admin, &Value::Null).await;
+    house
+        .call("GET", &format!("/api/jobs?customer_id={customer}"), admin, &Value::Null)
+        .await;
     house.call("GET", "/api/metrics", admin, &Value::Null).await;
 }
 
 /// What goes wrong.
 async fn abuse_it(house: &mut House, admin: &str) {
-    for (path, credential) in [("/api/customers", "wrong"), ("/api/nothing", admin), ("/api/customers/x", admin)] {
+    for (path, credential) in [
+        ("/api/customers", "wrong"),
+        ("/api/nothing", admin),
+        ("/api/customers/x", admin),
+    ] {
         house.call("GET", path, credential, &Value::Null).await;
     }
     house.call("POST", "/api/customers", admin, &json!({ "name": 1 })).await;
@@ -339,8 +405,14 @@ async fn abuse_it(house: &mut House, admin: &str) {
         house.says(args, &[]).await;
     }
     // Nobody there, no such database, other passwords, and what is no URL at all, with the secret still in it.
-    let (database, owner) = (house.variables["DATABASE_URL"].clone(), house.variables["DATABASE_OWNER_URL"].clone());
-    let away = format!("postgres://omniops:{}@127.0.0.1:1/omniops", house.canaries["DATABASE_URL"]);
+    let (database, owner) = (
+        house.variables["DATABASE_URL"].clone(),
+        house.variables["DATABASE_OWNER_URL"].clone(),
+    );
+    let away = format!(
+        "postgres://omniops:{}@127.0.0.1:1/omniops",
+        house.canaries["DATABASE_URL"]
+    );
     let unknown = database.replace("/postgres?", "/nowhere?");
     let odd = database.replacen("postgres://", "postgresfoo://", 1);
     let other = owner.replacen("postgres://", "mysql://", 1);
@@ -385,12 +457,18 @@ async fn no_process_leaves_a_core_or_tells_its_children() {
     let up = installation.up().await;
     let own = up.process.pid();
     let limits = std::fs::read_to_string(format!("/proc/{own}/limits")).expect("limits");
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .expect("the limit");
     let sizes: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert!(sizes.iter().all(|size| ["0", "1"].contains(size)), "{core}");
 
     let mut children = 0;
-    for pid in processes_in(&installation.state()).into_iter().filter(|pid| *pid != own) {
+    for pid in processes_in(&installation.state())
+        .into_iter()
+        .filter(|pid| *pid != own)
+    {
         let Some(told) = told_at_its_start(pid) else { continue };
         children += 1;
         for (name, canary) in &canaries {

@@ -7,7 +7,12 @@ use std::{
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::{Answer, Breaker, Error, Request, Wait, chunk, error::{story, without}, request::Dialect, retry};
+use crate::{
+    Answer, Breaker, Error, Request, Wait, chunk,
+    error::{story, without},
+    request::Dialect,
+    retry,
+};
 
 /// As much of an error's body as is read, and how long that may take.
 const ERROR_BYTES: usize = 16 * 1024;

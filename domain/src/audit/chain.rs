@@ -61,7 +61,8 @@ pub(super) struct Line {
 
 impl Line {
     /// What to select of `audit_logs l`. The text of `jsonb` is the same for the same value.
-    pub const COLUMNS: &str = "l.id, l.customer_id, l.actor, l.action, l.resource, l.metadata::text AS metadata, l.ip, l.request_id,
+    pub const COLUMNS: &str =
+        "l.id, l.customer_id, l.actor, l.action, l.resource, l.metadata::text AS metadata, l.ip, l.request_id,
         (extract(epoch FROM l.at) * 1000000)::bigint AS at";
 
     fn content(&self) -> Vec<u8> {
@@ -107,7 +108,10 @@ impl ChainKey {
 
     /// The link of a line after `before`.
     pub fn link(&self, before: &[u8], seq: i64, line: &Line) -> Vec<u8> {
-        hmac_sha256(&self.key, &joined(&[b"link", before, &seq.to_be_bytes(), &line.content()]))
+        hmac_sha256(
+            &self.key,
+            &joined(&[b"link", before, &seq.to_be_bytes(), &line.content()]),
+        )
     }
 
     /// The signature of a checkpoint.

@@ -83,7 +83,9 @@ pub async fn note(db: &Db, entry: Entry<'_>) -> Result<()> {
 pub fn changes(before: &Value, after: &Value) -> Value {
     let none = serde_json::Map::new();
     let (before, after) = (before.as_object().unwrap_or(&none), after.as_object().unwrap_or(&none));
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let names = before
+        .keys()
+        .chain(after.keys().filter(|name| !before.contains_key(*name)));
     let differ = names.filter(|name| before.get(*name) != after.get(*name));
     differ
         .map(|name| {
@@ -107,7 +109,11 @@ fn short(value: Option<&Value>) -> Value {
         }
         Some(Value::Object(_) | Value::Array(_)) => {
             let text = value.map(Value::to_string).unwrap_or_default();
-            if text.len() > LONGEST { "…".into() } else { value.cloned().unwrap_or_default() }
+            if text.len() > LONGEST {
+                "…".into()
+            } else {
+                value.cloned().unwrap_or_default()
+            }
         }
         Some(value) => value.clone(),
     }
@@ -121,7 +127,8 @@ mod tests {
     #[test]
     fn changes_name_what_is_different_and_nothing_else() {
         let before = json!({ "tone": "warm", "name": "A", "gone": 1, "list": [1] });
-        let after = json!({ "tone": "brief", "name": "A", "new": true, "mail": { "to": "a@b.example" }, "list": vec![1; 200] });
+        let after =
+            json!({ "tone": "brief", "name": "A", "new": true, "mail": { "to": "a@b.example" }, "list": vec![1; 200] });
         let told = json!({
             "tone": { "from": "warm", "to": "brief" }, "gone": { "from": 1, "to": null },
             "new": { "from": null, "to": true }, "mail": { "from": null, "to": "…" }, "list": { "from": [1], "to": "…" },

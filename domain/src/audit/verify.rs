@@ -136,7 +136,10 @@ impl Walk<'_> {
     fn link(&mut self, link: Head, id: i64, key: Uuid, line: Option<&Line>) {
         let expected = self.before.as_ref().map_or(link.seq, |before| before.seq + 1);
         if link.seq > expected {
-            let gone = format!("links {expected} to {} are gone with their lines, before line {id}", link.seq - 1);
+            let gone = format!(
+                "links {expected} to {} are gone with their lines, before line {id}",
+                link.seq - 1
+            );
             self.verdict.fault(gone);
             self.before = None;
         } else if link.seq < expected {
@@ -148,7 +151,9 @@ impl Walk<'_> {
         }
         match (line, self.keys.get(&key).and_then(Option::as_ref), &self.before) {
             (None, ..) => self.verdict.fault(format!("line {id} is gone")),
-            (_, None, _) => self.verdict.fault(format!("line {id}: there is no data key {key} to check it with")),
+            (_, None, _) => self
+                .verdict
+                .fault(format!("line {id}: there is no data key {key} to check it with")),
             (Some(line), Some(key), Some(before)) if key.link(&before.mac, link.seq, line) != link.mac => {
                 self.verdict
                     .fault(format!("line {id}: it, its place or its link {} was changed", link.seq));
@@ -162,9 +167,14 @@ impl Walk<'_> {
             }
             self.latest = self.latest.max(line.at);
         }
-        if self.seen.is_some_and(|seen| seen.seq == link.seq && seen.mac != link.mac) {
-            self.verdict
-                .fault(format!("link {} is another than the one that was seen: the chain was made anew", link.seq));
+        if self
+            .seen
+            .is_some_and(|seen| seen.seq == link.seq && seen.mac != link.mac)
+        {
+            self.verdict.fault(format!(
+                "link {} is another than the one that was seen: the chain was made anew",
+                link.seq
+            ));
         }
         self.before = Some(link);
     }
@@ -192,8 +202,10 @@ impl Walk<'_> {
             && head.as_ref().is_none_or(|head| head.seq < seen.seq)
         {
             let ends = head.as_ref().map_or(0, |head| head.seq);
-            self.verdict
-                .fault(format!("the chain ends at link {ends}, but {} was seen: its end was cut off", seen.seq));
+            self.verdict.fault(format!(
+                "the chain ends at link {ends}, but {} was seen: its end was cut off",
+                seen.seq
+            ));
         }
         self.verdict.head = head;
     }

@@ -33,7 +33,8 @@ impl DatabaseConfig {
         for (name, url) in [("DATABASE_URL", Some(&url)), ("DATABASE_OWNER_URL", owner_url.as_ref())] {
             r.conceal(name);
             // What the driver says about other URLs has the whole of them in it.
-            let known = |url: &&String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+            let known =
+                |url: &&String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
             if url.is_some_and(|url| !url.is_empty() && !known(&url)) {
                 r.wrong(name, "must be a URL that starts with postgres://", EXAMPLE);
             }
@@ -108,7 +109,12 @@ impl HttpConfig {
         let public_url = r
             .optional("PUBLIC_URL")
             .unwrap_or_else(|| format!("http://localhost:{port}"));
-        if !Url::parse(&public_url).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.host().is_some() && u.username().is_empty() && u.password().is_none()) {
+        if !Url::parse(&public_url).is_ok_and(|u| {
+            matches!(u.scheme(), "http" | "https")
+                && u.host().is_some()
+                && u.username().is_empty()
+                && u.password().is_none()
+        }) {
             r.wrong(
                 "PUBLIC_URL",
                 "must be an http or https URL without a user or password",

@@ -38,13 +38,22 @@ impl SecurityConfig {
 fn keys(r: &mut Reader) -> MasterKeys {
     let mut keys: Vec<Secret> = Vec::new();
     match (r.secret("ENCRYPTION_KEY"), r.optional("ENCRYPTION_KEY_FILE")) {
-        (Some(_), Some(_)) => r.wrong("ENCRYPTION_KEY_FILE", "can't be set beside ENCRYPTION_KEY", "/run/secrets/keys"),
+        (Some(_), Some(_)) => r.wrong(
+            "ENCRYPTION_KEY_FILE",
+            "can't be set beside ENCRYPTION_KEY",
+            "/run/secrets/keys",
+        ),
         (Some(key), None) => take(r, "ENCRYPTION_KEY", key.expose_secret(), &mut keys),
         (None, Some(path)) => read_file(r, &path, &mut keys),
         (None, None) => r.wrong("ENCRYPTION_KEY", "is required", KEY),
     }
     if let Some(old) = r.secret("ENCRYPTION_KEYS_OLD") {
-        for key in old.expose_secret().split(',').map(str::trim).filter(|key| !key.is_empty()) {
+        for key in old
+            .expose_secret()
+            .split(',')
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+        {
             take(r, "ENCRYPTION_KEYS_OLD", key, &mut keys);
         }
     }
@@ -113,7 +122,10 @@ mod tests {
         assert!(wrong.is_empty());
         assert_eq!(format!("{from_file:?}"), format!("{keys:?}"));
         fs::write(&path, "\n").unwrap();
-        assert_eq!(read(&[("ENCRYPTION_KEY_FILE", path.to_str().unwrap())]).1, ["ENCRYPTION_KEY_FILE"]);
+        assert_eq!(
+            read(&[("ENCRYPTION_KEY_FILE", path.to_str().unwrap())]).1,
+            ["ENCRYPTION_KEY_FILE"]
+        );
         fs::remove_file(&path).unwrap();
     }
 
@@ -122,7 +134,10 @@ mod tests {
         let good = "ab".repeat(32);
         assert_eq!(read(&[]).1, ["ENCRYPTION_KEY"]);
         assert_eq!(read(&[("ENCRYPTION_KEY", "a-key-too-short")]).1, ["ENCRYPTION_KEY"]);
-        let wrong = [("ENCRYPTION_KEY", good.as_str()), ("ENCRYPTION_KEYS_OLD", "an-old-one-too-short")];
+        let wrong = [
+            ("ENCRYPTION_KEY", good.as_str()),
+            ("ENCRYPTION_KEYS_OLD", "an-old-one-too-short"),
+        ];
         assert_eq!(read(&wrong).1, ["ENCRYPTION_KEYS_OLD"]);
         let both = [("ENCRYPTION_KEY", good.as_str()), ("ENCRYPTION_KEY_FILE", "/nowhere")];
         assert_eq!(read(&both).1, ["ENCRYPTION_KEY_FILE"]);

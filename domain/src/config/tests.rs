@@ -78,7 +78,10 @@ fn an_encryption_key_of_64_hex_characters_is_32_bytes() {
     let mut map = minimal();
     map.insert("ENCRYPTION_KEY".into(), "ab".repeat(32));
     let keys = Config::from_map(&map).unwrap().security.keys;
-    assert_eq!(keys.present().id(), crate::secrets::MasterKeys::from(&[0xab; 32]).present().id());
+    assert_eq!(
+        keys.present().id(),
+        crate::secrets::MasterKeys::from(&[0xab; 32]).present().id()
+    );
 }
 
 /// The assignments of `.env.example`, also those that are commented out because they show a default; and apart from them
@@ -113,7 +116,8 @@ fn named_in_code() -> Vec<&'static str> {
     let literals = sources
         .into_iter()
         .flat_map(|source| source.split('"').skip(1).step_by(2));
-    let is_name = |text: &&str| text.contains('_') || ["PORT", "BIND", "CHROMEDRIVER", "LIMITS", "CHALLENGE"].contains(text);
+    let is_name =
+        |text: &&str| text.contains('_') || ["PORT", "BIND", "CHROMEDRIVER", "LIMITS", "CHALLENGE"].contains(text);
     let mut names: Vec<_> = literals
         .filter(is_name)
         .filter(|text| text.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
@@ -176,7 +180,11 @@ fn what_sounds_like_a_secret_is_one_unless_somebody_has_looked() {
     let sounds = ["KEY", "TOKEN", "SECRET", "PASSWORD", "_UR", "DSN", "CREDENTIAL"];
     let secret = |name: &str| !name.starts_with("LIMIT_") && sounds.iter().any(|sound| name.contains(sound));
     for (name, concealed) in variables() {
-        assert_eq!(concealed, secret(&name) && !NO_SECRETS.contains(&name.as_str()), "{name}");
+        assert_eq!(
+            concealed,
+            secret(&name) && !NO_SECRETS.contains(&name.as_str()),
+            "{name}"
+        );
     }
 }
 
@@ -195,6 +203,9 @@ fn an_address_that_is_shown_holds_no_password() {
         map.insert(name.into(), wrong.into());
         let errors = Config::from_map(&map).unwrap_err();
         assert!(errors.0.iter().any(|error| error.name == name), "{errors}");
-        assert!(!errors.to_string().contains("pa55word") && !format!("{errors:?}").contains("pa55word"), "{errors}");
+        assert!(
+            !errors.to_string().contains("pa55word") && !format!("{errors:?}").contains("pa55word"),
+            "{errors}"
+        );
     }
 }

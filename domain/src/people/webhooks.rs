@@ -68,7 +68,8 @@ pub async fn create(
     by: Operator<'_>,
 ) -> Result<(outbound_webhook::Model, String)> {
     const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtextextended('webhooks ' || $1::text, 0))";
-    const INSERT: &str = "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret) VALUES ($1, $2, $3, $4, $5)";
+    const INSERT: &str =
+        "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret) VALUES ($1, $2, $3, $4, $5)";
     let events = check_events(&new.events)?;
     tx.execute_raw(sql(ALONE, [tx.customer().into()])).await?;
     if list(tx).await?.len() >= MOST {

@@ -49,14 +49,20 @@ mod tests {
     #[test]
     fn only_the_same_key_and_context_open_an_unchanged_text() {
         let sealed = seal(&[1; KEY], b"here", b"secret").unwrap();
-        assert_eq!(open(&[1; KEY], b"here", &sealed).unwrap().unwrap().as_slice(), b"secret");
+        assert_eq!(
+            open(&[1; KEY], b"here", &sealed).unwrap().unwrap().as_slice(),
+            b"secret"
+        );
         assert!(open(&[2; KEY], b"here", &sealed).unwrap().is_none());
         assert!(open(&[1; KEY], b"there", &sealed).unwrap().is_none());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             assert!(open(&[1; KEY], b"here", &changed).unwrap().is_none(), "byte {at}");
-            assert!(open(&[1; KEY], b"here", &sealed[..at]).unwrap().is_none(), "cut at {at}");
+            assert!(
+                open(&[1; KEY], b"here", &sealed[..at]).unwrap().is_none(),
+                "cut at {at}"
+            );
         }
     }
 

@@ -8,10 +8,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{
-    MasterKey, MasterKeys, Secret, Vault, aead, joined, random_bytes,
-    sealed::Place,
-};
+use super::{MasterKey, MasterKeys, Secret, Vault, aead, joined, random_bytes, sealed::Place};
 use crate::{Error, Result, ids, tenancy::sql};
 
 /// The format of values.
@@ -91,7 +88,8 @@ impl Envelopes {
     /// whoever retires it meets every value that it has sealed.
     pub(crate) async fn present(&self, tx: &impl ConnectionTrait, customer: Option<Uuid>) -> Result<DataKey> {
         const STAY: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended('data key ' || $1::text, 0))";
-        const PRESENT: &str = "SELECT id, master, wrapped FROM data_keys WHERE coalesce(customer_id, $2) = $1 AND retired_at IS NULL";
+        const PRESENT: &str =
+            "SELECT id, master, wrapped FROM data_keys WHERE coalesce(customer_id, $2) = $1 AND retired_at IS NULL";
         let owner = owner(customer);
         tx.execute_raw(sql(STAY, [owner.into()])).await?;
         let find = || sql(PRESENT, [owner.into(), Uuid::nil().into()]);
@@ -106,7 +104,8 @@ impl Envelopes {
 
     /// Makes a present data key, unless there is one.
     pub(super) async fn make(&self, tx: &impl ConnectionTrait, customer: Option<Uuid>) -> Result<()> {
-        const MAKE: &str = "INSERT INTO data_keys (id, customer_id, master, wrapped) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        const MAKE: &str =
+            "INSERT INTO data_keys (id, customer_id, master, wrapped) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         let key = DataKey {
             id: ids::new_id(),
             key: Zeroizing::new(Zeroizing::new(random_bytes::<{ aead::KEY }>()?).to_vec()),
@@ -124,7 +123,8 @@ impl Envelopes {
         customer: Option<Uuid>,
         id: Uuid,
     ) -> Result<Option<DataKey>> {
-        const FIND: &str = "SELECT id, master, wrapped FROM data_keys WHERE id = $1 AND customer_id IS NOT DISTINCT FROM $2";
+        const FIND: &str =
+            "SELECT id, master, wrapped FROM data_keys WHERE id = $1 AND customer_id IS NOT DISTINCT FROM $2";
         let row = tx.query_one_raw(sql(FIND, [id.into(), customer.into()])).await?;
         row.map(|row| self.unwrap(&row, customer)).transpose()
     }
@@ -148,7 +148,11 @@ impl Envelopes {
         };
         let wrapped: Vec<u8> = row.try_get("", "wrapped")?;
         let key = aead::open(&master.derive(PURPOSE), &wrapping(id, customer, master), &wrapped)?;
-        let changed = || unreadable(format!("the master key {by} does not open data key {id}: it was changed"));
+        let changed = || {
+            unreadable(format!(
+                "the master key {by} does not open data key {id}: it was changed"
+            ))
+        };
         Ok(DataKey {
             id,
             key: key.ok_or_else(changed)?,

@@ -78,8 +78,10 @@ pub async fn rotate(db: &Db, envelopes: &Envelopes, data_keys: bool, mut told: i
 }
 
 async fn wrap_anew(db: &Db, envelopes: &Envelopes, done: &mut Rotated, told: &mut impl FnMut(Step)) -> Result<()> {
-    const OTHERS: &str = "SELECT id, customer_id, master, wrapped FROM data_keys WHERE master <> $1 AND id > $2 ORDER BY id LIMIT $3";
-    const KEEP: &str = "UPDATE data_keys SET master = $2, wrapped = $3, wrapped_at = now() WHERE id = $1 AND wrapped = $4";
+    const OTHERS: &str =
+        "SELECT id, customer_id, master, wrapped FROM data_keys WHERE master <> $1 AND id > $2 ORDER BY id LIMIT $3";
+    const KEEP: &str =
+        "UPDATE data_keys SET master = $2, wrapped = $3, wrapped_at = now() WHERE id = $1 AND wrapped = $4";
     let present = envelopes.masters().present().id();
     let mut after = Uuid::nil();
     loop {
@@ -169,7 +171,9 @@ async fn seal_anew(
     done: &mut Rotated,
     told: &mut impl FnMut(Step),
 ) -> Result<()> {
-    let SealedColumn { table, column: name, .. } = column;
+    let SealedColumn {
+        table, column: name, ..
+    } = column;
     let customer = column.owner();
     let find = format!(
         "SELECT t.id, {customer} AS customer_id, t.{name} AS value FROM {table} t

@@ -48,7 +48,11 @@ impl SealedColumn {
 
     /// In a query whose table is `t`: whose a row is.
     pub(super) fn owner(&self) -> &'static str {
-        if self.of_customers { "t.customer_id" } else { "NULL::uuid" }
+        if self.of_customers {
+            "t.customer_id"
+        } else {
+            "NULL::uuid"
+        }
     }
 }
 

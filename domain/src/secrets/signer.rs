@@ -33,10 +33,7 @@ impl Signer {
         let (body, signature) = sealed.split_once('.')?;
         let given = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let ours = |key: &Secret| bool::from(given.ct_eq(&hmac_sha256(key, body.as_bytes())));
-        self.keys
-            .iter()
-            .any(ours)
-            .then(|| URL_SAFE_NO_PAD.decode(body).ok())?
+        self.keys.iter().any(ours).then(|| URL_SAFE_NO_PAD.decode(body).ok())?
     }
 }
 

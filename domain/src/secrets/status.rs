@@ -53,7 +53,9 @@ pub struct ColumnStatus {
 impl KeyStatus {
     /// Whether something still needs an older master key, or one that is missing.
     pub fn needs_others(&self) -> bool {
-        self.masters.iter().any(|master| !master.present && master.data_keys > 0)
+        self.masters
+            .iter()
+            .any(|master| !master.present && master.data_keys > 0)
             || self.columns.iter().any(|column| column.other > 0)
     }
 }
@@ -110,7 +112,9 @@ pub async fn status(db: &Db, envelopes: &Envelopes) -> Result<KeyStatus> {
 }
 
 async fn count(tx: &impl ConnectionTrait, column: &SealedColumn) -> Result<ColumnStatus> {
-    let SealedColumn { table, column: name, .. } = column;
+    let SealedColumn {
+        table, column: name, ..
+    } = column;
     let owner = column.owner();
     let count = format!(
         "SELECT count(*) FILTER (WHERE k.id IS NOT NULL AND k.retired_at IS NULL) AS present,

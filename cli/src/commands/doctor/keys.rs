@@ -25,7 +25,9 @@ pub async fn check(db: &Db, envelopes: &Envelopes) -> Vec<Finding> {
     for master in status.masters.iter().filter(|master| master.data_keys > 0) {
         let (id, keys) = (&master.id, master.data_keys);
         if !master.known {
-            let told = format!("{keys} data keys are wrapped by the master key {id}, which is not configured; add it to ENCRYPTION_KEYS_OLD");
+            let told = format!(
+                "{keys} data keys are wrapped by the master key {id}, which is not configured; add it to ENCRYPTION_KEYS_OLD"
+            );
             findings.push(Finding::mend(WHAT, told));
         } else if !master.present {
             let told = format!("{keys} data keys still need the older master key {id}; run `omniops keys rotate`");
@@ -43,7 +45,10 @@ pub async fn check(db: &Db, envelopes: &Envelopes) -> Vec<Finding> {
         findings.push(Finding::note(WHAT, told));
     }
     if status.unfinished_since.is_some() {
-        findings.push(Finding::note(WHAT, "a rotation of data keys has not ended; run `omniops keys rotate`"));
+        findings.push(Finding::note(
+            WHAT,
+            "a rotation of data keys has not ended; run `omniops keys rotate`",
+        ));
     }
     if findings.is_empty() {
         findings.push(Finding::good(WHAT));
