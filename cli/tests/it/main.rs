@@ -17,6 +17,7 @@ mod hostile;
 mod installations;
 mod keys;
 mod leaks;
+mod notes;
 mod policies;
 mod pooler;
 mod process;
