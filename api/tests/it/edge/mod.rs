@@ -1,0 +1,6 @@
+//! The edge: what strangers may send, from where, how slowly, and what browsers are told.
+mod addresses;
+mod domains;
+mod headers;
+mod origins;
+mod slow;
