@@ -33,4 +33,5 @@ mod provider_failures;
 mod queue;
 mod schedules;
 mod screenshots;
+mod search;
 mod settings;
