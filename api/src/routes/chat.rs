@@ -48,7 +48,8 @@ struct ChatRequest {
     /// Keys the conversation. With an API key it may be left out: a new one is made.
     #[oai(nullable)]
     session_id: Option<Uuid>,
-    /// The visitor's language (a BCP 47 tag), where the question alone does not tell; left out, the session's.
+    /// The visitor's language (a BCP 47 tag), where the question alone does not tell; left out, the session's, else the one that the
+    /// visitor wrote in last.
     #[oai(nullable, validator(max_length = 35))]
     locale: Option<String>,
 }
