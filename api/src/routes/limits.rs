@@ -14,7 +14,7 @@ use crate::{
 /// What made a block.
 #[derive(Debug, Enum)]
 #[oai(rename = "BlockSource", rename_all = "snake_case")]
-enum Source {
+enum BlockSource {
     /// An operator.
     Operator,
     /// Too many requests.
@@ -40,7 +40,7 @@ struct NewBlock {
 #[derive(Debug, Object)]
 struct BlockedNetwork {
     network: String,
-    source: Source,
+    source: BlockSource,
     /// Why; empty if it is automatic.
     reason: String,
     /// Who did it; none if it is automatic.
@@ -57,7 +57,7 @@ impl From<Block> for BlockedNetwork {
     fn from(block: Block) -> Self {
         Self {
             network: block.network.to_string(),
-            source: Source::Operator,
+            source: BlockSource::Operator,
             reason: block.reason,
             actor: Some(block.actor),
             created_at: Some(block.created_at),
@@ -112,7 +112,7 @@ impl Api {
         let incomplete = automatic.is_none();
         items.extend(automatic.into_iter().flatten().map(|(network, left)| BlockedNetwork {
             network,
-            source: Source::Automatic,
+            source: BlockSource::Automatic,
             reason: String::new(),
             actor: None,
             created_at: None,
