@@ -13,7 +13,7 @@ use crate::{
 
 /// What made a block.
 #[derive(Debug, Enum)]
-#[oai(rename = "BlockSource", rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
 enum BlockSource {
     /// An operator.
     Operator,
