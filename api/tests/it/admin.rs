@@ -84,7 +84,7 @@ async fn a_key_is_shown_once_rotated_and_revoked() {
     );
     assert_eq!(
         app.kit
-            .count("SELECT count(*) FROM audit_logs WHERE action LIKE 'key.%'")
+            .count("SELECT count(*) FROM audit_logs WHERE action LIKE 'key.%' AND actor = 'admin'")
             .await,
         3
     );
