@@ -1,7 +1,7 @@
 //! What browsers may do with our pages: content security policies.
 //!
 //! A page begins with nothing allowed and names what it needs. None has `unsafe-inline` or `unsafe-eval`; scripts run by nonce or
-//! by the hash of their text, and none may write markup from text (Trusted Types). Where the operator wants reports, browsers send
+//! by the hash of their text, and none of ours may write markup from text (Trusted Types). Where the operator wants reports, browsers send
 //! them in both forms, of the old and of the new standard.
 use domain::{Result, config::EdgeConfig, secrets};
 use poem::{
@@ -25,6 +25,8 @@ pub struct Policy {
     pub needs: String,
     /// Who may frame it.
     pub frames: Frames,
+    /// Whether scripts may make markup of text; ours never do.
+    pub markup: bool,
 }
 
 impl Policy {
@@ -33,7 +35,15 @@ impl Policy {
         Self {
             needs: needs.into(),
             frames: Frames::None,
+            markup: false,
         }
+    }
+
+    /// A page of somebody else's library, which makes markup of text. It gets the contract to show and nothing of a customer's.
+    #[must_use]
+    pub fn with_markup(mut self) -> Self {
+        self.markup = true;
+        self
     }
 
     /// A page that our own pages may frame.
@@ -56,10 +66,12 @@ impl Policy {
             Frames::Own => ("'self'", "SAMEORIGIN"),
         };
         let mut text = format!(
-            "default-src 'none'; {}; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}; \
-             require-trusted-types-for 'script'; trusted-types 'none'",
+            "default-src 'none'; {}; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}",
             self.needs
         );
+        if !self.markup {
+            text.push_str("; require-trusted-types-for 'script'; trusted-types 'none'");
+        }
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static(frame));
         if let Some(reports) = &edge.csp_report_uri {
             text.push_str("; report-uri ");

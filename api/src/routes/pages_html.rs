@@ -106,7 +106,7 @@ static DOCS: LazyLock<(String, Policy)> = LazyLock::new(|| {
         hashes(&html, "script").join(" "),
         hashes(&html, "style").join(" ")
     );
-    (html, Policy::new(needs))
+    (html, Policy::new(needs).with_markup())
 });
 
 /// The CSP source of each inline element.
