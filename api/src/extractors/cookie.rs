@@ -35,8 +35,12 @@ fn name(base_url: &str) -> Option<&'static str> {
 pub fn token<'a>(req: &'a Request, base_url: &str) -> Option<&'a str> {
     let name = name(base_url)?;
     let lines = req.headers().get_all(header::COOKIE).iter();
-    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut own = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(n, _)| *n == name);
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    let mut own = pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(n, _)| *n == name);
     let (_, token) = own.next()?;
     own.all(|(_, other)| other == token).then_some(token)
 }
@@ -109,10 +113,16 @@ mod tests {
     #[test]
     fn the_cookie_is_secure_but_on_this_machine_and_nowhere_plain() {
         let cookie = set("https://help.example", "t", Duration::from_secs(60)).unwrap();
-        assert_eq!(cookie, "__Host-omniops=t; Path=/; HttpOnly; SameSite=Strict; Max-Age=60; Secure");
+        assert_eq!(
+            cookie,
+            "__Host-omniops=t; Path=/; HttpOnly; SameSite=Strict; Max-Age=60; Secure"
+        );
         for local in ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:1"] {
             let cookie = set(local, "t", Duration::ZERO).unwrap();
-            assert!(cookie.starts_with("omniops_local=t; ") && !cookie.contains("Secure"), "{cookie}");
+            assert!(
+                cookie.starts_with("omniops_local=t; ") && !cookie.contains("Secure"),
+                "{cookie}"
+            );
         }
         assert!(set("http://help.example", "t", Duration::ZERO).is_err());
         assert!(set("http://192.0.2.1", "t", Duration::ZERO).is_err());

@@ -8,10 +8,7 @@ use domain::{
     secrets,
     tenancy::{HostName, Principal, authenticate},
 };
-use poem::{
-    Request,
-    http::header,
-};
+use poem::{Request, http::header};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -144,7 +141,10 @@ async fn by_cookie(req: &Request, context: &Context, token: &str) -> Result<Prin
         let given = req.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
         let fits = given.is_some_and(|given| context.accounts.csrf_fits(who.session, given));
         if !fits {
-            return Err(forbidden("csrf", "with a session, this call needs the header `x-csrf-token`"));
+            return Err(forbidden(
+                "csrf",
+                "with a session, this call needs the header `x-csrf-token`",
+            ));
         }
         cookie::from_own_page(req, &context.base_url)?;
     }
@@ -153,7 +153,12 @@ async fn by_cookie(req: &Request, context: &Context, token: &str) -> Result<Prin
 
 fn refusal(req: &Request, error: Error) -> Failure {
     if *error.kind() == Kind::Unauthorized {
-        tracing::warn!(event = "auth_failed", error.code = error.code(), peer = super::admin::peer(req), "a credential was refused");
+        tracing::warn!(
+            event = "auth_failed",
+            error.code = error.code(),
+            peer = super::admin::peer(req),
+            "a credential was refused"
+        );
     }
     error.into()
 }
@@ -185,6 +190,9 @@ async fn visitor(req: &Request, context: &Context, token: &str) -> domain::Resul
     if verified {
         Ok(Principal::Visitor(session))
     } else {
-        Err(unauthorized("invalid_session", "the page's domain is not verified any more"))
+        Err(unauthorized(
+            "invalid_session",
+            "the page's domain is not verified any more",
+        ))
     }
 }

@@ -160,7 +160,12 @@ impl Api {
     ///
     /// One answer to whatever is wrong: 401 `invalid_login`. After some failures 429 `login_blocked`, for an account that exists like for one
     /// that does not. Over plain HTTP people log in on this machine only (403 `https_required`).
-    #[oai(path = "/api/admin/login", method = "post", tag = "Tag::Administration", operation_id = "log_in")]
+    #[oai(
+        path = "/api/admin/login",
+        method = "post",
+        tag = "Tag::Administration",
+        operation_id = "log_in"
+    )]
     async fn log_in(&self, req: &Request, context: Data<&Context>, body: Body<LoginInput>) -> Answer<LoginAnswer> {
         from_own_page(req, &context.base_url)?;
         // Told before the password is looked at: a session that no browser keeps helps nobody.
@@ -189,7 +194,9 @@ impl Api {
                 device,
                 challenge: Some(challenge),
             } => {
-                let step = context.accounts.log_in_with_code(&challenge, code.into(), device.as_deref(), ip.as_deref());
+                let step = context
+                    .accounts
+                    .log_in_with_code(&challenge, code.into(), device.as_deref(), ip.as_deref());
                 step.await?
             }
             _ => {
@@ -216,14 +223,24 @@ impl Api {
     }
 
     /// Log out
-    #[oai(path = "/api/admin/logout", method = "post", tag = "Tag::Administration", operation_id = "log_out")]
+    #[oai(
+        path = "/api/admin/logout",
+        method = "post",
+        tag = "Tag::Administration",
+        operation_id = "log_out"
+    )]
     async fn log_out(&self, context: Data<&Context>, person: Person) -> Answer<LoggedOut> {
         context.accounts.log_out(&person.who, person.ip.as_deref()).await?;
         Ok(LoggedOut::Done(session_cookie(&context.base_url, "", Duration::ZERO)?))
     }
 
     /// Read who is logged in
-    #[oai(path = "/api/admin/me", method = "get", tag = "Tag::Administration", operation_id = "who_am_i")]
+    #[oai(
+        path = "/api/admin/me",
+        method = "get",
+        tag = "Tag::Administration",
+        operation_id = "who_am_i"
+    )]
     async fn me(&self, context: Data<&Context>, person: Person) -> Answer<Json<SessionInfo>> {
         Ok(Json(info(&context, &person.who)))
     }
@@ -237,14 +254,11 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "change_password"
     )]
-    async fn password(
-        &self,
-        context: Data<&Context>,
-        person: Person,
-        body: Body<PasswordChange>,
-    ) -> Answer<Renewed> {
+    async fn password(&self, context: Data<&Context>, person: Person, body: Body<PasswordChange>) -> Answer<Renewed> {
         let (old, new) = (body.0.old_password.into(), body.0.new_password.into());
-        let changed = context.accounts.change_password(&person.who, old, &new, person.ip.as_deref());
+        let changed = context
+            .accounts
+            .change_password(&person.who, old, &new, person.ip.as_deref());
         let (info, cookie) = begin(&context, &changed.await?)?;
         Ok(Renewed::Session(Json(info), cookie))
     }
@@ -264,7 +278,9 @@ impl Api {
         person: Person,
         body: Body<PasswordAgain>,
     ) -> Answer<Json<SecondFactor>> {
-        let enrolled = context.accounts.enrol(&person.who, body.0.password.into(), person.ip.as_deref());
+        let enrolled = context
+            .accounts
+            .enrol(&person.who, body.0.password.into(), person.ip.as_deref());
         let enrolled = enrolled.await?;
         Ok(Json(SecondFactor {
             secret: enrolled.secret.expose_secret().to_owned(),
@@ -281,7 +297,9 @@ impl Api {
     )]
     async fn confirm(&self, context: Data<&Context>, person: Person, body: Body<Code>) -> Answer<TurnedOn> {
         let code = body.0.code.into();
-        let confirmed = context.accounts.confirm_second_factor(&person.who, &code, person.ip.as_deref());
+        let confirmed = context
+            .accounts
+            .confirm_second_factor(&person.who, &code, person.ip.as_deref());
         let (codes, begun) = confirmed.await?;
         let (info, cookie) = begin(&context, &begun)?;
         let on = SecondFactorOn {
@@ -301,7 +319,9 @@ impl Api {
     )]
     async fn remove(&self, context: Data<&Context>, person: Person, body: Body<Removal>) -> Answer<Renewed> {
         let (password, code) = (body.0.password.into(), body.0.code.into());
-        let removed = context.accounts.drop_second_factor(&person.who, password, &code, person.ip.as_deref());
+        let removed = context
+            .accounts
+            .drop_second_factor(&person.who, password, &code, person.ip.as_deref());
         let (info, cookie) = begin(&context, &removed.await?)?;
         Ok(Renewed::Session(Json(info), cookie))
     }

@@ -140,14 +140,7 @@ impl Api {
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<Key>>> {
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
-        let rows = tenancy::list_keys(
-            &context.db,
-            &steward.reach,
-            customer_id.0,
-            paging.after,
-            paging.rows(),
-        )
-        .await?;
+        let rows = tenancy::list_keys(&context.db, &steward.reach, customer_id.0, paging.after, paging.rows()).await?;
         Ok(Json(paging.list(rows, |row| row.id)))
     }
 
@@ -214,7 +207,9 @@ impl Api {
         #[oai(validator(minimum(value = "0"), maximum(value = "168")))]
         overlap_hours: Query<Option<u16>>,
     ) -> Answer<KeyMade> {
-        let overlap = overlap_hours.0.map_or(OVERLAP, |hours| Duration::from_hours(hours.into()));
+        let overlap = overlap_hours
+            .0
+            .map_or(OVERLAP, |hours| Duration::from_hours(hours.into()));
         let by = steward.operator();
         let issued = tenancy::rotate(&context.db, id.0, overlap, &steward.reach, &context.clock, by).await?;
         Ok(KeyMade::Created(Json(issued.into())))

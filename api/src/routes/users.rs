@@ -193,7 +193,12 @@ pub struct Api;
 #[OpenApi]
 impl Api {
     /// List accounts
-    #[oai(path = "/api/users", method = "get", tag = "Tag::Administration", operation_id = "list_users")]
+    #[oai(
+        path = "/api/users",
+        method = "get",
+        tag = "Tag::Administration",
+        operation_id = "list_users"
+    )]
     async fn list(
         &self,
         context: Data<&Context>,
@@ -202,14 +207,22 @@ impl Api {
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<UserDetails>>> {
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
-        let rows = context.accounts.list_users(&steward.reach, paging.after, paging.rows()).await?;
+        let rows = context
+            .accounts
+            .list_users(&steward.reach, paging.after, paging.rows())
+            .await?;
         Ok(Json(paging.list(rows, |row| row.id)))
     }
 
     /// Make an account
     ///
     /// The first owner of the installation is made with the admin token.
-    #[oai(path = "/api/users", method = "post", tag = "Tag::Administration", operation_id = "create_user")]
+    #[oai(
+        path = "/api/users",
+        method = "post",
+        tag = "Tag::Administration",
+        operation_id = "create_user"
+    )]
     async fn create(
         &self,
         context: Data<&Context>,
@@ -225,26 +238,34 @@ impl Api {
             password: input.password.into(),
             role: input.role.into(),
         };
-        let made = context.accounts.create_user(new, &steward.reach, steward.operator()).await?;
+        let made = context
+            .accounts
+            .create_user(new, &steward.reach, steward.operator())
+            .await?;
         let location = format!("/api/users/{}", made.id);
         Ok(UserMade::Created(Json(made.into()), location))
     }
 
     /// Read an account
-    #[oai(path = "/api/users/:id", method = "get", tag = "Tag::Administration", operation_id = "get_user")]
-    async fn get(
-        &self,
-        context: Data<&Context>,
-        steward: Steward<Users>,
-        id: Path<Uuid>,
-    ) -> Answer<Json<UserDetails>> {
+    #[oai(
+        path = "/api/users/:id",
+        method = "get",
+        tag = "Tag::Administration",
+        operation_id = "get_user"
+    )]
+    async fn get(&self, context: Data<&Context>, steward: Steward<Users>, id: Path<Uuid>) -> Answer<Json<UserDetails>> {
         Ok(Json(context.accounts.get_user(id.0, &steward.reach).await?.into()))
     }
 
     /// Change an account
     ///
     /// Of the own account only the name (409 `own_account`): nobody locks themselves out.
-    #[oai(path = "/api/users/:id", method = "patch", tag = "Tag::Administration", operation_id = "change_user")]
+    #[oai(
+        path = "/api/users/:id",
+        method = "patch",
+        tag = "Tag::Administration",
+        operation_id = "change_user"
+    )]
     async fn change(
         &self,
         context: Data<&Context>,
@@ -264,7 +285,9 @@ impl Api {
         if !change.is_of_name_only() {
             not_own(&steward, id.0)?;
         }
-        let changed = context.accounts.change_user(id.0, change, &steward.reach, steward.operator());
+        let changed = context
+            .accounts
+            .change_user(id.0, change, &steward.reach, steward.operator());
         Ok(Json(changed.await?.into()))
     }
 
@@ -277,7 +300,10 @@ impl Api {
     )]
     async fn delete(&self, context: Data<&Context>, steward: Steward<Users>, id: Path<Uuid>) -> Answer<UserRemoved> {
         not_own(&steward, id.0)?;
-        context.accounts.delete_user(id.0, &steward.reach, steward.operator()).await?;
+        context
+            .accounts
+            .delete_user(id.0, &steward.reach, steward.operator())
+            .await?;
         Ok(UserRemoved::Gone)
     }
 
@@ -299,7 +325,9 @@ impl Api {
             without_second_factor: true,
             ..UserChange::default()
         };
-        let changed = context.accounts.change_user(id.0, change, &steward.reach, steward.operator());
+        let changed = context
+            .accounts
+            .change_user(id.0, change, &steward.reach, steward.operator());
         Ok(Json(changed.await?.into()))
     }
 }

@@ -169,7 +169,10 @@ fn password(from_input: bool) -> Result<Password> {
         });
     }
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("reading the password")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("reading the password")?;
     Ok(Password {
         text: line.trim_end_matches(['\r', '\n']).to_owned().into(),
         made_up: false,

@@ -62,10 +62,15 @@ async fn ask(browser: &Browser, before: usize) {
         look["open"] == true && look["busy"] == false && turns(look) == before
     });
     assert_eq!(open.await["trouble"], "");
-    let question = questions()["answerable"][before]["question"].as_str().expect("a question").to_owned();
+    let question = questions()["answerable"][before]["question"]
+        .as_str()
+        .expect("a question")
+        .to_owned();
     browser.press(question.chars()).await;
     browser.press([Key::Enter.into()]).await;
-    let answered = seen_by(browser, LOOK, "the answer", |look| turns(look) == before + 1 && look["busy"] == false);
+    let answered = seen_by(browser, LOOK, "the answer", |look| {
+        turns(look) == before + 1 && look["busy"] == false
+    });
     let look = answered.await;
     assert_eq!(look["trouble"], "", "{look}");
 }
@@ -92,8 +97,14 @@ fn ended_token(up: &Up<'_>, token: &str) -> String {
     let (payload, _) = token.split_once('.').expect("a payload");
     let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64");
     let mut had: VisitorSession = serde_json::from_slice(&payload).expect("a session");
-    let (_, key) = up.variables().find(|(name, _)| *name == "ENCRYPTION_KEY").expect("the key");
-    let key: Vec<u8> = (0..key.len()).step_by(2).map(|at| u8::from_str_radix(&key[at..at + 2], 16).expect("hex")).collect();
+    let (_, key) = up
+        .variables()
+        .find(|(name, _)| *name == "ENCRYPTION_KEY")
+        .expect("the key");
+    let key: Vec<u8> = (0..key.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&key[at..at + 2], 16).expect("hex"))
+        .collect();
     let then = Clock::system().now() - time::Duration::hours(3);
     had.began = then.unix_timestamp();
     let host = |text: &str| text.parse::<HostName>().expect("a host");

@@ -21,13 +21,20 @@ async fn told(up: &Up<'_>, args: &[&str]) -> String {
 }
 
 fn password(told: &str) -> &str {
-    told.lines().find_map(|line| line.strip_prefix("password: ")).expect("a password")
+    told.lines()
+        .find_map(|line| line.strip_prefix("password: "))
+        .expect("a password")
 }
 
 async fn log_in(up: &Up<'_>, password: &str) -> u16 {
     let body: Value = json!({ "email": "ada@example.com", "password": password });
     let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    let answer = client.post(up.url("/api/admin/login")).json(&body).send().await.expect("an answer");
+    let answer = client
+        .post(up.url("/api/admin/login"))
+        .json(&body)
+        .send()
+        .await
+        .expect("an answer");
     answer.status().as_u16()
 }
 
@@ -49,14 +56,35 @@ async fn a_person_is_let_in_and_let_in_again() {
     assert_eq!(log_in(&up, password(&reset)).await, 200);
 
     let listed = told(&up, &["list"]).await;
-    let line = listed.lines().find(|line| line.starts_with("ada@example.com")).expect("a line");
-    assert!(line.contains("owner") && line.contains("all") && !listed.contains("argon2"), "{listed}");
+    let line = listed
+        .lines()
+        .find(|line| line.starts_with("ada@example.com"))
+        .expect("a line");
+    assert!(
+        line.contains("owner") && line.contains("all") && !listed.contains("argon2"),
+        "{listed}"
+    );
     let bob = ["create", "bob@example.com", "--name", "Bob", "--role", "viewer"];
     let refused = users(&up, &bob).await;
     assert_eq!(refused.status.code(), Some(1), "a viewer is of customers");
     let domain = up.dev["domain"].as_str().expect("a domain");
     told(&up, &[&bob[..], &["--customer", domain]].concat()).await;
-    let unknown = users(&up, &["create", "eve@example.com", "--name", "Eve", "--customer", "nobody.example"]).await;
-    assert!(stderr(&unknown).contains("no customer has the domain nobody.example"), "{}", stderr(&unknown));
+    let unknown = users(
+        &up,
+        &[
+            "create",
+            "eve@example.com",
+            "--name",
+            "Eve",
+            "--customer",
+            "nobody.example",
+        ],
+    )
+    .await;
+    assert!(
+        stderr(&unknown).contains("no customer has the domain nobody.example"),
+        "{}",
+        stderr(&unknown)
+    );
     up.stop(Signal::SIGTERM).await;
 }

@@ -28,7 +28,11 @@ impl AccountsConfig {
             block_most: Duration::from_secs(r.number("LOGIN_BLOCK_MOST_SECONDS", 900, 1..=86_400, "900")),
         };
         if config.block > config.block_most {
-            r.wrong("LOGIN_BLOCK_MOST_SECONDS", "must be no less than LOGIN_BLOCK_SECONDS", "900");
+            r.wrong(
+                "LOGIN_BLOCK_MOST_SECONDS",
+                "must be no less than LOGIN_BLOCK_SECONDS",
+                "900",
+            );
         }
         config
     }

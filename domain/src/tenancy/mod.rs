@@ -12,8 +12,8 @@ mod users;
 mod visitors;
 
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
-pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
 pub use checks::{Checked, check_due, settle};
+pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
 pub use domains::{
     DomainRecord, Proof, add_domain, assign_domain, claim_domain, list_domains, mark_verified, own_domain, own_hosts,
     remove_domain, verified_hosts, verify_domain,
@@ -25,7 +25,7 @@ pub use proof::{Prover, Verdict};
 pub(crate) use tx::sql;
 pub use tx::{Commit, Db, SystemTx, TenantTx};
 pub use users::{
-    Accounts, Credentials, Enrolment, Login, Need, NewSession, NewUser, Reach, Role, SignedIn, UserChange, UserRecord, code_at,
-    least_role,
+    Accounts, Credentials, Enrolment, Login, Need, NewSession, NewUser, Reach, Role, SignedIn, UserChange, UserRecord,
+    code_at, least_role,
 };
 pub use visitors::{VisitorSession, VisitorTokens, moment as visitor_moment};

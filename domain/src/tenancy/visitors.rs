@@ -12,7 +12,14 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Customer, Db, HostName, sql};
-use crate::{Error, Result, clock::Clock, error::Kind, ids, language::Locale, secrets::{MasterKeys, Signer}};
+use crate::{
+    Error, Result,
+    clock::Clock,
+    error::Kind,
+    ids,
+    language::Locale,
+    secrets::{MasterKeys, Signer},
+};
 
 /// A token lives this long; the widget exchanges it then.
 const TOKEN: Duration = Duration::from_hours(1);
@@ -61,8 +68,13 @@ impl VisitorSession {
             self.domain.as_str().into(),
         ];
         let tx = db.system().await?;
-        let found = customer::Entity::find().from_raw_sql(sql(LIVE, values)).one(&*tx).await?;
-        found.map(Into::into).ok_or_else(|| refused("the session's domain does not answer here any more"))
+        let found = customer::Entity::find()
+            .from_raw_sql(sql(LIVE, values))
+            .one(&*tx)
+            .await?;
+        found
+            .map(Into::into)
+            .ok_or_else(|| refused("the session's domain does not answer here any more"))
     }
 }
 

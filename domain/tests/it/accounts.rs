@@ -13,7 +13,10 @@ use testkit::Kit;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-const BY: Operator<'static> = Operator { actor: "test", ip: None };
+const BY: Operator<'static> = Operator {
+    actor: "test",
+    ip: None,
+};
 const ADA: &str = "ada@example.com";
 const PASSWORD: &str = "a kayak under the stairs";
 
@@ -53,7 +56,13 @@ impl Office {
         self.user(ADA, Role::Owner, Reach::Everywhere).await
     }
 
-    async fn try_login(&self, email: &str, password: &str, code: Option<&str>, ip: Option<&str>) -> domain::Result<Login> {
+    async fn try_login(
+        &self,
+        email: &str,
+        password: &str,
+        code: Option<&str>,
+        ip: Option<&str>,
+    ) -> domain::Result<Login> {
         let given = Credentials {
             email: email.into(),
             password: password.into(),
@@ -88,8 +97,14 @@ impl Office {
         let code = self.code(&secret).into();
         let confirmed = self.accounts.confirm_second_factor(&session.who, &code, None).await;
         let (codes, next) = confirmed.unwrap();
-        assert!(!self.alive(&session).await && self.alive(&next).await, "the session is a new one");
-        (secret, codes.iter().map(|code| code.expose_secret().to_owned()).collect())
+        assert!(
+            !self.alive(&session).await && self.alive(&next).await,
+            "the session is a new one"
+        );
+        (
+            secret,
+            codes.iter().map(|code| code.expose_secret().to_owned()).collect(),
+        )
     }
 
     fn code(&self, secret: &str) -> String {
@@ -121,7 +136,10 @@ async fn a_session_ends_when_idle_and_after_its_lifetime_and_keeps_no_token() {
     }
     assert!(!office.alive(&session).await, "twelve hours are over, in use or not");
     let token = office.log_in(PASSWORD).await.token;
-    let kept = format!("SELECT count(*) FROM admin_sessions WHERE encode(token_hash, 'escape') LIKE '%{}%'", token.expose_secret());
+    let kept = format!(
+        "SELECT count(*) FROM admin_sessions WHERE encode(token_hash, 'escape') LIKE '%{}%'",
+        token.expose_secret()
+    );
     assert_eq!(office.kit.count(&kept).await, 0);
     assert_eq!(office.lines("admin.login").await, 3);
 }
@@ -131,21 +149,53 @@ async fn an_account_that_is_not_there_answers_like_one_whose_password_is_wrong()
     let office = Office::start().await;
     let ada = office.ada().await;
     for attempt in 0..6 {
-        let known = office.try_login(ADA, "not the password", None, None).await.err().unwrap();
-        let unknown = office.try_login("eve@example.com", "not the password", None, None).await.err().unwrap();
-        assert_eq!((known.kind(), known.code(), known.public_message()), (unknown.kind(), unknown.code(), unknown.public_message()), "{attempt}");
+        let known = office
+            .try_login(ADA, "not the password", None, None)
+            .await
+            .err()
+            .unwrap();
+        let unknown = office
+            .try_login("eve@example.com", "not the password", None, None)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            (known.kind(), known.code(), known.public_message()),
+            (unknown.kind(), unknown.code(), unknown.public_message()),
+            "{attempt}"
+        );
     }
-    assert_eq!(office.kit.count("SELECT count(*) FROM login_attempts WHERE failures = 5").await, 2);
+    assert_eq!(
+        office
+            .kit
+            .count("SELECT count(*) FROM login_attempts WHERE failures = 5")
+            .await,
+        2
+    );
     assert_eq!(office.lines("admin.login_failed").await, 10);
     assert_eq!(office.lines("admin.login_blocked").await, 2);
     let named = "SELECT count(*) FROM audit_logs WHERE resource LIKE '%eve%' OR metadata::text LIKE '%eve%'";
     assert_eq!(office.kit.count(named).await, 0, "nobody's address is written down");
 
     office.pass(Duration::hours(25));
-    let closed = UserChange { disabled: Some(true), ..UserChange::default() };
-    office.accounts.change_user(ada, closed, &Reach::Everywhere, BY).await.unwrap();
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, None, None).await), "invalid_login", "closed answers alike");
-    assert_eq!(code_of(office.try_login("no address at all", "x", None, None).await), "invalid_login");
+    let closed = UserChange {
+        disabled: Some(true),
+        ..UserChange::default()
+    };
+    office
+        .accounts
+        .change_user(ada, closed, &Reach::Everywhere, BY)
+        .await
+        .unwrap();
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, None, None).await),
+        "invalid_login",
+        "closed answers alike"
+    );
+    assert_eq!(
+        code_of(office.try_login("no address at all", "x", None, None).await),
+        "invalid_login"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +212,11 @@ async fn waits_grow_and_end_and_success_forgets_them() {
             panic!("{error} instead of a wait of {wait} s");
         };
         assert_eq!(retry_after.as_secs(), wait);
-        assert_eq!(code_of(office.try_login(ADA, PASSWORD, None, None).await), "login_blocked", "the right one waits as well");
+        assert_eq!(
+            code_of(office.try_login(ADA, PASSWORD, None, None).await),
+            "login_blocked",
+            "the right one waits as well"
+        );
         office.pass(Duration::seconds(wait as i64));
         assert_eq!(code_of(wrong().await), "invalid_login");
     }
@@ -180,17 +234,47 @@ async fn guesses_from_many_addresses_wait_for_the_account_and_guesses_at_many_ac
     office.ada().await;
     let from = |n: usize| format!("2001:db8:0:{n:x}::1");
     let addresses: Vec<String> = (0..100).map(from).collect();
-    let tried = join_all(addresses.iter().map(|ip| office.try_login(ADA, "not the password", None, Some(ip)))).await;
-    let refused = tried.into_iter().filter(|one| matches!(one, Err(error) if error.code() == "invalid_login")).count();
+    let tried = join_all(
+        addresses
+            .iter()
+            .map(|ip| office.try_login(ADA, "not the password", None, Some(ip))),
+    )
+    .await;
+    let refused = tried
+        .into_iter()
+        .filter(|one| matches!(one, Err(error) if error.code() == "invalid_login"))
+        .count();
     assert_eq!(refused, 5, "a hundred at once are no way around");
 
     let accounts: Vec<String> = (0..100).map(|n| format!("user{n}@example.com")).collect();
-    let tried = join_all(accounts.iter().map(|email| office.try_login(email, "spring-is-in-the-air", None, Some("192.0.2.9")))).await;
-    let refused = tried.into_iter().filter(|one| matches!(one, Err(error) if error.code() == "invalid_login")).count();
+    let tried = join_all(
+        accounts
+            .iter()
+            .map(|email| office.try_login(email, "spring-is-in-the-air", None, Some("192.0.2.9"))),
+    )
+    .await;
+    let refused = tried
+        .into_iter()
+        .filter(|one| matches!(one, Err(error) if error.code() == "invalid_login"))
+        .count();
     assert_eq!(refused, 20, "four times as many as an account");
     office.user("bob@example.com", Role::Owner, Reach::Everywhere).await;
-    assert_eq!(code_of(office.try_login("bob@example.com", PASSWORD, None, Some("192.0.2.9")).await), "login_blocked");
-    assert_eq!(code_of(office.try_login("bob@example.com", PASSWORD, None, Some("192.0.2.10")).await), "ok");
+    assert_eq!(
+        code_of(
+            office
+                .try_login("bob@example.com", PASSWORD, None, Some("192.0.2.9"))
+                .await
+        ),
+        "login_blocked"
+    );
+    assert_eq!(
+        code_of(
+            office
+                .try_login("bob@example.com", PASSWORD, None, Some("192.0.2.10"))
+                .await
+        ),
+        "ok"
+    );
     let addresses = "SELECT count(*) FROM login_attempts WHERE encode(key, 'escape') LIKE '%192.0.2%' OR encode(key, 'escape') LIKE '%ada%'";
     assert_eq!(office.kit.count(addresses).await, 0, "counters tell no addresses");
 }
@@ -222,17 +306,27 @@ async fn strangers_who_fail_on_purpose_do_not_keep_a_known_device_out() {
     }
     assert_eq!(code_of(with(ADA, PASSWORD, Some(&device)).await), "ok");
     let other = "another kayak upstairs".into();
-    let again = office.accounts.change_password(&session.who, PASSWORD.into(), &other, None);
+    let again = office
+        .accounts
+        .change_password(&session.who, PASSWORD.into(), &other, None);
     assert_eq!(code_of(again.await), "ok", "who is logged in is not kept out either");
 
     for _ in 0..5 {
         with(ADA, "not the password", Some(&device)).await.err().unwrap();
     }
-    assert_eq!(code_of(with(ADA, PASSWORD, Some(&device)).await), "login_blocked", "a stolen device guesses no faster");
+    assert_eq!(
+        code_of(with(ADA, PASSWORD, Some(&device)).await),
+        "login_blocked",
+        "a stolen device guesses no faster"
+    );
     for _ in 0..5 {
         with("bob@example.com", "not the password", None).await.err().unwrap();
     }
-    assert_eq!(code_of(with("bob@example.com", PASSWORD, Some(&device)).await), "login_blocked", "it is known to one account");
+    assert_eq!(
+        code_of(with("bob@example.com", PASSWORD, Some(&device)).await),
+        "login_blocked",
+        "it is known to one account"
+    );
 }
 
 #[tokio::test]
@@ -242,7 +336,9 @@ async fn one_good_account_gives_an_address_no_more_guesses_at_the_others() {
     let ip = Some("192.0.2.9");
     let mut guesses = 0;
     for n in 0..60 {
-        let eve = office.try_login(&format!("user{n}@example.com"), "spring-is-in-the-air", None, ip).await;
+        let eve = office
+            .try_login(&format!("user{n}@example.com"), "spring-is-in-the-air", None, ip)
+            .await;
         if code_of(eve) == "login_blocked" {
             break;
         }
@@ -261,19 +357,36 @@ async fn a_code_of_the_app_is_good_once_and_a_recovery_code_is_too() {
     let (secret, recovery) = office.second_factor().await;
     assert_eq!(recovery.len(), 10);
     let used = office.code(&secret);
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&used), None).await), "invalid_login", "it was used to confirm");
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, Some(&used), None).await),
+        "invalid_login",
+        "it was used to confirm"
+    );
     office.pass(Duration::seconds(30));
     let fresh = office.code(&secret);
     assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&fresh), None).await), "ok");
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&fresh), None).await), "invalid_login", "a replay");
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&used), None).await), "invalid_login", "an older one");
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, Some(&fresh), None).await),
+        "invalid_login",
+        "a replay"
+    );
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, Some(&used), None).await),
+        "invalid_login",
+        "an older one"
+    );
 
     let loud = recovery[0].to_uppercase().replace('-', " ");
     assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&loud), None).await), "ok");
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&recovery[0]), None).await), "invalid_login", "used up");
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, Some(&recovery[0]), None).await),
+        "invalid_login",
+        "used up"
+    );
     let plain = format!("SELECT count(*) FROM admin_recovery_codes WHERE user_id = '{ada}'");
     assert_eq!(office.kit.count(&plain).await, 9);
-    let secret_bytes = format!("SELECT count(*) FROM admin_users WHERE encode(totp_secret, 'escape') LIKE '%{secret}%'");
+    let secret_bytes =
+        format!("SELECT count(*) FROM admin_users WHERE encode(totp_secret, 'escape') LIKE '%{secret}%'");
     assert_eq!(office.kit.count(&secret_bytes).await, 0);
 
     // Two at once with one code: one of them.
@@ -298,7 +411,10 @@ async fn the_second_step_needs_the_first_and_ends_with_a_new_password() {
         let accounts = office.accounts.clone();
         async move { code_of(accounts.log_in_with_code(&challenge, code.into(), None, None).await) }
     };
-    assert_eq!(step("forged.challenge".into(), office.code(&secret)).await, "invalid_login");
+    assert_eq!(
+        step("forged.challenge".into(), office.code(&secret)).await,
+        "invalid_login"
+    );
     assert_eq!(step(first.clone(), "000000".into()).await, "invalid_login");
     assert_eq!(step(first.clone(), office.code(&secret)).await, "ok");
 
@@ -306,10 +422,21 @@ async fn the_second_step_needs_the_first_and_ends_with_a_new_password() {
     office.pass(Duration::minutes(5));
     assert_eq!(step(late, office.code(&secret)).await, "invalid_login", "too late");
     let before = challenge().await;
-    let reset = UserChange { password: Some("another kayak upstairs".into()), ..UserChange::default() };
-    office.accounts.change_user(ada, reset, &Reach::Everywhere, BY).await.unwrap();
+    let reset = UserChange {
+        password: Some("another kayak upstairs".into()),
+        ..UserChange::default()
+    };
+    office
+        .accounts
+        .change_user(ada, reset, &Reach::Everywhere, BY)
+        .await
+        .unwrap();
     office.pass(Duration::seconds(30));
-    assert_eq!(step(before, office.code(&secret)).await, "invalid_login", "the password is another");
+    assert_eq!(
+        step(before, office.code(&secret)).await,
+        "invalid_login",
+        "the password is another"
+    );
 }
 
 #[tokio::test]
@@ -321,9 +448,15 @@ async fn codes_are_guessed_no_faster_than_passwords() {
     let right = office.code(&secret);
     let wrong = if right == "000000" { "000001" } else { "000000" };
     for _ in 0..5 {
-        assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(wrong), None).await), "invalid_login");
+        assert_eq!(
+            code_of(office.try_login(ADA, PASSWORD, Some(wrong), None).await),
+            "invalid_login"
+        );
     }
-    assert_eq!(code_of(office.try_login(ADA, PASSWORD, Some(&right), None).await), "login_blocked");
+    assert_eq!(
+        code_of(office.try_login(ADA, PASSWORD, Some(&right), None).await),
+        "login_blocked"
+    );
 }
 
 #[tokio::test]
@@ -333,35 +466,90 @@ async fn whatever_changes_an_account_ends_its_sessions() {
     let ada = office.ada().await;
     let named = || Reach::Customers(vec![customer.id]);
     let changes = [
-        UserChange { role: Some(Role::Viewer), reach: Some(named()), ..UserChange::default() },
-        UserChange { role: Some(Role::Editor), ..UserChange::default() },
-        UserChange { password: Some(PASSWORD.into()), ..UserChange::default() },
-        UserChange { without_second_factor: true, ..UserChange::default() },
-        UserChange { disabled: Some(true), ..UserChange::default() },
+        UserChange {
+            role: Some(Role::Viewer),
+            reach: Some(named()),
+            ..UserChange::default()
+        },
+        UserChange {
+            role: Some(Role::Editor),
+            ..UserChange::default()
+        },
+        UserChange {
+            password: Some(PASSWORD.into()),
+            ..UserChange::default()
+        },
+        UserChange {
+            without_second_factor: true,
+            ..UserChange::default()
+        },
+        UserChange {
+            disabled: Some(true),
+            ..UserChange::default()
+        },
     ];
     for change in changes {
         let session = office.log_in(PASSWORD).await;
-        let told = format!("{:?} {:?} {:?}", change.role, change.disabled, change.password.is_some());
-        office.accounts.change_user(ada, change, &Reach::Everywhere, BY).await.unwrap();
+        let told = format!(
+            "{:?} {:?} {:?}",
+            change.role,
+            change.disabled,
+            change.password.is_some()
+        );
+        office
+            .accounts
+            .change_user(ada, change, &Reach::Everywhere, BY)
+            .await
+            .unwrap();
         assert!(!office.alive(&session).await, "{told}");
     }
-    let open = UserChange { disabled: Some(false), ..UserChange::default() };
-    office.accounts.change_user(ada, open, &Reach::Everywhere, BY).await.unwrap();
+    let open = UserChange {
+        disabled: Some(false),
+        ..UserChange::default()
+    };
+    office
+        .accounts
+        .change_user(ada, open, &Reach::Everywhere, BY)
+        .await
+        .unwrap();
 
     let (mine, other) = (office.log_in(PASSWORD).await, office.log_in(PASSWORD).await);
-    let renamed = UserChange { name: Some("Ada L.".into()), ..UserChange::default() };
-    office.accounts.change_user(ada, renamed, &Reach::Everywhere, BY).await.unwrap();
+    let renamed = UserChange {
+        name: Some("Ada L.".into()),
+        ..UserChange::default()
+    };
+    office
+        .accounts
+        .change_user(ada, renamed, &Reach::Everywhere, BY)
+        .await
+        .unwrap();
     assert!(office.alive(&mine).await, "a name is no right");
     let new = "another kayak upstairs".into();
-    let wrong = office.accounts.change_password(&mine.who, "not the password".into(), &new, None).await;
+    let wrong = office
+        .accounts
+        .change_password(&mine.who, "not the password".into(), &new, None)
+        .await;
     assert_eq!(code_of(wrong), "wrong_password");
-    let weak = office.accounts.change_password(&mine.who, PASSWORD.into(), &"Password12345".into(), None).await;
+    let weak = office
+        .accounts
+        .change_password(&mine.who, PASSWORD.into(), &"Password12345".into(), None)
+        .await;
     assert_eq!(code_of(weak), "invalid_request");
-    let next = office.accounts.change_password(&mine.who, PASSWORD.into(), &new, None).await.unwrap();
+    let next = office
+        .accounts
+        .change_password(&mine.who, PASSWORD.into(), &new, None)
+        .await
+        .unwrap();
     assert!(!office.alive(&mine).await && !office.alive(&other).await && office.alive(&next).await);
     office.accounts.log_out(&next.who, None).await.unwrap();
     assert!(!office.alive(&next).await);
-    assert_eq!((office.lines("admin.password_changed").await, office.lines("admin.logout").await), (1, 1));
+    assert_eq!(
+        (
+            office.lines("admin.password_changed").await,
+            office.lines("admin.logout").await
+        ),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -370,12 +558,18 @@ async fn a_customer_that_goes_takes_its_people_s_reach_along() {
     let customer = office.kit.customer("shop.example").await;
     let id = office.user(ADA, Role::Owner, Reach::Customers(vec![customer.id])).await;
     let session = office.log_in(PASSWORD).await;
-    tenancy::delete(&office.kit.db, customer.id, Operator::named("test")).await.unwrap();
+    tenancy::delete(&office.kit.db, customer.id, Operator::named("test"))
+        .await
+        .unwrap();
     let who = office.accounts.session(session.token.expose_secret()).await.unwrap();
     assert_eq!(who.reach, Reach::Customers(vec![]));
     let all = office.accounts.list_users(&Reach::Everywhere, None, 10).await.unwrap();
     assert_eq!(all.iter().map(|user| user.id).collect::<Vec<_>>(), [id]);
-    let tenants = office.accounts.list_users(&Reach::Customers(vec![customer.id]), None, 10).await.unwrap();
+    let tenants = office
+        .accounts
+        .list_users(&Reach::Customers(vec![customer.id]), None, 10)
+        .await
+        .unwrap();
     assert!(tenants.is_empty());
 }
 
@@ -396,7 +590,13 @@ async fn tenants_see_no_accounts() {
     let customer = office.kit.customer("shop.example").await;
     office.ada().await;
     office.log_in(PASSWORD).await;
-    for table in ["admin_users", "admin_sessions", "admin_user_customers", "admin_recovery_codes", "login_attempts"] {
+    for table in [
+        "admin_users",
+        "admin_sessions",
+        "admin_user_customers",
+        "admin_recovery_codes",
+        "login_attempts",
+    ] {
         let tx = office.kit.db.tenant(&customer).await.unwrap();
         let query = Statement::from_string(DbBackend::Postgres, format!("SELECT count(*) AS n FROM {table}"));
         let row = tx.query_one_raw(query).await.unwrap().unwrap();

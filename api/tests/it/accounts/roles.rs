@@ -65,7 +65,12 @@ fn least(operation: &Operation) -> &'static str {
 async fn outcome(app: &App, browser: &Browser, operation: &Operation, customer: Uuid) -> (u16, String) {
     let nobody = Uuid::nil().to_string();
     let mut path = operation.path.clone();
-    for (name, value) in [("{host}", "nobody.example"), ("{name}", "scrape"), ("{delivery}", &nobody), ("{n}", "1")] {
+    for (name, value) in [
+        ("{host}", "nobody.example"),
+        ("{name}", "scrape"),
+        ("{delivery}", &nobody),
+        ("{n}", "1"),
+    ] {
         path = path.replace(name, value);
     }
     while let (Some(from), Some(to)) = (path.find('{'), path.find('}')) {
@@ -75,7 +80,10 @@ async fn outcome(app: &App, browser: &Browser, operation: &Operation, customer: 
     let call = browser.call(app, operation.method.clone(), &path, &json!({ "nonsense": 1 }));
     let got = call.send().await;
     let problem: Value = serde_json::from_str(&got.text).unwrap_or_default();
-    (got.status.as_u16(), problem["code"].as_str().unwrap_or_default().to_owned())
+    (
+        got.status.as_u16(),
+        problem["code"].as_str().unwrap_or_default().to_owned(),
+    )
 }
 
 #[tokio::test]
@@ -97,9 +105,18 @@ async fn every_call_is_for_its_least_role_and_those_above() {
         for (role, browser) in &people {
             let (status, code) = outcome(&app, browser, &operation, shop).await;
             let refused = code == "missing_role";
-            assert_eq!(refused, rank(role) < rank(least), "{} as {role}: {status} {code}", operation.id);
+            assert_eq!(
+                refused,
+                rank(role) < rank(least),
+                "{} as {role}: {status} {code}",
+                operation.id
+            );
             assert!(!refused || status == 403, "{}: {status}", operation.id);
-            assert!(status != 401 && status < 500, "{} as {role}: {status} {code}", operation.id);
+            assert!(
+                status != 401 && status < 500,
+                "{} as {role}: {status} {code}",
+                operation.id
+            );
         }
     }
     assert_eq!(seen.len(), 4, "{seen:?}");
@@ -113,16 +130,35 @@ async fn a_person_of_one_customer_finds_nothing_of_another() {
     for operation in operations().iter().filter(|operation| operation.keys) {
         let (status, code) = outcome(&app, &bob, operation, app.shop.id).await;
         let by_path = operation.path.starts_with("/api/customers/");
-        assert!(status == 404 && code == "not_found" || by_path && status == 400, "{}: {status} {code}", operation.id);
+        assert!(
+            status == 404 && code == "not_found" || by_path && status == 400,
+            "{}: {status} {code}",
+            operation.id
+        );
     }
     let customers = bob.get(&app, "/api/customers").send().await.expect(200);
-    let hosts: Vec<_> = customers["items"].as_array().unwrap().iter().map(|one| one["domain"].as_str().unwrap()).collect();
+    let hosts: Vec<_> = customers["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["domain"].as_str().unwrap())
+        .collect();
     assert_eq!(hosts, ["other.example"]);
     let foreign = format!("/api/customers/{}", app.shop.id);
     assert_eq!(bob.get(&app, &foreign).send().await.problem(404), "not_found");
-    let renamed = bob.call(&app, Method::PATCH, &foreign, &json!({ "name": "Mine" })).send().await;
+    let renamed = bob
+        .call(&app, Method::PATCH, &foreign, &json!({ "name": "Mine" }))
+        .send()
+        .await;
     assert_eq!(renamed.problem(404), "not_found");
-    let domains = bob.post(&app, &format!("{foreign}/domains"), &json!({ "domain": "more.example" })).send().await;
+    let domains = bob
+        .post(
+            &app,
+            &format!("{foreign}/domains"),
+            &json!({ "domain": "more.example" }),
+        )
+        .send()
+        .await;
     assert_eq!(domains.problem(404), "not_found");
 }
 
@@ -136,18 +172,39 @@ async fn an_owner_of_one_customer_rules_over_its_keys_and_people_alone() {
     let own = user(&app, "own@example.com", "viewer", &[other]).await;
 
     let listed = bob.get(&app, "/api/users").send().await.expect(200);
-    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids, [bob.user.to_string(), own.to_string()]);
     for foreign in [owner, both] {
         let path = format!("/api/users/{foreign}");
         assert_eq!(bob.get(&app, &path).send().await.problem(404), "not_found");
-        for change in [json!({ "role": "viewer" }), json!({ "password": "another kayak upstairs" }), json!({ "disabled": true })] {
+        for change in [
+            json!({ "role": "viewer" }),
+            json!({ "password": "another kayak upstairs" }),
+            json!({ "disabled": true }),
+        ] {
             let got = bob.call(&app, Method::PATCH, &path, &change).send().await;
             assert_eq!(got.problem(404), "not_found", "{change}");
         }
-        assert_eq!(bob.call(&app, Method::DELETE, &path, &Value::Null).send().await.problem(404), "not_found");
+        assert_eq!(
+            bob.call(&app, Method::DELETE, &path, &Value::Null)
+                .send()
+                .await
+                .problem(404),
+            "not_found"
+        );
         let path = format!("{path}/second-factor");
-        assert_eq!(bob.call(&app, Method::DELETE, &path, &Value::Null).send().await.problem(404), "not_found");
+        assert_eq!(
+            bob.call(&app, Method::DELETE, &path, &Value::Null)
+                .send()
+                .await
+                .problem(404),
+            "not_found"
+        );
     }
     let path = format!("/api/users/{own}");
     for (change, status) in [
@@ -160,18 +217,46 @@ async fn an_owner_of_one_customer_rules_over_its_keys_and_people_alone() {
         assert_eq!(got.status.as_u16(), status, "{change}: {}", got.text);
     }
     let new = |customers: Value| json!({ "email": "new@example.com", "name": "New", "password": super::PASSWORD, "role": "viewer", "customers": customers });
-    assert_eq!(bob.post(&app, "/api/users", &new(json!([shop]))).send().await.problem(404), "not_found");
-    bob.post(&app, "/api/users", &new(json!([other]))).send().await.expect(201);
+    assert_eq!(
+        bob.post(&app, "/api/users", &new(json!([shop])))
+            .send()
+            .await
+            .problem(404),
+        "not_found"
+    );
+    bob.post(&app, "/api/users", &new(json!([other])))
+        .send()
+        .await
+        .expect(201);
 
     let keys = bob.get(&app, "/api/keys").send().await.expect(200);
-    let owners: BTreeSet<_> = keys["items"].as_array().unwrap().iter().map(|key| key["customer_id"].as_str().unwrap()).collect();
+    let owners: BTreeSet<_> = keys["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["customer_id"].as_str().unwrap())
+        .collect();
     assert_eq!(owners, BTreeSet::from([other.to_string().as_str()]));
-    let foreign = app.get(&format!("/api/keys?customer_id={shop}")).admin().send().await.expect(200);
+    let foreign = app
+        .get(&format!("/api/keys?customer_id={shop}"))
+        .admin()
+        .send()
+        .await
+        .expect(200);
     let id = foreign["items"][0]["id"].as_str().unwrap();
     let key = json!({ "customer_id": shop, "name": "stolen", "scopes": ["*"] });
     assert_eq!(bob.post(&app, "/api/keys", &key).send().await.problem(404), "not_found");
-    assert_eq!(bob.post(&app, &format!("/api/keys/{id}/rotate"), &Value::Null).send().await.problem(404), "not_found");
-    let revoke = bob.call(&app, Method::DELETE, &format!("/api/keys/{id}"), &Value::Null).send().await;
+    assert_eq!(
+        bob.post(&app, &format!("/api/keys/{id}/rotate"), &Value::Null)
+            .send()
+            .await
+            .problem(404),
+        "not_found"
+    );
+    let revoke = bob
+        .call(&app, Method::DELETE, &format!("/api/keys/{id}"), &Value::Null)
+        .send()
+        .await;
     assert_eq!(revoke.problem(404), "not_found");
     app.get("/api/jobs").bearer(&app.key).send().await.expect(200);
     let key = json!({ "customer_id": other, "name": "own", "scopes": ["chat"] });

@@ -99,7 +99,10 @@ impl From<api_key::Model> for KeyRecord {
 pub async fn issue(db: &Db, new: &NewKey, clock: &Clock, by: Operator<'_>) -> Result<IssuedKey> {
     let name = new.name.trim();
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(Error::invalid("name", "must have 1 to 100 characters, and no line breaks"));
+        return Err(Error::invalid(
+            "name",
+            "must have 1 to 100 characters, and no line breaks",
+        ));
     }
     if new.scopes.is_empty() {
         return Err(Error::invalid("scopes", "must name at least one scope, or *"));

@@ -18,7 +18,10 @@ pub fn make() -> Result<SecretString> {
     while text.len() < PREFIX.len() + RANDOM {
         let bytes = secrets::random_bytes::<64>()?;
         // 248 is the greatest multiple of 62 in a byte: what is above would make some digits likelier.
-        let digits = bytes.iter().filter(|byte| **byte < 248).map(|byte| digit(u32::from(*byte)));
+        let digits = bytes
+            .iter()
+            .filter(|byte| **byte < 248)
+            .map(|byte| digit(u32::from(*byte)));
         text.extend(digits.take(PREFIX.len() + RANDOM - text.len()));
     }
     let sum = checksum(&text);
@@ -32,7 +35,9 @@ pub fn plausible(key: &str) -> bool {
         return false;
     };
     match secret.len() {
-        RANDOM => secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+        RANDOM => secret
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
         length if length == RANDOM + CHECKSUM => key
             .split_at_checked(PREFIX.len() + RANDOM)
             .is_some_and(|(text, sum)| checksum(text) == sum),
@@ -88,7 +93,16 @@ mod tests {
         let old = format!("omni_{}", crate::secrets::token().unwrap());
         assert!(plausible(&old));
         let long = format!("{old}x");
-        for wrong in ["omni_", "", "omni", &old[1..], &old[..47], &long, &format!("{old}äöü"), &format!("{}é", &old[..46])] {
+        for wrong in [
+            "omni_",
+            "",
+            "omni",
+            &old[1..],
+            &old[..47],
+            &long,
+            &format!("{old}äöü"),
+            &format!("{}é", &old[..46]),
+        ] {
             assert!(!plausible(wrong), "{wrong}");
         }
     }

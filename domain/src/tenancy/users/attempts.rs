@@ -83,7 +83,12 @@ impl Attempts {
     pub fn new(db: Db, keys: &MasterKeys, config: AccountsConfig) -> Self {
         let key = keys.present().derive("login attempts");
         let devices = Signer::new(keys, "known devices");
-        Self { db, key, devices, config }
+        Self {
+            db,
+            key,
+            devices,
+            config,
+        }
     }
 
     /// Counts an attempt, or refuses it while a wait lasts.
@@ -105,14 +110,19 @@ impl Attempts {
             ];
             match tx.query_one_raw(sql(COUNT, values)).await? {
                 Some(row) => blocks |= row.try_get::<bool>("", "blocks")?,
-                None => return Err(self.refusal(&*tx, key, now).await?),
+                None => return Err(Self::refusal(&*tx, key, now).await?),
             }
         }
         let sweep = "DELETE FROM login_attempts WHERE key IN (SELECT key FROM login_attempts WHERE last_at < $1 AND blocked_until < $1
                      LIMIT $2 FOR UPDATE SKIP LOCKED)";
-        tx.execute_raw(sql(sweep, [(now - MEMORY).into(), SWEPT.into()])).await?;
+        tx.execute_raw(sql(sweep, [(now - MEMORY).into(), SWEPT.into()]))
+            .await?;
         tx.commit().await?;
-        Ok(Attempt { account, address, blocks })
+        Ok(Attempt {
+            account,
+            address,
+            blocks,
+        })
     }
 
     /// The account's failures are forgotten; the address keeps those of its others, so that a thief with one good account can't go
@@ -131,14 +141,17 @@ impl Attempts {
     /// An operator's way out for an account that others keep locked.
     pub async fn forget(&self, tx: &impl ConnectionTrait, account: &str) -> Result<()> {
         let key = self.counter("account", account);
-        tx.execute_raw(sql("DELETE FROM login_attempts WHERE key = $1", [key.into()])).await?;
+        tx.execute_raw(sql("DELETE FROM login_attempts WHERE key = $1", [key.into()]))
+            .await?;
         Ok(())
     }
 
-    async fn refusal(&self, tx: &impl ConnectionTrait, key: &[u8], now: OffsetDateTime) -> Result<Error> {
+    async fn refusal(tx: &impl ConnectionTrait, key: &[u8], now: OffsetDateTime) -> Result<Error> {
         let query = "SELECT blocked_until FROM login_attempts WHERE key = $1";
         let row: Option<QueryResult> = tx.query_one_raw(sql(query, [key.to_vec().into()])).await?;
-        let until = row.map(|row| row.try_get::<OffsetDateTime>("", "blocked_until")).transpose()?;
+        let until = row
+            .map(|row| row.try_get::<OffsetDateTime>("", "blocked_until"))
+            .transpose()?;
         let left = until.map_or(time::Duration::ZERO, |until| until - now);
         let retry_after = Duration::try_from(left).unwrap_or_default().max(Duration::from_secs(1));
         Ok(Error::new(

@@ -107,7 +107,8 @@ impl Accounts {
         let on = Subject::Account(&account.email, device);
         let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
         if !account.open || fingerprint(&account.password_hash) != said.password {
-            self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip).await?;
+            self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip)
+                .await?;
             return Err(refused());
         }
         self.enter(&account, Some(code), &attempt, ip).await
@@ -125,7 +126,7 @@ impl Accounts {
         let (account, attempt) = self.confirm(who, old, ip).await?;
         let hash = self.passwords.hash(new).await?;
         let tx = self.db.system().await?;
-        self.still(&tx, &account).await?;
+        Self::still(&tx, &account).await?;
         Attempts::succeed(&*tx, &attempt).await?;
         let update = "UPDATE admin_users SET password_hash = $2 WHERE id = $1";
         tx.execute_raw(sql(update, [account.id.into(), hash.into()])).await?;
@@ -138,18 +139,31 @@ impl Accounts {
 
     /// Makes sure that it is still the person who logged in: by the password, guesses of which are counted like logins.
     async fn confirm(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<(Account, Attempt)> {
-        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
+        let attempt = self
+            .attempts
+            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .await?;
         let account = self.account_of(who.user).await?.ok_or_else(refused)?;
-        if self.passwords.verify(password, Some(account.password_hash.clone())).await? {
+        if self
+            .passwords
+            .verify(password, Some(account.password_hash.clone()))
+            .await?
+        {
             return Ok((account, attempt));
         }
-        self.note_failure(&who.email, Some(who.user), &attempt, "confirmation", ip).await?;
+        self.note_failure(&who.email, Some(who.user), &attempt, "confirmation", ip)
+            .await?;
         let message = "the password is wrong";
         Err(Error::new(Kind::Forbidden, "wrong_password", message))
     }
 
     /// [`Accounts::confirm`] for what needs no more than that: the attempt is settled.
-    pub(super) async fn confirm_password(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<()> {
+    pub(super) async fn confirm_password(
+        &self,
+        who: &SignedIn,
+        password: SecretString,
+        ip: Option<&str>,
+    ) -> Result<()> {
         let (_, attempt) = self.confirm(who, password, ip).await?;
         let tx = self.db.system().await?;
         Attempts::succeed(&*tx, &attempt).await?;
@@ -165,14 +179,15 @@ impl Accounts {
         ip: Option<&str>,
     ) -> Result<Login> {
         let tx = self.db.system().await?;
-        self.still(&tx, account).await?;
+        Self::still(&tx, account).await?;
         let factor = match (account.second_factor, code) {
             (false, _) => "password",
             (true, Some(code)) => match self.use_code(&tx, account.id, &code).await? {
                 Some(factor) => factor,
                 None => {
                     drop(tx);
-                    self.note_failure(&account.email, Some(account.id), attempt, "code", ip).await?;
+                    self.note_failure(&account.email, Some(account.id), attempt, "code", ip)
+                        .await?;
                     return Err(refused());
                 }
             },
@@ -180,7 +195,8 @@ impl Accounts {
         };
         Attempts::succeed(&*tx, attempt).await?;
         let update = "UPDATE admin_users SET last_login_at = $2 WHERE id = $1";
-        tx.execute_raw(sql(update, [account.id.into(), self.clock.now().into()])).await?;
+        tx.execute_raw(sql(update, [account.id.into(), self.clock.now().into()]))
+            .await?;
         let session = self.begin_session(&tx, account.id, ip).await?;
         own_deed(&tx, account.id, "admin.login", json!({ "factor": factor }), ip).await?;
         tx.commit().await?;
@@ -190,7 +206,7 @@ impl Accounts {
 
     /// Locks the account's row and refuses unless it is as it was: a password that was changed, or an account that was closed, while
     /// the old one was checked opens nothing.
-    async fn still(&self, tx: &SystemTx, account: &Account) -> Result<()> {
+    async fn still(tx: &SystemTx, account: &Account) -> Result<()> {
         let query = "SELECT id FROM admin_users WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL
                      AND (totp_confirmed_at IS NOT NULL) = $3 FOR UPDATE";
         let values = [

@@ -143,11 +143,20 @@ impl Accounts {
         let tx = self.db.system().await?;
         let query = format!("{RECORD} WHERE u.email = $1");
         let row = tx.query_one_raw(sql(&query, [email(address)?.into()])).await?;
-        row.as_ref().map(user).transpose()?.ok_or_else(|| Error::not_found("user"))
+        row.as_ref()
+            .map(user)
+            .transpose()?
+            .ok_or_else(|| Error::not_found("user"))
     }
 
     /// Changes an account. Whatever changes what it may do ends its sessions.
-    pub async fn change_user(&self, id: Uuid, change: UserChange, within: &Reach, by: Operator<'_>) -> Result<UserRecord> {
+    pub async fn change_user(
+        &self,
+        id: Uuid,
+        change: UserChange,
+        within: &Reach,
+        by: Operator<'_>,
+    ) -> Result<UserRecord> {
         let name = change.name.as_deref().map(checked_name).transpose()?;
         let before = self.get_user(id, within).await?;
         let hash = match &change.password {
@@ -205,7 +214,8 @@ impl Accounts {
         tx.query_one_raw(sql("SELECT id FROM admin_users WHERE id = $1 FOR UPDATE", [id.into()]))
             .await?;
         visible(read(&tx, id).await?, within)?;
-        tx.execute_raw(sql("DELETE FROM admin_users WHERE id = $1", [id.into()])).await?;
+        tx.execute_raw(sql("DELETE FROM admin_users WHERE id = $1", [id.into()]))
+            .await?;
         record(&tx, "user.deleted", id, json!({}), by).await?;
         tx.commit().await
     }
@@ -224,7 +234,10 @@ fn told(change: &UserChange) -> Value {
     tell("role", change.role.map(|role| role.as_str().into()));
     tell("customers", change.reach.as_ref().map(|reach| json!(customers(reach))));
     tell("disabled", change.disabled.map(Value::Bool));
-    tell("second_factor", change.without_second_factor.then_some(Value::Bool(false)));
+    tell(
+        "second_factor",
+        change.without_second_factor.then_some(Value::Bool(false)),
+    );
     Value::Object(told)
 }
 
@@ -234,19 +247,26 @@ fn checked_name(name: &str) -> Result<String> {
     if (1..=100).contains(&length) && !name.chars().any(char::is_control) {
         Ok(name.to_owned())
     } else {
-        Err(Error::invalid("name", "must have 1 to 100 characters, and no line breaks"))
+        Err(Error::invalid(
+            "name",
+            "must have 1 to 100 characters, and no line breaks",
+        ))
     }
 }
 
 /// Refuses a role and customers that do not go together, or that whoever asks can't give.
 fn checked_reach(role: Role, reach: &Reach, within: &Reach) -> Result<()> {
     match reach {
-        Reach::Everywhere if role != Role::Owner => {
-            Err(Error::invalid("customers", "are required but for an owner of the installation"))
-        }
+        Reach::Everywhere if role != Role::Owner => Err(Error::invalid(
+            "customers",
+            "are required but for an owner of the installation",
+        )),
         Reach::Customers(named) if named.is_empty() => Err(Error::invalid("customers", "must name at least one")),
         reach if within.rules(reach) => Ok(()),
-        Reach::Everywhere => Err(Error::invalid("installation", "is for owners of the installation to give")),
+        Reach::Everywhere => Err(Error::invalid(
+            "installation",
+            "is for owners of the installation to give",
+        )),
         // A customer out of reach is as good as none.
         Reach::Customers(_) => Err(Error::not_found("customer")),
     }
@@ -268,10 +288,14 @@ fn customers(reach: &Reach) -> Option<Vec<Uuid>> {
 }
 
 async fn set_customers(tx: &SystemTx, user: Uuid, reach: &Reach) -> Result<()> {
-    tx.execute_raw(sql("DELETE FROM admin_user_customers WHERE user_id = $1", [user.into()]))
-        .await?;
+    tx.execute_raw(sql(
+        "DELETE FROM admin_user_customers WHERE user_id = $1",
+        [user.into()],
+    ))
+    .await?;
     let Some(named) = customers(reach) else { return Ok(()) };
-    let insert = "INSERT INTO admin_user_customers (user_id, customer_id) SELECT DISTINCT $1, c FROM unnest($2::uuid[]) c";
+    let insert =
+        "INSERT INTO admin_user_customers (user_id, customer_id) SELECT DISTINCT $1, c FROM unnest($2::uuid[]) c";
     let inserted = tx.execute_raw(sql(insert, [user.into(), named.into()])).await;
     inserted.map(drop).map_err(|error| match error.sql_err() {
         Some(SqlErr::ForeignKeyConstraintViolation(_)) => Error::not_found("customer"),
@@ -282,7 +306,10 @@ async fn set_customers(tx: &SystemTx, user: Uuid, reach: &Reach) -> Result<()> {
 async fn read(tx: &SystemTx, id: Uuid) -> Result<UserRecord> {
     let query = format!("{RECORD} WHERE u.id = $1");
     let row = tx.query_one_raw(sql(&query, [id.into()])).await?;
-    row.as_ref().map(user).transpose()?.ok_or_else(|| Error::not_found("user"))
+    row.as_ref()
+        .map(user)
+        .transpose()?
+        .ok_or_else(|| Error::not_found("user"))
 }
 
 fn user(row: &QueryResult) -> Result<UserRecord> {

@@ -75,8 +75,14 @@ fn actor(user: Uuid) -> String {
 fn email(text: &str) -> Result<String> {
     use unicode_normalization::UnicodeNormalization;
     let email: String = text.trim().nfkc().collect::<String>().to_lowercase();
-    let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"@".contains(c));
-    let fits = email.len() <= 254 && email.split_once('@').is_some_and(|(name, host)| plain(name) && plain(host));
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"@".contains(c))
+    };
+    let fits = email.len() <= 254
+        && email
+            .split_once('@')
+            .is_some_and(|(name, host)| plain(name) && plain(host));
     if fits {
         Ok(email)
     } else {
@@ -98,7 +104,17 @@ mod tests {
     fn an_address_has_one_form_and_no_header_in_it() {
         assert_eq!(email(" Ada@Example.COM ").unwrap(), "ada@example.com");
         assert_eq!(email("ａda@example.com").unwrap(), "ada@example.com");
-        for wrong in ["ada", "@", "ada@", "a b@c", "a@b@c", "a@b\r\nBcc: x@y", "<a@b>", "a\u{7}@b", &format!("{}@b", "a".repeat(260))] {
+        for wrong in [
+            "ada",
+            "@",
+            "ada@",
+            "a b@c",
+            "a@b@c",
+            "a@b\r\nBcc: x@y",
+            "<a@b>",
+            "a\u{7}@b",
+            &format!("{}@b", "a".repeat(260)),
+        ] {
             assert!(email(wrong).is_err(), "{wrong:?}");
         }
     }

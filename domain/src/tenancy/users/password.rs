@@ -100,7 +100,8 @@ impl Passwords {
                     .map(|_| false)
                     .map_err(|e| Error::internal("hashing a password", e.to_string()));
             };
-            let hash = PasswordHash::new(&hash).map_err(|e| Error::internal("reading a password's hash", e.to_string()))?;
+            let hash =
+                PasswordHash::new(&hash).map_err(|e| Error::internal("reading a password's hash", e.to_string()))?;
             Ok(argon2()?.verify_password(bytes, &hash).is_ok())
         })
         .await
@@ -108,7 +109,13 @@ impl Passwords {
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let retry_after = Duration::from_secs(5);
-        let busy = |_| Error::new(Kind::Unavailable { retry_after }, "busy", "too many log in at once; try again");
+        let busy = |_| {
+            Error::new(
+                Kind::Unavailable { retry_after },
+                "busy",
+                "too many log in at once; try again",
+            )
+        };
         let _admitted = self.admitted.clone().try_acquire_owned().map_err(busy)?;
         let closed = |e| Error::internal("waiting for a password's turn", e);
         let running = self.running.clone().acquire_owned().await.map_err(closed)?;
@@ -175,9 +182,18 @@ mod tests {
     async fn a_thousand_at_once_take_the_memory_of_a_few() {
         let passwords = Passwords::new(2);
         let all = join_all((0..1000).map(|n| passwords.verify(format!("guess {n}").into(), None))).await;
-        let busy = all.iter().filter(|one| matches!(one, Err(error) if error.code() == "busy")).count();
+        let busy = all
+            .iter()
+            .filter(|one| matches!(one, Err(error) if error.code() == "busy"))
+            .count();
         assert_eq!(busy, 1000 - 2 * (1 + WAITING));
-        assert_eq!((passwords.running.available_permits(), passwords.admitted.available_permits()), (2, 66));
+        assert_eq!(
+            (
+                passwords.running.available_permits(),
+                passwords.admitted.available_permits()
+            ),
+            (2, 66)
+        );
         assert!(passwords.hash("another one".into()).await.is_ok(), "room again");
     }
 }

@@ -99,15 +99,27 @@ mod tests {
     #[test]
     fn viewers_look_editors_work_and_owners_decide() {
         let least = |scope, writing| least_role(Need::Scope(scope), writing);
-        for scope in [Scope::Chat, Scope::Search, Scope::Jobs, Scope::Conversations, Scope::Settings] {
+        for scope in [
+            Scope::Chat,
+            Scope::Search,
+            Scope::Jobs,
+            Scope::Conversations,
+            Scope::Settings,
+        ] {
             assert_eq!((least(scope, false), least(scope, true)), (Role::Viewer, Role::Editor));
         }
-        assert_eq!((least(Scope::Privacy, false), least(Scope::Privacy, true)), (Role::Owner, Role::Owner));
+        assert_eq!(
+            (least(Scope::Privacy, false), least(Scope::Privacy, true)),
+            (Role::Owner, Role::Owner)
+        );
         for scope in [Scope::Domains, Scope::Webhooks] {
             assert_eq!((least(scope, false), least(scope, true)), (Role::Viewer, Role::Owner));
         }
         for need in [Need::Keys, Need::Users] {
-            assert_eq!((least_role(need, false), least_role(need, true)), (Role::Owner, Role::Owner));
+            assert_eq!(
+                (least_role(need, false), least_role(need, true)),
+                (Role::Owner, Role::Owner)
+            );
         }
         assert!(Role::Viewer < Role::Editor && Role::Editor < Role::Owner);
         assert!("admin".parse::<Role>().is_err() && "Owner".parse::<Role>().is_err());

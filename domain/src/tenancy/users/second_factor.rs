@@ -37,8 +37,12 @@ impl Accounts {
         self.confirm_password(who, password, ip).await?;
         let secret = Zeroizing::new(secrets::random_bytes::<{ totp::SECRET_LEN }>()?);
         let tx = self.db.system().await?;
-        let sealed = self.envelopes.seal(&*tx, SECOND_FACTOR.at(None, who.user), &*secret).await?;
-        let update = "UPDATE admin_users SET totp_secret = $2, totp_last_step = 0 WHERE id = $1 AND totp_confirmed_at IS NULL";
+        let sealed = self
+            .envelopes
+            .seal(&*tx, SECOND_FACTOR.at(None, who.user), &*secret)
+            .await?;
+        let update =
+            "UPDATE admin_users SET totp_secret = $2, totp_last_step = 0 WHERE id = $1 AND totp_confirmed_at IS NULL";
         let done = tx.execute_raw(sql(update, [who.user.into(), sealed.into()])).await?;
         if done.rows_affected() == 0 {
             return Err(Error::conflict(
@@ -61,7 +65,10 @@ impl Accounts {
         code: &SecretString,
         ip: Option<&str>,
     ) -> Result<(Vec<SecretString>, NewSession)> {
-        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
+        let attempt = self
+            .attempts
+            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .await?;
         let tx = self.db.system().await?;
         let lock = "SELECT id FROM admin_users WHERE id = $1 AND totp_secret IS NOT NULL AND totp_confirmed_at IS NULL FOR UPDATE";
         if tx.query_one_raw(sql(lock, [who.user.into()])).await?.is_none() {
@@ -73,8 +80,9 @@ impl Accounts {
         }
         Attempts::succeed(&*tx, &attempt).await?;
         let on = "UPDATE admin_users SET totp_confirmed_at = $2 WHERE id = $1";
-        tx.execute_raw(sql(on, [who.user.into(), self.clock.now().into()])).await?;
-        let codes = self.replace_codes(&tx, who.user).await?;
+        tx.execute_raw(sql(on, [who.user.into(), self.clock.now().into()]))
+            .await?;
+        let codes = Self::replace_codes(&tx, who.user).await?;
         Self::end_sessions(&tx, who.user).await?;
         let session = self.begin_session(&tx, who.user, ip).await?;
         own_deed(&tx, who.user, "admin.second_factor_on", json!({}), ip).await?;
@@ -91,7 +99,10 @@ impl Accounts {
         ip: Option<&str>,
     ) -> Result<NewSession> {
         self.confirm_password(who, password, ip).await?;
-        let attempt = self.attempts.begin(Subject::Person(who.user), ip, self.clock.now()).await?;
+        let attempt = self
+            .attempts
+            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .await?;
         let tx = self.db.system().await?;
         if self.use_code(&tx, who.user, code).await?.is_none() {
             return Err(wrong_code());
@@ -108,19 +119,29 @@ impl Accounts {
     pub(super) async fn clear_second_factor(tx: &SystemTx, user: Uuid) -> Result<()> {
         let off = "UPDATE admin_users SET totp_secret = NULL, totp_confirmed_at = NULL WHERE id = $1";
         tx.execute_raw(sql(off, [user.into()])).await?;
-        tx.execute_raw(sql("DELETE FROM admin_recovery_codes WHERE user_id = $1", [user.into()]))
-            .await?;
+        tx.execute_raw(sql(
+            "DELETE FROM admin_recovery_codes WHERE user_id = $1",
+            [user.into()],
+        ))
+        .await?;
         Self::end_sessions(tx, user).await
     }
 
     /// Uses a code up; says which kind it was, or nothing if it is none of the account's.
-    pub(super) async fn use_code(&self, tx: &SystemTx, user: Uuid, code: &SecretString) -> Result<Option<&'static str>> {
+    pub(super) async fn use_code(
+        &self,
+        tx: &SystemTx,
+        user: Uuid,
+        code: &SecretString,
+    ) -> Result<Option<&'static str>> {
         let code = code.expose_secret();
         if self.use_app_code(tx, user, code).await? {
             return Ok(Some("app"));
         }
         let spend = "DELETE FROM admin_recovery_codes WHERE user_id = $1 AND code_hash = $2";
-        let spent = tx.execute_raw(sql(spend, [user.into(), recovery_hash(code).into()])).await?;
+        let spent = tx
+            .execute_raw(sql(spend, [user.into(), recovery_hash(code).into()]))
+            .await?;
         Ok((spent.rows_affected() == 1).then_some("recovery_code"))
     }
 
@@ -131,19 +152,29 @@ impl Accounts {
             return Ok(false);
         };
         let sealed: Vec<u8> = row.try_get("", "totp_secret")?;
-        let secret = self.envelopes.open(&**tx, SECOND_FACTOR.at(None, user), &sealed).await?;
+        let secret = self
+            .envelopes
+            .open(&**tx, SECOND_FACTOR.at(None, user), &sealed)
+            .await?;
         // Apps show `123 456`.
         let code: String = code.split_whitespace().collect();
         let Some(step) = totp::step_of(&secret, &code, self.clock.now().unix_timestamp()) else {
             return Ok(false);
         };
         let spend = "UPDATE admin_users SET totp_last_step = $2 WHERE id = $1 AND totp_last_step < $2";
-        Ok(tx.execute_raw(sql(spend, [user.into(), step.into()])).await?.rows_affected() == 1)
+        Ok(tx
+            .execute_raw(sql(spend, [user.into(), step.into()]))
+            .await?
+            .rows_affected()
+            == 1)
     }
 
-    async fn replace_codes(&self, tx: &SystemTx, user: Uuid) -> Result<Vec<SecretString>> {
-        tx.execute_raw(sql("DELETE FROM admin_recovery_codes WHERE user_id = $1", [user.into()]))
-            .await?;
+    async fn replace_codes(tx: &SystemTx, user: Uuid) -> Result<Vec<SecretString>> {
+        tx.execute_raw(sql(
+            "DELETE FROM admin_recovery_codes WHERE user_id = $1",
+            [user.into()],
+        ))
+        .await?;
         let mut codes = Vec::with_capacity(CODES);
         for _ in 0..CODES {
             // 80 bits: 16 characters in groups of four.
@@ -151,7 +182,8 @@ impl Accounts {
             let groups: Vec<&str> = [0, 4, 8, 12].iter().filter_map(|at| text.get(*at..at + 4)).collect();
             let code = groups.join("-");
             let keep = "INSERT INTO admin_recovery_codes (user_id, code_hash) VALUES ($1, $2)";
-            tx.execute_raw(sql(keep, [user.into(), recovery_hash(&code).into()])).await?;
+            tx.execute_raw(sql(keep, [user.into(), recovery_hash(&code).into()]))
+                .await?;
             codes.push(code.into());
         }
         Ok(codes)

@@ -52,7 +52,13 @@ impl SignedIn {
     /// Refuses unless the role may do this.
     pub fn require(&self, need: Need, writing: bool) -> Result<()> {
         let least = least_role(need, writing);
-        let refused = || Error::new(Kind::Forbidden, "missing_role", format!("this needs the role `{}`", least.as_str()));
+        let refused = || {
+            Error::new(
+                Kind::Forbidden,
+                "missing_role",
+                format!("this needs the role `{}`", least.as_str()),
+            )
+        };
         if self.role >= least { Ok(()) } else { Err(refused()) }
     }
 
@@ -119,7 +125,8 @@ impl Accounts {
     pub async fn end_session(&self, token: &str) -> Result<()> {
         let tx = self.db.system().await?;
         let end = "DELETE FROM admin_sessions WHERE token_hash = $1";
-        tx.execute_raw(sql(end, [secrets::sha256(token.as_bytes()).into()])).await?;
+        tx.execute_raw(sql(end, [secrets::sha256(token.as_bytes()).into()]))
+            .await?;
         tx.commit().await
     }
 
@@ -129,7 +136,8 @@ impl Accounts {
             VALUES ($1, $2, $3, $4, $5, $5, $6)";
         let now = self.clock.now();
         let over = "DELETE FROM admin_sessions WHERE ends_at <= $1 OR seen_at <= $2";
-        tx.execute_raw(sql(over, [now.into(), (now - self.config.idle).into()])).await?;
+        tx.execute_raw(sql(over, [now.into(), (now - self.config.idle).into()]))
+            .await?;
         let token = secrets::token()?;
         let hash = secrets::sha256(token.as_bytes());
         let values = [

@@ -18,7 +18,9 @@ fn code(secret: &[u8], step: i64) -> String {
     let mac = hmac::sign(&key, &step.to_be_bytes());
     let mac = mac.as_ref();
     let at = usize::from(mac[mac.len() - 1] & 0xf);
-    let word = mac[at..at + 4].iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+    let word = mac[at..at + 4]
+        .iter()
+        .fold(0u32, |word, byte| (word << 8) | u32::from(*byte));
     format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
 }
 
@@ -100,6 +102,9 @@ mod tests {
     fn the_uri_names_issuer_and_account_and_nothing_breaks_out_of_it() {
         let uri = uri("Omniops", "ada+1@example.com?x=1&secret=A", b"12345678901234567890");
         assert!(uri.starts_with("otpauth://totp/Omniops:ada%2B1%40example.com%3Fx%3D1%26secret%3DA?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Omniops"));
-        assert_eq!(code_at("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", 59).as_deref(), Some("287082"));
+        assert_eq!(
+            code_at("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", 59).as_deref(),
+            Some("287082")
+        );
     }
 }
