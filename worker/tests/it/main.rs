@@ -18,6 +18,7 @@ mod journal;
 mod ladder;
 mod model_change;
 mod people;
+mod proofs;
 mod refusals;
 mod privacy;
 mod stopping;
