@@ -42,16 +42,11 @@ pub async fn check(config: &ModelConfig) -> Vec<Finding> {
 
 /// Has a word embedded.
 pub async fn embeds(what: &'static str, model: &dyn Embedder) -> Finding {
-    let word = ["ok".to_owned()];
-    let asked = tokio::time::timeout(PATIENCE, model.embed(Kind::Query, &word)).await;
-    let Ok(Err(error)) = asked else {
-        return match asked {
-            Ok(_) => Finding::good(what),
-            Err(_) => Finding::mend(
-                what,
-                format!("{}: no vector within {} s", model.model().name, PATIENCE.as_secs()),
-            ),
-        };
+    let (name, word) = (&model.model().name, ["ok".to_owned()]);
+    let error = match tokio::time::timeout(PATIENCE, model.embed(Kind::Query, &word)).await {
+        Ok(Ok(_)) => return Finding::good(what),
+        Ok(Err(error)) => error,
+        Err(_) => return Finding::mend(what, format!("{name}: no vector within {} s", PATIENCE.as_secs())),
     };
     let advice = match &error {
         embedding::Error::Provider { status: 401 | 403, .. } => "check OPENAI_API_KEY",
@@ -65,7 +60,7 @@ pub async fn embeds(what: &'static str, model: &dyn Embedder) -> Finding {
         }
         _ => "search is by words alone until it is mended",
     };
-    Finding::mend(what, format!("{}: {error}; {advice}", model.model().name))
+    Finding::mend(what, format!("{name}: {error}; {advice}"))
 }
 
 async fn ask(model: &Model) -> Result<(), Error> {
