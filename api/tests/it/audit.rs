@@ -30,7 +30,7 @@ async fn a_deed_is_found_with_who_when_where_and_by_which_request() {
     );
     // What a change changed.
     let path = format!("/api/customers/{id}");
-    let change = json!({ "name": "Newer", "settings": { "tone": "brief" } });
+    let change = json!({ "name": "Newer", "settings": { "tone": "formal" } });
     let changed = app.call(Method::PATCH, &path).json(&change).admin().send().await;
     changed.expect(200);
     let found = lines(&app, &format!("resource={id}&action=customer.changed")).await;
