@@ -10,6 +10,8 @@ use crate::app::{App, Call, Got};
 const ORIGIN: &str = "https://shop.example";
 const ADA: &str = "ada@mail.example";
 const QUESTION: &str = "How much does shipping cost to Zanzibar?";
+/// One that the site answers.
+const ANSWERED: &str = "How much does shipping cost?";
 
 async fn shop() -> App {
     let app = App::start().await;
@@ -357,7 +359,7 @@ async fn what_is_being_answered_while_its_visitor_is_forgotten_is_not_kept() {
     let visit = Visit::begin(&app).await;
     let asking = visit
         .call(Method::POST, "/api/chat")
-        .json(&json!({ "message": QUESTION }))
+        .json(&json!({ "message": ANSWERED }))
         .send();
     let forgetting = async {
         eventually("the model to be asked", || async {
@@ -382,7 +384,7 @@ async fn what_is_being_answered_while_its_visitor_is_forgotten_is_not_kept() {
     provider.follow(Script::Say(vec!["Shipping costs 4.90 EUR [1].".into()]));
     let later = visit
         .call(Method::POST, "/api/chat")
-        .json(&json!({ "message": QUESTION }))
+        .json(&json!({ "message": ANSWERED }))
         .send()
         .await;
     later.expect(200);
