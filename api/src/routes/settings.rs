@@ -1,5 +1,9 @@
 //! A customer's own settings of its assistant.
-use domain::tenancy::{self, AssistantSettings, Tone, change_settings};
+use domain::{
+    learning::tolerance,
+    privacy::retention,
+    tenancy::{self, AssistantSettings, Tone, change_settings},
+};
 use poem::web::Data;
 use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::MaybeUndefined};
 use serde_json::{Map, Value, json};
@@ -64,6 +68,13 @@ struct SettingsChange {
     texts: MaybeUndefined<Texts>,
     /// When and how people come in: `enabled`, `email`, `wait_minutes`, `idle_minutes`, `hours`.
     handoff: MaybeUndefined<BTreeMap<String, Value>>,
+    /// How visitors are told of privacy: `notice` (the widget shows a line with a link), `url` (a page of your own), `ask_consent` (an
+    /// address is kept only after a yes), `controller` (who is responsible, for the page).
+    privacy: MaybeUndefined<BTreeMap<String, Value>>,
+    /// Days that a conversation is kept after its last turn, 1 to 3650; `null`: 90.
+    retention_days: MaybeUndefined<i32>,
+    /// The share of the golden questions that pass now, 0 to 1, that a crawl may lose without waiting for a confirmation; `null`: none.
+    golden_tolerance: MaybeUndefined<f64>,
 }
 
 /// The settings as they stand.
@@ -88,6 +99,11 @@ struct Current {
     texts: BTreeMap<String, String>,
     /// What is set of it.
     handoff: BTreeMap<String, Value>,
+    /// What is set of it.
+    privacy: BTreeMap<String, Value>,
+    retention_days: u32,
+    /// The share of its golden questions that a crawl may lose.
+    golden_tolerance: f64,
 }
 
 /// The calls of this resource.
@@ -130,7 +146,7 @@ impl Api {
 impl Current {
     fn of(customer: &tenancy::Customer) -> Self {
         let settings = AssistantSettings::of(customer);
-        let handoff = customer.settings.get("handoff").and_then(Value::as_object).cloned();
+        let object = |name: &str| customer.settings.get(name).and_then(Value::as_object).cloned();
         Self {
             name: settings.name,
             tone: match settings.tone {
@@ -145,7 +161,10 @@ impl Current {
             locale: settings.locale.map(|locale| locale.code().to_owned()),
             theme: settings.theme,
             texts: settings.texts,
-            handoff: handoff.into_iter().flatten().collect(),
+            handoff: object("handoff").into_iter().flatten().collect(),
+            privacy: object("privacy").into_iter().flatten().collect(),
+            retention_days: retention::days_of(customer),
+            golden_tolerance: tolerance(customer),
         }
     }
 }
@@ -211,6 +230,11 @@ impl SettingsChange {
         put(&mut patch, "handoff", self.handoff, |handoff| {
             Value::Object(handoff.into_iter().collect())
         });
+        put(&mut patch, "privacy", self.privacy, |privacy| {
+            Value::Object(privacy.into_iter().collect())
+        });
+        put(&mut patch, "retention_days", self.retention_days, Value::from);
+        put(&mut patch, "golden_tolerance", self.golden_tolerance, Value::from);
         patch
     }
 }

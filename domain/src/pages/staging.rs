@@ -12,7 +12,7 @@
 //! What must stay true: while a crawl stages, it changes nothing that answers read. Pages are not retired, twins are not joined, titles
 //! and structured data stay as they are shown ([`super::record::save_all_of`]), until [`show`] does all of it in one transaction.
 //! What is staged belongs to a crawl that lives; what is left of one that ended is swept ([`sweep`]), and its pages wait again.
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::index::{self, Edition, NEW, VECTOR};
@@ -27,14 +27,20 @@ const TOGETHER: i64 = 20_000;
 const BATCH: usize = 200;
 
 /// The blocks that the site of a page `p` repeats, as far as the page has them.
-const REPEATS: &str = "ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks k
-    ON k.customer_id = p.customer_id AND k.origin = p.origin AND k.block = b ORDER BY b)";
+macro_rules! repeats {
+    () => {
+        "ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks k
+          ON k.customer_id = p.customer_id AND k.origin = p.origin AND k.block = b ORDER BY b)"
+    };
+}
+const REPEATS: &str = repeats!();
 
 /// Whether the staged page `s` shows the page `p` as it is now.
-pub(super) const UP_TO_DATE: &str = "s.version = p.version AND s.navigational = p.navigational
-    AND s.structured_hash IS NOT DISTINCT FROM p.structured_hash
-    AND s.repeats = ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks k
-      ON k.customer_id = p.customer_id AND k.origin = p.origin AND k.block = b ORDER BY b)";
+pub(super) const UP_TO_DATE: &str = concat!(
+    "s.version = p.version AND s.navigational = p.navigational AND s.structured_hash IS NOT DISTINCT FROM p.structured_hash
+     AND s.repeats = ",
+    repeats!()
+);
 
 /// A job that has not ended.
 const LIVES: &str = "j.state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
@@ -65,9 +71,13 @@ pub async fn begin(tx: &TenantTx, job: Uuid) -> Result<bool> {
 
 /// Whether the crawl stages its chunks.
 pub async fn is_staged(tx: &TenantTx, job: Uuid) -> Result<bool> {
-    const FIND: &str = "SELECT coalesce(staged, false) AS staged FROM scrape_jobs WHERE customer_id = $2 AND job_id = $1";
+    const FIND: &str =
+        "SELECT coalesce(staged, false) AS staged FROM scrape_jobs WHERE customer_id = $2 AND job_id = $1";
     let row = tx.query_one_raw(sql(FIND, [job.into(), tx.customer().into()])).await?;
-    Ok(row.map(|row| row.try_get("", "staged")).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| row.try_get("", "staged"))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// The crawl for which an embed job with this parent makes chunks that wait, and whether it still lives.
@@ -77,7 +87,9 @@ pub async fn crawl_of(tx: &TenantTx, parent: Option<Uuid>) -> Result<Option<(Uui
         return Ok(None);
     }
     let find = format!("SELECT {LIVES} AS lives FROM jobs j WHERE j.customer_id = $2 AND j.id = $1");
-    let row = tx.query_one_raw(sql(&find, [parent.into(), tx.customer().into()])).await?;
+    let row = tx
+        .query_one_raw(sql(&find, [parent.into(), tx.customer().into()]))
+        .await?;
     let lives = row.map(|row| row.try_get("", "lives")).transpose()?.unwrap_or_default();
     Ok(Some((parent, lives)))
 }
@@ -117,10 +129,11 @@ pub async fn stage(tx: &TenantTx, job: Uuid, model: Option<Uuid>, editions: &[&E
     let pages: serde_json::Value = pages.collect();
     tx.execute_raw(sql(PAGES, [tx.customer().into(), job.into(), pages.into()]))
         .await?;
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m] = index::arrays(tx.customer(), model, editions);
-    let values = [a, b, c, d, e, f, g, h, i, j, k, l, m, job.into()];
+    let mut values = index::arrays(tx.customer(), model, editions).to_vec();
+    values.push(job.into());
+    let put = Statement::from_sql_and_values(DbBackend::Postgres, put, values);
     let mut bare = 0;
-    for row in tx.query_all_raw(sql(&put, values)).await? {
+    for row in tx.query_all_raw(put).await? {
         bare += usize::from(model.is_some() && row.try_get("", "bare")?);
     }
     Ok(bare)
@@ -130,7 +143,8 @@ pub async fn stage(tx: &TenantTx, job: Uuid, model: Option<Uuid>, editions: &[&E
 /// staged or will retire, and with those that it staged. A retired page whose content goes on under another address hands it over,
 /// so it counts until then.
 pub(crate) fn seen_by(search: &str, parameter: usize) -> String {
-    const COLUMNS: &str = "id, customer_id, page_id, ordinal, heading_path, text, config, kind, model_id, embedding, words, word_total";
+    const COLUMNS: &str =
+        "id, customer_id, page_id, ordinal, heading_path, text, config, kind, model_id, embedding, words, word_total";
     let seen = format!(
         "WITH seen AS NOT MATERIALIZED (
            SELECT {COLUMNS}, published FROM page_embeddings WHERE customer_id = $1 AND published
@@ -229,7 +243,10 @@ async fn show_batch(tx: &TenantTx, pages: &[Uuid]) -> Result<()> {
 /// Forgets what is left of the customer's crawls that ended without showing it; their pages wait again.
 async fn sweep_of(tx: &TenantTx) -> Result<u64> {
     let sweep = format!("{SWEEP} AND s.customer_id = $1").replace("{LIVES}", LIVES);
-    Ok(tx.execute_raw(sql(&sweep, [tx.customer().into()])).await?.rows_affected())
+    Ok(tx
+        .execute_raw(sql(&sweep, [tx.customer().into()]))
+        .await?
+        .rows_affected())
 }
 
 const SWEEP: &str = "
@@ -270,8 +287,13 @@ mod tests {
             SELECT c.id, coalesce(p.shown_title, p.title) AS title FROM found JOIN page_embeddings c USING (id)";
         let seen = seen_by(search, 7);
         assert_eq!(seen.matches("page_embeddings").count(), 1, "{seen}");
-        assert!(seen.contains("FROM seen c WHERE") && seen.contains("JOIN seen c USING") && seen.contains("job_id = $7"));
-        assert!(seen.starts_with("WITH seen AS") && seen.contains(" terms AS (SELECT 1)"), "{seen}");
+        assert!(
+            seen.contains("FROM seen c WHERE") && seen.contains("JOIN seen c USING") && seen.contains("job_id = $7")
+        );
+        assert!(
+            seen.starts_with("WITH seen AS") && seen.contains(" terms AS (SELECT 1)"),
+            "{seen}"
+        );
         assert!(seen.contains("END AS title"), "{seen}");
     }
 }
