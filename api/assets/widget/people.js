@@ -39,12 +39,30 @@ const change = (path, body) =>
 const askPerson = () => change('/handoff', {}).then(() => field.focus());
 const backToBot = () => change('/handoff/cancel', {}).then(() => field.focus());
 
+// What the visitor chooses about the own data. A wish that is not heard is said again with the next page's first question.
+const decide = (choice) => authorised('/api/consent', () => choice).catch(() => {});
+// Global Privacy Control: the header of the browser says it to the server; what only the page can see is said once.
+let heeded;
+const heed = () => {
+  if (heeded || !navigator.globalPrivacyControl || session.privacy?.do_not_sell) return;
+  heeded = true;
+  decide({ do_not_sell: true });
+};
+// A line about data, where the customer wants one.
+const privacy = () => {
+  const url = web(session.privacy?.url);
+  return session.privacy?.notice && url ? el('p', { className: 'notice' }, t.data + ' ', link(url, {}, t.privacy)) : null;
+};
+
 // Where the visitor can be reached when nobody is there.
 const address = () => {
   const input = el('input', { type: 'email', autocomplete: 'email', maxLength: 254, 'aria-label': t.email, placeholder: t.email });
   const give = el('button', { type: 'button', className: 'send', 'aria-label': t.send, title: t.send }, icon(SEND));
-  give.onclick = () => {
+  const yes = session?.privacy?.ask_consent ? el('input', { type: 'checkbox' }) : null;
+  give.onclick = async () => {
     if (!input.value.trim() || !input.checkValidity()) return input.focus();
+    if (yes && !yes.checked) return yes.focus();
+    if (yes) await decide({ consent: true });
     change('/handoff', { email: input.value.trim() }).then(() => {
       notice(t.kept);
       field.focus();
@@ -53,7 +71,7 @@ const address = () => {
   input.onkeydown = (event) => {
     if (event.key === 'Enter' && !event.isComposing) give.onclick();
   };
-  return el('div', { className: 'why' }, input, give);
+  return el('div', { className: 'why' }, input, give, yes && el('label', {}, yes, el('span', {}, t.agree)));
 };
 
 // The bar above the question: who has the word, and what can be done about it.
@@ -67,7 +85,8 @@ const drawDesk = () => {
     human: () => [el('p', { dir: 'auto' }, replaced(t.joined, agent)), pushable(t.back, backToBot)],
     waiting: () => [el('p', {}, away ? t.nobody : t.waiting), ...(reachable ? [] : [address()]), pushable(t.back, backToBot)],
   }[state]();
-  const held = desk.contains(shadow.activeElement) && shadow.activeElement.localName === 'input' ? shadow.activeElement.value : null;
+  const typed = desk.querySelector('[type=email]');
+  const held = typed && typed === shadow.activeElement ? typed.value : null;
   follow(() => desk.replaceChildren(...kids));
   // What is being written is not lost when the state changes.
   const input = desk.querySelector('input');
