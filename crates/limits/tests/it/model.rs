@@ -11,7 +11,7 @@ const BEGINNING: u64 = 1_790_000_000_000_000;
 
 fn small() -> Blocks {
     Blocks {
-        rate: rate("30/60s"),
+        rate: rate("16/60s"),
         longest: Duration::from_mins(5),
         forget: Duration::from_mins(10),
     }
@@ -28,7 +28,7 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let pause = prop_oneof![20 => 0..500_000u64, 4 => 0..20_000_000u64, 1 => 0..400_000_000u64];
+    let pause = prop_oneof![40 => 0..300_000u64, 6 => 0..10_000_000u64, 1 => 0..400_000_000u64];
     let limits = proptest::sample::subsequence(vec![0, 1, 2, 3], 0..=4);
     let proof = proptest::option::weighted(0.3, 0..6u8);
     let address = proptest::option::weighted(0.8, 0..2usize);
@@ -73,7 +73,7 @@ fn the_script_and_the_memory_decide_alike() {
         .build()
         .unwrap();
     let server = runtime.block_on(Server::start());
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(40));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(80));
     let link = runtime.block_on(async { link(&server.url()) });
     let decided = std::cell::RefCell::new(BTreeMap::<&str, usize>::new());
     runner
