@@ -21,7 +21,7 @@ const ORIGIN: &str = "https://shop.example";
 /// Something of its own for every secret, that appears nowhere by itself.
 fn canary(name: &str) -> String {
     let hash = domain::secrets::sha256(name.as_bytes());
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(hash);
     match name {
         "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" => hex,
         _ => format!("canary{}", &hex[..34]),
@@ -33,7 +33,7 @@ fn spellings(canary: &str) -> Vec<String> {
     let mut all = vec![canary.to_owned(), canary.to_uppercase()];
     let bytes = canary.as_bytes();
     all.push(STANDARD.encode(bytes).trim_end_matches('=').to_owned());
-    all.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    all.push(hex::encode(bytes));
     // A part of it is enough for whoever can try.
     all.push(canary.chars().take(30).collect());
     if let Ok(raw) = hex::decode(canary) {

@@ -218,12 +218,10 @@ fn is_database(error: &Error) -> bool {
 
 /// Deletes data keys that have been retired for a day and that nothing is under any more; returns how many.
 pub async fn discard_unused(db: &Db) -> Result<u64> {
-    let used: String = sealed::ALL
-        .iter()
-        .map(|SealedColumn { table, column, .. }| {
-            format!(" AND NOT EXISTS (SELECT FROM {table} WHERE substring({column} FROM 2 FOR 16) = uuid_send(k.id))")
-        })
-        .collect();
+    let used = sealed::ALL.map(|SealedColumn { table, column, .. }| {
+        format!(" AND NOT EXISTS (SELECT FROM {table} WHERE substring({column} FROM 2 FOR 16) = uuid_send(k.id))")
+    });
+    let used = used.concat();
     let discard = format!(
         "DELETE FROM data_keys k WHERE retired_at < now() - interval '1 day'
          AND NOT EXISTS (SELECT FROM audit_chain WHERE key_id = k.id)
