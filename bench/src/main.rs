@@ -19,11 +19,13 @@ mod cpu;
 mod crawl_bench;
 mod embedding_bench;
 mod extract_bench;
+mod limits_bench;
 mod machine;
 mod process;
 mod protocol;
 mod queue_bench;
 mod retrieval_bench;
+mod rls_bench;
 mod stats;
 
 use anyhow::Result;
@@ -53,6 +55,10 @@ enum What {
     Chat(ChatArgs),
     /// Searches with row-level security and without, beside bm25s
     Retrieval(RetrievalArgs),
+    /// Calls held against limits, and not
+    Limits(limits_bench::LimitsArgs),
+    /// Reads and vector searches with row-level security and without
+    Rls(RlsArgs),
     /// A crawler, started by the driver
     Crawler {
         /// Which one
@@ -207,6 +213,31 @@ struct RetrievalArgs {
 }
 
 #[derive(clap::Args)]
+struct RlsArgs {
+    /// Where servers keep their data while it runs
+    #[arg(long)]
+    state: PathBuf,
+    /// The report to write
+    #[arg(long)]
+    report: PathBuf,
+    /// Customers
+    #[arg(long, default_value_t = 100)]
+    customers: usize,
+    /// Chunks of each
+    #[arg(long, default_value_t = 5000)]
+    chunks: usize,
+    /// Rounds, after one that fills caches
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=20))]
+    rounds: u64,
+    /// Reads of each kind in a round
+    #[arg(long, default_value_t = 2000)]
+    reads: usize,
+    /// Searches of each kind in a round
+    #[arg(long, default_value_t = 300)]
+    searches: usize,
+}
+
+#[derive(clap::Args)]
 struct QueueArgs {
     /// The installed peers
     #[arg(long)]
@@ -240,6 +271,8 @@ async fn run(what: What) -> Result<()> {
         What::Embedding(args) => embedding_bench::run(&args),
         What::Embedder { model, data, threads } => contender::embedder::embed(&model, &data, threads).await,
         What::Retrieval(args) => retrieval_bench::run(args).await,
+        What::Limits(args) => limits_bench::run(args).await,
+        What::Rls(args) => rls_bench::run(args).await,
         What::Chat(args) => chat_bench::run(args).await,
         What::Crawler { name, order } => {
             let order = serde_json::from_str::<Order>(&order)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench queue|crawl|extract|embedding|retrieval|chat`: installs the peers from npm and `PyPI` and runs the `bench` executable beside them.
+//! `cargo xtask bench queue|crawl|extract|embedding|retrieval|chat|rls|limits`: installs the peers from npm and `PyPI` and runs the `bench` executable beside them.
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use std::{
@@ -28,6 +28,10 @@ pub enum What {
     Retrieval,
     /// Answers, beside a stub model
     Chat,
+    /// What row-level security costs
+    Rls,
+    /// What limits of requests cost
+    Limits,
 }
 
 impl What {
@@ -39,6 +43,8 @@ impl What {
             Self::Embedding => "embedding",
             Self::Retrieval => "retrieval",
             Self::Chat => "chat",
+            Self::Rls => "rls",
+            Self::Limits => "limits",
         }
     }
 }
@@ -49,18 +55,21 @@ pub fn run(what: What, rest: &[String]) -> Result<()> {
     if what == What::Chat {
         return chat(&folder, rest);
     }
+    if matches!(what, What::Rls | What::Limits) {
+        return measure(what, &folder, None, rest);
+    }
     let peers = folder.join("peers");
     copy(&peers)?;
     if matches!(what, What::Queue | What::Crawl) {
         install_npm(&peers)?;
     }
     match what {
-        What::Queue | What::Chat => {}
+        What::Queue | What::Chat | What::Rls | What::Limits => {}
         What::Crawl | What::Extract => install_pip(&peers, "requirements.txt", "venv")?,
         What::Retrieval => install_pip(&peers, "requirements-retrieval.txt", "venv-retrieval")?,
         What::Embedding => install_pip(&peers, "requirements-embedding.txt", "venv-embedding")?,
     }
-    measure(what, &folder, ("--peers", peers), rest)
+    measure(what, &folder, Some(("--peers", peers)), rest)
 }
 
 /// The peer is the model itself; the product runs as its own executable.
@@ -69,21 +78,18 @@ fn chat(folder: &Path, rest: &[String]) -> Result<()> {
     measure(
         What::Chat,
         folder,
-        ("--omniops", root().join("target/release/omniops")),
+        Some(("--omniops", root().join("target/release/omniops"))),
         rest,
     )
 }
 
 /// Runs the driver with the product or its peers.
-fn measure(what: What, folder: &Path, with: (&str, PathBuf), rest: &[String]) -> Result<()> {
+fn measure(what: What, folder: &Path, with: Option<(&str, PathBuf)>, rest: &[String]) -> Result<()> {
     let path = |path: PathBuf| path.display().to_string();
     let word = what.word();
     let report = root().join("docs/benchmarks").join(word).with_extension("md");
-    let places = [
-        (with.0, path(with.1)),
-        ("--state", path(folder.join("state"))),
-        ("--report", path(report)),
-    ];
+    let mut places = vec![("--state", path(folder.join("state"))), ("--report", path(report))];
+    places.extend(with.map(|(name, place)| (name, path(place))));
     let mut args = vec!["run", "--release", "--quiet", "--package", "bench", "--", word];
     args.extend(places.iter().flat_map(|(name, value)| [*name, value.as_str()]));
     args.extend(rest.iter().map(String::as_str));

@@ -47,6 +47,24 @@ impl Caller {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
+    /// A call from a page of `origin`, whose answer is of no interest; without a token as somebody unknown.
+    pub async fn from_page(&self, method: Method, url: &str, token: &str, origin: &str, body: &Value) -> Result<()> {
+        let mut asked = request(method, url, token, "application/json", body)?;
+        asked.headers_mut().insert(header::ORIGIN, format!("https://{origin}").parse()?);
+        if token.is_empty() {
+            asked.headers_mut().remove(header::AUTHORIZATION);
+        }
+        let response = self.0.request(asked).await?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        ensure!(
+            status.is_success(),
+            "{url} answered {status}: {}",
+            String::from_utf8_lossy(&bytes)
+        );
+        Ok(())
+    }
+
     /// A stream of events; its first text is where `mark` is seen.
     pub async fn stream(&self, url: &str, token: &str, body: &Value, mark: &str) -> Result<Read> {
         let begun = Instant::now();

@@ -42,6 +42,8 @@ impl Installation {
             ("OPENAI_API_KEY", "benchmark".to_owned()),
             ("OPENAI_BASE_URL", provider.to_owned()),
             ("LOG_LEVEL", "warn".to_owned()),
+            // One key asks far more than keys may.
+            ("LIMITS", "off".to_owned()),
         ];
         let start = |role: &str| -> Result<Child> {
             let log = File::options().create(true).append(true).open(log)?;

@@ -1,7 +1,7 @@
 //! `bench chat`: what the product adds to a model's answer. Its API, as a process of its own with a crawled site, is asked for answers of a
 //! stub model, and the stub is asked the same way without it: time to the first text, answers a second, memory, what a cache saves,
 //! how soon a visitor who leaves ends the model's work, and what readers cost who do not read.
-mod client;
+pub mod client;
 mod installation;
 mod site;
 mod stub;
