@@ -64,7 +64,7 @@ async fn page(req: &Request, context: Data<&Context>) -> poem::Result<Response> 
         provider: context.provider.as_deref(),
         base_url: &context.base_url,
     };
-    let html = facts.page(template("legal")?, name, lang, texts);
+    let html = facts.page(&template("legal")?, name, lang, texts);
     let mut response = Policy::new("style-src 'self'").page(html, &context.edge);
     let vary = header::HeaderValue::from_static("accept-language, host");
     response.headers_mut().insert(header::VARY, vary);
@@ -115,7 +115,7 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn page(&self, template: String, name: &str, lang: &str, texts: &Texts) -> String {
+    fn page(&self, template: &str, name: &str, lang: &str, texts: &Texts) -> String {
         let lines: Vec<&Line> = texts
             .pages
             .get(name)
@@ -158,7 +158,7 @@ impl Facts<'_> {
             ("links", links),
             ("content", self.content(&lines)),
         ];
-        fill(&template, "{{", "}}", |name| {
+        fill(template, "{{", "}}", |name| {
             values
                 .iter()
                 .find(|(key, _)| *key == name)

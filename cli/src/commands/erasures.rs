@@ -14,7 +14,7 @@ use std::{io::Read, path::PathBuf};
 pub enum Command {
     /// Print the receipts of all erasures, one a line: keep them outside of the database's backups.
     Export,
-    /// After a restore: forget again whom ERASURE_LOG, these files and the database itself name.
+    /// After a restore: forget again whom the log of erasures, these files and the database itself name.
     Replay {
         /// Files of receipts, one a line; `-` for standard input.
         files: Vec<PathBuf>,

@@ -280,6 +280,14 @@ async fn what_can_t_be_recorded_outside_of_the_database_is_not_done() {
     assert_eq!(house.kit.count("SELECT count(*) FROM messages").await, 0);
 }
 
+/// A program of the private Postgres.
+fn program(name: &str) -> Command {
+    let runtime = Runtime::fetch(&Kit::cache()).unwrap();
+    let mut command = Command::new(runtime.postgres_program(name));
+    command.env_clear();
+    command
+}
+
 /// Row 32 of the failure tests: a dump of yesterday is restored, and whoever was forgotten since is forgotten again.
 #[tokio::test]
 async fn a_restored_dump_forgets_again_whom_the_log_names() {
@@ -292,12 +300,6 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
     // Gone before the erasure, and back by the dump: nothing but the address can tell whose it was.
     let gone = visitor(&kit.db, shop, Some(ADA), 2, "I am a forgotten session.").await;
     let dump = std::env::temp_dir().join(format!("omniops-dump-{}.sql", Uuid::now_v7().simple()));
-    let runtime = Runtime::fetch(&Kit::cache()).unwrap();
-    let program = |name: &str| {
-        let mut command = Command::new(runtime.postgres_program(name));
-        command.env_clear();
-        command
-    };
     let url = kit.services.superuser_url("postgres");
     let done = program("pg_dump")
         .arg("--dbname")
