@@ -38,6 +38,8 @@ impl Scene {
     /// Gives `other` a row in every table.
     pub async fn filled(self) -> Self {
         let mark = format!("{WORD} {SECRET}");
+        // What belongs to nobody first: some of the customer's rows refer to it.
+        self.catalogue.fill(None, "nobody's").await;
         self.catalogue.fill(Some(self.app.other.id), &mark).await;
         self
     }
