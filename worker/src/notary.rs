@@ -15,7 +15,12 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle) {
     let (mut all, mut failing) = (true, false);
     while !life.is_stopping() {
         let mut wait = ROUND;
-        match bounded(ROUND_LIMIT, audit::seal(&ctx.db, &envelopes, all)).await {
+        let link = bounded(ROUND_LIMIT, audit::seal(&ctx.db, &envelopes, all));
+        // What is cut off here is done by whoever is next.
+        let Some(linked) = life.stopping().run_until_cancelled(link).await else {
+            return;
+        };
+        match linked {
             Ok(Some((head, lines))) => {
                 // Kept with the logs, it shows one day that the end of the chain was cut off.
                 tracing::info!(event = "audit_linked", lines, head = %head, "the audit log was linked");
@@ -25,7 +30,11 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle) {
             }
             Ok(None) => (all, failing) = (false, false),
             Err(error) if !failing => {
-                tracing::error!(event = "audit_unlinked", error = error.story(), "the audit log is not linked; trying until it works");
+                tracing::warn!(
+                    event = "audit_unlinked",
+                    error = error.story(),
+                    "the audit log is not linked; trying until it works"
+                );
                 failing = true;
             }
             Err(_) => {}
