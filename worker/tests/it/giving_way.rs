@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::support::{World, link, words};
 
-const NEVER: &str = "User-agent: *\nAllow: /\n";
+const RULES: &str = "User-agent: *\nAllow: /\n";
 
 fn rules(more: &str) -> Page {
-    Page::raw("text/plain", format!("{NEVER}{more}"))
+    Page::raw("text/plain", format!("{RULES}{more}"))
 }
 
 /// Says that it wants to be left alone for longer than a crawl keeps its place.
