@@ -34,7 +34,12 @@ pub(crate) async fn open(tx: &TenantTx, session: Uuid, locale: Option<Locale>, s
         since.as_secs_f64().into(),
     ];
     privacy::alone_with(tx, &[session]).await?;
-    let erased = || Error::conflict("session_erased", "what was said in this session has been erased meanwhile");
+    let erased = || {
+        Error::conflict(
+            "session_erased",
+            "what was said in this session has been erased meanwhile",
+        )
+    };
     let visitor: Uuid = tx
         .query_one_raw(sql(VISITOR, visitor))
         .await?

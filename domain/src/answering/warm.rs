@@ -170,7 +170,13 @@ impl Answerer {
             return Ok(Warmed::Unfit("personal"));
         };
         let draft = cache
-            .answer(&customer, &key, self.models.is_some(), None, self.work(&customer, &asked))
+            .answer(
+                &customer,
+                &key,
+                self.models.is_some(),
+                None,
+                self.work(&customer, &asked),
+            )
             .await?;
         Ok(match (draft.written.refusal, draft.cached, draft.lasting) {
             (Some(refusal), ..) => Warmed::Refused(refusal),
