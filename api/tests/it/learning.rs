@@ -33,14 +33,26 @@ fn golden() -> Value {
 #[tokio::test]
 async fn a_golden_question_is_made_changed_asked_and_removed() {
     let app = shop().await;
-    let made = app.post("/api/golden", &golden()).bearer(&app.key).send().await.expect(201);
+    let made = app
+        .post("/api/golden", &golden())
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(201);
     let path = format!("/api/golden/{}", made["id"].as_str().unwrap());
     assert_eq!(made["question"], "Within how many days can goods be returned?");
-    assert_eq!(made["urls"], json!(["https://shop.example/returns"]), "as pages are spelled, each once");
+    assert_eq!(
+        made["urls"],
+        json!(["https://shop.example/returns"]),
+        "as pages are spelled, each once"
+    );
     let again = app.post("/api/golden", &golden()).bearer(&app.key).send().await;
     assert_eq!(again.problem(409), "golden_question_exists");
 
-    let run = Examiner::new(app.kit.db.clone(), answerer(&app)).ask(&app.shop, Version::Published).await.unwrap();
+    let run = Examiner::new(app.kit.db.clone(), answerer(&app))
+        .ask(&app.shop, Version::Published)
+        .await
+        .unwrap();
     assert_eq!((run.passed(), run.recall(1)), (1, 1.0), "{run:?}");
     let tx = app.kit.db.tenant(&app.shop).await.unwrap();
     let of = Circumstances {
@@ -54,14 +66,24 @@ async fn a_golden_question_is_made_changed_asked_and_removed() {
     tx.commit().await.unwrap();
     let runs = app.get("/api/golden/runs").bearer(&app.key).send().await.expect(200);
     let first = &runs["items"][0];
-    assert_eq!((&first["cause"], &first["passed"], &first["mrr"]), (&json!("asked"), &json!(1), &json!(1.0)));
+    assert_eq!(
+        (&first["cause"], &first["passed"], &first["mrr"]),
+        (&json!("asked"), &json!(1), &json!(1.0))
+    );
     let one = format!("/api/golden/runs/{}", first["id"].as_str().unwrap());
     let told = app.get(&one).bearer(&app.key).send().await.expect(200);
-    assert_eq!((&told["results"][0]["rank"], &told["results"][0]["passed"]), (&json!(1), &json!(true)), "{told}");
+    assert_eq!(
+        (&told["results"][0]["rank"], &told["results"][0]["passed"]),
+        (&json!(1), &json!(true)),
+        "{told}"
+    );
 
     let patch = app.call(Method::PATCH, &path).json(&json!({ "phrases": [] }));
     let changed = patch.bearer(&app.key).send().await.expect(200);
-    assert_eq!((&changed["phrases"], &changed["question"]), (&json!([]), &made["question"]));
+    assert_eq!(
+        (&changed["phrases"], &changed["question"]),
+        (&json!([]), &made["question"])
+    );
 
     // Nobody else sees or changes any of it.
     for call in [
@@ -77,7 +99,14 @@ async fn a_golden_question_is_made_changed_asked_and_removed() {
     }
     let gone = app.call(Method::DELETE, &path).bearer(&app.key).send().await;
     assert_eq!(gone.status, 204);
-    assert_eq!(app.call(Method::DELETE, &path).bearer(&app.key).send().await.problem(404), "not_found");
+    assert_eq!(
+        app.call(Method::DELETE, &path)
+            .bearer(&app.key)
+            .send()
+            .await
+            .problem(404),
+        "not_found"
+    );
     for action in ["golden.created", "golden.changed", "golden.removed"] {
         let lines = format!("SELECT count(*) FROM audit_logs WHERE action = '{action}'");
         assert_eq!(app.kit.count(&lines).await, 1, "{action}");
@@ -96,7 +125,10 @@ async fn what_no_golden_question_can_be_is_refused_field_by_field() {
     };
     for (patch, field) in [
         (json!({ "urls": ["https://other.example/a"] }), "urls[0]"),
-        (json!({ "urls": ["https://shop.example/a", "mailto:a@shop.example"] }), "urls[1]"),
+        (
+            json!({ "urls": ["https://shop.example/a", "mailto:a@shop.example"] }),
+            "urls[1]",
+        ),
         (json!({ "urls": [] }), "urls"),
         (json!({ "question": "  " }), "question"),
         (json!({ "question": "x".repeat(501) }), "question"),
@@ -109,14 +141,23 @@ async fn what_no_golden_question_can_be_is_refused_field_by_field() {
     }
     let none = app.call(Method::POST, "/api/golden/run").bearer(&app.key).send().await;
     assert_eq!(none.problem(409), "no_golden_questions");
-    app.post("/api/golden", &golden()).bearer(&app.key).send().await.expect(201);
+    app.post("/api/golden", &golden())
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(201);
     let asked = app.call(Method::POST, "/api/golden/run").bearer(&app.key).send().await;
     let (job, location) = (asked.expect(202)["job_id"].clone(), asked.header("location").to_owned());
     assert_eq!(location, format!("/api/jobs/{}", job.as_str().unwrap()));
     let again = app.call(Method::POST, "/api/golden/run").bearer(&app.key).send().await;
     assert_eq!(again.expect(202)["job_id"], job, "one at a time");
-    let tolerance = app.call(Method::PATCH, "/api/settings").json(&json!({ "golden_tolerance": 1.5 }));
-    assert_eq!(tolerance.bearer(&app.key).send().await.expect(400)["errors"][0]["field"], "golden_tolerance");
+    let tolerance = app
+        .call(Method::PATCH, "/api/settings")
+        .json(&json!({ "golden_tolerance": 1.5 }));
+    assert_eq!(
+        tolerance.bearer(&app.key).send().await.expect(400)["errors"][0]["field"],
+        "golden_tolerance"
+    );
 }
 
 #[tokio::test]
@@ -134,20 +175,48 @@ async fn gaps_are_read_page_by_page_and_set_aside() {
     assert_eq!((gathered.questions, gathered.gaps), (3, 2));
     let page = app.get("/api/gaps?limit=1").bearer(&app.key).send().await.expect(200);
     let gap = &page["items"][0];
-    assert_eq!((&gap["question"], &gap["count"]), (&json!("Which colours do helmets have?"), &json!(2)));
-    assert_eq!((&gap["refused"], &gap["thumbs_down"], &gap["last_7_days"]), (&json!(2), &json!(0), &json!(2)));
+    assert_eq!(
+        (&gap["question"], &gap["count"]),
+        (&json!("Which colours do helmets have?"), &json!(2))
+    );
+    assert_eq!(
+        (&gap["refused"], &gap["thumbs_down"], &gap["last_7_days"]),
+        (&json!(2), &json!(0), &json!(2))
+    );
     let next = format!("/api/gaps?limit=1&cursor={}", page["next_cursor"].as_str().unwrap());
     let page = app.get(&next).bearer(&app.key).send().await.expect(200);
-    assert_eq!((&page["items"][0]["count"], &page["next_cursor"]), (&json!(1), &Value::Null));
+    assert_eq!(
+        (&page["items"][0]["count"], &page["next_cursor"]),
+        (&json!(1), &Value::Null)
+    );
 
     let path = format!("/api/gaps/{}", gap["id"].as_str().unwrap());
     let set = |state: &str| app.call(Method::PATCH, &path).json(&json!({ "state": state }));
-    assert_eq!(set("ignored").bearer(&app.other_key).send().await.problem(404), "not_found");
-    assert_eq!(set("ignored").bearer(&app.key).send().await.expect(200)["state"], "ignored");
-    assert_eq!(set("resolved").bearer(&app.key).send().await.problem(400), "invalid_request");
-    let open = app.get("/api/gaps?state=open").bearer(&app.key).send().await.expect(200);
+    assert_eq!(
+        set("ignored").bearer(&app.other_key).send().await.problem(404),
+        "not_found"
+    );
+    assert_eq!(
+        set("ignored").bearer(&app.key).send().await.expect(200)["state"],
+        "ignored"
+    );
+    assert_eq!(
+        set("resolved").bearer(&app.key).send().await.problem(400),
+        "invalid_request"
+    );
+    let open = app
+        .get("/api/gaps?state=open")
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
     assert_eq!(open["items"].as_array().map(Vec::len), Some(1));
-    let future = app.get("/api/gaps?since=2999-01-01T00:00:00Z").bearer(&app.key).send().await.expect(200);
+    let future = app
+        .get("/api/gaps?since=2999-01-01T00:00:00Z")
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
     assert_eq!(future["items"], json!([]));
     assert_eq!(app.get("/api/gaps?cursor=x").bearer(&app.key).send().await.status, 400);
     let theirs = app.get("/api/gaps").bearer(&app.other_key).send().await.expect(200);

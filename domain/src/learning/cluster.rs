@@ -53,7 +53,11 @@ pub(super) fn nearest<'a>(
         };
         let language = question.language.as_deref().or(leader.language.as_deref());
         let english = language.is_none_or(|language| language == "en");
-        let enough = if english || scale.multilingual { NEAR } else { NEAR_FOREIGN };
+        let enough = if english || scale.multilingual {
+            NEAR
+        } else {
+            NEAR_FOREIGN
+        };
         // Of equally near ones the first stays.
         if near >= enough && best.is_none_or(|(_, most)| near > most) {
             best = Some((at, near));
@@ -63,7 +67,9 @@ pub(super) fn nearest<'a>(
 }
 
 fn words(text: &str) -> BTreeSet<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect()
 }
 
@@ -99,7 +105,10 @@ mod tests {
             question("en", "c", at(0.1)),
         ];
         assert_eq!(nearest(&leaders, &question("en", "q", at(1.0)), scale(false)), Some(1));
-        assert_eq!(nearest(&leaders[2..], &question("en", "q", at(1.0)), scale(false)), None);
+        assert_eq!(
+            nearest(&leaders[2..], &question("en", "q", at(1.0)), scale(false)),
+            None
+        );
         assert_eq!(nearest([], &question("en", "q", at(1.0)), scale(false)), None);
     }
 
@@ -109,8 +118,16 @@ mod tests {
         assert_eq!(nearest(&leaders, &question("en", "q", at(1.0)), scale(true)), None);
         assert_eq!(nearest(&leaders, &question("de", "q", at(1.0)), scale(true)), Some(0));
         assert_eq!(nearest(&leaders, &question("de", "q", at(1.0)), scale(false)), None);
-        assert_eq!(nearest(&leaders, &question("", "q", at(1.0)), scale(true)), Some(0), "too short to tell");
-        assert_eq!(nearest(&leaders, &question("en", "A?", None), scale(true)), Some(0), "the same words");
+        assert_eq!(
+            nearest(&leaders, &question("", "q", at(1.0)), scale(true)),
+            Some(0),
+            "too short to tell"
+        );
+        assert_eq!(
+            nearest(&leaders, &question("en", "A?", None), scale(true)),
+            Some(0),
+            "the same words"
+        );
     }
 
     #[test]

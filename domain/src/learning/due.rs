@@ -51,7 +51,10 @@ pub async fn plan(db: &Db) -> Result<Vec<Submitted>> {
 
 /// Submits the same for one customer, whose index has changed. Customers without golden questions and gaps cost one look.
 pub async fn after_index(tx: &TenantTx) -> Result<Vec<Submitted>> {
-    let find = format!("SELECT {GAPS} AS gaps, {} AS golden FROM customer_configs c WHERE c.id = $1", golden());
+    let find = format!(
+        "SELECT {GAPS} AS gaps, {} AS golden FROM customer_configs c WHERE c.id = $1",
+        golden()
+    );
     let Some(row) = tx.query_one_raw(sql(&find, [tx.customer().into()])).await? else {
         return Ok(Vec::new());
     };

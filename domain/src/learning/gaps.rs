@@ -195,7 +195,11 @@ pub async fn set(tx: &TenantTx, id: Uuid, to: State, by: Operator<'_>) -> Result
         let entry = audit::Entry {
             customer: Some(tx.customer()),
             actor: by.actor,
-            action: if to == State::Ignored { "gap.ignored" } else { "gap.reopened" },
+            action: if to == State::Ignored {
+                "gap.ignored"
+            } else {
+                "gap.reopened"
+            },
             resource: &id.to_string(),
             metadata: json!({}),
             ip: by.ip,

@@ -87,7 +87,8 @@ pub struct RunRow {
 }
 
 const COLUMNS: &str = "id, question, urls, phrases, created_at, updated_at";
-const RUN: &str = "id, cause, job_id, staged, published, index_version, questions, passed, recall_1, recall_5, mrr, lost, created_at";
+const RUN: &str =
+    "id, cause, job_id, staged, published, index_version, questions, passed, recall_1, recall_5, mrr, lost, created_at";
 
 /// The customer's golden questions, oldest first, after `after`.
 pub async fn list(tx: &TenantTx, after: Option<Uuid>, limit: u64) -> Result<Vec<Golden>> {
@@ -207,7 +208,10 @@ async fn note(tx: &TenantTx, id: Uuid, action: &str, by: Operator<'_>) -> Result
 async fn checked(tx: &TenantTx, change: &Change) -> Result<Change> {
     const OWN: &str = "SELECT host FROM customer_domains WHERE customer_id = $1";
     let mut wrong = Vec::new();
-    let question = change.question.as_deref().map(|text| line("question", text, QUESTION, &mut wrong));
+    let question = change
+        .question
+        .as_deref()
+        .map(|text| line("question", text, QUESTION, &mut wrong));
     let phrases = change.phrases.as_ref().map(|phrases| {
         some("phrases", phrases, 0, &mut wrong);
         let each = phrases.iter().enumerate();
@@ -218,7 +222,10 @@ async fn checked(tx: &TenantTx, change: &Change) -> Result<Change> {
     if let Some(given) = &change.urls {
         some("urls", given, 1, &mut wrong);
         let rows = tx.query_all_raw(sql(OWN, [tx.customer().into()])).await?;
-        let own: HashSet<String> = rows.iter().map(|row| row.try_get("", "host")).collect::<Result<_, _>>()?;
+        let own: HashSet<String> = rows
+            .iter()
+            .map(|row| row.try_get("", "host"))
+            .collect::<Result<_, _>>()?;
         let mut read = Vec::new();
         for (n, text) in given.iter().enumerate() {
             match address(text, &own) {
@@ -230,10 +237,18 @@ async fn checked(tx: &TenantTx, change: &Change) -> Result<Change> {
         urls = Some(read);
     }
     if wrong.is_empty() {
-        return Ok(Change { question, urls, phrases });
+        return Ok(Change {
+            question,
+            urls,
+            phrases,
+        });
     }
     let told: Vec<String> = wrong.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
-    Err(Error::new(error::Kind::Invalid(wrong), "invalid_request", told.join("; ")))
+    Err(Error::new(
+        error::Kind::Invalid(wrong),
+        "invalid_request",
+        told.join("; "),
+    ))
 }
 
 fn field(name: &str, reason: impl Into<String>) -> FieldError {
@@ -245,7 +260,10 @@ fn field(name: &str, reason: impl Into<String>) -> FieldError {
 
 fn some(name: &str, items: &[String], least: usize, wrong: &mut Vec<FieldError>) {
     if !(least..=PARTS).contains(&items.len()) {
-        wrong.push(field(name, format!("must have {least} to {PARTS} items, not {}", items.len())));
+        wrong.push(field(
+            name,
+            format!("must have {least} to {PARTS} items, not {}", items.len()),
+        ));
     }
 }
 
@@ -262,7 +280,9 @@ fn line(name: &str, text: &str, most: usize, wrong: &mut Vec<FieldError>) -> Str
 fn address(text: &str, own: &HashSet<String>) -> Result<String, String> {
     let url = Url::parse(text.trim()).map_err(|e| format!("is not a URL: {e}"))?;
     if text.len() > URL || !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("must start with http:// or https:// and have at most {URL} bytes"));
+        return Err(format!(
+            "must start with http:// or https:// and have at most {URL} bytes"
+        ));
     }
     let host = HostName::of(&url).ok_or("has no host")?;
     if !own.contains(host.as_str()) {
@@ -320,7 +340,12 @@ mod tests {
             address(" https://Shop.example/a/../b#part ", &own).unwrap(),
             "https://shop.example/b"
         );
-        for wrong in ["shop.example/a", "ftp://shop.example/", "https://other.example/", "data:x"] {
+        for wrong in [
+            "shop.example/a",
+            "ftp://shop.example/",
+            "https://other.example/",
+            "data:x",
+        ] {
             assert!(address(wrong, &own).is_err(), "{wrong}");
         }
     }

@@ -229,7 +229,9 @@ fn judge(golden: Golden, met: &Examined, expected: Option<&HashSet<Uuid>>) -> Ou
 
 /// Words without their case, their marks and the space between them.
 fn plain(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     format!(" {} ", words.map(str::to_lowercase).collect::<Vec<_>>().join(" "))
 }
 
@@ -277,7 +279,8 @@ pub async fn keep(tx: &TenantTx, run: &Run, of: Circumstances<'_>) -> Result<Uui
         of.lost.clone().into(),
         serde_json::to_value(&run.outcomes)?.into(),
     ];
-    tx.execute_raw(sql(EARLIER, [tx.customer().into(), of.job.into()])).await?;
+    tx.execute_raw(sql(EARLIER, [tx.customer().into(), of.job.into()]))
+        .await?;
     tx.execute_raw(sql(&put, values)).await?;
     golden::prune(tx).await?;
     Ok(id)
@@ -316,7 +319,11 @@ mod tests {
     }
 
     fn outcome(n: u128, pages: &[u128], refusal: Option<Refusal>, phrases: &[&str]) -> Outcome {
-        judge(golden(n, phrases), &met(pages, refusal), Some(&HashSet::from([Uuid::from_u128(7)])))
+        judge(
+            golden(n, phrases),
+            &met(pages, refusal),
+            Some(&HashSet::from([Uuid::from_u128(7)])),
+        )
     }
 
     #[test]
@@ -341,7 +348,10 @@ mod tests {
                 outcome(3, &[3], None, &[]),
             ],
         };
-        assert_eq!((run.passed(), run.recall(1), run.recall(5), run.mrr()), (2, 0.3333, 0.6667, 0.5));
+        assert_eq!(
+            (run.passed(), run.recall(1), run.recall(5), run.mrr()),
+            (2, 0.3333, 0.6667, 0.5)
+        );
         assert_eq!(Run::default().mrr(), 1.0);
     }
 

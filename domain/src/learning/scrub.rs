@@ -8,18 +8,18 @@ const LONGEST: usize = 500;
 /// Numbers with at least so many digits are taken out, whatever stands between these.
 const DIGITS: usize = 6;
 
-static EMAIL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"[^\s@<>()\[\],;:]+@[^\s@<>()\[\],;:]+").ok());
+static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[^\s@<>()\[\],;:]+@[^\s@<>()\[\],;:]+").ok());
 static LINK: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)(https?://[^\s?#]+)[?#]\S*").ok());
-static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"[+#]?[\p{L}]{0,4}[-#/]?\(?\d[\d\s()./\-\u{a0}\u{2010}-\u{2015}]*\d[\p{L}]?").ok()
-});
+static NUMBER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[+#]?[\p{L}]{0,4}[-#/]?\(?\d[\d\s()./\-\u{a0}\u{2010}-\u{2015}]*\d[\p{L}]?").ok());
 
 /// The question as one line without them.
 pub(super) fn scrubbed(question: &str) -> String {
     let line = question.split_whitespace().collect::<Vec<_>>().join(" ");
     let replace = |regex: &LazyLock<Option<Regex>>, text: &str, with: &str| {
-        regex.as_ref().map_or_else(String::new, |regex| regex.replace_all(text, with).into_owned())
+        regex
+            .as_ref()
+            .map_or_else(String::new, |regex| regex.replace_all(text, with).into_owned())
     };
     let text = replace(&EMAIL, &line, "[e-mail]");
     let text = replace(&LINK, &text, "$1");
@@ -27,7 +27,11 @@ pub(super) fn scrubbed(question: &str) -> String {
         let each = |found: &regex::Captures<'_>| {
             let found = &found[0];
             let digits = found.chars().filter(char::is_ascii_digit).count();
-            if digits < DIGITS { found.to_owned() } else { "[number]".to_owned() }
+            if digits < DIGITS {
+                found.to_owned()
+            } else {
+                "[number]".to_owned()
+            }
         };
         regex.replace_all(&text, each).into_owned()
     });
@@ -46,7 +50,10 @@ mod tests {
         is("Where is order 10023456?", "Where is order [number]?");
         is("Where is order AB-10023456?", "Where is order [number]?");
         is("card 4111 1111 1111 1111\nok", "card [number] ok");
-        is("see https://a.example/reset?token=abc#x now", "see https://a.example/reset now");
+        is(
+            "see https://a.example/reset?token=abc#x now",
+            "see https://a.example/reset now",
+        );
     }
 
     #[test]

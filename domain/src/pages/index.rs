@@ -172,7 +172,8 @@ pub async fn lock(tx: &TenantTx, pages: &[&Pending], force: bool) -> Result<Hash
 
 /// Those of `hashes` that a stored chunk of the customer has a vector of `model` for.
 pub async fn embedded(tx: &TenantTx, hashes: &[Vec<u8>], model: Uuid) -> Result<HashSet<Vec<u8>>> {
-    const FIND: &str = "SELECT text_hash FROM page_embeddings WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3
+    const FIND: &str =
+        "SELECT text_hash FROM page_embeddings WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3
         UNION SELECT text_hash FROM staged_chunks WHERE customer_id = $1 AND text_hash = ANY($2) AND model_id = $3";
     let values = [tx.customer().into(), hashes.to_vec().into(), model.into()];
     let rows = tx.query_all_raw(sql(FIND, values)).await?;
@@ -282,7 +283,10 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
         WHERE p.id = n.id";
     let mut bare = 0;
-    for row in tx.query_all_raw(sql(&replace, arrays(tx.customer(), model, editions))).await? {
+    for row in tx
+        .query_all_raw(sql(&replace, arrays(tx.customer(), model, editions)))
+        .await?
+    {
         bare += usize::from(model.is_some() && row.try_get("", "bare")?);
     }
     let done = editions.iter().map(

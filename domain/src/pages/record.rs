@@ -161,8 +161,11 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)], stag
             .any(|(kind, ..)| kind == "faq" || kind == "product")
     };
     let saying: Vec<Uuid> = pages.iter().filter(|(_, page)| says(page)).map(|(id, _)| *id).collect();
-    tx.execute_raw(sql(OLD, [tx.customer().into(), ids.into(), saying.into(), staged.into()]))
-        .await?;
+    tx.execute_raw(sql(
+        OLD,
+        [tx.customer().into(), ids.into(), saying.into(), staged.into()],
+    ))
+    .await?;
     let found = || {
         pages
             .iter()

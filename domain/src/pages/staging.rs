@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Chunks that one transaction shows; of a crawl with more, pages are shown in several, in the order of their hashes.
-const TOGETHER: i64 = 20_000;
+pub const TOGETHER: i64 = 20_000;
 /// Pages of one statement.
 const BATCH: usize = 200;
 
@@ -175,8 +175,9 @@ pub async fn forget_other_models(tx: &TenantTx, job: Uuid, model: Option<Uuid>) 
 }
 
 /// Shows what the crawl staged: the new chunks replace the old ones, and what was kept back of titles and structured data is shown with
-/// them. Of pages that went meanwhile, or that became twins, nothing is shown. Call [`index::rearrange`] before.
-pub async fn show(tx: &TenantTx, job: Uuid) -> Result<Shown> {
+/// them. Of pages that went meanwhile, or that became twins, nothing is shown. At most about `together` chunks ([`TOGETHER`]), and a page at
+/// least. Call [`index::rearrange`] before.
+pub async fn show(tx: &TenantTx, job: Uuid, together: i64) -> Result<Shown> {
     // With those that the crawl will retire in the same transaction, so that all are locked in one order.
     const LOCK: &str = "
         SELECT p.id, s.page_id IS NOT NULL AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AS shown,
@@ -192,7 +193,7 @@ pub async fn show(tx: &TenantTx, job: Uuid) -> Result<Shown> {
         if !row.try_get::<bool>("", "shown")? {
             continue;
         }
-        more = chunks >= TOGETHER;
+        more = chunks >= together;
         if more {
             break;
         }

@@ -46,7 +46,10 @@ async fn save(tx: &TenantTx, page: &FetchedPage, staged: bool) -> Uuid {
 async fn edition(tx: &TenantTx, page: Uuid, text: &str) -> Edition {
     let page = index::pending(tx, page, true).await.unwrap().unwrap();
     let input = format!("{}\n{text}", page.title);
-    let vectors = MODEL.get_or_init(testkit::local_model).await.embed(Kind::Passage, std::slice::from_ref(&input));
+    let vectors = MODEL
+        .get_or_init(testkit::local_model)
+        .await
+        .embed(Kind::Passage, std::slice::from_ref(&input));
     let chunk = NewChunk {
         heading_path: page.title.clone(),
         text: text.into(),
@@ -78,14 +81,23 @@ async fn stage(kit: &Kit, customer: &Customer, crawl: Uuid) -> Uuid {
 
 async fn told(answerer: &Answerer, customer: &Customer) -> (String, String, String) {
     let price = answerer.preview(customer, "How much is the Fjord 14?").await.unwrap();
-    let weight = answerer.preview(customer, "How much does the Fjord 14 weigh?").await.unwrap();
+    let weight = answerer
+        .preview(customer, "How much does the Fjord 14 weigh?")
+        .await
+        .unwrap();
     (price.text, weight.text, weight.sources[0].title.clone())
 }
 
 async fn examined(answerer: &Answerer, customer: &Customer, version: Version) -> (String, String) {
-    let met = answerer.examine(customer, version, "How much is the Fjord 14?").await.unwrap();
+    let met = answerer
+        .examine(customer, version, "How much is the Fjord 14?")
+        .await
+        .unwrap();
     let price = met.text.lines().next().unwrap().to_owned();
-    let weight = answerer.examine(customer, version, "How much does the Fjord 14 weigh?").await.unwrap();
+    let weight = answerer
+        .examine(customer, version, "How much does the Fjord 14 weigh?")
+        .await
+        .unwrap();
     (price, weight.pages[0].title.clone())
 }
 
@@ -113,7 +125,10 @@ async fn prices_titles_and_texts_of_answers_change_together_when_they_are_shown(
     assert_eq!(seen, ("**Fjord 14**: €990.00, in stock [1]".into(), "Boats".into()));
     assert_eq!(examined(&answerer, &customer, Version::Published).await.1, "Kayaks");
     // Another crawl's search sees nothing of it either.
-    assert_eq!(examined(&answerer, &customer, Version::Staged(Uuid::now_v7())).await.1, "Kayaks");
+    assert_eq!(
+        examined(&answerer, &customer, Version::Staged(Uuid::now_v7())).await.1,
+        "Kayaks"
+    );
 
     // Found again with other data, it has to be staged again.
     let tx = kit.db.tenant(&customer).await.unwrap();
@@ -124,7 +139,7 @@ async fn prices_titles_and_texts_of_answers_change_together_when_they_are_shown(
     stage(&kit, &customer, crawl).await;
 
     let tx = kit.db.tenant(&customer).await.unwrap();
-    assert_eq!(staging::show(&tx, crawl).await.unwrap(), Shown::All);
+    assert_eq!(staging::show(&tx, crawl, staging::TOGETHER).await.unwrap(), Shown::All);
     tx.commit().await.unwrap();
     let after = told(&answerer, &customer).await;
     assert_eq!(after.0, "**Fjord 14**: €990.00, in stock [1]");
@@ -144,13 +159,16 @@ async fn a_page_that_is_shown_by_itself_leaves_nothing_staged_and_one_that_went_
     index::publish_all(&tx, model(&tx).await, &[&now]).await.unwrap();
     assert_eq!(staging::count(&tx, crawl).await.unwrap(), (0, 0));
     tx.commit().await.unwrap();
-    assert_eq!(told(&answerer, &customer).await.0, "**Fjord 14**: €990.00, in stock [1]");
+    assert_eq!(
+        told(&answerer, &customer).await.0,
+        "**Fjord 14**: €990.00, in stock [1]"
+    );
 
     let crawl = Uuid::now_v7();
     stage(&kit, &customer, crawl).await;
     let tx = kit.db.tenant(&customer).await.unwrap();
     domain::pages::removal::delete(&tx, page).await.unwrap();
-    assert_eq!(staging::show(&tx, crawl).await.unwrap(), Shown::All);
+    assert_eq!(staging::show(&tx, crawl, staging::TOGETHER).await.unwrap(), Shown::All);
     let shown: Value = json!(staging::count(&tx, crawl).await.unwrap());
     assert_eq!(shown, json!([0, 0]));
     tx.commit().await.unwrap();
@@ -169,6 +187,35 @@ async fn stage_of_nobody(kit: &Kit, customer: &Customer) {
     };
     let page = save(&tx, &page, true).await;
     let edition = edition(&tx, page, "Paddles of ash.").await;
-    staging::stage(&tx, Uuid::now_v7(), model(&tx).await, &[&edition]).await.unwrap();
+    staging::stage(&tx, Uuid::now_v7(), model(&tx).await, &[&edition])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_transaction_is_shown_in_several() {
+    let (kit, customer, _answerer) = installation(&[]).await;
+    let crawl = Uuid::now_v7();
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    for n in 0..3 {
+        let page = FetchedPage {
+            url: format!("https://shop.example/p{n}"),
+            title: format!("Page {n}"),
+            structured: vec![],
+            ..boats("1.00")
+        };
+        let page = save(&tx, &page, true).await;
+        let edition = edition(&tx, page, &format!("Paddle {n} of ash.")).await;
+        staging::stage(&tx, crawl, model(&tx).await, &[&edition]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let shown = "SELECT count(*) FROM page_embeddings WHERE published AND text LIKE 'Paddle%'";
+    for (n, so_far) in [(1, Shown::Some), (2, Shown::Some), (3, Shown::All)] {
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        assert_eq!(staging::show(&tx, crawl, 1).await.unwrap(), so_far);
+        assert_eq!(staging::count(&tx, crawl).await.unwrap().0, 3 - n);
+        tx.commit().await.unwrap();
+        assert_eq!(kit.count(shown).await, n);
+    }
 }

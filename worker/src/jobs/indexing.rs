@@ -148,7 +148,7 @@ pub(super) async fn show(job: &Job, compared: &Comparison) -> Result<Option<u64>
             tx.commit().await?;
             return Ok(None);
         }
-        if staging::show(&tx, job.id()).await? == Shown::Some {
+        if staging::show(&tx, job.id(), staging::TOGETHER).await? == Shown::Some {
             tx.commit().await?;
             continue;
         }

@@ -24,16 +24,25 @@ fn answerer(job: &Job) -> Result<Answerer> {
 pub(super) async fn plan(job: &Job) -> Result<Ending> {
     let made = job.signal.until(learning::plan(&job.ctx.db)).await?;
     job.ctx.dispatcher.dispatch(&made).await;
-    Ok(Ending::Done(json!({ "jobs": made.iter().filter(|made| made.fresh).count() })))
+    Ok(Ending::Done(
+        json!({ "jobs": made.iter().filter(|made| made.fresh).count() }),
+    ))
 }
 
 /// Asks the customer's golden questions of what answers are made from.
 pub(super) async fn golden_run(job: &Job) -> Result<Ending> {
     let customer = job.customer()?;
-    let run = job.signal.until(examiner(job)?.ask(customer, Version::Published)).await?;
+    let run = job
+        .signal
+        .until(examiner(job)?.ask(customer, Version::Published))
+        .await?;
     let tx = job.write().await?;
     let circumstances = Circumstances {
-        cause: if job.row.priority > 0 { Cause::Asked } else { Cause::Change },
+        cause: if job.row.priority > 0 {
+            Cause::Asked
+        } else {
+            Cause::Change
+        },
         job: job.id(),
         staged: false,
         published: true,

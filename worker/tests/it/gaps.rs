@@ -21,7 +21,13 @@ async fn shop(model: bool) -> (Site, World) {
     let start = format!("{}{}", words("kayaks"), link("/shipping"));
     let site = Site::start([
         ("/", Page::html("Kayaks", &start)),
-        ("/shipping", Page::html("Shipping", "<h2>How long does delivery take?</h2><p>Parcels within Norway arrive after three days.</p>")),
+        (
+            "/shipping",
+            Page::html(
+                "Shipping",
+                "<h2>How long does delivery take?</h2><p>Parcels within Norway arrive after three days.</p>",
+            ),
+        ),
     ])
     .await;
     let model = if model { Some(local_model().await) } else { None };
@@ -51,7 +57,9 @@ async fn refused(world: &World, text: &str) -> Uuid {
 async fn job(world: &World, task: MaintenanceTask) -> Value {
     let tx = world.tx().await;
     let payload = Payload::Maintenance { task };
-    let made = jobs::submit(&*tx, &NewJob::new(world.customer.id, payload)).await.unwrap();
+    let made = jobs::submit(&*tx, &NewJob::new(world.customer.id, payload))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let id = made.id;
     world.kit.dispatcher.dispatch(&[made]).await;
@@ -93,31 +101,51 @@ async fn a_gap_gathers_its_questions_and_is_closed_by_the_page_that_answers_them
     let done = job(&world, MaintenanceTask::Gaps).await;
     assert_eq!((&done["questions"], &done["gaps"]), (&4.into(), &2.into()), "{done}");
     let found = list(&world, None).await;
-    assert_eq!((found[0].count, found[0].refused, found[0].week, found[0].week_before), (3, 3, 3, 0));
+    assert_eq!(
+        (found[0].count, found[0].refused, found[0].week, found[0].week_before),
+        (3, 3, 3, 0)
+    );
     assert_eq!(found[0].question, "Do you repair broken paddles?");
-    let others = ["Can you repair my broken paddle?", "Do you repair broken paddles? [e-mail], [number]"];
+    let others = [
+        "Can you repair my broken paddle?",
+        "Do you repair broken paddles? [e-mail], [number]",
+    ];
     assert_eq!(found[0].examples, others);
-    assert_eq!((found[0].state.as_str(), found[0].language.as_deref()), ("open", Some("en")));
-    assert!(found[0].nearest[0]["url"].as_str().unwrap().starts_with(&site.url("/")), "{:?}", found[0].nearest);
+    assert_eq!(
+        (found[0].state.as_str(), found[0].language.as_deref()),
+        ("open", Some("en"))
+    );
+    assert!(
+        found[0].nearest[0]["url"].as_str().unwrap().starts_with(&site.url("/")),
+        "{:?}",
+        found[0].nearest
+    );
     assert_eq!(found[1].question, "Is there parking for buses at your place?");
     let kept = "SELECT count(*) FROM question_gap_members WHERE question LIKE '%ann@%' OR question LIKE '%22 33%'";
     assert_eq!(world.kit.count(kept).await, 0);
 
     // Asked again, nothing is new.
     let again = job(&world, MaintenanceTask::Gaps).await;
-    assert_eq!((&again["questions"], &again["gaps"], &again["resolved"]), (&0.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&again["questions"], &again["gaps"], &again["resolved"]),
+        (&0.into(), &0.into(), &0.into())
+    );
 
     // A page that answers closes the gap by itself.
     let more = format!("{}{}{}", words("kayaks"), link("/shipping"), link("/repairs"));
     site.set("/", Page::html("Kayaks", &more));
-    let repairs = "<h2>Do you repair broken paddles?</h2><p>Yes, we repair broken paddles in our workshop within a week.</p>";
+    let repairs =
+        "<h2>Do you repair broken paddles?</h2><p>Yes, we repair broken paddles in our workshop within a week.</p>";
     site.set("/repairs", Page::html("Repairs", repairs));
     world.crawl(&request).await;
     let gap = eventually("the gap to be closed", || async {
         list(&world, Some(State::Resolved)).await.into_iter().next()
     })
     .await;
-    assert_eq!((gap.id, gap.resolved_by.as_ref().unwrap()["url"].as_str()), (found[0].id, Some(site.url("/repairs").as_str())));
+    assert_eq!(
+        (gap.id, gap.resolved_by.as_ref().unwrap()["url"].as_str()),
+        (found[0].id, Some(site.url("/repairs").as_str()))
+    );
     assert!(gap.resolved_at.is_some());
     assert_eq!(list(&world, Some(State::Open)).await.len(), 1);
 
@@ -142,7 +170,9 @@ async fn thumbs_down_make_gaps_and_taken_back_they_make_none() {
     assert!(!was_refused);
     let rate = async |feedback| {
         let tx = world.tx().await;
-        people::rate(&tx, &world.customer, message, session, feedback, None).await.unwrap();
+        people::rate(&tx, &world.customer, message, session, feedback, None)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     };
     rate(Feedback::Down).await;
@@ -189,10 +219,16 @@ async fn a_gap_that_is_set_aside_stays_so_and_what_visitors_said_goes_with_them(
     refused(&world, "Which sizes do helmets have?").await;
     job(&world, MaintenanceTask::Gaps).await;
     let found = list(&world, None).await;
-    assert_eq!((found.len(), found[0].id, found[0].count, found[0].state.as_str()), (2, gap.id, 2, "ignored"));
+    assert_eq!(
+        (found.len(), found[0].id, found[0].count, found[0].state.as_str()),
+        (2, gap.id, 2, "ignored")
+    );
     assert_eq!(set(State::Open).await.state, "open");
     let tx = world.tx().await;
-    assert_eq!(gaps::set(&tx, gap.id, State::Resolved, BY).await.unwrap_err().code(), "invalid_request");
+    assert_eq!(
+        gaps::set(&tx, gap.id, State::Resolved, BY).await.unwrap_err().code(),
+        "invalid_request"
+    );
     drop(tx);
     let audit = "SELECT count(*) FROM audit_logs WHERE action IN ('gap.ignored', 'gap.reopened')";
     assert_eq!(world.kit.count(audit).await, 2);
@@ -202,8 +238,15 @@ async fn a_gap_that_is_set_aside_stays_so_and_what_visitors_said_goes_with_them(
         WHERE g.gap_id = '{gap}' ORDER BY g.asked_at LIMIT 1)"
         .replace("{gap}", &gap.id.to_string());
     execute(&world, &forget).await;
-    let left = list(&world, None).await.into_iter().find(|left| left.id == gap.id).unwrap();
-    assert_eq!((left.question.as_str(), left.count), ("which colours do HELMETS have", 1));
+    let left = list(&world, None)
+        .await
+        .into_iter()
+        .find(|left| left.id == gap.id)
+        .unwrap();
+    assert_eq!(
+        (left.question.as_str(), left.count),
+        ("which colours do HELMETS have", 1)
+    );
     execute(&world, &forget).await;
     assert!(list(&world, None).await.iter().all(|left| left.id != gap.id));
     job(&world, MaintenanceTask::Gaps).await;
@@ -232,6 +275,11 @@ async fn the_clock_finds_who_has_something_to_learn_and_nobody_else() {
     .await;
     let of_other = format!("SELECT count(*) FROM jobs WHERE customer_id = '{}'", other.id);
     assert_eq!(world.kit.count(&of_other).await, 0);
-    assert!(gaps::list(&world.kit.db.tenant(&other).await.unwrap(), Filter::default(), None, 10).await.unwrap().is_empty());
+    assert!(
+        gaps::list(&world.kit.db.tenant(&other).await.unwrap(), Filter::default(), None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     worker.stop().await;
 }

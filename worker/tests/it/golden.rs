@@ -37,7 +37,10 @@ impl Shop {
         let site = Site::start([
             ("/", Page::html("Shop", &start)),
             ("/returns", returns(RETURNS)),
-            ("/shipping", Page::html("Shipping", "<p>Parcels travel 3 days to Norway.</p>")),
+            (
+                "/shipping",
+                Page::html("Shipping", "<p>Parcels travel 3 days to Norway.</p>"),
+            ),
         ])
         .await;
         let world = World::around(&site).await;
@@ -55,7 +58,8 @@ impl Shop {
 
     /// The site as it was, but for the page about returns, which says nothing any more, and other news.
     fn breaks(&self) {
-        self.site.set("/returns", Page::html("Closed", &format!("<p>{CLOSED}</p>")));
+        self.site
+            .set("/returns", Page::html("Closed", &format!("<p>{CLOSED}</p>")));
         let shipping = "<p>Parcels travel 4 days to Norway.</p>";
         self.site.set("/shipping", Page::html("Delivery", shipping));
     }
@@ -75,7 +79,11 @@ async fn golden_question(world: &World, question: &str, url: &str, phrases: &[&s
 
 /// Titles and texts that answers are made from, best first.
 async fn found(world: &World, question: &str) -> Vec<(String, String)> {
-    let search = world.searcher.search(&world.customer, question, Mode::Hybrid, 10).await.unwrap();
+    let search = world
+        .searcher
+        .search(&world.customer, question, Mode::Hybrid, 10)
+        .await
+        .unwrap();
     let told = search.passages.into_iter().filter(|passage| passage.lexical > 0.0);
     told.map(|passage| (passage.title, passage.text)).collect()
 }
@@ -101,7 +109,10 @@ async fn index_version(world: &World) -> i64 {
 }
 
 async fn staged(world: &World) -> i64 {
-    world.kit.count("SELECT (SELECT count(*) FROM staged_pages) + (SELECT count(*) FROM staged_chunks)").await
+    world
+        .kit
+        .count("SELECT (SELECT count(*) FROM staged_pages) + (SELECT count(*) FROM staged_chunks)")
+        .await
 }
 
 async fn confirm(world: &World, id: Uuid) -> Value {
@@ -127,12 +138,31 @@ async fn a_crawl_that_loses_a_golden_answer_is_held_and_shown_when_it_is_confirm
     let result = job.result.unwrap();
     let lost = &result["held"]["golden"];
     assert_eq!(lost.as_array().map(Vec::len), Some(1), "{result}");
-    assert_eq!((&lost[0]["id"], &lost[0]["question"]), (&id.to_string().into(), &QUESTION.into()));
-    assert_eq!((&lost[0]["rank_before"], &lost[0]["missing"][0]), (&1.into(), &"60 days".into()));
+    assert_eq!(
+        (&lost[0]["id"], &lost[0]["question"]),
+        (&id.to_string().into(), &QUESTION.into())
+    );
+    assert_eq!(
+        (&lost[0]["rank_before"], &lost[0]["missing"][0]),
+        (&1.into(), &"60 days".into())
+    );
     let reason = result["held"]["reason"].as_str().unwrap();
-    assert_eq!(reason, "1 of 1 golden questions would not be answered as expected any more");
-    assert_eq!((&result["staged"]["pages"], &result["changed"]), (&2.into(), &2.into()), "{result}");
-    assert_eq!((&result["golden"]["before"]["passed"], &result["golden"]["after"]["passed"]), (&1.into(), &0.into()));
+    assert_eq!(
+        reason,
+        "1 of 1 golden questions would not be answered as expected any more"
+    );
+    assert_eq!(
+        (&result["staged"]["pages"], &result["changed"]),
+        (&2.into(), &2.into()),
+        "{result}"
+    );
+    assert_eq!(
+        (
+            &result["golden"]["before"]["passed"],
+            &result["golden"]["after"]["passed"]
+        ),
+        (&1.into(), &0.into())
+    );
 
     // Nothing of the crawl is seen, not even a title.
     assert_eq!(first(world, "goods returned").await, ("Returns".into(), RETURNS.into()));
@@ -141,19 +171,32 @@ async fn a_crawl_that_loses_a_golden_answer_is_held_and_shown_when_it_is_confirm
     assert!(found(world, "stocktaking").await.is_empty());
     assert_eq!(index_version(world).await, before);
     let kept = runs(world).await;
-    assert_eq!((kept.len(), kept[0].staged, kept[0].published, kept[0].passed), (1, true, false, 0), "{kept:?}");
+    assert_eq!(
+        (kept.len(), kept[0].staged, kept[0].published, kept[0].passed),
+        (1, true, false, 0),
+        "{kept:?}"
+    );
     assert_eq!((kept[0].job_id, kept[0].cause.as_str()), (Some(crawl), "crawl"));
 
     let result = confirm(world, crawl).await;
     assert_eq!(result["golden"]["lost"][0]["question"], QUESTION, "{result}");
-    assert!(found(world, "goods returned").await.iter().all(|(_, text)| text != RETURNS));
+    assert!(
+        found(world, "goods returned")
+            .await
+            .iter()
+            .all(|(_, text)| text != RETURNS)
+    );
     assert_eq!(first(world, "stocktaking").await, ("Closed".into(), CLOSED.into()));
     assert_eq!(first(world, "parcels norway").await.0, "Delivery");
     assert!(index_version(world).await > before);
     assert_eq!(staged(world).await, 0);
     let kept = runs(world).await;
     let of_crawl: Vec<&RunRow> = kept.iter().filter(|run| run.job_id == Some(crawl)).collect();
-    assert_eq!((of_crawl.len(), of_crawl[0].published), (1, true), "the run of a job is told once");
+    assert_eq!(
+        (of_crawl.len(), of_crawl[0].published),
+        (1, true),
+        "the run of a job is told once"
+    );
     worker.stop().await;
 }
 
@@ -162,23 +205,37 @@ async fn a_crawl_that_keeps_the_golden_answers_is_shown_without_asking() {
     let shop = Shop::crawled().await;
     let world = &shop.world;
     shop.golden(QUESTION, "/returns", &[]).await;
-    shop.golden("What does nobody sell on the moon?", "/shipping", &[]).await;
+    shop.golden("What does nobody sell on the moon?", "/shipping", &[])
+        .await;
     let moved = "Returned goods are refunded when they come back within 60 days after purchase.";
     let more = format!("<p>{moved}</p>{}", link("/new"));
     shop.site.set("/returns", Page::html("Returns", &more));
-    shop.site.set("/new", Page::html("Novelties", "<p>Umbrellas are sold from this spring on.</p>"));
+    shop.site.set(
+        "/new",
+        Page::html("Novelties", "<p>Umbrellas are sold from this spring on.</p>"),
+    );
     let worker = world.worker();
     let (_, result) = world.crawl(&shop.request).await;
     assert_eq!((&result["new"], &result["changed"]), (&1.into(), &1.into()), "{result}");
     // What did not pass before can't be lost.
-    assert_eq!((&result["golden"]["after"]["passed"], &result["golden"]["after"]["questions"]), (&1.into(), &2.into()));
+    assert_eq!(
+        (
+            &result["golden"]["after"]["passed"],
+            &result["golden"]["after"]["questions"]
+        ),
+        (&1.into(), &2.into())
+    );
     assert_eq!(first(world, "goods refunded").await.1, moved);
     assert_eq!(first(world, "umbrellas").await.0, "Novelties");
     assert_eq!(staged(world).await, 0);
     // An unchanged site changes nothing.
     let before = index_version(world).await;
     let (_, again) = world.crawl(&shop.request).await;
-    assert_eq!((&again["unchanged"], &again["chunks"]), (&4.into(), &0.into()), "{again}");
+    assert_eq!(
+        (&again["unchanged"], &again["chunks"]),
+        (&4.into(), &0.into()),
+        "{again}"
+    );
     assert_eq!(index_version(world).await, before);
     worker.stop().await;
 }
@@ -228,7 +285,8 @@ async fn a_tolerated_loss_holds_nothing() {
     let shop = Shop::crawled().await;
     let world = &shop.world;
     shop.golden(QUESTION, "/returns", &[]).await;
-    shop.golden("How many days do parcels travel to Norway?", "/shipping", &[]).await;
+    shop.golden("How many days do parcels travel to Norway?", "/shipping", &[])
+        .await;
     let tx = world.tx().await;
     let set = "UPDATE customer_configs SET settings = '{\"golden_tolerance\": 0.5}'";
     let set = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, set);
@@ -323,7 +381,10 @@ async fn twins_and_retired_pages_change_with_the_rest_and_no_answer_is_lost_on_t
         ("/", start("")),
         ("/guide", Page::html("Guide", guide)),
         ("/guide.en.html", Page::html("Guide", guide)),
-        ("/old", Page::html("Old", "<p>Spoons of silver were sold until last winter.</p>")),
+        (
+            "/old",
+            Page::html("Old", "<p>Spoons of silver were sold until last winter.</p>"),
+        ),
         ("/other", Page::html("Other", "<p>Lamps of brass hang in the hall.</p>")),
     ])
     .await;
@@ -331,26 +392,50 @@ async fn twins_and_retired_pages_change_with_the_rest_and_no_answer_is_lost_on_t
     let worker = world.worker();
     let request = ScrapeRequest::of(site.url("/"));
     world.crawl(&request).await;
-    golden_question(&world, "Do I have to charge the battery before anything else?", &site.url("/guide.en.html"), &[]).await;
+    golden_question(
+        &world,
+        "Do I have to charge the battery before anything else?",
+        &site.url("/guide.en.html"),
+        &[],
+    )
+    .await;
     site.remove("/old");
     world.crawl(&request).await;
 
     // The page that spoke for its twin says something else now, another one becomes a twin, and one is gone for good.
-    site.set("/guide", Page::html("Imprint", "<p>Printed by the brothers Olsen in their workshop.</p>"));
+    site.set(
+        "/guide",
+        Page::html("Imprint", "<p>Printed by the brothers Olsen in their workshop.</p>"),
+    );
     site.set("/copy", Page::html("Other", "<p>Lamps of brass hang in the hall.</p>"));
     site.set("/", start(&link("/copy")));
     let (_, result) = world.crawl(&request).await;
     assert_eq!(result["golden"]["lost"].as_array().map(Vec::len), Some(0), "{result}");
     assert_eq!((&result["retired"], &result["new"]), (&1.into(), &1.into()), "{result}");
-    assert_eq!((&result["golden"]["before"]["passed"], &result["golden"]["after"]["passed"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (
+            &result["golden"]["before"]["passed"],
+            &result["golden"]["after"]["passed"]
+        ),
+        (&1.into(), &1.into())
+    );
     let search = async |question: &str| {
-        let found = world.searcher.search(&world.customer, question, Mode::Hybrid, 10).await.unwrap();
+        let found = world
+            .searcher
+            .search(&world.customer, question, Mode::Hybrid, 10)
+            .await
+            .unwrap();
         let told = found.passages.into_iter().filter(|passage| passage.lexical > 0.5);
-        told.map(|passage| passage.url.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        told.map(|passage| passage.url.rsplit('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(search("charge the battery").await, ["guide.en.html"]);
     assert_eq!(search("brothers Olsen workshop").await, ["guide"]);
-    assert_eq!(search("lamps of brass").await, ["copy"], "the shorter one speaks for both");
+    assert_eq!(
+        search("lamps of brass").await,
+        ["copy"],
+        "the shorter one speaks for both"
+    );
     assert!(search("spoons of silver").await.is_empty());
     assert_eq!(staged(&world).await, 0);
     worker.stop().await;
@@ -366,8 +451,12 @@ async fn a_page_that_somebody_asks_for_is_shown_at_once_and_the_rest_of_a_held_c
     let crawl = world.ask(&shop.request).await;
     assert_eq!(held(world, crawl).await.state, state::NEEDS_CONFIRMATION);
     let tx = world.tx().await;
-    let all = domain::pages::store::list(&tx, Some("shipping"), None, 10).await.unwrap();
-    let made = request::request_embed(&tx, Some(&[all[0].id]), None, false).await.unwrap();
+    let all = domain::pages::store::list(&tx, Some("shipping"), None, 10)
+        .await
+        .unwrap();
+    let made = request::request_embed(&tx, Some(&[all[0].id]), None, false)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let ids: Vec<Uuid> = made.iter().map(|made: &Submitted| made.id).collect();
     world.kit.dispatcher.dispatch(&made).await;
@@ -399,7 +488,8 @@ async fn a_held_crawl_whose_index_changed_its_model_is_staged_again_with_the_new
     assert_eq!(held(&world, crawl).await.state, state::NEEDS_CONFIRMATION);
     // As if it had been staged with another model than the index has now.
     let tx = world.kit.db.system().await.unwrap();
-    let other = "UPDATE staged_chunks SET model_id = (SELECT id FROM embedding_models WHERE name = 'multilingual-e5-small')";
+    let other =
+        "UPDATE staged_chunks SET model_id = (SELECT id FROM embedding_models WHERE name = 'multilingual-e5-small')";
     let other = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, other);
     sea_orm::ConnectionTrait::execute_raw(&*tx, other).await.unwrap();
     tx.commit().await.unwrap();

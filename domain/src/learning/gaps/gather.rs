@@ -106,7 +106,10 @@ impl Gatherer {
             _ => None,
         };
         let scale = Scale {
-            calibration: model.as_ref().map(crate::retrieval::IndexModel::calibration).unwrap_or_default(),
+            calibration: model
+                .as_ref()
+                .map(crate::retrieval::IndexModel::calibration)
+                .unwrap_or_default(),
             multilingual: model.as_ref().is_some_and(|model| model.embedder.model().multilingual),
         };
         let id = model.as_ref().map(|model| model.id);
@@ -226,7 +229,9 @@ async fn leaders(tx: &TenantTx, model: Option<Uuid>) -> Result<Vec<Leader>> {
         SELECT DISTINCT ON (g.id) g.id, g.language, m.question, CASE WHEN m.model_id = $2 THEN m.embedding::text END AS vector
         FROM question_gaps g JOIN question_gap_members m ON m.gap_id = g.id
         WHERE g.customer_id = $1 ORDER BY g.id, m.asked_at, m.message_id";
-    let rows = tx.query_all_raw(sql(FIND, [tx.customer().into(), model.into()])).await?;
+    let rows = tx
+        .query_all_raw(sql(FIND, [tx.customer().into(), model.into()]))
+        .await?;
     let mut leaders = Vec::with_capacity(rows.len());
     for row in rows {
         let vector: Option<String> = row.try_get("", "vector")?;
@@ -256,7 +261,9 @@ async fn stale(tx: &TenantTx, model: Option<Uuid>) -> Result<Vec<(Uuid, String)>
           WHERE m.customer_id = $1 ORDER BY m.gap_id, m.asked_at, m.message_id) leaders
         WHERE model_id IS DISTINCT FROM $2";
     let Some(model) = model else { return Ok(Vec::new()) };
-    let rows = tx.query_all_raw(sql(FIND, [tx.customer().into(), model.into()])).await?;
+    let rows = tx
+        .query_all_raw(sql(FIND, [tx.customer().into(), model.into()]))
+        .await?;
     let read = |row: &sea_orm::QueryResult| Ok((row.try_get("", "message_id")?, row.try_get("", "question")?));
     rows.iter().map(read).collect()
 }

@@ -90,7 +90,10 @@ fn most(pages: &[Uuid]) -> Option<Uuid> {
 async fn version(tx: &TenantTx) -> Result<i64> {
     let find = "SELECT index_version FROM customer_configs WHERE id = $1";
     let row = tx.query_one_raw(sql(find, [tx.customer().into()])).await?;
-    Ok(row.map(|row| row.try_get("", "index_version")).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| row.try_get("", "index_version"))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 /// Gaps that were not asked of this version yet, with the questions to ask.
