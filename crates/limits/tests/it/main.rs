@@ -1,5 +1,5 @@
 //! The limiter against a real Valkey.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 mod away;
 mod model;
