@@ -67,9 +67,11 @@ static METHODS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 
 /// Names the methods that an address takes, as RFC 9110 section 15.5.6 wants it of a 405.
 pub fn allow(path: &str, headers: &mut HeaderMap) {
+    // An address by itself goes before a pattern that it fits as well.
+    let exact = METHODS.iter().any(|(pattern, _)| pattern == path);
     let methods: Vec<&str> = METHODS
         .iter()
-        .filter(|(pattern, _)| fits(pattern, path))
+        .filter(|(pattern, _)| if exact { pattern == path } else { fits(pattern, path) })
         .map(|(_, m)| m.as_str())
         .collect();
     let methods = if methods.is_empty() {

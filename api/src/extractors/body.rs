@@ -58,7 +58,10 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
             return Err(Failure::from(refusal(fields)).into());
         }
         match T::parse_from_json(Some(value.clone())) {
-            Ok(parsed) => Ok(Self(parsed)),
+            Ok(parsed) => match coerced::<T>(&value) {
+                fields if fields.is_empty() => Ok(Self(parsed)),
+                fields => Err(Failure::from(refusal(fields)).into()),
+            },
             Err(error) => Err(Failure::from(refusal(reasons::<T>(&value, error.message()))).into()),
         }
     }
@@ -67,6 +70,13 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
 fn refusal(fields: Vec<FieldError>) -> Error {
     let told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
     Error::new(Kind::Invalid(fields), "invalid_request", told.join("; "))
+}
+
+/// Numbers and truths where the contract has a text: the parser would write them as one.
+fn coerced<T: Type>(value: &Value) -> Vec<FieldError> {
+    let mut fields = broken::<T>(value);
+    fields.retain(|field| field.reason.ends_with("must be a string"));
+    fields
 }
 
 /// Why `value` is no `T`; the parser's own `message` if the schema tells of nothing.

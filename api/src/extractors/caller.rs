@@ -164,14 +164,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
 /// The customer of a key; for administrators the one that the query names. A key that names another customer finds none, rather than
 /// its own in that one's place.
 pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Result<Customer, Failure> {
-    let query = req.uri().query().unwrap_or_default();
-    let mut query = url::form_urlencoded::parse(query.as_bytes());
-    let named = query
-        .find(|(name, _)| name == "customer_id")
-        .map(|(_, id)| id.parse::<Uuid>());
-    let named = named
-        .transpose()
-        .map_err(|_| Error::invalid("customer_id", "must be a UUID"))?;
+    let named = named_customer(req)?;
     match (principal, named) {
         (Principal::Key { customer, .. }, named) if named.is_none_or(|id| id == customer.id) => Ok(customer.clone()),
         (_, Some(id)) => Ok(reached(context(req)?, principal, id).await?),
@@ -180,6 +173,17 @@ pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Re
             Err(Error::invalid("customer_id", reason).into())
         }
     }
+}
+
+/// The customer that the query names.
+pub fn named_customer(req: &Request) -> std::result::Result<Option<Uuid>, Failure> {
+    let query = req.uri().query().unwrap_or_default();
+    let mut query = url::form_urlencoded::parse(query.as_bytes());
+    let named = query
+        .find(|(name, _)| name == "customer_id")
+        .map(|(_, id)| id.parse::<Uuid>());
+    let wrong = |_| Error::invalid("customer_id", "must be a UUID");
+    Ok(named.transpose().map_err(wrong)?)
 }
 
 /// The customer with this id, if it is within an administrator's reach; another's is as good as none.

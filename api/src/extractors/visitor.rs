@@ -10,7 +10,7 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    caller::acting_for,
+    caller::{acting_for, named_customer},
     credential::{Schemes, context, forbidden, principal},
 };
 
@@ -156,6 +156,10 @@ impl<'a> ApiExtractor<'a> for Listener {
     }
 }
 
+/// A visitor's customer is the session's; who names another one finds none.
 async fn owner(req: &Request, session: &VisitorSession) -> std::result::Result<Customer, crate::error::Failure> {
+    if named_customer(req)?.is_some_and(|id| id != session.customer) {
+        return Err(domain::Error::not_found("customer").into());
+    }
     Ok(session.customer(&context(req)?.db).await?)
 }

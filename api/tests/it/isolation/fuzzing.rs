@@ -15,15 +15,17 @@ const BUDGET: u64 = 60;
 const EXAMPLES: u32 = 12;
 
 /// What the checks can't know: rules that no schema can tell (a URL of a verified domain, an `Idempotency-Key` that was used) refuse
-/// data that is right in form. And a request through a proxy is not from this machine, which may read metrics without a credential.
+/// data that is right in form, and so do calls that a caller's credential is not for. And a request through a proxy is not from this machine, which may read metrics without a credential.
 const RULES: &str = r#"
-headers = { X-Forwarded-For = "203.0.113.7", {headers} }
+[headers]
+X-Forwarded-For = "203.0.113.7"
+{headers}
 [parameters]
 {parameters}
 [auth]
 {auth}
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 403, 404, 409, 413, 422, 429, 503]
+expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 422, 429, 503]
 "#;
 
 struct Caller {
@@ -64,7 +66,7 @@ async fn requests_made_from_the_contract_meet_no_fault() {
         },
         Caller {
             name: "visitor",
-            headers: format!("{}, Origin = \"{ORIGIN}\"", bearer(&scene.visitor)),
+            headers: format!("{}\nOrigin = \"{ORIGIN}\"", bearer(&scene.visitor)),
             parameters: String::new(),
             auth: String::new(),
             scheme: Some("widget_session"),
