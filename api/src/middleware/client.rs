@@ -118,7 +118,7 @@ fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
     let mut hops = Vec::new();
     for line in headers.get_all(header::FORWARDED) {
         match line.to_str().ok().and_then(elements) {
-            Some(elements) => hops.extend(elements.iter().map(hop)),
+            Some(elements) => hops.extend(elements.iter().map(|pairs| hop(pairs))),
             None => hops.push(Hop { ip: None, tls: false }),
         }
     }
@@ -126,7 +126,7 @@ fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
     hops
 }
 
-fn hop(pairs: &Vec<(String, String)>) -> Hop {
+fn hop(pairs: &[(String, String)]) -> Hop {
     let value = |wanted: &str| {
         pairs
             .iter()

@@ -39,7 +39,7 @@ impl Default for Room {
 
 /// A request's part of the room, given back when the request ends.
 struct Held {
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// During maintenance everything but health, metrics and administration is 503.
@@ -105,7 +105,7 @@ async fn receive(body: impl AsyncRead, pace: &Pace, room: &Room) -> std::result:
     let began = Instant::now();
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
-    let mut held = Held { _room: None };
+    let mut held = Held { room: None };
     loop {
         let earned = Duration::from_secs_f64(bytes.len() as f64 / f64::from(pace.body_rate));
         let deadline = began + (pace.body_start + earned).min(pace.body_total);
@@ -142,8 +142,8 @@ impl Held {
             let retry_after = Duration::from_secs(1);
             Failure::from(Error::new(Kind::Unavailable { retry_after }, "busy", told))
         })?;
-        match &mut self._room {
-            Some(room) => room.merge(more),
+        match &mut self.room {
+            Some(held) => held.merge(more),
             none => *none = Some(more),
         }
         Ok(())

@@ -61,9 +61,8 @@ impl Names {
         };
         // With its last dot, the name is looked up as it is and under no search domain.
         let asked = format!("{LABEL}.{name}.");
-        let answer = match tokio::time::timeout(TOTAL, resolver.txt_lookup(asked.as_str())).await {
-            Ok(answer) => answer,
-            Err(_) => return Finding::Unknown(format!("DNS did not answer for {LABEL}.{name}")),
+        let Ok(answer) = tokio::time::timeout(TOTAL, resolver.txt_lookup(asked.as_str())).await else {
+            return Finding::Unknown(format!("DNS did not answer for {LABEL}.{name}"));
         };
         match answer {
             Ok(lookup) => {
