@@ -16,7 +16,6 @@ use poem_openapi::{
     payload::Json,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
@@ -31,9 +30,6 @@ use crate::{
     middleware::RequestId,
     openapi::Tag,
 };
-
-/// A stream ends after this time, and its client comes back: a credential that has ended is noticed then.
-const STREAM: Duration = Duration::from_mins(15);
 
 /// Who has the word.
 #[derive(Clone, Copy, Debug, Enum)]
@@ -370,8 +366,7 @@ impl Api {
         let follower = Follower::new(&context.live, &context.db, &listener.customer, id.0, after);
         let stopping = context.life.stopping();
         let told = follow(follower, id.0, request_id)
-            .take_until(stopping.cancelled_owned())
-            .take_until(tokio::time::sleep(STREAM));
+            .take_until(stopping.cancelled_owned());
         Ok(Followed::Ok(Events::resumable(told)))
     }
 }

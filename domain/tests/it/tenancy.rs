@@ -93,7 +93,10 @@ async fn a_key_opens_its_customer_until_it_is_revoked_or_its_successor_has_taken
         );
     }
 
-    let by = domain::jobs::Operator { actor: "test", ip: None };
+    let by = domain::jobs::Operator {
+        actor: "test",
+        ip: None,
+    };
     let rotated = tenancy::rotate(&kit.db, id, tenancy::OVERLAP, &Reach::Everywhere, &clock, by).await;
     let successor = rotated.unwrap();
     let new_key = successor.key.expose_secret();
@@ -105,7 +108,9 @@ async fn a_key_opens_its_customer_until_it_is_revoked_or_its_successor_has_taken
     let next_week = Clock::fixed(clock.now() + time::Duration::days(7));
     assert!(tenancy::authenticate(&kit.db, &key, &next_week).await.is_err());
 
-    tenancy::revoke(&kit.db, successor.record.id, &Reach::Everywhere, by).await.unwrap();
+    tenancy::revoke(&kit.db, successor.record.id, &Reach::Everywhere, by)
+        .await
+        .unwrap();
     assert!(tenancy::authenticate(&kit.db, new_key, &clock).await.is_err());
     assert_eq!(
         kit.count("SELECT count(*) FROM api_keys WHERE secret_hash IS NOT NULL")
@@ -121,7 +126,10 @@ async fn a_principal_without_the_scope_is_refused() {
     let key = kit.key(&customer, &[Scope::Search]).await;
     let principal = tenancy::authenticate(&kit.db, &key, &Clock::system()).await.unwrap();
     assert!(principal.require(Scope::Search, false).is_ok());
-    assert_eq!(principal.require(Scope::Jobs, false).unwrap_err().code(), "missing_scope");
+    assert_eq!(
+        principal.require(Scope::Jobs, false).unwrap_err().code(),
+        "missing_scope"
+    );
 }
 
 #[tokio::test]
@@ -149,7 +157,10 @@ async fn a_domain_belongs_to_one_customer_and_answers_when_verified() {
         vouched: true,
     };
     assert_eq!(
-        tenancy::create(&kit.db, &again, Operator::named("test")).await.unwrap_err().code(),
+        tenancy::create(&kit.db, &again, Operator::named("test"))
+            .await
+            .unwrap_err()
+            .code(),
         "domain_taken"
     );
 }
