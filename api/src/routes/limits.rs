@@ -25,7 +25,7 @@ enum BlockSource {
 #[derive(Debug, Object)]
 #[oai(deny_unknown_fields)]
 struct NewBlock {
-    /// An address or a network, such as 203.0.113.7 or 2001:db8::/32.
+    /// An address or a network, such as `203.0.113.7` or `2001:db8::/32`.
     #[oai(validator(min_length = 2, max_length = 60))]
     network: String,
     /// Why, for other operators.
