@@ -147,12 +147,7 @@ impl Api {
     /// Questions that were refused, or whose answer got a thumb down, gathered by what they ask. They are looked at every ten minutes, and
     /// asked again when the index has changed: one that the site answers then is `resolved`. A list that is read page by page
     /// while questions come in may show a gap twice or not.
-    #[oai(
-        path = "/api/gaps",
-        method = "get",
-        tag = "Tag::People",
-        operation_id = "list_gaps"
-    )]
+    #[oai(path = "/api/gaps", method = "get", tag = "Tag::People", operation_id = "list_gaps")]
     async fn list(
         &self,
         context: Data<&Context>,
