@@ -111,8 +111,16 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, "DROP FUNCTION purge_audit_logs(bigint); DROP POLICY purge ON audit_logs").await?;
-        drop_all(manager, &["audit_checkpoints", "audit_chain", "key_rotations", "data_keys"]).await?;
+        run(
+            manager,
+            "DROP FUNCTION purge_audit_logs(bigint); DROP POLICY purge ON audit_logs",
+        )
+        .await?;
+        drop_all(
+            manager,
+            &["audit_checkpoints", "audit_chain", "key_rotations", "data_keys"],
+        )
+        .await?;
         run(
             manager,
             "DROP TRIGGER append_only ON audit_logs; DROP TRIGGER append_only_all ON audit_logs; DROP FUNCTION refuse_change();

@@ -72,7 +72,11 @@ impl Log {
 async fn an_untouched_log_is_what_was_written() {
     let log = Log::start().await;
     let verdict = log.verify(None).await;
-    assert_eq!((verdict.faults.len(), verdict.lines, verdict.open), (0, 10, 0), "{verdict:?}");
+    assert_eq!(
+        (verdict.faults.len(), verdict.lines, verdict.open),
+        (0, 10, 0),
+        "{verdict:?}"
+    );
     log.write(3).await;
     assert_eq!(log.verify(None).await.open, 3);
     let head = log.seal().await;
@@ -119,8 +123,15 @@ async fn every_change_behind_our_back_is_found_with_its_line() {
         };
         log.tamper(&sql).await;
         let verdict = log.verify(None).await;
-        assert!(verdict.faults.iter().any(|fault| fault.contains(told)), "{name}: {:?}", verdict.faults);
-        let named = verdict.faults.iter().any(|fault| fault.contains(&format!("line {a}")) || fault.contains(&format!("line {b}")));
+        assert!(
+            verdict.faults.iter().any(|fault| fault.contains(told)),
+            "{name}: {:?}",
+            verdict.faults
+        );
+        let named = verdict
+            .faults
+            .iter()
+            .any(|fault| fault.contains(&format!("line {a}")) || fault.contains(&format!("line {b}")));
         assert!(named || name == "inserted", "{name}: {:?}", verdict.faults);
         log.tamper(
             "DELETE FROM audit_logs; DELETE FROM audit_chain; INSERT INTO audit_chain SELECT * FROM kept.chain;
@@ -137,7 +148,11 @@ async fn a_line_that_is_put_in_with_an_earlier_date_stays_a_fault_when_it_is_lin
     log.tamper("INSERT INTO audit_logs (actor, action, resource, at) VALUES ('admin', 'key.created', 'x', now() - interval '3 hours')").await;
     log.seal().await;
     let verdict = log.verify(None).await;
-    assert!(matches!(verdict.faults.as_slice(), [one] if one.contains("dated before")), "{:?}", verdict.faults);
+    assert!(
+        matches!(verdict.faults.as_slice(), [one] if one.contains("dated before")),
+        "{:?}",
+        verdict.faults
+    );
 }
 
 #[tokio::test]
@@ -145,7 +160,10 @@ async fn a_chain_that_is_cut_off_or_made_anew_is_known_by_a_head_that_was_seen()
     let log = Log::start().await;
     let seen = log.verify(None).await.head.unwrap();
     let last = log.id(10).await;
-    log.tamper(&format!("DELETE FROM audit_logs WHERE id >= {last}; DELETE FROM audit_chain WHERE seq >= 10")).await;
+    log.tamper(&format!(
+        "DELETE FROM audit_logs WHERE id >= {last}; DELETE FROM audit_chain WHERE seq >= 10"
+    ))
+    .await;
     assert!(log.verify(None).await.faults.is_empty(), "nothing inside shows it");
     let verdict = log.verify(Some(&seen)).await;
     assert!(verdict.faults[0].contains("cut off"), "{:?}", verdict.faults);
@@ -171,17 +189,33 @@ async fn old_lines_go_and_a_checkpoint_stands_for_them() {
     assert_eq!(audit::purge(&log.kit.db, &log.keys, AGE).await.unwrap(), 6);
     assert_eq!(audit::purge(&log.kit.db, &log.keys, AGE).await.unwrap(), 0);
     let verdict = log.verify(Some(&seen)).await;
-    assert_eq!((verdict.faults.len(), verdict.lines, verdict.open), (0, 4, 1), "{verdict:?}");
+    assert_eq!(
+        (verdict.faults.len(), verdict.lines, verdict.open),
+        (0, 4, 1),
+        "{verdict:?}"
+    );
     log.seal().await;
     assert_eq!(log.verify(Some(&seen)).await.lines, 5);
 
     // Nobody removes more than that, and no checkpoint is anybody else's.
-    let refused = log.owner.execute_unprepared("SELECT purge_audit_logs(8)").await.unwrap_err().to_string();
+    let refused = log
+        .owner
+        .execute_unprepared("SELECT purge_audit_logs(8)")
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("no checkpoint"), "{refused}");
-    log.tamper("DELETE FROM audit_chain WHERE seq = 7; DELETE FROM audit_logs WHERE id = (SELECT min(id) FROM audit_logs)").await;
-    log.tamper("INSERT INTO audit_checkpoints SELECT 7, sha256('x'), key_id, signature FROM audit_checkpoints").await;
+    log.tamper(
+        "DELETE FROM audit_chain WHERE seq = 7; DELETE FROM audit_logs WHERE id = (SELECT min(id) FROM audit_logs)",
+    )
+    .await;
+    log.tamper("INSERT INTO audit_checkpoints SELECT 7, sha256('x'), key_id, signature FROM audit_checkpoints")
+        .await;
     let faults = log.verify(None).await.faults;
-    assert!(faults.iter().any(|fault| fault.contains("signature is not ours")), "{faults:?}");
+    assert!(
+        faults.iter().any(|fault| fault.contains("signature is not ours")),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]
@@ -190,10 +224,19 @@ async fn young_lines_are_never_purged() {
     let system = log.kit.db.system().await.unwrap();
     let tried = "INSERT INTO audit_checkpoints (seq, mac, key_id, signature) SELECT seq, mac, key_id, mac FROM audit_chain WHERE seq = 5";
     system.execute_unprepared(tried).await.unwrap();
-    let error = system.execute_unprepared("SELECT purge_audit_logs(5)").await.unwrap_err().to_string();
+    let error = system
+        .execute_unprepared("SELECT purge_audit_logs(5)")
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("old enough"), "{error}");
     // Nor by the owner, for whom nothing but the trigger stands in the way.
-    for forbidden in ["UPDATE audit_logs SET actor = 'x'", "DELETE FROM audit_logs", "TRUNCATE audit_logs", "DELETE FROM audit_chain"] {
+    for forbidden in [
+        "UPDATE audit_logs SET actor = 'x'",
+        "DELETE FROM audit_logs",
+        "TRUNCATE audit_logs",
+        "DELETE FROM audit_chain",
+    ] {
         let error = log.owner.execute_unprepared(forbidden).await.unwrap_err().to_string();
         assert!(error.contains("can only grow"), "{forbidden}: {error}");
     }
@@ -210,7 +253,12 @@ async fn the_chain_outlives_new_keys() {
     let done = rotate(&log.kit.db, &keys, true, |_| ()).await.unwrap();
     assert!(done.wrapped >= 1 && done.renewed >= 1, "{done:?}");
     let log = Log {
-        keys: Envelopes::new(&log.kit.config_with(&[("ENCRYPTION_KEY", "6f".repeat(32))]).security.keys),
+        keys: Envelopes::new(
+            &log.kit
+                .config_with(&[("ENCRYPTION_KEY", "6f".repeat(32))])
+                .security
+                .keys,
+        ),
         ..log
     };
     log.write(2).await;
@@ -233,7 +281,11 @@ async fn two_workers_make_one_chain() {
     log.write(1).await;
     log.seal().await;
     let verdict = log.verify(None).await;
-    assert_eq!((verdict.faults.len(), verdict.lines, verdict.open), (0, 261, 0), "{verdict:?}");
+    assert_eq!(
+        (verdict.faults.len(), verdict.lines, verdict.open),
+        (0, 261, 0),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]

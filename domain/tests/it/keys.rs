@@ -41,7 +41,12 @@ async fn keep(kit: &Kit, envelopes: &Envelopes, customer: &Customer, secret: &[u
 async fn stored(kit: &Kit, id: Uuid) -> Vec<u8> {
     let tx = kit.db.system().await.unwrap();
     let find = statement("SELECT secret FROM outbound_webhooks WHERE id = $1", [id.into()]);
-    tx.query_one_raw(find).await.unwrap().unwrap().try_get("", "secret").unwrap()
+    tx.query_one_raw(find)
+        .await
+        .unwrap()
+        .unwrap()
+        .try_get("", "secret")
+        .unwrap()
 }
 
 /// What a process with these keys reads from the row; an error's whole story.
@@ -50,7 +55,9 @@ async fn read(kit: &Kit, envelopes: &Envelopes, customer: &Customer, id: Uuid) -
     let find = statement("SELECT secret FROM outbound_webhooks WHERE id = $1", [id.into()]);
     let row = tx.query_one_raw(find).await.unwrap().unwrap();
     let sealed: Vec<u8> = row.try_get("", "secret").unwrap();
-    let opened = envelopes.open(&*tx, WEBHOOK_SECRET.at(Some(customer.id), id), &sealed).await;
+    let opened = envelopes
+        .open(&*tx, WEBHOOK_SECRET.at(Some(customer.id), id), &sealed)
+        .await;
     opened.map(|plain| plain.to_vec()).map_err(|error| error.story())
 }
 
@@ -78,7 +85,10 @@ async fn a_secret_opens_in_its_own_place_only() {
         (at(Some(theirs.id), id), "another customer"),
         (at(None, id), "the installation"),
         (at(Some(mine.id), Uuid::now_v7()), "another row"),
-        (domain::secrets::sealed::SECOND_FACTOR.at(Some(mine.id), id), "another table and column"),
+        (
+            domain::secrets::sealed::SECOND_FACTOR.at(Some(mine.id), id),
+            "another table and column",
+        ),
     ] {
         let error = keys.open(&*tx, place, &sealed).await.unwrap_err();
         assert!(!error.story().contains("whsec"), "{why}");
@@ -107,7 +117,10 @@ async fn nobody_reads_the_data_keys_of_another_customer() {
     keep(&kit, &keys, &theirs, b"2").await;
     assert_eq!(kit.count("SELECT count(*) FROM data_keys").await, 2);
     let tx = kit.db.tenant(&mine).await.unwrap();
-    let seen = tx.query_one_raw(statement("SELECT count(*) AS n FROM data_keys", [])).await.unwrap();
+    let seen = tx
+        .query_one_raw(statement("SELECT count(*) AS n FROM data_keys", []))
+        .await
+        .unwrap();
     assert_eq!(seen.unwrap().try_get::<i64>("", "n").unwrap(), 1);
     for forbidden in ["UPDATE data_keys SET retired_at = now()", "DELETE FROM data_keys"] {
         let tx = kit.db.tenant(&mine).await.unwrap();
@@ -115,7 +128,9 @@ async fn nobody_reads_the_data_keys_of_another_customer() {
         assert!(error.contains("permission denied"), "{error}");
     }
     // With the customer go its keys, and with them whatever a backup still has of its values.
-    tenancy::delete(&kit.db, mine.id, Operator::named("test")).await.unwrap();
+    tenancy::delete(&kit.db, mine.id, Operator::named("test"))
+        .await
+        .unwrap();
     assert_eq!(kit.count("SELECT count(*) FROM data_keys").await, 1);
 }
 
@@ -134,7 +149,9 @@ async fn values_from_before_data_keys_are_read_and_sealed_anew() {
         }
         let tx = kit.db.tenant(&customer).await.unwrap();
         let insert = "INSERT INTO outbound_webhooks (id, customer_id, url, events, secret, secret_key) VALUES ($1, $2, 'https://x.example', '{}', $3, 'abcd')";
-        tx.execute_raw(statement(insert, [id.into(), customer.id.into(), sealed.into()])).await.unwrap();
+        tx.execute_raw(statement(insert, [id.into(), customer.id.into(), sealed.into()]))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         ids.push(id);
     }
@@ -163,16 +180,29 @@ async fn another_master_key_wraps_everything_and_the_old_one_is_refused() {
     let alone = envelopes(NEW, &[]);
     let error = read(&kit, &alone, &customer, id).await.unwrap_err();
     let old = MasterKeys::from(&OLD);
-    assert!(error.contains(old.present().id()) && error.contains("ENCRYPTION_KEYS_OLD"), "{error}");
+    assert!(
+        error.contains(old.present().id()) && error.contains("ENCRYPTION_KEYS_OLD"),
+        "{error}"
+    );
     assert!(!error.contains(&hex::encode(OLD)));
     let done = rotate(&kit.db, &alone, false, |_| ()).await.unwrap();
     assert!(done.unreadable[0].0.contains(old.present().id()), "{done:?}");
-    assert!(status(&kit.db, &alone).await.unwrap().masters.iter().any(|m| !m.known && m.data_keys > 0));
+    assert!(
+        status(&kit.db, &alone)
+            .await
+            .unwrap()
+            .masters
+            .iter()
+            .any(|m| !m.known && m.data_keys > 0)
+    );
 
     let both = envelopes(NEW, &[OLD]);
     let sealed = stored(&kit, id).await;
     let done = rotate(&kit.db, &both, false, |_| ()).await.unwrap();
-    assert!(done.wrapped >= 1 && done.sealed == 0 && done.unreadable.is_empty(), "{done:?}");
+    assert!(
+        done.wrapped >= 1 && done.sealed == 0 && done.unreadable.is_empty(),
+        "{done:?}"
+    );
     assert_eq!(stored(&kit, id).await, sealed, "values stay as they are");
     assert_eq!(read(&kit, &alone, &customer, id).await.unwrap(), b"whsec");
     let error = read(&kit, &before, &customer, id).await.unwrap_err();
@@ -218,7 +248,9 @@ async fn new_data_keys_lose_no_value_that_is_written_meanwhile() {
         // Dropped in the middle, as a kill would.
         let cut = std::sync::Mutex::new(0);
         let rotation = rotate(&kit.db, &both, true, |_| *cut.lock().unwrap() += 1);
-        let waits = testkit::eventually("the first steps", || async { (*cut.lock().unwrap() >= 3).then_some(()) });
+        let waits = testkit::eventually("the first steps", || async {
+            (*cut.lock().unwrap() >= 3).then_some(())
+        });
         tokio::select! {
             done = rotation => assert!(done.is_ok()),
             () = waits => {}
@@ -238,12 +270,22 @@ async fn new_data_keys_lose_no_value_that_is_written_meanwhile() {
         assert!(read == b"early" || read == b"meanwhile");
     }
     let status = status(&kit.db, &alone).await.unwrap();
-    assert!(!status.needs_others() && status.unfinished_since.is_none(), "{status:?}");
-    assert_eq!((status.columns[0].retired, status.columns[0].present), (0, ids.len() as i64));
+    assert!(
+        !status.needs_others() && status.unfinished_since.is_none(),
+        "{status:?}"
+    );
+    assert_eq!(
+        (status.columns[0].retired, status.columns[0].present),
+        (0, ids.len() as i64)
+    );
 
     // What is retired goes a day after nothing is under it any more.
     assert_eq!(discard_unused(&kit.db).await.unwrap(), 0);
-    run(&kit, "UPDATE data_keys SET retired_at = retired_at - interval '25 hours' WHERE retired_at IS NOT NULL").await;
+    run(
+        &kit,
+        "UPDATE data_keys SET retired_at = retired_at - interval '25 hours' WHERE retired_at IS NOT NULL",
+    )
+    .await;
     assert!(discard_unused(&kit.db).await.unwrap() >= 1);
     assert_eq!(read(&kit, &alone, &customer, ids[0]).await.unwrap(), b"early");
 }
@@ -278,15 +320,24 @@ async fn every_column_that_may_hold_a_secret_is_sealed_or_hashed() {
     for row in catalogue.owner.query_all_raw(statement(query, [])).await.unwrap() {
         let text = |name: &str| row.try_get::<String>("", name).unwrap();
         let (table, name, kind) = (text("table_name"), text("name"), text("kind"));
-        let sealed = domain::secrets::sealed::ALL.iter().any(|s| s.table == table && s.column == name);
+        let sealed = domain::secrets::sealed::ALL
+            .iter()
+            .any(|s| s.table == table && s.column == name);
         if kind == "bytea" {
             let reviewed = NO_SECRETS.contains(&(table.as_str(), name.as_str()))
-                || ["hash", "signature", "subject", "session", "key"].iter().any(|word| name.contains(word));
+                || ["hash", "signature", "subject", "session", "key"]
+                    .iter()
+                    .any(|word| name.contains(word));
             open.extend((!sealed && !reviewed).then(|| format!("{table}.{name}")));
         } else if ["secret", "password"].iter().any(|word| name.contains(word)) {
             let harmless = [("outbound_webhooks", "secret_key"), ("admin_users", "password_hash")];
-            open.extend((!harmless.contains(&(table.as_str(), name.as_str()))).then(|| format!("{table}.{name} as {kind}")));
+            open.extend(
+                (!harmless.contains(&(table.as_str(), name.as_str()))).then(|| format!("{table}.{name} as {kind}")),
+            );
         }
     }
-    assert_eq!(open, [""; 0], "seal them (domain::secrets::sealed), or review them here");
+    assert_eq!(
+        open, [""; 0],
+        "seal them (domain::secrets::sealed), or review them here"
+    );
 }
