@@ -7,6 +7,9 @@ use crate::{
     up::{Installation, Up},
 };
 
+/// Beside any other provider than OpenAI one model does for all questions.
+const TWO: [(&str, &str); 2] = [("CHAT_MODEL", "gpt-4o"), ("CHAT_MODEL_SMALL", "gpt-4o-mini")];
+
 /// What the doctor finds with these variables, as lines, and whether all is good.
 async fn doctor(up: &Up<'_>, provider: &Provider, more: &[(&str, &str)]) -> (bool, Vec<String>) {
     let mut command = omniops();
@@ -33,7 +36,7 @@ async fn doctor_asks_each_model_one_word_and_says_what_is_wrong() {
     up.crawled().await;
     let provider = Provider::start(Script::Say(vec!["ok".into()])).await;
 
-    let (good, lines) = doctor(&up, &provider, &[]).await;
+    let (good, lines) = doctor(&up, &provider, &TWO).await;
     assert!(good, "{lines:?}");
     assert_eq!(
         of(&lines, "ok    chat model").len(),
@@ -74,7 +77,7 @@ async fn doctor_asks_each_model_one_word_and_says_what_is_wrong() {
     ] {
         let what = format!("{script:?}");
         provider.follow(script);
-        let (good, lines) = doctor(&up, &provider, &[]).await;
+        let (good, lines) = doctor(&up, &provider, &TWO).await;
         let found = of(&lines, "MEND  chat model");
         assert!(!good && found.len() == 2, "{what}: {lines:?}");
         assert!(found.iter().all(|line| line.contains(advice)), "{what}: {found:?}");
