@@ -12,11 +12,18 @@ use crate::app::{Call, Got};
 
 /// Places that take another customer's id or name and may answer otherwise than that there is no such thing, each for its reason: call
 /// and field. A `session_id` is none of them: it is the caller's own word, and names what is held of it within the caller's customer.
-const ALLOWED: [(&str, &str, &str); 1] = [(
-    "create_webhook",
-    "url",
-    "events of the caller's own may be sent to any host on the internet",
-)];
+const ALLOWED: [(&str, &str, &str); 2] = [
+    (
+        "begin_session",
+        "domain",
+        "which sites have a widget is public; a page of another site is told that it is none of theirs (403)",
+    ),
+    (
+        "create_webhook",
+        "url",
+        "events of the caller's own may be sent to any host on the internet",
+    ),
+];
 
 /// Who tries.
 #[derive(Clone, Copy, Debug)]
