@@ -151,9 +151,11 @@ pub async fn ensure_system_schedules(db: &Db) -> Result<()> {
         INSERT INTO schedules (id, customer_id, name, kind, options, cron, next_run_at) VALUES ($1, NULL, $2, $3, $4, $5, $6)
         ON CONFLICT (customer_id, name) DO UPDATE SET kind = $3, options = $4, cron = $5,
           next_run_at = CASE WHEN schedules.cron = $5 THEN schedules.next_run_at ELSE $6 END";
-    let system = [(RETENTION, MaintenanceTask::Retention, "17 3 * * *"),
+    let system = [
+        (RETENTION, MaintenanceTask::Retention, "17 3 * * *"),
         (DOMAINS, MaintenanceTask::CheckDomains, "41 * * * *"),
-        (LEARNING, MaintenanceTask::Learn, "*/10 * * * *")];
+        (LEARNING, MaintenanceTask::Learn, "*/10 * * * *"),
+    ];
     let tx = db.system().await?;
     let row = tx.query_one_raw(sql("SELECT now() AS now", [])).await?;
     let now = row

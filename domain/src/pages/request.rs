@@ -204,7 +204,9 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
 async fn domain_of(tx: &TenantTx, url: &Url) -> Result<bool> {
     let host = HostName::of(url).ok_or_else(|| Error::invalid("url", "has no host"))?;
     let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE customer_id = $2 AND host = $1";
-    let row = tx.query_one_raw(sql(find, [host.as_str().into(), tx.customer().into()])).await?;
+    let row = tx
+        .query_one_raw(sql(find, [host.as_str().into(), tx.customer().into()]))
+        .await?;
     let row = row.ok_or_else(|| {
         Error::invalid(
             "url",

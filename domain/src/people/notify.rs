@@ -67,7 +67,8 @@ pub(super) async fn tell(
 
 /// Whether the conversation's visitor wishes that nothing is sold or shared: whoever is told heeds it, too.
 async fn not_to_be_sold(tx: &TenantTx, conversation: Uuid) -> Result<bool> {
-    const WISH: &str = "SELECT 1 FROM conversations c JOIN visitors v ON v.id = c.visitor_id WHERE c.id = $1 AND v.do_not_sell";
+    const WISH: &str =
+        "SELECT 1 FROM conversations c JOIN visitors v ON v.id = c.visitor_id WHERE c.id = $1 AND v.do_not_sell";
     Ok(tx.query_one_raw(sql(WISH, [conversation.into()])).await?.is_some())
 }
 
