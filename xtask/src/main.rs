@@ -7,10 +7,11 @@
     reason = "a chore's output is for its user's terminal"
 )]
 mod bench;
-mod browser;
 mod ci;
-mod faketime;
 mod openapi;
+mod package;
+#[cfg(test)]
+mod secrets_scan;
 mod shell;
 mod test;
 #[cfg(test)]
