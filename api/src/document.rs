@@ -54,7 +54,7 @@ struct Merged(Value);
 fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Mapping(into), Value::Mapping(more)) => {
-            more.into_iter().for_each(|(name, value)| insert(into, name, value))
+            more.into_iter().for_each(|(name, value)| insert(into, name, value));
         }
         (into, more) => *into = more,
     }

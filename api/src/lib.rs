@@ -27,6 +27,6 @@ pub use context::{Context, Demo};
 pub use error::Problem;
 pub use metrics::install as install_metrics;
 pub use openapi::openapi_yaml;
-pub use routes::queue_stats_json;
 pub use pace::Pace;
+pub use routes::queue_stats_json;
 pub use server::{endpoint, serve, serve_at};

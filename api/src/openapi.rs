@@ -44,13 +44,17 @@ pub fn service() -> OpenApiService<Apis, ()> {
 /// The document as it is checked in as `openapi.yaml`.
 pub fn openapi_yaml() -> String {
     let whole = document::whole(&service().spec()).ok();
-    whole.and_then(|whole| serde_yaml::to_string(&whole).ok()).unwrap_or_default()
+    whole
+        .and_then(|whole| serde_yaml::to_string(&whole).ok())
+        .unwrap_or_default()
 }
 
 /// The page that shows the document, with everything in it.
 pub fn openapi_html() -> String {
     let (html, generated) = (service().swagger_ui_html(), service().spec());
-    let whole = document::whole(&generated).ok().and_then(|whole| serde_json::to_string(&whole).ok());
+    let whole = document::whole(&generated)
+        .ok()
+        .and_then(|whole| serde_json::to_string(&whole).ok());
     whole.map_or_else(|| html.clone(), |whole| html.replacen(&generated, &whole, 1))
 }
 
@@ -100,7 +104,9 @@ static WIDGETS: LazyLock<Vec<(Method, String)>> = LazyLock::new(|| {
 
 /// Whether a widget on a customer's page makes this call.
 pub fn is_widgets(method: &Method, path: &str) -> bool {
-    WIDGETS.iter().any(|(own, pattern)| own == method && fits(pattern, path))
+    WIDGETS
+        .iter()
+        .any(|(own, pattern)| own == method && fits(pattern, path))
 }
 
 fn fits(pattern: &str, path: &str) -> bool {

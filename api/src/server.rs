@@ -42,7 +42,8 @@ const STREAM_BUFFER: usize = 16 * 1024;
 const STREAM_HEAD: u32 = 32 * 1024;
 const RESETS: usize = 20;
 /// What there is no room for reads this, if its socket takes it at once.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 /// After a failed accept, for example for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -114,7 +115,9 @@ impl Server {
         while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
             match accepted {
                 Ok((socket, peer)) => {
-                    let Some(admission) = self.doorkeeper.admit(peer.ip()) else { continue };
+                    let Some(admission) = self.doorkeeper.admit(peer.ip()) else {
+                        continue;
+                    };
                     let Ok(place) = self.room.clone().try_acquire_owned() else {
                         // Whoever does not read it at once is closed without a word.
                         let _ = socket.try_write(FULL);

@@ -161,7 +161,7 @@ impl Bench {
                     let url = format!("{}{}", self.urls[half], kind.path);
                     let begun = Instant::now();
                     self.caller
-                        .from_page(kind.method.clone(), &url, &kind.token, DOMAIN, &kind.body)
+                        .send_as_page(kind.method.clone(), &url, &kind.token, DOMAIN, &kind.body)
                         .await?;
                     ms[half].push(begun.elapsed().as_secs_f64() * 1e3);
                 }

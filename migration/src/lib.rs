@@ -28,13 +28,13 @@ mod m20261124_000016_query_cache;
 mod m20261124_000017_people;
 mod m20261124_000018_receipts;
 mod m20261125_000019_isolation;
+mod m20261125_000020_accounts;
 mod m20261125_000021_claims;
 mod m20261125_000022_address_blocks;
 mod m20261125_000023_seals;
-mod m20261125_000025_learning;
 mod m20261125_000024_privacy;
+mod m20261125_000025_learning;
 mod m20261125_000026_hosts_end_answers;
-mod m20261125_000020_accounts;
 mod tables;
 
 pub use catalogue::faults;

@@ -52,6 +52,10 @@ impl Table {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what the catalogue says of a column, each by itself"
+)]
 struct Column {
     name: String,
     kind: String,

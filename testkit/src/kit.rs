@@ -121,7 +121,9 @@ impl Kit {
             domain: domain.parse().expect("the test's domain"),
             vouched: true,
         };
-        tenancy::create(&self.db, &new, Operator::named("test")).await.expect("a customer")
+        tenancy::create(&self.db, &new, Operator::named("test"))
+            .await
+            .expect("a customer")
     }
 
     /// A key of the customer with these scopes.

@@ -13,7 +13,9 @@ fn named(text: &str) -> BTreeSet<&str> {
     let threats = threats.split("\n## ").next().unwrap_or_default();
     let rows = threats.lines().filter(|line| line.starts_with('|'));
     let proofs = rows.filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit_once('|'));
-    proofs.flat_map(|(_, names)| names.split('`').skip(1).step_by(2)).collect()
+    proofs
+        .flat_map(|(_, names)| names.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 /// Every Rust file of the checkout.
@@ -49,7 +51,10 @@ fn every_threat_names_tests_that_exist() {
         .iter()
         .filter(|name| !texts.iter().any(|text| has_test(text, name)))
         .collect();
-    assert!(missing.is_empty(), "docs/SECURITY.md names tests that do not exist: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/SECURITY.md names tests that do not exist: {missing:?}"
+    );
 }
 
 #[test]

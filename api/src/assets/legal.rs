@@ -75,10 +75,10 @@ fn line(text: &'static str) -> Line {
         ("> ", Shape::Lead),
         ("- ", Shape::Point),
     ];
-    let shaped = shapes
+    let marked = shapes
         .into_iter()
         .find_map(|(mark, shape)| Some((shape, text.strip_prefix(mark)?)));
-    let (shape, text) = shaped.unwrap_or((Shape::Paragraph, text));
+    let (shape, text) = marked.unwrap_or((Shape::Paragraph, text));
     Line { when, shape, text }
 }
 

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_secure_but_on_this_machine_and_nowhere_plain() {
-        let cookie = set("https://help.example", "t", Duration::from_secs(60)).unwrap();
+        let cookie = set("https://help.example", "t", Duration::from_mins(1)).unwrap();
         assert_eq!(
             cookie,
             "__Host-omniops=t; Path=/; HttpOnly; SameSite=Strict; Max-Age=60; Secure"

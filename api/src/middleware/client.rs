@@ -149,12 +149,11 @@ fn elements(line: &str) -> Option<Vec<Vec<(String, String)>>> {
         if name.is_empty() || !name.bytes().all(is_token) {
             return None;
         }
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted)?,
-            None => {
-                let end = after.bytes().position(|b| !is_token(b)).unwrap_or(after.len());
-                (after[..end].to_owned(), &after[end..])
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            unquoted(quoted)?
+        } else {
+            let end = after.bytes().position(|b| !is_token(b)).unwrap_or(after.len());
+            (after[..end].to_owned(), &after[end..])
         };
         elements.last_mut()?.push((name.to_ascii_lowercase(), value));
         let after = after.trim_start();

@@ -181,7 +181,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(16 << 10);
         let flow = async {
             for _ in 0..24 {
-                far.write_all(&[b'x'; 32 << 10]).await.unwrap();
+                far.write_all(&vec![b'x'; 32 << 10]).await.unwrap();
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             drop(far);

@@ -235,6 +235,7 @@ impl Api {
     }
 
     /// Read who is logged in
+    #[expect(clippy::unused_async, reason = "the macro takes async functions only")]
     #[oai(
         path = "/api/admin/me",
         method = "get",

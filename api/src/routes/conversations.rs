@@ -331,11 +331,11 @@ impl Api {
         let tx = context.db.tenant_read(&listener.customer).await?;
         let rows = messages(&tx, id.0, listener.session, paging.after, paging.rows()).await?;
         let mut notes = notes(&tx, rows.iter().map(|row| row.id).collect()).await?;
-        let noted = rows.into_iter().map(|row| {
-            let notes = notes.remove(&row.id).unwrap_or_default();
-            (row, notes)
+        let with_notes = rows.into_iter().map(|row| {
+            let own = notes.remove(&row.id).unwrap_or_default();
+            (row, own)
         });
-        Ok(Json(paging.list(noted.collect(), |(row, _)| row.id)))
+        Ok(Json(paging.list(with_notes.collect(), |(row, _)| row.id)))
     }
 
     /// Follow a conversation: its turns, and who has the word
@@ -365,8 +365,7 @@ impl Api {
         let request_id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         let follower = Follower::new(&context.live, &context.db, &listener.customer, id.0, after);
         let stopping = context.life.stopping();
-        let told = follow(follower, id.0, request_id)
-            .take_until(stopping.cancelled_owned());
+        let told = follow(follower, id.0, request_id).take_until(stopping.cancelled_owned());
         Ok(Followed::Ok(Events::resumable(told)))
     }
 }

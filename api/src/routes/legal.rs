@@ -134,12 +134,12 @@ impl Facts<'_> {
         let query = self.customer.map_or(String::new(), |customer| {
             format!("?domain={}&lang={lang}", customer.domain)
         });
-        let mut links = String::new();
+        let mut menu = String::new();
         for other in PAGES {
             let current = if other == name { " aria-current=\"page\"" } else { "" };
             // A String takes everything that is written to it.
             let _ = writeln!(
-                links,
+                menu,
                 "        <li><a href=\"/{other}{}\"{current}>{}</a></li>",
                 escape(&query),
                 frame(other)
@@ -155,7 +155,7 @@ impl Facts<'_> {
             ("skip", frame("skip")),
             ("about", frame("about")),
             ("legal", frame("legal")),
-            ("links", links),
+            ("links", menu),
             ("content", self.content(&lines)),
         ];
         fill(template, "{{", "}}", |name| {

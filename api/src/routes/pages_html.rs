@@ -128,6 +128,7 @@ fn hashes(html: &str, element: &str) -> Vec<String> {
 }
 
 #[handler]
+#[expect(clippy::needless_pass_by_value, reason = "extractors are taken by value")]
 fn docs(context: Data<&Context>) -> Response {
     let (html, policy) = &*DOCS;
     policy.page(html.clone(), &context.edge)

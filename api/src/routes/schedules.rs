@@ -157,7 +157,9 @@ impl Api {
         let tx = context.db.tenant(&caller.customer).await?;
         let rows = schedules::replace(&tx, &new).await?;
         let named = json!({ "names": new.iter().map(|new| &new.name).collect::<Vec<_>>() });
-        caller.note(&tx, "schedules.replaced", &caller.customer.id.to_string(), named).await?;
+        caller
+            .note(&tx, "schedules.replaced", &caller.customer.id.to_string(), named)
+            .await?;
         tx.commit().await?;
         list(rows)
     }

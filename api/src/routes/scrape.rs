@@ -224,7 +224,9 @@ async fn record(
     let submitted = request_scrape(&tx, request).await?;
     if submitted.fresh {
         let asked = json!({ "url": request.url, "max_pages": request.max_pages });
-        caller.note(&tx, "scrape.started", &submitted.id.to_string(), asked).await?;
+        caller
+            .note(&tx, "scrape.started", &submitted.id.to_string(), asked)
+            .await?;
     }
     if let Some(key) = key {
         let answer = json!({ "job_id": submitted.id, "fresh": submitted.fresh });

@@ -42,6 +42,10 @@ impl App {
 
     /// With further variables of configuration.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Box::pin(Self::make(variables)).await
+    }
+
+    async fn make(variables: &[(&str, &str)]) -> Self {
         let kit = Kit::with(variables).await;
         let life = Lifecycle::new();
         let shop = kit.customer("shop.example").await;
@@ -173,7 +177,7 @@ impl Call<'_> {
 
     /// The answer with its body unread.
     pub async fn open(self) -> Response {
-        self.app.endpoint.get_response(self.request.body(self.body)).await
+        Box::pin(self.app.endpoint.get_response(self.request.body(self.body))).await
     }
 }
 

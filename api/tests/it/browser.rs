@@ -52,7 +52,10 @@ async fn a_newly_verified_domain_is_let_in_at_once() {
         .send()
         .await
         .expect(201);
-    assert_eq!(ask().await.header("access-control-allow-origin"), "https://late.example");
+    assert_eq!(
+        ask().await.header("access-control-allow-origin"),
+        "https://late.example"
+    );
 }
 
 #[tokio::test]

@@ -508,7 +508,7 @@ async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
     }
 }
 
-async fn choose(visit: &Visit<'_>, body: Value) -> crate::app::Got {
+async fn choose(visit: &Visit<'_>, body: Value) -> Got {
     visit.call(Method::POST, "/api/consent").json(&body).send().await
 }
 

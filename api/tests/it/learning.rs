@@ -78,8 +78,8 @@ async fn a_golden_question_is_made_changed_asked_and_removed() {
         "{told}"
     );
 
-    let patch = app.call(Method::PATCH, &path).json(&json!({ "phrases": [] }));
-    let changed = patch.bearer(&app.key).send().await.expect(200);
+    let change = app.call(Method::PATCH, &path).json(&json!({ "phrases": [] }));
+    let changed = change.bearer(&app.key).send().await.expect(200);
     assert_eq!(
         (&changed["phrases"], &changed["question"]),
         (&json!([]), &made["question"])
@@ -170,8 +170,8 @@ async fn gaps_are_read_page_by_page_and_set_aside() {
             assert_eq!(answer["refused"], true, "{answer}");
         }
     }
-    let gatherer = Gatherer::new(app.kit.db.clone(), app.searcher.clone(), answerer(&app));
-    let gathered = gatherer.gather(&app.shop).await.unwrap();
+    let gaps = Gatherer::new(app.kit.db.clone(), app.searcher.clone(), answerer(&app));
+    let gathered = gaps.gather(&app.shop).await.unwrap();
     assert_eq!((gathered.questions, gathered.gaps), (3, 2));
     let page = app.get("/api/gaps?limit=1").bearer(&app.key).send().await.expect(200);
     let gap = &page["items"][0];

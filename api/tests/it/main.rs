@@ -5,8 +5,8 @@
     clippy::panic,
     reason = "helpers of tests fail like tests"
 )]
-mod admin;
 mod accounts;
+mod admin;
 mod app;
 mod audit;
 mod browser;

@@ -116,10 +116,23 @@ async fn requests_of_people_about_their_data_are_in_no_log_at_any_level() {
     let app = App::start().await;
     let session = app.session().await;
     let token = session["token"].as_str().unwrap();
-    let chat = app.post("/api/chat", &json!({ "message": "Can I talk to a human? Zanzibar calls." }));
-    let said = chat.bearer(token).header("origin", "https://shop.example").send().await.expect(200);
-    let path = format!("/api/conversations/{}/handoff", said["conversation_id"].as_str().unwrap());
-    let wish = app.post(&path, &json!({ "email": PERSONAL[0], "message": "I am Lovelace" })).bearer(token);
+    let chat = app.post(
+        "/api/chat",
+        &json!({ "message": "Can I talk to a human? Zanzibar calls." }),
+    );
+    let said = chat
+        .bearer(token)
+        .header("origin", "https://shop.example")
+        .send()
+        .await
+        .expect(200);
+    let path = format!(
+        "/api/conversations/{}/handoff",
+        said["conversation_id"].as_str().unwrap()
+    );
+    let wish = app
+        .post(&path, &json!({ "email": PERSONAL[0], "message": "I am Lovelace" }))
+        .bearer(token);
     wish.header("origin", "https://shop.example").send().await.expect(200);
     for path in ["/api/gdpr/export", "/api/gdpr/delete"] {
         for email in [PERSONAL[0].to_owned(), format!("{} no address", PERSONAL[0])] {
@@ -128,7 +141,10 @@ async fn requests_of_people_about_their_data_are_in_no_log_at_any_level() {
         }
     }
     let text = lines.text();
-    assert!(text.contains("gdpr_erased") && text.contains("gdpr_exported"), "the log is kept");
+    assert!(
+        text.contains("gdpr_erased") && text.contains("gdpr_exported"),
+        "the log is kept"
+    );
     for personal in PERSONAL {
         let line = text.lines().find(|line| line.contains(personal));
         assert_eq!(line, None, "{personal}");

@@ -104,8 +104,8 @@ async fn nothing_is_set_aside(app: &App) {
 /// The site's own words answer, and are kept with the reason.
 async fn is_answered_by_the_site(script: Script) -> Provider {
     let what = format!("{script:?}");
-    let (provider, app) = shop(script).await;
-    let (names, text, done) = Visitor::ask(&app).await.events().await;
+    let (provider, app) = Box::pin(shop(script)).await;
+    let (names, text, done) = Box::pin(Visitor::ask(&app)).await.events().await;
     assert_eq!(names, ["token", "sources", "products", "done"], "{what}");
     assert!(text.contains("4.90 EUR"), "{what}: {text}");
     assert_eq!(
@@ -136,8 +136,8 @@ async fn is_answered_by_the_site(script: Script) -> Provider {
 /// The answer ends as a problem, and only the question's cost is left of it.
 async fn ends_in_a_problem(script: Script) -> Provider {
     let what = format!("{script:?}");
-    let (provider, app) = shop(script).await;
-    let (names, text, problem) = Visitor::ask(&app).await.events().await;
+    let (provider, app) = Box::pin(shop(script)).await;
+    let (names, text, problem) = Box::pin(Visitor::ask(&app)).await.events().await;
     let (last, before) = names.split_last().unwrap();
     assert_eq!(last, "error", "{what}");
     assert!(

@@ -21,17 +21,17 @@ async fn each_passage_says_what_it_was_made_of() {
     let tx = app.kit.db.tenant(&app.shop).await.unwrap();
     let pending = index::pending(&tx, page, true).await.unwrap().unwrap();
     let chunks = [
-        chunk(
-            Kind::Content,
-            "Shipping",
-            "Shipping costs 4.90 EUR within the country.",
-        ),
+        chunk(Kind::Content, "Shipping", "Shipping costs 4.90 EUR within the country."),
         chunk(
             Kind::Faq,
             "Shipping > Is shipping free?",
             "Shipping of orders above 80 EUR is free.",
         ),
-        chunk(Kind::Product, "Box", "A box for shipping of paddles, made of cardboard."),
+        chunk(
+            Kind::Product,
+            "Box",
+            "A box for shipping of paddles, made of cardboard.",
+        ),
     ];
     index::publish(&tx, &pending, None, &chunks).await.unwrap();
     tx.commit().await.unwrap();

@@ -48,9 +48,11 @@ impl Caller {
     }
 
     /// A call from a page of `origin`, whose answer is of no interest; without a token as somebody unknown.
-    pub async fn from_page(&self, method: Method, url: &str, token: &str, origin: &str, body: &Value) -> Result<()> {
+    pub async fn send_as_page(&self, method: Method, url: &str, token: &str, origin: &str, body: &Value) -> Result<()> {
         let mut asked = request(method, url, token, "application/json", body)?;
-        asked.headers_mut().insert(header::ORIGIN, format!("https://{origin}").parse()?);
+        asked
+            .headers_mut()
+            .insert(header::ORIGIN, format!("https://{origin}").parse()?);
         if token.is_empty() {
             asked.headers_mut().remove(header::AUTHORIZATION);
         }

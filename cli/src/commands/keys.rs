@@ -16,7 +16,7 @@ use crate::table::{Align, Table};
 pub enum Command {
     /// Show which master key wraps what, and under which data keys values are.
     Status,
-    /// Move everything to the present ENCRYPTION_KEY. Killed, it goes on where it was.
+    /// Move everything to the present `ENCRYPTION_KEY`. Killed, it goes on where it was.
     Rotate {
         /// Make new data keys as well, and seal every value anew.
         #[arg(long)]

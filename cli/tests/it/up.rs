@@ -243,6 +243,13 @@ impl Up<'_> {
 
 /// Tests look and try far oftener than anybody may.
 fn generous() -> Vec<(String, String)> {
-    let limits = ["LIMIT_READ", "LIMIT_READ_KEY", "LIMIT_CHANGE", "LIMIT_CHANGE_KEY", "LIMIT_CHAT_KEY", "LIMIT_SCRAPE"];
+    let limits = [
+        "LIMIT_READ",
+        "LIMIT_READ_KEY",
+        "LIMIT_CHANGE",
+        "LIMIT_CHANGE_KEY",
+        "LIMIT_CHAT_KEY",
+        "LIMIT_SCRAPE",
+    ];
     limits.map(|name| (name.to_owned(), "1000000/60s".to_owned())).into()
 }

@@ -1,6 +1,6 @@
 //! Whether the log is what was written: every link made again.
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use uuid::Uuid;
 
 use super::chain::{ChainKey, Head, Line, read_head};
@@ -113,27 +113,26 @@ impl Walk<'_> {
         let mut last = None;
         for row in &rows {
             let (link, id, key) = (read_head(row)?, row.try_get("", "log_id")?, row.try_get("", "key_id")?);
-            let line = row
+            let entry = row
                 .try_get::<bool>("", "there")?
                 .then(|| Line::from_query_result(row, ""))
                 .transpose()?;
             self.load(tx, envelopes, key).await?;
             last = Some(link.seq);
-            self.link(link, id, key, line.as_ref());
+            self.link(link, id, key, entry.as_ref());
         }
         Ok(last)
     }
 
     async fn load(&mut self, tx: &SystemTx, envelopes: &Envelopes, key: Uuid) -> Result<()> {
-        if !self.keys.contains_key(&key) {
-            let found = ChainKey::find(tx, envelopes, key).await?;
-            self.keys.insert(key, found);
+        if let hash_map::Entry::Vacant(place) = self.keys.entry(key) {
+            place.insert(ChainKey::find(tx, envelopes, key).await?);
         }
         Ok(())
     }
 
     /// Links are compared with the stored one before, so that one fault is told once, where it is.
-    fn link(&mut self, link: Head, id: i64, key: Uuid, line: Option<&Line>) {
+    fn link(&mut self, link: Head, id: i64, key: Uuid, entry: Option<&Line>) {
         let expected = self.before.as_ref().map_or(link.seq, |before| before.seq + 1);
         if link.seq > expected {
             let gone = format!(
@@ -149,23 +148,23 @@ impl Walk<'_> {
             ));
             return;
         }
-        match (line, self.keys.get(&key).and_then(Option::as_ref), &self.before) {
+        match (entry, self.keys.get(&key).and_then(Option::as_ref), &self.before) {
             (None, ..) => self.verdict.fault(format!("line {id} is gone")),
             (_, None, _) => self
                 .verdict
                 .fault(format!("line {id}: there is no data key {key} to check it with")),
-            (Some(line), Some(key), Some(before)) if key.link(&before.mac, link.seq, line) != link.mac => {
+            (Some(entry), Some(key), Some(before)) if key.link(&before.mac, link.seq, entry) != link.mac => {
                 self.verdict
                     .fault(format!("line {id}: it, its place or its link {} was changed", link.seq));
             }
             _ => self.verdict.lines += 1,
         }
-        if let Some(line) = line {
-            if line.at < self.latest.saturating_sub(LATE) {
+        if let Some(entry) = entry {
+            if entry.at < self.latest.saturating_sub(LATE) {
                 let told = format!("line {id} is dated before lines that were linked earlier: somebody has put it in");
                 self.verdict.fault(told);
             }
-            self.latest = self.latest.max(line.at);
+            self.latest = self.latest.max(entry.at);
         }
         if self
             .seen

@@ -77,11 +77,11 @@ fn words(text: &str) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
-    fn question(language: &str, text: &str, vector: Option<[f32; 2]>) -> Question {
+    fn question(language: &str, text: &str, vector: impl Into<Option<[f32; 2]>>) -> Question {
         Question {
             language: (!language.is_empty()).then(|| language.to_owned()),
             text: text.into(),
-            vector: vector.map(|v| v.to_vec()),
+            vector: vector.into().map(|v| v.to_vec()),
         }
     }
 
@@ -93,8 +93,8 @@ mod tests {
     }
 
     /// A vector whose cosine to `[1, 0]` is `cosine`.
-    fn at(cosine: f32) -> Option<[f32; 2]> {
-        Some([cosine, (1.0 - cosine * cosine).sqrt()])
+    fn at(cosine: f32) -> [f32; 2] {
+        [cosine, (1.0 - cosine * cosine).sqrt()]
     }
 
     #[test]

@@ -254,6 +254,17 @@ pub(super) fn arrays(customer: Uuid, model: Option<Uuid>, editions: &[&Edition])
 /// are. Returns how many chunks are without a vector though there is a model: their vectors were stored when they were looked for
 /// ([`embedded`]) and are no more. Call [`lock`] before.
 pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Edition]) -> Result<usize> {
+    const DONE: &str = "
+        WITH shown AS (SELECT id FROM jsonb_to_recordset($1) AS n (id uuid)),
+        unstaged AS (DELETE FROM staged_pages s USING shown WHERE s.page_id = shown.id),
+        outdated AS (DELETE FROM structured_extractions e USING shown WHERE e.page_id = shown.id AND NOT e.latest),
+        current AS (UPDATE structured_extractions e SET shown = true FROM shown WHERE e.page_id = shown.id AND NOT e.shown)
+        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL, shown_by = NULL,
+          reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
+            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
+        FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
+        CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
+        WHERE p.id = n.id";
     // All parts see the rows as they were before; `ready` makes the old ones go before the first new one comes.
     let replace = format!(
         "WITH {NEW},
@@ -271,17 +282,6 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)
         RETURNING embedding IS NULL AS bare"
     );
-    const DONE: &str = "
-        WITH shown AS (SELECT id FROM jsonb_to_recordset($1) AS n (id uuid)),
-        unstaged AS (DELETE FROM staged_pages s USING shown WHERE s.page_id = shown.id),
-        outdated AS (DELETE FROM structured_extractions e USING shown WHERE e.page_id = shown.id AND NOT e.latest),
-        current AS (UPDATE structured_extractions e SET shown = true FROM shown WHERE e.page_id = shown.id AND NOT e.shown)
-        UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL, shown_by = NULL,
-          reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
-            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
-        FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
-        CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
-        WHERE p.id = n.id";
     let mut bare = 0;
     for row in tx
         .query_all_raw(sql(&replace, arrays(tx.customer(), model, editions)))

@@ -89,7 +89,7 @@ pub async fn create(
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
     note(tx, id, "webhook.created", by).await?;
-    Ok((find(tx, id).await?, format!("whsec_{}", STANDARD.encode(&*secret))))
+    Ok((find(tx, id).await?, format!("whsec_{}", STANDARD.encode(*secret))))
 }
 
 /// The customer's webhooks, oldest first.

@@ -113,7 +113,7 @@ mod tests {
         let old = Seals::new(b"old");
         let receipt = old.seal(&stone).unwrap();
         assert_eq!(old.open(&receipt), Some(stone.clone()));
-        let turning = Seals::new(&MasterKeys::new(b"new", [b"old".as_slice()]));
+        let turning = Seals::new(MasterKeys::new(b"new", [b"old".as_slice()]));
         assert_eq!(turning.open(&format!(" {receipt}\n")), Some(stone.clone()));
         assert_eq!(turning.subject_keys().len(), 2);
         assert_eq!(stone.at(), at);

@@ -70,7 +70,7 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
         replayed.erasures += stones.len();
         match tenancy::get(&privacy.db, customer).await {
             Ok(customer) => {
-                forget_again(privacy, &customer, stones.into_values().collect(), actor, &mut replayed).await?
+                forget_again(privacy, &customer, stones.into_values().collect(), actor, &mut replayed).await?;
             }
             Err(error) if *error.kind() == Kind::NotFound => replayed.without_customer += stones.len(),
             Err(error) => return Err(error),

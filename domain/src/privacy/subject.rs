@@ -66,9 +66,8 @@ pub fn email_key(address: &str) -> Option<String> {
         .nfkc()
         .collect();
     let (local, domain) = folded.rsplit_once('@')?;
-    let domain = match url::Host::parse(domain) {
-        Ok(url::Host::Domain(ascii)) => ascii,
-        _ => return None,
+    let Ok(url::Host::Domain(domain)) = url::Host::parse(domain) else {
+        return None;
     };
     let key = format!("{local}@{domain}");
     check_email(&key).is_ok().then_some(key)

@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn what_an_older_key_signed_is_taken_until_that_key_is_dropped() {
         let before = Signer::new(b"old", "widget").seal(b"hello");
-        let turning = Signer::new(&MasterKeys::new(b"new", [b"old".as_slice()]), "widget");
+        let turning = Signer::new(MasterKeys::new(b"new", [b"old".as_slice()]), "widget");
         assert_eq!(turning.open(&before).as_deref(), Some(&b"hello"[..]));
         let after = turning.seal(b"hello");
         let turned = Signer::new(b"new", "widget");

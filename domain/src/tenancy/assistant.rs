@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{Customer, Db, sql};
-use crate::{Error, FieldError, Result, audit, error::Kind, language::Locale, people::HandoffSettings, privacy::PrivacySettings};
+use crate::{
+    Error, FieldError, Result, audit, error::Kind, language::Locale, people::HandoffSettings, privacy::PrivacySettings,
+};
 
 /// The language key of a greeting for every language that has none of its own.
 pub const ANY_LANGUAGE: &str = "default";

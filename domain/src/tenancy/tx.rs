@@ -97,7 +97,8 @@ impl Db {
     pub(crate) async fn ledger_statement(&self, commit: Commit, statement: Statement) -> Result<Vec<QueryResult>> {
         if self.pooler {
             let tx = self.ledger(commit).await?;
-            tx.execute_raw(Statement::from_string(DbBackend::Postgres, INDEXES_ONLY)).await?;
+            tx.execute_raw(Statement::from_string(DbBackend::Postgres, INDEXES_ONLY))
+                .await?;
             let rows = tx.query_all_raw(statement).await?;
             tx.commit().await?;
             return Ok(rows);

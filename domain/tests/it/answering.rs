@@ -163,9 +163,15 @@ async fn a_section_that_was_cut_into_chunks_answers_as_a_whole() {
 async fn what_the_site_does_not_say_is_refused_with_the_reason_and_a_way_to_a_human() {
     let (kit, customer, answerer) = installation(&[]).await;
     let contact = serde_json::json!({ "contact_email": "help@shop.example" });
-    let customer = domain::tenancy::rename(&kit.db, customer.id, None, Some(contact), domain::jobs::Operator::named("test"))
-        .await
-        .unwrap();
+    let customer = domain::tenancy::rename(
+        &kit.db,
+        customer.id,
+        None,
+        Some(contact),
+        domain::jobs::Operator::named("test"),
+    )
+    .await
+    .unwrap();
     let answer = answerer
         .answer(&customer, &ask(session(), "Who won the football world cup?"), None)
         .await

@@ -2,7 +2,7 @@
 use domain::{
     jobs::Operator,
     secrets::{Envelopes, MasterKeys, Vault, discard_unused, rotate, sealed::WEBHOOK_SECRET, status},
-    tenancy::{self, Customer},
+    tenancy::{self, Customer, Db},
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::sync::{
@@ -62,7 +62,7 @@ async fn read(kit: &Kit, envelopes: &Envelopes, customer: &Customer, id: Uuid) -
 }
 
 async fn run(kit: &Kit, sql: &str) {
-    let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
+    let owner = Db::connect_owner(&kit.config.database).await.unwrap();
     owner.execute_unprepared(sql).await.unwrap();
     owner.close().await.unwrap();
 }

@@ -5,6 +5,8 @@ use domain::{
     lifecycle::Lifecycle,
 };
 use futures::future::join_all;
+use sea_orm::ConnectionTrait;
+use std::time::Duration;
 use testkit::{Kit, Provider, Script, eventually};
 use tokio::sync::mpsc;
 
@@ -102,6 +104,35 @@ async fn what_breaks_after_text_was_shown_is_an_error_and_nothing_half_is_kept()
             .await,
         0
     );
+}
+
+#[tokio::test]
+async fn where_nothing_is_limited_no_text_waits_for_the_day_that_all_answers_share() {
+    let provider = Provider::start(say(&["Parcels arrive within two to four working days [1]."])).await;
+    let base_url = provider.base_url();
+    let (kit, customer, answerer) = installation(&with(&base_url, &[("CHAT_PRICES", "gpt-4o=10/20")])).await;
+    let before = ask(session(), QUESTION);
+    answerer.answer(&customer, &before, None).await.unwrap();
+    let day = kit.db.system().await.unwrap();
+    day.execute_unprepared("SELECT FROM usage_daily FOR UPDATE")
+        .await
+        .unwrap();
+    let (parts, mut seen) = mpsc::channel(64);
+    let question = ask(session(), "How many days does a delivery take?");
+    let (answer, shown) = tokio::join!(answerer.answer(&customer, &question, Some(parts)), async {
+        let first = tokio::time::timeout(Duration::from_mins(1), seen.recv()).await;
+        // Only now may anything be counted.
+        drop(day);
+        while seen.recv().await.is_some() {}
+        first
+    });
+    assert!(
+        matches!(shown, Ok(Some(domain::answering::Part::Token(_)))),
+        "{shown:?}"
+    );
+    assert_eq!(answer.unwrap().model, "gpt-4o");
+    assert_eq!(kit.count("SELECT chats FROM usage_daily").await, 2);
+    assert!(number(&kit, "SELECT cost_usd FROM usage_daily").await > 0.0);
 }
 
 #[tokio::test]
@@ -296,9 +327,14 @@ async fn past_the_soft_limit_the_small_model_answers_and_past_the_hard_one_the_s
     assert_eq!(told, want);
     // An operator's limit for this customer goes before the installation's, without a restart.
     let (soft_usd, hard_usd) = (None, Some(60.0));
-    set_budget(&kit.db, customer.id, CustomerBudget { soft_usd, hard_usd }, Operator::named("test"))
-        .await
-        .unwrap();
+    set_budget(
+        &kit.db,
+        customer.id,
+        CustomerBudget { soft_usd, hard_usd },
+        Operator::named("test"),
+    )
+    .await
+    .unwrap();
     let answer = answerer
         .answer(&customer, &ask(session(), question), None)
         .await

@@ -49,5 +49,9 @@ async fn the_audit_log_can_only_grow() {
             "{forbidden} as the system"
         );
     }
-    assert_eq!(kit.count("SELECT count(*) FROM audit_logs WHERE action = 'key.created'").await, 1);
+    assert_eq!(
+        kit.count("SELECT count(*) FROM audit_logs WHERE action = 'key.created'")
+            .await,
+        1
+    );
 }

@@ -93,7 +93,7 @@ async fn a_key_opens_its_customer_until_it_is_revoked_or_its_successor_has_taken
         );
     }
 
-    let by = domain::jobs::Operator {
+    let by = Operator {
         actor: "test",
         ip: None,
     };

@@ -58,8 +58,8 @@ pub(super) async fn golden_run(job: &Job) -> Result<Ending> {
 
 /// Gathers the customer's gaps.
 pub(super) async fn gaps(job: &Job) -> Result<Ending> {
-    let gatherer = Gatherer::new(job.ctx.db.clone(), job.ctx.searcher.clone(), answerer(job)?);
-    let gathered = job.signal.until(gatherer.gather(job.customer()?)).await?;
+    let gaps = Gatherer::new(job.ctx.db.clone(), job.ctx.searcher.clone(), answerer(job)?);
+    let gathered = job.signal.until(gaps.gather(job.customer()?)).await?;
     tracing::info!(job.id = %job.id(), event = "gaps_gathered", questions = gathered.questions, gaps = gathered.gaps, resolved = gathered.resolved);
     Ok(Ending::Done(json!(gathered)))
 }

@@ -160,10 +160,13 @@ async fn a_crawl_that_never_gets_through_its_sitemaps_does_without_them() {
 async fn what_is_still_being_read_when_a_crawl_gives_way_is_not_asked_for_again() {
     const PAGES: usize = 8;
     let large = |n: usize| {
-        let paragraphs: String = (0..6000)
+        let paragraphs: Vec<String> = (0..6000)
             .map(|k| format!("<div><p>Item {n} of paragraph {k} weighs <b>{k}</b> grams.</p></div>"))
             .collect();
-        (format!("/p/{n}"), Page::html(&format!("Page {n}"), &paragraphs))
+        (
+            format!("/p/{n}"),
+            Page::html(&format!("Page {n}"), &paragraphs.concat()),
+        )
     };
     let site = Site::start([home(PAGES + 1)].into_iter().chain((0..PAGES).map(large))).await;
     site.set("/robots.txt", rules(""));

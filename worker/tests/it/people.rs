@@ -64,6 +64,7 @@ async fn jobs(world: &World, task: &str, rule: &str) -> i64 {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_than_they_need() {
     let (site, mailbox) = (Site::start(NO_PAGES).await, Mailbox::start(Reception::HangUp).await);
     let url = mailbox.url();
@@ -79,7 +80,11 @@ async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_tha
         "I need to talk to a human\r\n.\r\nBcc: victim@other.example",
     )
     .await;
-    execute(&world, "UPDATE visitors SET email = 'vera@visitor.example', locale = 'de'").await;
+    execute(
+        &world,
+        "UPDATE visitors SET email = 'vera@visitor.example', locale = 'de'",
+    )
+    .await;
     let worker = world.worker();
     eventually("a try that fails", || async {
         Some(()).filter(|()| mailbox.refused() > 0)

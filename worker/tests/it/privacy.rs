@@ -101,11 +101,10 @@ async fn erasure_ends_what_waits_about_a_person_and_leaves_other_work_alone() {
         (!receiver.received().is_empty()).then_some(())
     })
     .await;
-    let failed = format!(
-        "SELECT count(*) FROM jobs WHERE state = 'scheduled' AND attempts > 0 AND payload::text LIKE '%deliver%'"
-    );
+    let failed =
+        "SELECT count(*) FROM jobs WHERE state = 'scheduled' AND attempts > 0 AND payload::text LIKE '%deliver%'";
     eventually("another try to be planned", || async {
-        (world.kit.count(&failed).await == 1).then_some(())
+        (world.kit.count(failed).await == 1).then_some(())
     })
     .await;
     let crawl = world.ask(&ScrapeRequest::of(site.url("/"))).await;

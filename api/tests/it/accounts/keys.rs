@@ -174,10 +174,10 @@ async fn a_revoked_key_is_revoked_for_every_replica_at_once() {
             .finish()
     };
     app.get("/api/jobs").bearer(key).send().await.expect(200);
-    assert_eq!(replica.get_response(asked()).await.status().as_u16(), 200);
+    assert_eq!(Box::pin(replica.get_response(asked())).await.status().as_u16(), 200);
     let path = format!("/api/keys/{}", made["id"].as_str().unwrap());
     app.call(Method::DELETE, &path).admin().send().await.expect(204);
-    assert_eq!(replica.get_response(asked()).await.status().as_u16(), 401);
+    assert_eq!(Box::pin(replica.get_response(asked())).await.status().as_u16(), 401);
     let named = format!(
         "SELECT count(*) FROM audit_logs WHERE resource = '{}' AND customer_id = '{}'",
         made["id"].as_str().unwrap(),

@@ -132,6 +132,7 @@ async fn over_plain_http_people_log_in_on_this_machine_only() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_second_factor_is_turned_on_asked_for_in_one_step_or_two_and_turned_off() {
     let app = App::start().await;
     let ada = browser(&app, "ada@example.com", "owner", &[]).await;

@@ -163,6 +163,7 @@ async fn a_person_of_one_customer_finds_nothing_of_another() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn an_owner_of_one_customer_rules_over_its_keys_and_people_alone() {
     let app = App::with(&[("LIMITS", "off")]).await;
     let (shop, other) = (app.shop.id, other(&app).await);

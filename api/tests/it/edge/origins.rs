@@ -27,7 +27,7 @@ async fn only_the_widgets_calls_are_open_to_pages() {
                 .flat_map(|one| one.as_object().unwrap().keys())
                 .any(|name| name == "widget_session");
             let widgets = session || path.starts_with("/api/widget/");
-            let asked = path.replace('{', "").replace('}', "");
+            let asked = path.replace(['{', '}'], "");
             let got = preflight(&app, PAGE, &method.to_uppercase(), &asked).await;
             assert_eq!(granted(&got), if widgets { PAGE } else { "" }, "{method} {path}");
             assert_eq!(

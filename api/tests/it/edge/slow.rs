@@ -9,7 +9,7 @@ use tokio::{
 use crate::app::App;
 
 /// Longer than anything here takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A connection to the API, byte by byte.
 pub struct Wire(TcpStream);
@@ -150,12 +150,12 @@ async fn heads_beyond_every_measure_are_refused_before_they_are_kept() {
     let app = App::start().await;
     let server = hurried(&app).await;
     let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(100_000));
-    let wide = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(100_000));
+    let headed = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(100_000));
     let many = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: 1\r\n".repeat(200));
-    for sent in [long, wide, many] {
-        let mut wire = Wire::connect(server).await;
-        wire.write(sent.as_bytes()).await;
-        let told = wire.rest().await;
+    for sent in [long, headed, many] {
+        let mut sender = Wire::connect(server).await;
+        sender.write(sent.as_bytes()).await;
+        let told = sender.rest().await;
         // What is not read any more may come back as a reset.
         assert!(told.starts_with("HTTP/1.1 431") || told.is_empty(), "{told}");
     }

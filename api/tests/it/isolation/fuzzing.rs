@@ -139,7 +139,7 @@ async fn fuzz(caller: &Caller, folder: &Path, server: SocketAddr) -> Vec<String>
         command.args(["--include-operation-id", &operation.id]);
     }
     command.kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(600), command.output()).await;
+    let output = tokio::time::timeout(Duration::from_mins(10), command.output()).await;
     let output = output.expect("schemathesis should end").expect("python3");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let report: Option<Value> = fs::read(&report)

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Nothing here waits for a pace; only what never comes ends at this limit.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything in Redis: key and content as text.
 async fn everything_in_redis(app: &App) -> Vec<(String, String)> {

@@ -46,6 +46,10 @@ impl Scene {
 
     /// Both customers do the same, each with its own words.
     pub async fn of(app: App) -> Self {
+        Box::pin(Self::make(app)).await
+    }
+
+    async fn make(app: App) -> Self {
         let catalogue = Catalogue::of(&app.kit).await;
         app.page_of(
             &app.shop,

@@ -206,7 +206,9 @@ fn set_variables(
     kept: &state::Kept,
     sample: Option<SocketAddr>,
 ) {
-    let in_file = variables.get("ENCRYPTION_KEY_FILE").is_some_and(|path| !path.is_empty());
+    let in_file = variables
+        .get("ENCRYPTION_KEY_FILE")
+        .is_some_and(|path| !path.is_empty());
     let mut default = |name: &str, value: String| {
         variables.entry(name.to_owned()).or_insert(value);
     };

@@ -20,6 +20,10 @@ const LEAST: f64 = 0.05;
 const WORDS: f64 = 0.3;
 
 /// The signs for one question.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a sign of its own, which is there or not"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Signals {
     /// The best cosine with the question; none without vectors.

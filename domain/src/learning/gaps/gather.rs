@@ -114,11 +114,11 @@ impl Gatherer {
         };
         let id = model.as_ref().map(|model| model.id);
         let tx = self.db.tenant(customer).await?;
-        let stale = stale(&tx, id).await?;
+        let outdated = stale(&tx, id).await?;
         tx.commit().await?;
         let renewed = match id {
-            Some(_) if !stale.is_empty() => {
-                let texts: Vec<String> = stale.iter().map(|(_, text)| text.clone()).collect();
+            Some(_) if !outdated.is_empty() => {
+                let texts: Vec<String> = outdated.iter().map(|(_, text)| text.clone()).collect();
                 self.searcher.embed_query(&texts).await?
             }
             _ => None,
@@ -126,7 +126,7 @@ impl Gatherer {
         let tx = self.db.tenant(customer).await?;
         alone(&tx).await?;
         if let (Some(model), Some(renewed)) = (id, &renewed) {
-            renew(&tx, model, &stale, renewed).await?;
+            renew(&tx, model, &outdated, renewed).await?;
         }
         let mut leaders = leaders(&tx, id).await?;
         let last = new.last().map(|last| last.seen_at);

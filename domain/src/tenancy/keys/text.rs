@@ -74,7 +74,7 @@ mod tests {
         assert!(key[PREFIX.len()..].bytes().all(|b| b.is_ascii_alphanumeric()));
         assert!(plausible(key));
         for at in PREFIX.len()..key.len() {
-            let mut wrong = key.clone().to_owned().into_bytes();
+            let mut wrong = key.as_bytes().to_vec();
             wrong[at] = if wrong[at] == b'x' { b'y' } else { b'x' };
             assert!(!plausible(std::str::from_utf8(&wrong).unwrap()), "{at}");
         }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn keys_from_before_the_checksum_are_still_looked_up_and_nothing_else_is() {
-        let old = format!("omni_{}", crate::secrets::token().unwrap());
+        let old = format!("omni_{}", secrets::token().unwrap());
         assert!(plausible(&old));
         let long = format!("{old}x");
         for wrong in [

@@ -182,15 +182,15 @@ impl Accounts {
         Self::still(&tx, account).await?;
         let factor = match (account.second_factor, code) {
             (false, _) => "password",
-            (true, Some(code)) => match self.use_code(&tx, account.id, &code).await? {
-                Some(factor) => factor,
-                None => {
+            (true, Some(code)) => {
+                let Some(factor) = self.use_code(&tx, account.id, &code).await? else {
                     drop(tx);
                     self.note_failure(&account.email, Some(account.id), attempt, "code", ip)
                         .await?;
                     return Err(refused());
-                }
-            },
+                };
+                factor
+            }
             (true, None) => return Err(refused()),
         };
         Attempts::succeed(&*tx, attempt).await?;

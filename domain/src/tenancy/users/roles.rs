@@ -54,9 +54,9 @@ pub enum Need {
 /// the installation (queues, health, new customers) is for owners of the installation, whose reach is [`Reach::Everywhere`].
 pub fn least_role(need: Need, writing: bool) -> Role {
     match (need, writing) {
-        (Need::Keys | Need::Users | Need::Scope(Scope::All | Scope::Privacy), _) => Role::Owner,
+        (Need::Keys | Need::Users | Need::Scope(Scope::All | Scope::Privacy), _)
+        | (Need::Customers | Need::Scope(Scope::Domains | Scope::Webhooks), true) => Role::Owner,
         (Need::Customers | Need::Scope(_), false) => Role::Viewer,
-        (Need::Customers | Need::Scope(Scope::Domains | Scope::Webhooks), true) => Role::Owner,
         (Need::Scope(_), true) => Role::Editor,
     }
 }

@@ -138,9 +138,9 @@ impl Accounts {
         if self.use_app_code(tx, user, code).await? {
             return Ok(Some("app"));
         }
-        let spend = "DELETE FROM admin_recovery_codes WHERE user_id = $1 AND code_hash = $2";
+        let query = "DELETE FROM admin_recovery_codes WHERE user_id = $1 AND code_hash = $2";
         let spent = tx
-            .execute_raw(sql(spend, [user.into(), recovery_hash(code).into()]))
+            .execute_raw(sql(query, [user.into(), recovery_hash(code).into()]))
             .await?;
         Ok((spent.rows_affected() == 1).then_some("recovery_code"))
     }
