@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Seconds that each caller's requests may take altogether; what is not tried by then is not tried.
-const BUDGET: u64 = 60;
+const BUDGET: u64 = 40;
 /// Requests of each call and kind of test, at most.
 const EXAMPLES: u32 = 12;
 
