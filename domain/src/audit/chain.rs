@@ -158,6 +158,8 @@ pub async fn seal(db: &Db, envelopes: &Envelopes, all: bool) -> Result<Option<(H
     );
     let rows = tx.query_all_raw(sql(&open, [all.into(), BATCH.into()])).await?;
     if rows.is_empty() {
+        // A transaction that is dropped keeps the lock until its connection is looked at again.
+        tx.commit().await?;
         return Ok(None);
     }
     let key = ChainKey::present(&tx, envelopes).await?;

@@ -44,6 +44,7 @@ async fn purge_batch(db: &Db, envelopes: &Envelopes, age: Duration) -> Result<u6
     }
     let values = [age.as_secs_f64().into(), BATCH.into()];
     let Some(row) = tx.query_one_raw(sql(LAST, values)).await? else {
+        tx.commit().await?;
         return Ok(0);
     };
     let head = read_head(&row)?;
