@@ -103,6 +103,7 @@ pub fn write_dev_json(
         "DATABASE_OWNER_URL",
         "REDIS_URL",
         "ENCRYPTION_KEY",
+        "ERASURE_LOG",
         "ENCRYPTION_KEY_FILE",
         "ENCRYPTION_KEYS_OLD",
         "OMNIOPS_ADMIN_TOKEN",
