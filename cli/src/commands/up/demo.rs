@@ -98,7 +98,7 @@ pub fn write_dev_json(
     customer: &Customer,
     bound: SocketAddr,
 ) -> Result<()> {
-    const SHARED: [&str; 16] = [
+    const SHARED: [&str; 17] = [
         "DATABASE_URL",
         "DATABASE_OWNER_URL",
         "REDIS_URL",
