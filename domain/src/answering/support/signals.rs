@@ -125,7 +125,11 @@ fn unnumbered(heading: &str) -> &str {
 }
 
 /// What is asked with the one word and told with the other.
-const MEASURES: [(&str, &str); 17] = [
+const MEASURES: [(&str, &str); 21] = [
+    ("much", "cost"),
+    ("much", "price"),
+    ("combien", "coût"),
+    ("combien", "prix"),
     ("long", "length"),
     ("wide", "width"),
     ("high", "height"),
@@ -237,9 +241,9 @@ mod tests {
 
     #[test]
     fn on_a_small_site_words_count_alike() {
-        let words = [("much", 1.4), ("ship", 0.3), ("cost", 0.3)];
+        let words = [("abroad", 1.4), ("ship", 0.3), ("cost", 0.3)];
         let signals = of(
-            "How much does shipping cost?",
+            "What does shipping abroad cost?",
             &words,
             "",
             "We ship at a cost of 4.90 EUR.",
@@ -273,6 +277,8 @@ mod tests {
             ("long", "length"),
             ("gewicht", "schwer"),
             ("heavi", "weight"),
+            ("much", "costs"),
+            ("price", "much"),
         ] {
             assert!(akin(a, b), "{a} {b}");
         }
