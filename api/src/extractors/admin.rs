@@ -1,10 +1,12 @@
 //! The operator, and whoever may read the metrics.
 use domain::{jobs::Operator, tenancy::Principal};
-use poem::{Request, RequestBody, Result};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
+use poem::Request;
 
-use super::credential::{Schemes, forbidden, principal};
-use crate::middleware::ClientAddress;
+use super::{
+    credential::{forbidden, principal},
+    shown::shown,
+};
+use crate::{error::Failure, middleware::ClientAddress};
 
 /// The operator with the admin token, or a person who owns the installation.
 pub struct Admin {
@@ -14,20 +16,10 @@ pub struct Admin {
     pub ip: Option<String>,
 }
 
-impl<'a> ApiExtractor<'a> for Admin {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Admin, with ADMIN | PERSON);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Admin {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let principal = principal(req).await?;
         if principal.rules_installation() {
             return Ok(Self {
@@ -38,12 +30,9 @@ impl<'a> ApiExtractor<'a> for Admin {
         Err(match principal {
             Principal::User(_) => forbidden("missing_role", "this call is for owners of the installation"),
             _ => forbidden("admin_only", "this call needs the admin token"),
-        }
-        .into())
+        })
     }
-}
 
-impl Admin {
     /// For the audit log.
     pub fn operator(&self) -> Operator<'_> {
         Operator {
@@ -61,22 +50,12 @@ pub fn peer(req: &Request) -> Option<String> {
 /// The operator, or a process on this machine. What a proxy forwards is not from this machine.
 pub struct MetricsReader;
 
-impl<'a> ApiExtractor<'a> for MetricsReader {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(MetricsReader, with ADMIN | PERSON);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    async fn from_request(req: &'a Request, body: &mut RequestBody, options: ExtractParamOptions<()>) -> Result<Self> {
+impl MetricsReader {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         if !ClientAddress::of(req).is_some_and(ClientAddress::is_local_process) {
-            Admin::from_request(req, body, options).await?;
+            Admin::of(req).await?;
         }
         Ok(Self)
     }

@@ -4,19 +4,15 @@ use domain::{
     Error, audit,
     tenancy::{Customer, Principal, Scope, TenantTx, get},
 };
-use poem::{Request, RequestBody, Result};
-use poem_openapi::{
-    ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaParamIn, MetaSchemaRef, Registry},
-    types::Type,
-};
+use poem::Request;
 use serde_json::Value;
 use std::marker::PhantomData;
 use uuid::Uuid;
 
 use super::{
     admin::peer,
-    credential::{Schemes, context, forbidden, principal},
+    credential::{context, forbidden, principal},
+    shown::shown,
 };
 use crate::{Context, error::Failure};
 
@@ -61,7 +57,7 @@ pub struct KeyHolder<P> {
 }
 
 impl<P: Permission> KeyHolder<P> {
-    async fn of(req: &Request) -> std::result::Result<Self, Failure> {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let principal = principal(req).await?;
         if matches!(principal, Principal::Visitor(_)) {
             return Err(forbidden("key_only", "this call needs an API key"));
@@ -83,23 +79,7 @@ impl<P: Permission> KeyHolder<P> {
     }
 }
 
-impl<'a, P: Permission> ApiExtractor<'a> for KeyHolder<P> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        Ok(Self::of(req).await?)
-    }
-}
+shown!(KeyHolder<P>, with KEY | ADMIN | PERSON, for P: Permission);
 
 /// A key with the scope `P` and its customer; or an administrator, with the customer of `?customer_id=`. As a parameter it is named
 /// `customer_id`, so that the contract shows both.
@@ -128,28 +108,10 @@ impl<P> Caller<P> {
     }
 }
 
-impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Caller<P>, with KEY | ADMIN | PERSON, or customer_id, for P: Permission);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Query)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(Uuid::schema_ref())
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl<P: Permission> Caller<P> {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let holder = KeyHolder::<P>::of(req).await?;
         let customer = acting_for(req, &holder.principal).await?;
         Ok(Self {
@@ -163,7 +125,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for Caller<P> {
 
 /// The customer of a key; for administrators the one that the query names. A key that names another customer finds none, rather than
 /// its own in that one's place.
-pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Result<Customer, Failure> {
+pub async fn acting_for(req: &Request, principal: &Principal) -> Result<Customer, Failure> {
     let named = named_customer(req)?;
     match (principal, named) {
         (Principal::Key { customer, .. }, named) if named.is_none_or(|id| id == customer.id) => Ok(customer.clone()),
@@ -176,7 +138,7 @@ pub async fn acting_for(req: &Request, principal: &Principal) -> std::result::Re
 }
 
 /// The customer that the query names.
-pub fn named_customer(req: &Request) -> std::result::Result<Option<Uuid>, Failure> {
+pub fn named_customer(req: &Request) -> Result<Option<Uuid>, Failure> {
     let query = req.uri().query().unwrap_or_default();
     let mut query = url::form_urlencoded::parse(query.as_bytes());
     let named = query

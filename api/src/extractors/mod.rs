@@ -8,6 +8,7 @@ mod credential;
 mod json;
 mod paging;
 mod scheduler;
+mod shown;
 mod steward;
 mod visitor;
 

@@ -1,33 +1,26 @@
 //! The outside scheduler, with the cron secret.
 use domain::secrets;
-use poem::{Request, RequestBody, Result};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
+use poem::Request;
 use secrecy::ExposeSecret;
 
-use super::credential::{Schemes, bearer, context, forbidden, principal};
+use super::{
+    credential::{bearer, context, forbidden, principal},
+    shown::shown,
+};
+use crate::error::Failure;
 
 /// Somebody with the cron secret, which is good for starting what is due and for nothing else.
 pub struct Scheduler;
 
-impl<'a> ApiExtractor<'a> for Scheduler {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Scheduler, with CRON);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::CRON]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Scheduler {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let secret = context(req)?.cron_secret.expose_secret();
         if bearer(req).is_some_and(|token| secrets::equal(token, secret)) {
             return Ok(Self);
         }
         principal(req).await?;
-        Err(forbidden("cron_only", "this call needs the cron secret").into())
+        Err(forbidden("cron_only", "this call needs the cron secret"))
     }
 }

@@ -5,14 +5,14 @@ use domain::{
     jobs::Operator,
     tenancy::{Customer, Need, Principal, Reach, SignedIn, get},
 };
-use poem::{Request, RequestBody, Result};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
+use poem::Request;
 use std::marker::PhantomData;
 use uuid::Uuid;
 
 use super::{
     admin::peer,
-    credential::{Schemes, forbidden, principal},
+    credential::{forbidden, principal},
+    shown::shown,
 };
 use crate::{Context, error::Failure};
 
@@ -76,26 +76,16 @@ impl<O> Steward<O> {
     }
 }
 
-impl<'a, O: Office> ApiExtractor<'a> for Steward<O> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Steward<O>, with ADMIN | PERSON, for O: Office);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl<O: Office> Steward<O> {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let principal = principal(req).await?;
         if let Principal::User(who) = &principal {
-            who.require(O::NEED, !req.method().is_safe()).map_err(Failure::from)?;
+            who.require(O::NEED, !req.method().is_safe())?;
         }
         let Some(reach) = principal.reach().cloned() else {
-            return Err(forbidden("admin_only", "this call needs the admin token or a session").into());
+            return Err(forbidden("admin_only", "this call needs the admin token or a session"));
         };
         Ok(Self {
             reach,
@@ -118,26 +108,16 @@ pub struct Person {
     pub ip: Option<String>,
 }
 
-impl<'a> ApiExtractor<'a> for Person {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Person, with PERSON);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::PERSON]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Person {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         match principal(req).await? {
             Principal::User(who) => Ok(Self {
                 who: *who,
                 ip: peer(req),
             }),
-            _ => Err(forbidden("session_only", "this call needs the session of a person").into()),
+            _ => Err(forbidden("session_only", "this call needs the session of a person")),
         }
     }
 }

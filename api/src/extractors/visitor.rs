@@ -1,18 +1,18 @@
 //! Visitors of a site, with the session token of its widget.
-use domain::language::Locale;
-use domain::tenancy::{Customer, Principal, Scope, VisitorSession};
-use poem::{Request, RequestBody, Result};
-use poem_openapi::{
-    ApiExtractor, ApiExtractorType, ExtractParamOptions,
-    registry::{MetaParamIn, MetaSchemaRef, Registry},
-    types::Type,
+use domain::{
+    Error,
+    language::Locale,
+    tenancy::{Customer, Principal, Scope, VisitorSession},
 };
+use poem::Request;
 use uuid::Uuid;
 
 use super::{
     caller::{acting_for, named_customer},
-    credential::{Schemes, context, forbidden, principal},
+    credential::{context, forbidden, principal},
+    shown::shown,
 };
+use crate::error::Failure;
 
 /// A visitor.
 pub struct Visitor {
@@ -22,26 +22,16 @@ pub struct Visitor {
     pub session: VisitorSession,
 }
 
-impl<'a> ApiExtractor<'a> for Visitor {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Visitor, with SESSION);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::SESSION]
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Visitor {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         match principal(req).await? {
             Principal::Visitor(session) => Ok(Self {
                 customer: owner(req, &session).await?,
                 session,
             }),
-            _ => Err(forbidden("visitor_only", "this call needs a widget's session token").into()),
+            _ => Err(forbidden("visitor_only", "this call needs a widget's session token")),
         }
     }
 }
@@ -56,28 +46,10 @@ pub struct Asker {
     pub locale: Option<Locale>,
 }
 
-impl<'a> ApiExtractor<'a> for Asker {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Asker, with SESSION | KEY | ADMIN | PERSON, or customer_id);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Query)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(Uuid::schema_ref())
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Asker {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let principal = principal(req).await?;
         if let Principal::Visitor(session) = &principal {
             let customer = owner(req, session).await?;
@@ -88,7 +60,7 @@ impl<'a> ApiExtractor<'a> for Asker {
             });
         }
         let granted = principal.require(Scope::Chat, !req.method().is_safe());
-        granted.map_err(crate::error::Failure::from)?;
+        granted.map_err(Failure::from)?;
         Ok(Self {
             customer: acting_for(req, &principal).await?,
             session: None,
@@ -114,28 +86,10 @@ impl From<Visitor> for Listener {
     }
 }
 
-impl<'a> ApiExtractor<'a> for Listener {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme, ApiExtractorType::Parameter];
-    type ParamType = ();
-    type ParamRawType = ();
+shown!(Listener, with SESSION | KEY | ADMIN | PERSON, or customer_id);
 
-    fn register(registry: &mut Registry) {
-        Schemes::register(registry);
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec![Schemes::SESSION, Schemes::KEY, Schemes::ADMIN, Schemes::PERSON]
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Query)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(Uuid::schema_ref())
-    }
-
-    async fn from_request(req: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+impl Listener {
+    async fn of(req: &Request) -> Result<Self, Failure> {
         let principal = principal(req).await?;
         if let Principal::Visitor(session) = &principal {
             let customer = owner(req, session).await?;
@@ -148,7 +102,7 @@ impl<'a> ApiExtractor<'a> for Listener {
         let granted = principal.require(Scope::Conversations, writing);
         granted
             .or_else(|_| principal.require(Scope::Chat, writing))
-            .map_err(crate::error::Failure::from)?;
+            .map_err(Failure::from)?;
         Ok(Self {
             customer: acting_for(req, &principal).await?,
             session: None,
@@ -157,9 +111,9 @@ impl<'a> ApiExtractor<'a> for Listener {
 }
 
 /// A visitor's customer is the session's; who names another one finds none.
-async fn owner(req: &Request, session: &VisitorSession) -> std::result::Result<Customer, crate::error::Failure> {
+async fn owner(req: &Request, session: &VisitorSession) -> Result<Customer, Failure> {
     if named_customer(req)?.is_some_and(|id| id != session.customer) {
-        return Err(domain::Error::not_found("customer").into());
+        return Err(Error::not_found("customer").into());
     }
     Ok(session.customer(&context(req)?.db).await?)
 }

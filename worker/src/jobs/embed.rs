@@ -6,12 +6,11 @@
 use domain::{
     Error, Result, error,
     pages::{
-        index::{self, Edition, NewChunk, Pending},
-        model_change, repeats, staging, statements,
+        index::{self, Edition, Pending},
+        model_change, staging,
     },
 };
 use embedding::{Embedder, Kind};
-use extract::chunk::{self, Limit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -20,22 +19,16 @@ use std::{
 };
 use uuid::Uuid;
 
-use super::{learn, suggest};
+use super::{
+    draft::{Draft, cut},
+    learn, suggest,
+};
 use crate::job::Job;
 
 /// Texts embedded together: enough to put texts of like length into the model's batches.
 const TOGETHER: usize = 64;
 /// Pages published together at most.
 const PAGES: usize = 16;
-/// Tokens kept free for the model's marks and for counting that is not exactly additive.
-const MARGIN: usize = 8;
-/// Longest input, whatever more a model takes: longer chunks are found worse and cited worse.
-const MAX_TOKENS: usize = 256;
-/// What long sections are cut into.
-const TARGET_TOKENS: usize = 200;
-/// What small sections are merged up to: a section of some sentences is found best by its own heading.
-const MERGE_TOKENS: usize = 50;
-
 type Model = (Arc<dyn Embedder>, Uuid);
 
 /// How pages are indexed.
@@ -56,16 +49,6 @@ struct Tally {
     pages: usize,
     chunks: usize,
     chunks_embedded: usize,
-    tokens_saved: i64,
-}
-
-/// A page with its chunks.
-struct Draft {
-    edition: Edition,
-    /// What the vectors are computed from, chunk by chunk.
-    inputs: Vec<String>,
-    /// Chunks without a stored vector, by position.
-    missing: Vec<usize>,
     tokens_saved: i64,
 }
 
@@ -172,81 +155,7 @@ async fn look(job: &Job, page: Uuid, work: &Work) -> Result<Option<Draft>> {
         }
         _ => HashSet::new(),
     };
-    Ok(Some(draft(edition, inputs, &stored)))
-}
-
-/// Cuts a page into chunks, with the inputs of their vectors. What the site repeats, and pages that say nothing, have none.
-fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, Vec<String>) {
-    let marks = embedder.map_or(0, |e| e.count_tokens(""));
-    let count = |text: &str| match embedder {
-        Some(embedder) => embedder.count_tokens(text).saturating_sub(marks),
-        None => rough_tokens(text),
-    };
-    let model_max = embedder.map_or(MAX_TOKENS, |e| e.model().max_tokens);
-    let limit = Limit {
-        max_tokens: model_max.min(MAX_TOKENS).saturating_sub(marks + MARGIN),
-        target_tokens: TARGET_TOKENS,
-        merge_tokens: MERGE_TOKENS,
-    };
-    let text = if page.navigational {
-        String::new()
-    } else {
-        repeats::without(&page.markdown, &page.title, &page.repeated)
-    };
-    let pieces = if text.trim().is_empty() {
-        Vec::new()
-    } else {
-        chunk::chunks(&text, &page.title, limit, &count)
-    };
-    let content: Vec<(&str, &str)> = pieces
-        .iter()
-        .map(|piece| (piece.heading_path.as_str(), piece.text.as_str()))
-        .collect();
-    let extracted = statements::without(&page.extracted, &page.repeated);
-    let said = match text.trim() {
-        "" => Vec::new(),
-        _ => statements::statements(&page.title, &extracted, &content),
-    };
-    let extra = said.into_iter().map(|said| (said.kind, said.heading_path, said.text));
-    let pieces = pieces.into_iter().map(|piece| {
-        let kind = statements::kind_of(&extracted, &piece.heading_path, &piece.text);
-        (kind, piece.heading_path, piece.text)
-    });
-    let (chunks, inputs) = pieces
-        .chain(extra)
-        .map(|(kind, heading_path, text)| {
-            let input = chunk::embedding_input(&heading_path, &text);
-            let new = NewChunk {
-                kind,
-                tokens: count(&input) as i32,
-                hash: index::input_hash(&input),
-                heading_path,
-                text,
-                embedding: None,
-            };
-            (new, input)
-        })
-        .unzip();
-    (Edition { page, chunks }, inputs)
-}
-
-/// Finds out which chunks have no vector yet.
-fn draft(edition: Edition, inputs: Vec<String>, stored: &HashSet<Vec<u8>>) -> Draft {
-    let has = |at: &usize| stored.contains(&edition.chunks[*at].hash);
-    let tokens_saved = (0..inputs.len())
-        .filter(has)
-        .map(|at| i64::from(edition.chunks[at].tokens));
-    Draft {
-        tokens_saved: tokens_saved.sum(),
-        missing: (0..inputs.len()).filter(|at| !has(at)).collect(),
-        edition,
-        inputs,
-    }
-}
-
-/// Tokens where no model counts them: four letters each, as English text has on average.
-fn rough_tokens(text: &str) -> usize {
-    text.chars().count().div_ceil(4)
+    Ok(Some(Draft::new(edition, inputs, &stored)))
 }
 
 /// Fills in the missing vectors. The same text on several pages is embedded once: the first place counts, the others have it saved.
@@ -352,103 +261,5 @@ async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, tally: &mut Tally) 
             metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
         }
         return Ok(());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn page(markdown: &str) -> Pending {
-        Pending {
-            id: Uuid::nil(),
-            title: "Title".into(),
-            language: None,
-            markdown: markdown.into(),
-            version: 1,
-            navigational: false,
-            repeats: vec![],
-            repeated: vec![],
-            extracted: Value::Null,
-        }
-    }
-
-    fn texts(page: Pending) -> Vec<String> {
-        cut(page, None).0.chunks.into_iter().map(|chunk| chunk.text).collect()
-    }
-
-    #[test]
-    fn a_chunk_with_a_stored_vector_is_not_embedded_again() {
-        let markdown = "# Title\n\n## What is A?\n\nOne answer.\n\n## What is B?\n\nAnother answer.";
-        let (edition, inputs) = cut(page(markdown), None);
-        let all = draft(edition.clone(), inputs.clone(), &HashSet::new());
-        assert_eq!(
-            (all.edition.chunks.len(), all.missing.len(), all.tokens_saved),
-            (2, 2, 0)
-        );
-        let stored = HashSet::from([edition.chunks[0].hash.clone()]);
-        let rest = draft(edition, inputs, &stored);
-        assert_eq!(rest.missing, [1]);
-        assert_eq!(rest.tokens_saved, i64::from(rest.edition.chunks[0].tokens));
-    }
-
-    #[test]
-    fn a_moved_section_is_the_same_and_one_under_another_title_is_not() {
-        let hashes = |title: &str, markdown: &str| {
-            let page = Pending {
-                title: title.into(),
-                ..page(markdown)
-            };
-            let (edition, _) = cut(page, None);
-            edition
-                .chunks
-                .into_iter()
-                .map(|chunk| chunk.hash)
-                .collect::<HashSet<_>>()
-        };
-        let (a, b) = ("## Why?\n\nBecause of A.", "## How?\n\nWith the help of B.");
-        let forth = hashes("T", &format!("{a}\n\n{b}"));
-        assert_eq!(forth, hashes("T", &format!("{b}\n\n{a}")));
-        assert!(forth.is_disjoint(&hashes("Other", &format!("{a}\n\n{b}"))));
-    }
-
-    #[test]
-    fn questions_of_the_structured_data_are_chunks_of_their_own() {
-        let pair = |q: &str, a: &str| json!({ "question": q, "answer": a });
-        let pairs = [
-            pair("What is A?", "One answer."),
-            pair("What is C?", "Hidden in a panel."),
-        ];
-        let page = Pending {
-            extracted: json!([{ "kind": "faq", "data": { "questions": pairs } }]),
-            ..page("# Title\n\n## What is A?\n\nOne answer.\n\n## What is B?\n\nAnother answer.")
-        };
-        let (edition, inputs) = cut(page, None);
-        let chunks: Vec<_> = edition.chunks.iter().map(|c| (c.kind, c.text.as_str())).collect();
-        let (faq, content) = (index::Kind::Faq, index::Kind::Content);
-        assert_eq!(
-            chunks,
-            [
-                (faq, "One answer."),
-                (content, "Another answer."),
-                (faq, "Hidden in a panel.")
-            ]
-        );
-        assert_eq!(inputs[2], "Title > What is C?\nHidden in a panel.");
-    }
-
-    #[test]
-    fn what_the_site_repeats_and_pages_that_say_nothing_have_no_chunks() {
-        let markdown = "The mug holds half a litre.\n\nWe use cookies.";
-        let repeating = Pending {
-            repeated: vec!["We use cookies.".into()],
-            ..page(markdown)
-        };
-        assert_eq!(texts(repeating), ["The mug holds half a litre."]);
-        let index = Pending {
-            navigational: true,
-            ..page(markdown)
-        };
-        assert!(texts(index).is_empty());
     }
 }

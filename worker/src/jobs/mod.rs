@@ -1,5 +1,6 @@
-//! The handlers, one file for each kind of job.
+//! The handlers, one file for each kind of job, and what several of them share.
 mod change_model;
+mod draft;
 mod embed;
 mod indexing;
 mod learn;
