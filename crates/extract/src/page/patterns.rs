@@ -30,13 +30,15 @@ pub(super) enum Name {
     Poster,
     /// Text for screen readers only.
     Unseen,
+    /// A table of contents.
+    Contents,
 }
 
 /// In the order of [`Name`].
 static NAMES: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
     RegexSet::new([
         words(
-            r"nav|navbar|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|signature|popover|tooltip|(?:currency|language|locale|country|region|store)-?(?:selector|switcher|picker|chooser|select)|dropdown-menu|recently-?viewed|also-?(?:bought|viewed|like)|frequently-?bought|you-?may|similar",
+            r"nav|navbar|nav-?header|nav-?footer|navigation|menu|megamenu|footer|sidebar|side-bar|breadcrumbs?|cookies?|consent|gdpr|modal|popup|pop-up|newsletter|subscribe|signup|share|sharing|social|related|recommend\w*|upsell|cross-?sell|skip-link|toolbar|pagination|pager|advert\w*|ads?|banner-ad|promo|sponsor\w*|login|minicart|cart|drawer|offcanvas|toast|overlay|announcement|masthead|signature|popover|tooltip|(?:currency|language|locale|country|region|store)-?(?:selector|switcher|picker|chooser|select)|dropdown-menu|recently-?viewed|also-?(?:bought|viewed|like)|frequently-?bought|you-?may|similar",
         ),
         words(
             r"nav|navbar|navigation|menu|sidebar|side-bar|toolbar|drawer|offcanvas|overlay|modal|tooltip|popover|promo|cart|announcement",
@@ -62,6 +64,7 @@ static NAMES: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
             r"post-?profile|user-?info|user-?extras|user-?details|quote-?citation|bbcode-?block-?(?:title|expand-?link)|user-?title|message-?user-?(?:details|info|title)|author(?:-?(?:pane|info|details|stats))?|poster|postbit|byline|avatar|reactions?(?:bar)?|likes?|badges?|rank|post-?meta|attribution|user-?card|username|userblock|permalink|notices?",
         ),
         r"(?i)^(?:sr-only|visually-?hidden|screen-?reader(?:-(?:text|only))?|u-?hidden-?visually|a11y-hidden|[a-z]{1,5}-screen-reader-only|show-for-sr|assistive-text|offscreen|element-invisible|admin-hidden-markup)$".to_owned(),
+        words(r"toc|table-?of-?contents|(?:mini|page|local)-?toc"),
     ])
     .ok()
 });

@@ -23,6 +23,40 @@ fn furniture_and_hidden_text_go() {
 }
 
 #[test]
+fn a_table_of_contents_is_no_content() {
+    let questions = ["What is a kayak?", "Who may paddle?", "Where is the lake?"];
+    let items: String = questions
+        .iter()
+        .enumerate()
+        .map(|(at, question)| format!("<dt><span><a href='#q{at}'>{question}</a></span></dt>"))
+        .collect();
+    let sections: String = questions
+        .iter()
+        .enumerate()
+        .map(|(at, question)| {
+            format!(
+                "<h2 id='q{at}'>{question}</h2><p>{}</p>",
+                "It is told here at length. ".repeat(6)
+            )
+        })
+        .collect();
+    let header = "<table><tr><th colspan=3>Questions</th></tr><tr><td><a href='a'><img alt=Prev></a></td><th> </th><td></td></tr></table>";
+    for (class, header_class) in [("toc", "navheader"), ("", "")] {
+        let html = format!(
+            "<body><div class='{header_class}'>{header}</div><h1>Questions</h1><div class='{class}'><dl>{items}</dl></div>{sections}</body>"
+        );
+        let page = page(&html);
+        for question in questions {
+            let headed = format!("## {question}\n");
+            assert_eq!(page.markdown.matches(&headed).count(), 1, "{}", page.markdown);
+        }
+        assert!(!page.markdown.contains("| --- |"), "{}", page.markdown);
+        let listed = page.markdown.matches("Who may paddle?").count();
+        assert_eq!(listed, if class.is_empty() { 2 } else { 1 }, "{}", page.markdown);
+    }
+}
+
+#[test]
 fn lists_tables_code_and_definitions() {
     let html = r#"<main><h2>Sizes</h2><table><thead><tr><th>Size<th>Chest</thead><tr><td>S<td>90 | cm<tr><td>M<td>95</table>
         <ol start=3><li>three<ul><li>inner</ul><li><p>four</p><p>more</p></ol>

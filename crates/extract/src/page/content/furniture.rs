@@ -99,6 +99,19 @@ impl Judge<'_> {
                 && self.is_within(id, 5)
             || names.has(Name::Poster) && self.forum && stat.text < 400 && stat.prose == 0
             || names.has(Name::Unseen) && self.is_within(id, 40)
+            || names.has(Name::Contents) && self.is_within(id, 40) && self.leads_into_pages(id)
+    }
+
+    /// Whether most links lead to a part of a page, as those of a page's own contents do, and not to pages.
+    fn leads_into_pages(&self, id: Id) -> bool {
+        let links = self
+            .dom
+            .elements(id, "a")
+            .filter_map(|link| self.dom.attribute(link, "href"));
+        let (into, all) = links.fold((0, 0), |(into, all), link| {
+            (into + usize::from(link.contains('#')), all + 1)
+        });
+        into * 2 > all
     }
 
     /// Furniture by name, content by what it does or holds: the panel of a tab, a form in which a product is configured, a

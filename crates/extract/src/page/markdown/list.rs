@@ -54,6 +54,18 @@ impl Writer<'_> {
         self.prefix.truncate(outer.0);
     }
 
+    /// Whether a definition follows a term, or the terms that share it; terms alone are a list, as of contents.
+    fn is_explained(&self, term: Id) -> bool {
+        const NEARBY: usize = 16;
+        let end = self.dom.nodes[self.dom.nodes[term].parent].end;
+        let behind = std::iter::successors(Some(self.dom.nodes[term].end), |id| Some(self.dom.nodes[*id].end));
+        let mut names = behind
+            .take_while(|id| *id < end)
+            .map(|id| self.dom.name(id))
+            .take(NEARBY);
+        names.find(|name| !matches!(*name, "" | "dt")) == Some("dd")
+    }
+
     pub(super) fn definitions(&mut self, id: Id) {
         self.flush();
         for child in self.dom.children(id) {
@@ -61,7 +73,7 @@ impl Writer<'_> {
                 _ if self.dead[child] => {}
                 "dd" => self.item(child, ": ".to_owned()),
                 "div" => self.definitions(child),
-                "dt" => self.question(child, false),
+                "dt" if self.is_explained(child) => self.question(child, false),
                 _ => {
                     self.node(child);
                     self.flush();

@@ -77,8 +77,17 @@ impl Writer<'_> {
                 .filter(|row| !blank(row))
                 .map(|row| line(row)),
         );
-        if lines.len() > 2 || headed {
+        if lines.len() > 2 {
             self.block(&lines);
+        } else if headed {
+            // A header over nothing is a line of text.
+            let said: Vec<&str> = rows[0]
+                .iter()
+                .map(String::as_str)
+                .filter(|cell| !cell.is_empty())
+                .collect();
+            self.line = said.join(" | ");
+            self.flush();
         }
     }
 
