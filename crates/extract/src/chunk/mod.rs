@@ -1,15 +1,19 @@
 //! Markdown to chunks for retrieval, along the headings.
 //!
 //! [`blocks`] reads the Markdown that this crate writes into sections and blocks; [`split`] cuts a block that is too
-//! large at its natural seams. Here sections become chunks. No text is lost: the words of all chunks together are
+//! large at its natural seams. Here sections become chunks, slices of the Markdown until they are finished. No text is lost: the words of all chunks together are
 //! the words of the Markdown, apart from headings (they are in the heading path) and repeated table headers.
 
 mod blocks;
 mod split;
+mod text;
+
+use std::{borrow::Cow, rc::Rc};
 
 use serde::Serialize;
 
-use blocks::Section;
+use blocks::{Block, Kind, Section};
+use split::{Splitter, Unit};
 
 /// Between the headings of a path.
 const SEPARATOR: &str = " > ";
@@ -56,15 +60,29 @@ pub fn embedding_input(path: &str, text: &str) -> String {
     if path.is_empty() {
         text.to_owned()
     } else {
-        format!("{path}\n{text}")
+        [path, "\n", text].concat()
+    }
+}
+
+/// The headings above a text.
+#[derive(Debug)]
+struct Path<'t> {
+    headings: Vec<&'t str>,
+    joined: String,
+}
+
+impl<'t> Path<'t> {
+    fn new(headings: Vec<&'t str>) -> Rc<Self> {
+        let joined = headings.join(SEPARATOR);
+        Rc::new(Self { headings, joined })
     }
 }
 
 /// A future chunk.
-#[derive(Debug, Clone)]
-struct Piece {
-    path: Vec<String>,
-    text: String,
+#[derive(Debug)]
+struct Piece<'t> {
+    path: Rc<Path<'t>>,
+    text: Cow<'t, str>,
     tokens: usize,
     /// The piece is a whole section, so that it may be merged with its neighbours.
     whole: bool,
@@ -72,43 +90,59 @@ struct Piece {
 
 /// Cuts a page into chunks. `count` gives the tokens of a text, without the model's special tokens.
 pub fn chunks(markdown: &str, title: &str, limit: Limit, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
-    let chunker = Chunker { limit, count };
-    let mut pieces: Vec<Piece> = Vec::new();
-    for section in blocks::sections(markdown, title) {
-        for piece in chunker.section(section) {
-            match pieces.last_mut().and_then(|last| chunker.merged(last, &piece)) {
-                Some(merged) => {
-                    pieces.pop();
-                    pieces.push(merged);
-                }
-                None => pieces.push(piece),
-            }
+    let markdown = with_line_feeds(markdown);
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let chunker = Chunker {
+        source: &markdown,
+        limit,
+        count,
+        joint: count(JOINER),
+    };
+    let mut out = Vec::new();
+    // The last piece so far, which the next section may join, and those of that section.
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    blocks::sections(&markdown, &title, &mut |section| {
+        chunker.section(section, &mut pieces);
+        if let [before, own] = &pieces[..]
+            && let Some(merged) = chunker.merged(before, own)
+        {
+            pieces.clear();
+            pieces.push(merged);
         }
+        let ready = pieces.len() - 1;
+        for piece in pieces.drain(..ready) {
+            chunker.finish(&piece.path.joined, piece.text, &mut out);
+        }
+    });
+    for piece in pieces {
+        chunker.finish(&piece.path.joined, piece.text, &mut out);
     }
-    let sized = pieces
-        .into_iter()
-        .flat_map(|piece| chunker.sized(&piece.path.join(SEPARATOR), piece.text));
-    let numbered = sized.enumerate();
-    numbered
-        .map(|(ordinal, (heading_path, text, tokens))| Chunk {
-            ordinal,
-            heading_path,
-            text,
-            tokens,
-        })
-        .collect()
+    out
 }
 
-struct Chunker<'a> {
+/// The text with line feeds alone at the ends of its lines.
+fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\r', text.as_bytes()).is_some() {
+        Cow::Owned(text.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Chunker<'t> {
+    source: &'t str,
     limit: Limit,
-    count: &'a dyn Fn(&str) -> usize,
+    count: &'t dyn Fn(&str) -> usize,
+    /// Tokens of [`JOINER`]. Most tokenizers give white space no token of its own; some do.
+    joint: usize,
 }
 
-impl Chunker<'_> {
-    /// The pieces of one section, each within the limits.
-    fn section(&self, section: Section) -> Vec<Piece> {
+impl<'t> Chunker<'t> {
+    /// Adds the pieces of one section, each within the limits.
+    fn section(&self, section: Section<'t>, out: &mut Vec<Piece<'t>>) {
         let (path, over) = self.short_path(section.path);
-        let own = (self.count)(&path.join(SEPARATOR)) + 1;
+        let own = (self.count)(&path.joined) + 1;
         // A path longer than its share was cut above, so that text always has half of the room.
         let max = self
             .limit
@@ -117,164 +151,181 @@ impl Chunker<'_> {
             .max(self.limit.max_tokens / 2)
             .max(1);
         let target = self.limit.target_tokens.saturating_sub(own).clamp(max / 2, max).max(1);
-        let splitter = split::Splitter {
-            max,
-            target,
-            count: self.count,
-        };
-        let headline = over.map(|heading| vec![heading]).unwrap_or_default();
-        let mut units: Vec<(String, usize)> = headline
-            .into_iter()
-            .map(blocks::Block::Paragraph)
-            .chain(section.blocks)
-            .flat_map(|block| splitter.units(block))
-            .collect();
-        // Most tokenizers give white space no token of its own; some do.
-        let joint = (self.count)(JOINER);
-        let total = units.iter().map(|(_, tokens)| tokens).sum::<usize>() + joint * units.len().saturating_sub(1);
-        if total <= max {
-            let text = units
-                .iter()
-                .map(|(text, _)| text.as_str())
-                .collect::<Vec<_>>()
-                .join(JOINER);
-            return vec![Piece {
-                path,
-                text,
-                tokens: total,
-                whole: true,
-            }];
+        let splitter = self.splitter(max, target);
+        let mut units: Vec<Unit<'t>> = Vec::with_capacity(section.blocks.len());
+        let headline = over.map(|heading| Block {
+            kind: Kind::Paragraph,
+            text: Cow::Borrowed(heading),
+        });
+        for block in headline.into_iter().chain(section.blocks) {
+            splitter.units(block, &mut units);
         }
-        let mut pieces: Vec<(String, usize)> = Vec::new();
-        let tail = units.len().saturating_sub(1);
-        for (index, (text, tokens)) in units.drain(..).enumerate() {
+        let joints = self.joint * units.len().saturating_sub(1);
+        let total = units.iter().map(|(_, tokens)| tokens).sum::<usize>() + joints;
+        let whole = total <= max;
+        let target = if whole { max } else { target };
+        let (first, tail) = (out.len(), units.len().saturating_sub(1));
+        for (index, (text, tokens)) in units.into_iter().enumerate() {
             let room = if index == tail && tokens < target / SMALL_TAIL {
                 max
             } else {
                 target
             };
-            // What ends in a colon introduces what follows.
-            let introduced = pieces
-                .last()
-                .is_some_and(|last| last.0.ends_with(':') && last.1 + joint + tokens <= max);
-            match pieces.last_mut() {
-                Some(last) if introduced || last.1 + joint + tokens <= room => {
-                    last.0.push_str(JOINER);
-                    last.0.push_str(&text);
-                    last.1 += joint + tokens;
-                }
-                _ => pieces.push((text, tokens)),
+            let last = out[first..].last_mut().filter(|last| {
+                // What ends in a colon introduces what follows.
+                let room = if last.text.ends_with(':') { max } else { room };
+                last.tokens + self.joint + tokens <= room
+            });
+            if let Some(last) = last {
+                text::join(self.source, &mut last.text, JOINER, &text);
+                last.tokens += self.joint + tokens;
+            } else {
+                let path = path.clone();
+                out.push(Piece {
+                    path,
+                    text,
+                    tokens,
+                    whole,
+                });
             }
         }
-        let piece = |(text, tokens)| Piece {
-            path: path.clone(),
-            text,
-            tokens,
-            whole: false,
-        };
-        pieces.into_iter().map(piece).collect()
+        if out.len() == first {
+            out.push(Piece {
+                path,
+                text: Cow::default(),
+                tokens: 0,
+                whole,
+            });
+        }
+    }
+
+    fn splitter(&self, max: usize, target: usize) -> Splitter<'t> {
+        Splitter {
+            source: self.source,
+            max,
+            target,
+            count: self.count,
+        }
     }
 
     /// At most half of the room goes to the path: outer headings are dropped first. The second value is the innermost
     /// heading when it had to be shortened, to be kept in the text.
-    fn short_path(&self, mut path: Vec<String>) -> (Vec<String>, Option<String>) {
+    fn short_path(&self, headings: Vec<&'t str>) -> (Rc<Path<'t>>, Option<&'t str>) {
         let room = self.limit.max_tokens / 2;
-        while path.len() > 1 && (self.count)(&path.join(SEPARATOR)) > room {
-            path.remove(usize::from(path.len() > 2));
+        let mut path = Path::new(headings);
+        while (self.count)(&path.joined) > room {
+            path = match path.headings[..] {
+                [] => break,
+                [only] => return (Path::new(vec![self.short_heading(only, room)]), Some(only)),
+                [_, last] => Path::new(vec![last]),
+                [first, _, ref inner @ ..] => Path::new([&[first], inner].concat()),
+            };
         }
-        let Some(last) = path.last().filter(|last| (self.count)(last) > room).cloned() else {
-            return (path, None);
-        };
-        let mut short = last.clone();
-        while (self.count)(&short) > room && !short.is_empty() {
-            let middle = short.chars().count() / 2;
-            short = short.chars().take(middle).collect();
+        (path, None)
+    }
+
+    fn short_heading(&self, heading: &'t str, room: usize) -> &'t str {
+        let mut short = heading;
+        while (self.count)(short) > room && !short.is_empty() {
+            short = &short[..split::middle(short)];
         }
-        (vec![short.trim_end().to_owned()], Some(last))
+        short.trim_end()
     }
 
     /// Two small sections in one, when they are siblings, or parent and first child, and neither is a question: a
     /// question is found by its own heading, and its answer must not share a vector with another.
-    fn merged(&self, first: &Piece, second: &Piece) -> Option<Piece> {
-        let is_question = |piece: &Piece| {
-            piece
-                .path
-                .last()
-                .is_some_and(|heading| heading.ends_with(['?', '？', '؟']))
+    fn merged(&self, first: &Piece<'t>, second: &Piece<'t>) -> Option<Piece<'t>> {
+        let is_question = |piece: &Piece<'_>| {
+            let heading = piece.path.headings.last();
+            heading.is_some_and(|heading| heading.ends_with(['?', '？', '؟']))
         };
-        if !first.whole || !second.whole || is_question(first) || is_question(second) {
+        let (own, other) = (&first.path.headings, &second.path.headings);
+        let common = own.iter().zip(other).take_while(|(a, b)| a == b).count();
+        let near = common > 0 && own.len() <= common + 1 && other.len() <= common + 1;
+        let small = first.tokens + second.tokens <= self.limit.merge_tokens;
+        if !near || !small || !first.whole || !second.whole || is_question(first) || is_question(second) {
             return None;
         }
-        let common = first.path.iter().zip(&second.path).take_while(|(a, b)| a == b).count();
-        if common == 0 || first.path.len() > common + 1 || second.path.len() > common + 1 {
-            return None;
-        }
-        let path = first.path[..common].to_vec();
-        let part = |piece: &Piece| {
-            let heading = piece
-                .path
-                .get(common)
-                .map(|heading| format!("{} {heading}", "#".repeat((common + 1).min(6))));
-            [heading, Some(piece.text.clone()).filter(|text| !text.is_empty())]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join("\n\n")
+        let path = if own.len() == common {
+            first.path.clone()
+        } else {
+            Path::new(own[..common].to_vec())
         };
-        let text = [part(first), part(second)]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("\n\n");
-        let own = (self.count)(&path.join(SEPARATOR)) + 1;
+        let own = (self.count)(&path.joined) + 1;
         if first.tokens + second.tokens + own > self.limit.merge_tokens {
             return None;
+        }
+        let mut text = String::with_capacity(first.text.len() + second.text.len() + 80);
+        for piece in [first, second] {
+            let heading = piece.path.headings.get(common).map(|heading| (common, *heading));
+            push_part(&mut text, heading, &piece.text);
         }
         let tokens = (self.count)(&text);
         (tokens + own <= self.limit.merge_tokens).then_some(Piece {
             path,
-            text,
+            text: Cow::Owned(text),
             tokens,
             whole: true,
         })
     }
 
-    /// Tokens of joined texts are not exactly the sum of their tokens; what came out too large is cut again, between blocks
-    /// where it has several, else as a block of its own, and anywhere only when nothing else helps.
-    fn sized(&self, path: &str, text: String) -> Vec<(String, String, usize)> {
+    /// Adds a text as a chunk. Tokens of joined texts are not exactly the sum of their tokens; what came out too large is cut
+    /// again, between blocks where it has several, else as a block of its own, and anywhere only when nothing else helps.
+    fn finish(&self, path: &str, text: Cow<'_, str>, out: &mut Vec<Chunk>) {
         // A heading without text of its own is in the paths of its sections, unless it has none.
-        if text.trim().is_empty() && path.is_empty() {
-            return Vec::new();
+        if path.is_empty() && text.trim().is_empty() {
+            return;
         }
-        let tokens = (self.count)(&embedding_input(path, &text));
+        let tokens = if path.is_empty() {
+            (self.count)(&text)
+        } else {
+            (self.count)(&embedding_input(path, &text))
+        };
         let cut = (tokens > self.limit.max_tokens).then(|| self.smaller(&text, tokens));
         match cut.filter(|parts| parts.len() > 1) {
-            Some(parts) => parts.into_iter().flat_map(|part| self.sized(path, part)).collect(),
-            None => vec![(path.to_owned(), text, tokens)],
+            Some(parts) => parts
+                .into_iter()
+                .for_each(|part| self.finish(path, Cow::Owned(part), out)),
+            None => out.push(Chunk {
+                ordinal: out.len(),
+                heading_path: path.to_owned(),
+                text: text.into_owned(),
+                tokens,
+            }),
         }
     }
 
     fn smaller(&self, text: &str, tokens: usize) -> Vec<String> {
-        let mut blocks = blocks::blocks(&text.lines().collect::<Vec<_>>());
+        let mut blocks = blocks::blocks(text, &blocks::lines(text));
         let by_half = || split::halves(text).map_or_else(Vec::new, |(first, second)| vec![first, second]);
         let parts: Vec<String> = if blocks.len() > 1 {
             let second = blocks.split_off(blocks.len() / 2);
-            [blocks, second]
-                .map(|half| half.iter().map(blocks::Block::text).collect::<Vec<_>>().join(JOINER))
-                .into()
+            let joined = |half: Vec<Block<'_>>| half.iter().map(|block| &*block.text).collect::<Vec<_>>().join(JOINER);
+            [blocks, second].map(joined).into()
         } else {
             let own = (self.count)(text);
             let max = own.saturating_sub(tokens - self.limit.max_tokens).max(1) * 3 / 4;
-            let splitter = split::Splitter {
-                max,
-                target: max,
-                count: self.count,
+            let splitter = Splitter {
+                source: text,
+                ..self.splitter(max, max)
             };
-            let units = blocks.into_iter().flat_map(|block| splitter.units(block));
-            units.map(|(text, _)| text).collect()
+            let mut units = Vec::new();
+            blocks.into_iter().for_each(|block| splitter.units(block, &mut units));
+            units.into_iter().map(|(text, _)| text.into_owned()).collect()
         };
         let shrinks = parts.len() > 1 && parts.iter().all(|part| part.len() < text.len());
         if shrinks { parts } else { by_half() }
+    }
+}
+
+/// Adds a section to a merged text, under its heading if it has one of its own there.
+fn push_part(out: &mut String, heading: Option<(usize, &str)>, text: &str) {
+    if let Some((level, heading)) = heading {
+        let mark = &"######"[..(level + 1).min(6)];
+        out.extend([if out.is_empty() { "" } else { JOINER }, mark, " ", heading]);
+    }
+    if !text.is_empty() {
+        out.extend([if out.is_empty() { "" } else { JOINER }, text]);
     }
 }
 

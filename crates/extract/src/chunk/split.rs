@@ -1,55 +1,64 @@
 //! Cuts a block that is larger than a chunk at its natural seams: items, rows, lines, sentences, words, and at last
 //! anywhere.
 
-use super::blocks::{Block, is_item};
+use std::borrow::Cow;
+
+use super::{
+    blocks::{Block, Kind, is_item},
+    text,
+};
+
+/// A text with its tokens.
+pub(super) type Unit<'t> = (Cow<'t, str>, usize);
 
 /// Cuts blocks to size.
-pub(super) struct Splitter<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Splitter<'t> {
+    /// The text that the blocks are slices of.
+    pub source: &'t str,
     /// No unit has more tokens.
     pub max: usize,
     /// What the parts of a cut block are packed up to.
     pub target: usize,
-    pub count: &'a dyn Fn(&str) -> usize,
+    pub count: &'t dyn Fn(&str) -> usize,
 }
 
-impl Splitter<'_> {
-    /// The block as units with their tokens, in one unit if it fits.
-    pub fn units(&self, block: Block) -> Vec<(String, usize)> {
-        let tokens = (self.count)(block.text());
+impl<'t> Splitter<'t> {
+    /// Adds the block as units, as one if it fits.
+    pub fn units(&self, block: Block<'t>, out: &mut Vec<Unit<'t>>) {
+        let tokens = (self.count)(&block.text);
         if tokens <= self.max {
-            let (Block::Paragraph(text) | Block::List(text) | Block::Code(text) | Block::Table(text)) = block;
-            return vec![(text, tokens)];
+            out.push((block.text, tokens));
+            return;
         }
-        match &block {
-            Block::Paragraph(text) => self.sentences(text),
-            Block::List(text) => self.list(text),
-            Block::Code(text) => self.code(text),
-            Block::Table(text) => self.table(text),
+        match block.text {
+            Cow::Borrowed(text) => out.extend(self.cut(block.kind, text)),
+            Cow::Owned(text) => {
+                let inner = Splitter { source: &text, ..*self };
+                let units = inner.cut(block.kind, &text).into_iter();
+                out.extend(units.map(|(text, tokens)| (Cow::Owned(text.into_owned()), tokens)));
+            }
         }
     }
 
-    fn list(&self, text: &str) -> Vec<(String, usize)> {
-        let mut items: Vec<String> = Vec::new();
-        for line in text.lines() {
-            match items.last_mut() {
-                // A term keeps its definition.
-                Some(item)
-                    if !is_item(line) || (line.starts_with(": ") && !item.starts_with(": ") && !is_item(item)) =>
-                {
-                    item.push('\n');
-                    item.push_str(line);
-                }
-                _ => items.push(line.to_owned()),
-            }
+    fn cut(&self, kind: Kind, text: &'t str) -> Vec<Unit<'t>> {
+        match kind {
+            Kind::Paragraph => self.sentences(text),
+            Kind::List => self.list(text),
+            Kind::Code => self.code(text),
+            Kind::Table => self.table(text),
         }
-        self.pack(items.iter().map(|item| item.trim_end()), "\n", &|item| {
+    }
+
+    fn list(&self, text: &'t str) -> Vec<Unit<'t>> {
+        self.pack(items(text).into_iter(), "\n", &|item| {
             self.pack(item.split("\n\n"), "\n\n", &|part| {
                 self.pack(part.lines(), "\n", &|line| self.sentences(line))
             })
         })
     }
 
-    fn code(&self, text: &str) -> Vec<(String, usize)> {
+    fn code(&self, text: &'t str) -> Vec<Unit<'t>> {
         let mut lines: Vec<&str> = text.lines().collect();
         let opening = lines.first().copied().unwrap_or("```");
         let fence = opening.trim_end_matches(|c| c != '`' && c != '~');
@@ -65,12 +74,12 @@ impl Splitter<'_> {
             // The language is named once, as in the source.
             let text = format!("{}\n{code}\n{fence}", if index == 0 { opening } else { fence });
             let tokens = (self.count)(&text);
-            (text, tokens)
+            (Cow::Owned(text), tokens)
         });
         fenced.collect()
     }
 
-    fn table(&self, text: &str) -> Vec<(String, usize)> {
+    fn table(&self, text: &'t str) -> Vec<Unit<'t>> {
         let mut lines = text.lines();
         let header = [lines.next().unwrap_or_default(), lines.next().unwrap_or_default()].join("\n");
         let tokens = (self.count)(&header);
@@ -85,75 +94,94 @@ impl Splitter<'_> {
         let parts = inner.pack(lines, "\n", &|row| inner.words(row));
         parts
             .into_iter()
-            .map(|(rows, own)| (format!("{header}\n{rows}"), own + tokens))
+            .map(|(rows, own)| (Cow::Owned(format!("{header}\n{rows}")), own + tokens))
             .collect()
     }
 
-    fn sentences(&self, text: &str) -> Vec<(String, usize)> {
+    fn sentences(&self, text: &'t str) -> Vec<Unit<'t>> {
         self.pack(sentences(text).into_iter(), " ", &|sentence| self.words(sentence))
     }
 
-    fn words(&self, text: &str) -> Vec<(String, usize)> {
+    fn words(&self, text: &'t str) -> Vec<Unit<'t>> {
         // Indentation belongs to the first word, so that code keeps its shape.
         let indent = text.len() - text.trim_start().len();
-        let mut words = text[indent..].split_whitespace();
-        let first = format!("{}{}", &text[..indent], words.next().unwrap_or_default());
-        let parts: Vec<&str> = std::iter::once(first.as_str()).chain(words).collect();
-        self.pack(parts.into_iter(), " ", &|word| self.anywhere(word))
+        let first = text[indent..]
+            .find(char::is_whitespace)
+            .map_or(text.len(), |length| indent + length);
+        let parts = std::iter::once(&text[..first]).chain(text[first..].split_whitespace());
+        self.pack(parts, " ", &|word| self.anywhere(word))
     }
 
-    fn anywhere(&self, text: &str) -> Vec<(String, usize)> {
+    fn anywhere(&self, text: &'t str) -> Vec<Unit<'t>> {
         let tokens = (self.count)(text);
-        let middle = text
-            .char_indices()
-            .nth(text.chars().count() / 2)
-            .map_or(0, |(at, _)| at);
+        let middle = middle(text);
         if tokens <= self.max || middle == 0 {
-            return vec![(text.to_owned(), tokens)];
+            return vec![(Cow::Borrowed(text), tokens)];
         }
         [self.anywhere(&text[..middle]), self.anywhere(&text[middle..])].concat()
     }
 
     /// Joins parts up to the target; a part over the maximum is cut finer first.
-    fn pack<'t>(
+    fn pack(
         &self,
         parts: impl Iterator<Item = &'t str>,
         joiner: &str,
-        finer: &dyn Fn(&str) -> Vec<(String, usize)>,
-    ) -> Vec<(String, usize)> {
-        let mut out: Vec<(String, usize)> = Vec::new();
-        let mut sealed = true;
+        finer: &dyn Fn(&'t str) -> Vec<Unit<'t>>,
+    ) -> Vec<Unit<'t>> {
+        let mut out: Vec<Unit<'t>> = Vec::new();
         for part in parts {
             let tokens = (self.count)(part);
             if tokens > self.max {
-                out.extend(finer(part));
                 // The rest of a cut part may be filled up.
-                sealed = false;
+                out.extend(finer(part));
                 continue;
             }
-            match out.last_mut().filter(|_| !sealed) {
+            match out.last_mut() {
                 Some(last) if last.1 + tokens <= self.target => {
-                    last.0.push_str(joiner);
-                    last.0.push_str(part);
+                    text::join(self.source, &mut last.0, joiner, part);
                     last.1 += tokens;
                 }
-                _ => out.push((part.to_owned(), tokens)),
+                _ => out.push((Cow::Borrowed(part), tokens)),
             }
-            sealed = false;
         }
         out
     }
+}
+
+/// The items of a list with what is indented under them.
+fn items(text: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    let mut at = 0;
+    let mut open = text.lines().next().unwrap_or_default();
+    for line in text.split_inclusive('\n') {
+        // A term keeps its definition.
+        let of_term = line.starts_with(": ") && !is_item(open);
+        if at > 0 && is_item(line) && !of_term {
+            starts.push(at);
+            open = line;
+        }
+        at += line.len();
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| text[*start..end].trim_end())
+        .collect()
 }
 
 /// Ends of sentences: a full stop, question or exclamation mark before white space, or its CJK form anywhere.
 fn sentences(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let before_space = chars.peek().is_none_or(|(_, next)| next.is_whitespace());
-        if c == '\n' || matches!(c, '。' | '！' | '？') || (matches!(c, '.' | '!' | '?' | '…') && before_space) {
-            let end = at + c.len_utf8();
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let ends = match c {
+            '\n' | '。' | '！' | '？' => true,
+            '.' | '!' | '?' | '…' => text[end..].chars().next().is_none_or(char::is_whitespace),
+            _ => false,
+        };
+        if ends {
             out.push(text[start..end].trim());
             start = end;
         }
@@ -163,13 +191,15 @@ fn sentences(text: &str) -> Vec<&str> {
     out
 }
 
+/// Where the second half of the characters begins.
+pub(super) fn middle(text: &str) -> usize {
+    let half = text.chars().count() / 2;
+    text.char_indices().nth(half).map_or(0, |(at, _)| at)
+}
+
 /// A text cut in two near its middle, at the best seam there; `None` when it is a single character.
 pub(super) fn halves(text: &str) -> Option<(String, String)> {
-    let middle = text
-        .char_indices()
-        .nth(text.chars().count() / 2)
-        .map(|(at, _)| at)
-        .filter(|at| *at > 0)?;
+    let middle = Some(middle(text)).filter(|at| *at > 0)?;
     let nearest = |seam: &str| {
         let cuts = text
             .match_indices(seam)

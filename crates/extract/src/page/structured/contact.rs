@@ -77,13 +77,9 @@ impl Contact {
 
     /// Takes e-mail addresses out of the content.
     pub fn of_text(&mut self, markdown: &str) {
-        let mut end = markdown.len().min(MAX_TEXT);
-        while !markdown.is_char_boundary(end) {
-            end -= 1;
-        }
         let Some(pattern) = EMAIL.as_ref() else { return };
-        pattern
-            .find_iter(&markdown[..end])
+        words_with_at(&markdown[..markdown.floor_char_boundary(MAX_TEXT)])
+            .flat_map(|word| pattern.find_iter(word))
             .take(MAX_EACH)
             .for_each(|found| self.email(found.as_str()));
     }
@@ -147,6 +143,18 @@ fn add(list: &mut Vec<String>, value: String) {
     if list.len() < MAX_EACH && !list.contains(&value) {
         list.push(value);
     }
+}
+
+/// The words of a text, as white space parts them, that have an `@`. Hardly a page has any, and the pattern is slow to see so.
+fn words_with_at(text: &str) -> impl Iterator<Item = &str> {
+    let mut end = 0;
+    let mut signs = memchr::memchr_iter(b'@', text.as_bytes());
+    std::iter::from_fn(move || {
+        let at = signs.find(|at| *at >= end)?;
+        let length = text[at..].find(char::is_whitespace);
+        end = length.map_or(text.len(), |length| at + length);
+        text[..end].split_whitespace().next_back()
+    })
 }
 
 /// Hexadecimal; the first byte is the key that the others were combined with by exclusive or.
