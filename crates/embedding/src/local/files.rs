@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Known,
-    encoder::{Encoder, Memory},
+    encoder::Encoder,
     graph::{self, Arithmetic},
     pins,
     vocabulary::Vocabulary,
@@ -246,16 +246,13 @@ fn remove(folder: &Path) -> io::Result<()> {
 /// The least agreement of the two arithmetics.
 fn compare(known: Known, library: &Path, vocabulary: &Path, int8: &Path, fp32: &Path) -> Result<Precision, Error> {
     let vocabulary = Vocabulary::open(known, vocabulary)?;
-    let mut reference = Encoder::open(library, fp32, 1)?;
-    let mut candidate = Encoder::open(library, int8, 1)?;
+    let mut reference = Encoder::open(library, fp32)?;
+    let mut candidate = Encoder::open(library, int8)?;
     let mut least = f32::INFINITY;
     for sample in SAMPLES {
-        let batch = [vocabulary.tokens(sample, known.model().max_tokens)?];
-        let (expected, found) = (
-            reference.run(&batch, Memory::Keep)?,
-            candidate.run(&batch, Memory::Keep)?,
-        );
-        let cosine = expected[0].iter().zip(&found[0]).map(|(a, b)| a * b).sum::<f32>();
+        let tokens = vocabulary.tokens(sample, known.model().max_tokens)?;
+        let (expected, found) = (reference.run(tokens.clone())?, candidate.run(tokens)?);
+        let cosine = expected.iter().zip(&found).map(|(a, b)| a * b).sum::<f32>();
         least = least.min(cosine);
     }
     tracing::info!(cosine = least, "compared the int8 vectors with those of fp32");

@@ -4,6 +4,10 @@
 //! *token*, taken from that token alone. (ONNX Runtime's own dynamic quantisation takes one scale for a whole batch, so that a
 //! text's vector depends on its neighbours: `docs/adr/0019-embedding-models.md`.) The words' vectors are bytes with a scale
 //! each in both arithmetics; a run reads those that occur.
+//!
+//! The graph has no mask: texts that are run together must have the same length. Without one ONNX Runtime takes attention in blocks
+//! that fit the processor's cache; and its addition, fused with the norm, takes five times as long as the parts
+//! (`docs/adr/0036-the-cost-of-an-answer.md`).
 
 use std::{io, path::Path};
 
@@ -47,10 +51,7 @@ pub(super) fn write(weights: &Weights, arithmetic: Arithmetic, width: usize, mod
         })
     });
     let states = states.map_err(failed)?;
-    builder
-        .graph
-        .finish(model, &["input_ids", "attention_mask"], &states, width)
-        .map_err(failed)
+    builder.graph.finish(model, "input_ids", &states, width).map_err(failed)
 }
 
 struct Builder {
@@ -112,17 +113,7 @@ impl Builder {
         );
         let sum = graph.node("Add", &[&words, &positions], "sum");
         let (gain, bias) = self.norm("norm", norm)?;
-        let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", self.epsilon)];
-        let [states] = self.graph.nodes(
-            "",
-            "LayerNormalization",
-            &[&sum, &gain, &bias],
-            ["embedded"],
-            &attributes,
-        );
-        let to = [Attribute::Int("to", Type::I32 as i64)];
-        self.graph.nodes("", "Cast", &["attention_mask"], ["mask"], &to);
-        Ok(states)
+        Ok(self.normalised(&sum, &gain, &bias, "embedded"))
     }
 
     /// Attention and the two matrices after it, each added to what came in and normalised.
@@ -137,7 +128,7 @@ impl Builder {
             .graph
             .floats(&name("attention_bias"), &[self.width * 3], &layer.attention.1)?;
         let heads = [Attribute::Int("num_heads", self.heads as i64)];
-        let inputs = [&parts[0], &parts[1], &parts[2], &bias, "mask"].map(|input: &str| input);
+        let inputs = [&parts[0], &parts[1], &parts[2], &bias].map(String::as_str);
         let [attended] = self
             .graph
             .nodes(MICROSOFT, "MultiHeadAttention", &inputs, [&name("attended")], &heads);
@@ -174,12 +165,17 @@ impl Builder {
     ) -> io::Result<String> {
         let (gain, norm_bias) = self.norm(&format!("{name}.norm"), norm)?;
         let bias = self.graph.floats(&format!("{name}.bias"), &[bias.len()], bias)?;
-        let inputs = [computed, skipped, &gain, &norm_bias, &bias];
-        let epsilon = [Attribute::Float("epsilon", self.epsilon)];
-        let [sum] = self
-            .graph
-            .nodes(MICROSOFT, "SkipLayerNormalization", &inputs, [name], &epsilon);
-        Ok(sum)
+        let biased = self.graph.node("Add", &[computed, &bias], &format!("{name}.biased"));
+        let sum = self.graph.node("Add", &[&biased, skipped], &format!("{name}.sum"));
+        Ok(self.normalised(&sum, &gain, &norm_bias, name))
+    }
+
+    /// Each token's values around 0 and of variance 1, then by the model's gain and bias.
+    fn normalised(&mut self, values: &str, gain: &str, bias: &str, name: &str) -> String {
+        let attributes = [Attribute::Int("axis", -1), Attribute::Float("epsilon", self.epsilon)];
+        let inputs = [values, gain, bias];
+        let [normalised] = self.graph.nodes("", "LayerNormalization", &inputs, [name], &attributes);
+        normalised
     }
 
     fn norm(&mut self, name: &str, (gain, bias): &(Vec<f32>, Vec<f32>)) -> io::Result<(String, String)> {

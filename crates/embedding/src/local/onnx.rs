@@ -25,7 +25,6 @@ pub(super) enum Type {
     F32 = 1,
     U8 = 2,
     I8 = 3,
-    I32 = 6,
     I64 = 7,
 }
 
@@ -206,8 +205,8 @@ impl Graph {
         self.nodes = graph.message(5, &tensor.int(14, 1));
     }
 
-    /// Writes the file; inputs are `[text][token]`, the output is `[text][token][width]`.
-    pub(super) fn finish(mut self, model: &Path, inputs: &[&str], output: &str, width: usize) -> io::Result<()> {
+    /// Writes the file; the input is `[text][token]`, the output `[text][token][width]`.
+    pub(super) fn finish(mut self, model: &Path, input: &str, output: &str, width: usize) -> io::Result<()> {
         let dimension = |name: &str| Message::default().text(2, name);
         let value = |name: &str, of: Type, shape: &[Message]| {
             let shape = shape.iter().fold(Message::default(), |all, one| all.message(1, one));
@@ -216,10 +215,8 @@ impl Graph {
                 .text(1, name)
                 .message(2, &Message::default().message(1, &tensor))
         };
-        for input in inputs {
-            let input = value(input, Type::I64, &[dimension("texts"), dimension("tokens")]);
-            self.nodes = self.nodes.message(11, &input);
-        }
+        let input = value(input, Type::I64, &[dimension("texts"), dimension("tokens")]);
+        self.nodes = self.nodes.message(11, &input);
         let width = Message::default().int(1, width as u64);
         let output = value(output, Type::F32, &[dimension("texts"), dimension("tokens"), width]);
         let operators = |domain: &str, version| Message::default().text(1, domain).int(2, version);

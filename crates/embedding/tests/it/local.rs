@@ -122,10 +122,11 @@ async fn a_query_does_not_wait_for_passages() {
     assert_eq!(indexing.await.unwrap().len(), 64);
 }
 
-/// A worker indexes a site in a minute and then idles for days.
+/// One text at a time in each session: however many there are, working memory is that of a few.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_memory_of_passages_goes_back_to_the_system() {
+async fn many_long_passages_take_little_memory() {
+    const MIB: u64 = 1024;
     let local = local();
     let memory = |key: &str| {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -133,11 +134,8 @@ async fn the_memory_of_passages_goes_back_to_the_system() {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
     let idle = memory("VmRSS");
-    let passages = vec!["a long passage about delivery times and returns ".repeat(32); 16];
+    let passages = vec!["a long passage about delivery times and returns ".repeat(32); 64];
     local.embed(Kind::Passage, &passages).await.unwrap();
-    let (after, peak) = (memory("VmRSS"), memory("VmHWM"));
-    assert!(
-        after - idle < (peak - idle) / 2,
-        "idle {idle} KiB, peak {peak} KiB, afterwards {after} KiB"
-    );
+    let peak = memory("VmHWM");
+    assert!(peak - idle < 100 * MIB, "idle {idle} KiB, peak {peak} KiB");
 }
