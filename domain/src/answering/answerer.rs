@@ -24,7 +24,7 @@ use crate::{
     ids,
     language::{self, Locale},
     lifecycle::Lifecycle,
-    people::{self, Received, Standing},
+    people::{self, Received, Reception, Standing},
     retrieval::{Mode, Passage, Searcher, Version},
     tenancy::{Customer, Db},
 };
@@ -198,13 +198,16 @@ impl Answerer {
         let tx = self.db.tenant(customer).await?;
         let said_in = language::detect(text).or(question.locale);
         let received = people::receive(&tx, customer, question.session, text, said_in).await?;
-        let history = conversation::recent(&tx, question.session).await?;
+        let history = match received {
+            Reception::Bot(Some(conversation)) => conversation::recent(&tx, conversation).await?,
+            Reception::Bot(None) | Reception::People(_) => Vec::new(),
+        };
         let locale = match question.locale {
             None if !history.is_empty() => conversation::spoken(&tx, question.session).await?,
             named => named,
         };
         tx.commit().await?;
-        if let Some(received) = received {
+        if let Reception::People(received) = received {
             return Ok(Answer::for_people(received));
         }
         let asked = self.understand(customer, text, locale, history).await;

@@ -35,7 +35,7 @@ pub use follow::Follower;
 pub use handoff::{Request, ask, overdue, withdraw};
 pub use inbox::{Conversation, Filter, Place, find, list};
 pub use mail::{Mailer, Sent, send_waiting};
-pub use receive::{Received, Standing, offered, receive};
+pub use receive::{Received, Reception, Standing, offered, receive};
 pub use retention::purge;
 pub use settings::HandoffSettings;
 pub(crate) use settings::check_email;

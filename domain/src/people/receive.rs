@@ -45,8 +45,17 @@ pub struct Received {
     pub state: State,
 }
 
+/// Whose a visitor's message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reception {
+    /// A person's: it has been kept for them.
+    People(Received),
+    /// The bot's, in this conversation, if it has begun.
+    Bot(Option<Uuid>),
+}
+
 /// Takes a visitor's message if it is not the bot's to answer: a person has the word or is waited for, or the message asks for
-/// one. None if the bot is to answer; a closed conversation is open again then. Commit the transaction in either case.
+/// one. A closed conversation that the bot is to answer in is open again. Commit the transaction in either case.
 /// `locale` is the language that it is in, where that is sure.
 pub async fn receive(
     tx: &TenantTx,
@@ -54,7 +63,7 @@ pub async fn receive(
     session: Uuid,
     text: &str,
     locale: Option<Locale>,
-) -> Result<Option<Received>> {
+) -> Result<Reception> {
     let found = conversation::Entity::find()
         .filter(conversation::Column::CustomerId.eq(tx.customer()))
         .filter(conversation::Column::SessionId.eq(session))
@@ -62,8 +71,8 @@ pub async fn receive(
         .await?;
     let asks = HandoffSettings::of(customer).enabled && wants_person(text);
     let id = match found {
-        None if !asks => return Ok(None),
-        Some(row) if !asks && row.state == State::Bot.as_str() => return Ok(None),
+        None if !asks => return Ok(Reception::Bot(None)),
+        Some(row) if !asks && row.state == State::Bot.as_str() => return Ok(Reception::Bot(Some(row.id))),
         None => open_conversation(tx, session, locale, Duration::ZERO).await?,
         Some(row) => row.id,
     };
@@ -74,11 +83,11 @@ pub async fn receive(
         State::Human => true,
     };
     if silent || (asks && before.state == State::Waiting) {
-        return passed(tx, customer, &before, text).await.map(Some);
+        return passed(tx, customer, &before, text).await;
     }
     if asks {
         match handoff::wait(tx, customer, &before, "said").await {
-            Ok(()) => return passed(tx, customer, &lock(tx, id, None).await?, text).await.map(Some),
+            Ok(()) => return passed(tx, customer, &lock(tx, id, None).await?, text).await,
             Err(error) if matches!(error.kind(), Kind::TooMany { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -92,15 +101,15 @@ pub async fn receive(
         };
         step(tx, customer, &before, to).await?;
     }
-    Ok(None)
+    Ok(Reception::Bot(Some(id)))
 }
 
-async fn passed(tx: &TenantTx, customer: &Customer, conversation: &Locked, text: &str) -> Result<Received> {
-    Ok(Received {
+async fn passed(tx: &TenantTx, customer: &Customer, conversation: &Locked, text: &str) -> Result<Reception> {
+    Ok(Reception::People(Received {
         conversation: conversation.row.id,
         message: keep(tx, customer, conversation, text).await?,
         state: conversation.state,
-    })
+    }))
 }
 
 /// Keeps a visitor's turn that people read, and sees to it that it is answered.

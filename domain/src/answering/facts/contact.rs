@@ -46,7 +46,7 @@ const PAGES: [&str; 20] = [
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each may be asked for beside the others")]
-struct Wanted {
+pub struct Wanted {
     email: bool,
     telephone: bool,
     address: bool,
@@ -64,24 +64,25 @@ struct Row {
     language: Option<String>,
 }
 
-/// The ways to reach the customer that are asked for. Opening hours only if no passage is `quotable`.
+/// Which ways to reach the customer the question asks for. Opening hours only if no passage is `quotable`.
+pub fn wanted(question: &str, quotable: bool) -> Option<Wanted> {
+    asked_for(&plain(question)).filter(|wanted| !(wanted.hours && quotable))
+}
+
+/// The ways to reach the customer that are `wanted`.
 pub async fn fact(
     tx: &TenantTx,
     edition: &str,
     customer: &Customer,
     question: &str,
     locale: Option<Locale>,
-    quotable: bool,
+    wanted: Wanted,
 ) -> Result<Option<Fact>> {
     let find = format!(
         "SELECT s.kind, s.source, s.data, p.id AS page, p.url, p.title, p.language FROM structured_extractions s
         JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
         WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') AND s.{edition} ORDER BY length(p.url), p.url LIMIT $2"
     );
-    let plain = plain(question);
-    let Some(wanted) = wanted(&plain).filter(|wanted| !(wanted.hours && quotable)) else {
-        return Ok(None);
-    };
     let rows = Row::find_by_statement(sql(&find, [tx.customer().into(), ROWS.into()]))
         .all(&**tx)
         .await?;
@@ -92,7 +93,7 @@ pub async fn fact(
         .chain([customer.name.to_lowercase(), customer.domain.clone()])
         .collect();
     // Somebody else's number is not asked for by ours.
-    if words::named(&plain).iter().any(|word| !known.contains(word)) {
+    if words::named(&plain(question)).iter().any(|word| !known.contains(word)) {
         return Ok(None);
     }
     Ok(told(
@@ -108,7 +109,7 @@ fn spoken(rows: &[Row]) -> Option<Locale> {
     Locale::EACH.into_iter().find(|locale| locale.code() == code)
 }
 
-fn wanted(plain: &str) -> Option<Wanted> {
+fn asked_for(plain: &str) -> Option<Wanted> {
     let has = |signs: &[&str]| signs.iter().any(|sign| plain.contains(sign));
     let mut wanted = Wanted::default();
     match Expected::of(plain) {
@@ -290,7 +291,7 @@ mod tests {
     }
 
     fn answer(question: &str) -> Option<String> {
-        let wanted = wanted(&plain(question))?;
+        let wanted = asked_for(&plain(question))?;
         Some(told(&shop(), wanted, "shop.example", words::labels(None))?.text)
     }
 

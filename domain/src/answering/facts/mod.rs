@@ -37,15 +37,23 @@ impl Answerer {
         supported: bool,
         version: Version,
     ) -> Result<Option<Written>> {
-        let tx = self.db.tenant(customer).await?;
+        let product = product::asked(&asked.meant);
+        let contact = contact::wanted(&asked.meant, supported);
+        if !product && contact.is_none() {
+            return Ok(None);
+        }
+        let tx = self.db.tenant_read(customer).await?;
         let locale = asked.locale;
         let edition = match version {
             Version::Published => "shown",
             Version::Staged(_) => "latest",
         };
-        let mut fact = product::fact(&tx, edition, &asked.meant, locale, passages).await?;
-        if fact.is_none() {
-            fact = contact::fact(&tx, edition, customer, &asked.meant, locale, supported).await?;
+        let mut fact = None;
+        if product {
+            fact = product::fact(&tx, edition, &asked.meant, locale, passages).await?;
+        }
+        if let Some(contact) = contact.filter(|_| fact.is_none()) {
+            fact = contact::fact(&tx, edition, customer, &asked.meant, locale, contact).await?;
         }
         Ok(fact.map(|fact| written(&fact, passages)))
     }

@@ -26,7 +26,13 @@ struct Row {
     title: String,
 }
 
-/// The price and stock of the product that the question names, if it asks for one of them and a found page sells it.
+/// Whether the question asks for a price, or whether something is in stock.
+pub fn asked(question: &str) -> bool {
+    let plain = plain(question);
+    Expected::of(question) == Some(Expected::Price) || words::STOCK.iter().any(|sign| plain.contains(sign))
+}
+
+/// The price and stock of the product that the question, which asks for them, names, if a found page sells it.
 pub async fn fact(
     tx: &TenantTx,
     edition: &str,
@@ -39,11 +45,6 @@ pub async fn fact(
         JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
         WHERE s.customer_id = $1 AND s.kind = 'product' AND s.page_id = ANY($2) AND s.{edition} ORDER BY array_position($2, s.page_id), s.id LIMIT 200"
     );
-    let plain = plain(question);
-    let asks = Expected::of(question) == Some(Expected::Price) || words::STOCK.iter().any(|sign| plain.contains(sign));
-    if !asks {
-        return Ok(None);
-    }
     let mut pages: Vec<Uuid> = Vec::new();
     for passage in passages {
         if !pages.contains(&passage.page) {
@@ -53,7 +54,7 @@ pub async fn fact(
     let rows = Row::find_by_statement(sql(&find, [tx.customer().into(), pages.into()]))
         .all(&**tx)
         .await?;
-    Ok(told(&rows, &plain, words::labels(locale), locale))
+    Ok(told(&rows, &plain(question), words::labels(locale), locale))
 }
 
 fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> Option<Fact> {
