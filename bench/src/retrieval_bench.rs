@@ -2,7 +2,8 @@
 //! words alone beside bm25s; and what the vector index finds for a large customer, against an exact scan.
 //!
 //! Texts are those of a labelled set; vectors are random around a few hundred centres, as those of real texts are, so that neither
-//! depends on a model's speed.
+//! depends on a model's speed. One customer's chunks are made as the product makes them; the others' are copies of its rows, words and
+//! all, since to count the words of half a million texts takes longer than all that is measured.
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use domain::{
@@ -29,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::{
     RetrievalArgs,
     contender::installation,
-    machine,
+    cpu, machine,
     queue_bench::{Contender as Ledger, Stores},
     stats::percentile,
 };
@@ -39,7 +40,7 @@ pub const DIMENSION: usize = 384;
 const CENTRES: u64 = 256;
 /// Chunks of a page, and rows of an insert.
 const OF_A_PAGE: usize = 10;
-const TOGETHER: usize = 500;
+const TOGETHER: usize = 5000;
 /// Questions whose nearest chunks are compared with an exact scan.
 const COMPARED: usize = 100;
 const NEAREST: usize = 10;
@@ -79,8 +80,9 @@ pub async fn run(args: RetrievalArgs) -> Result<()> {
         owner,
         args,
     };
-    let recall = bench.recall().await?;
-    let rows = bench.latencies().await?;
+    let customers = bench.customers().await?;
+    let rows = bench.latencies(&stores, &customers).await?;
+    let recall = bench.recall(&customers[0]).await?;
     let peer = bench.peer()?;
     let [date, machine] = machine::head(
         begun,
@@ -116,11 +118,13 @@ struct Bench {
     args: RetrievalArgs,
 }
 
-/// Milliseconds of searches, sorted, and how many were answered a second.
+/// Milliseconds of searches, sorted; how many were answered a second; and the processor time of one, in the servers and here.
 struct Row {
     label: &'static str,
     ms: Vec<f64>,
     rate: f64,
+    servers_ms: f64,
+    own_ms: f64,
 }
 
 impl Bench {
@@ -133,64 +137,83 @@ impl Bench {
         Ok(tenancy::create(&self.db, &new, Operator::named("bench")).await?)
     }
 
-    /// Gives the customer chunks whose texts all differ; their vectors depend on `seed`.
-    async fn fill(&self, customer: &Customer, chunks: usize, seed: u64) -> Result<()> {
+    async fn run(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<()> {
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+        self.owner.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    async fn pages(&self, customer: &Customer, chunks: usize) -> Result<()> {
         const PAGES: &str = "INSERT INTO scraped_pages (id, customer_id, url, title, language, markdown, content_hash, status, fetched_at, indexed_version)
             SELECT gen_random_uuid(), $1, 'https://page/' || n, 'Page ' || n, 'en', '', ''::bytea, 200, now(), 1 FROM generate_series(0, $2) n";
+        let last = (chunks / OF_A_PAGE) as i32;
+        self.run(PAGES, vec![customer.id.into(), last.into()]).await
+    }
+
+    /// Gives the customer chunks whose texts all differ, and whose words are counted.
+    async fn fill(&self, customer: &Customer, chunks: usize) -> Result<()> {
         const CHUNKS: &str = "INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding)
-            SELECT gen_random_uuid(), $1, p.id, n.at, n.heading, n.text, sha256(n.text::bytea), length(n.text) / 5, $6, n.vector::halfvec
+            SELECT gen_random_uuid(), $1, p.id, n.at, n.heading, n.text, sha256(convert_to(n.text, 'UTF8')), length(n.text) / 5, $6, n.vector::halfvec
             FROM unnest($2::int[], $3::text[], $4::text[], $5::text[]) n (at, heading, text, vector)
             JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = hash_url('https://page/' || n.at / 10)";
-        let run = async |sql: &str, values: Vec<sea_orm::Value>| {
-            self.owner
-                .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
-                .await
-        };
-        run(PAGES, vec![customer.id.into(), ((chunks / OF_A_PAGE) as i32).into()]).await?;
-        let mut random = StdRng::seed_from_u64(seed);
+        self.pages(customer, chunks).await?;
+        let mut random = StdRng::seed_from_u64(0);
         for from in (0..chunks).step_by(TOGETHER) {
             let rows: Vec<usize> = (from..chunks.min(from + TOGETHER)).collect();
-            let picked: Vec<&str> = rows
-                .iter()
-                .map(|_| self.texts[random.random_range(0..self.texts.len())].as_str())
-                .collect();
-            let split = picked.iter().zip(&rows).map(|(text, n)| {
+            let texts = rows.iter().map(|n| {
+                let text = &self.texts[random.random_range(0..self.texts.len())];
                 let (heading, body) = text.split_once('\n').unwrap_or(("", text));
                 (heading.to_owned(), format!("{body} {n}"))
             });
-            let (headings, bodies): (Vec<String>, Vec<String>) = split.unzip();
-            let vectors: Vec<String> = rows
-                .iter()
-                .map(|_| text_of(&near(random.random_range(0..CENTRES), &mut random)))
-                .collect();
-            let numbers: Vec<i32> = rows.iter().map(|n| *n as i32).collect();
+            let (headings, bodies): (Vec<String>, Vec<String>) = texts.unzip();
             let values = vec![
                 customer.id.into(),
-                numbers.into(),
+                numbers(&rows).into(),
                 headings.into(),
                 bodies.into(),
-                vectors.into(),
+                vectors(rows.len(), &mut random).into(),
                 LOCAL_MODEL.into(),
             ];
-            run(CHUNKS, values).await?;
+            self.run(CHUNKS, values).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the customer copies of `model`'s chunks, as many as are wanted, with a number behind each text and vectors that depend on `seed`.
+    async fn copy(&self, model: &Customer, customer: &Customer, chunks: usize, seed: u64) -> Result<()> {
+        const COPY: &str = "INSERT INTO page_embeddings
+              (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, words, word_total)
+            SELECT gen_random_uuid(), $1, p.id, n.at, c.heading_path, c.text || ' ' || n.at / $5, c.text_hash, c.tokens, c.model_id, n.vector::halfvec, c.words, c.word_total
+            FROM unnest($3::int[], $4::text[]) n (at, vector)
+            JOIN page_embeddings c ON c.customer_id = $2 AND c.ordinal = n.at % $5
+            JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = hash_url('https://page/' || n.at / 10)";
+        self.pages(customer, chunks).await?;
+        let mut random = StdRng::seed_from_u64(seed);
+        for from in (0..chunks).step_by(TOGETHER) {
+            let rows: Vec<usize> = (from..chunks.min(from + TOGETHER)).collect();
+            let values = vec![
+                customer.id.into(),
+                model.id.into(),
+                numbers(&rows).into(),
+                vectors(rows.len(), &mut random).into(),
+                (self.args.chunks as i32).into(),
+            ];
+            self.run(COPY, values).await?;
         }
         Ok(())
     }
 
     /// The share of the nearest ten that the vector index finds for a large customer beside another one of the same size.
-    async fn recall(&self) -> Result<f64> {
+    async fn recall(&self, model: &Customer) -> Result<f64> {
         let large = self.args.large;
         ensure!(
             large as i64 >= EXACT_LIMIT,
             "a large customer has {EXACT_LIMIT} chunks or more"
         );
         println!("two customers of {large} chunks");
-        self.owner
-            .execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2")
-            .await?;
         let (one, other) = (self.customer(1_000_000).await?, self.customer(1_000_001).await?);
-        self.fill(&one, large, 1).await?;
-        self.fill(&other, large, 2).await?;
+        self.copy(model, &one, large, 1).await?;
+        self.copy(model, &other, large, 2).await?;
         let index = format!(
             "SET maintenance_work_mem = '1GB'; CREATE INDEX idx_embeddings_vector_minilm_l6_v2 ON page_embeddings
              USING hnsw ((embedding::halfvec(384)) halfvec_cosine_ops) WHERE model_id = '{LOCAL_MODEL}'; ANALYZE page_embeddings"
@@ -213,60 +236,74 @@ impl Bench {
                 found += usize::from(ours.contains(&row.try_get::<i32>("", "ordinal")?));
             }
         }
-        for customer in [one, other] {
-            tenancy::delete(&self.db, customer.id, Operator::named("bench")).await?;
-        }
         Ok(found as f64 / (COMPARED * NEAREST) as f64)
     }
 
-    async fn latencies(&self) -> Result<Vec<Row>> {
+    /// All customers, each with its chunks.
+    async fn customers(&self) -> Result<Arc<[Customer]>> {
         // Customers of this size are scanned: the vector index plays no part, and to fill it would take most of the time.
-        self.owner
-            .execute_unprepared("DROP INDEX idx_embeddings_vector_minilm_l6_v2")
-            .await?;
+        const BARE: &str = "DROP INDEX idx_embeddings_vector_minilm_l6_v2, idx_embeddings_vector_e5_small";
+        const COPIED: &str =
+            "ALTER TABLE page_embeddings ALTER COLUMN words DROP EXPRESSION, ALTER COLUMN word_total DROP EXPRESSION";
+        self.owner.execute_unprepared(BARE).await?;
         let mut customers = Vec::new();
         for n in 0..self.args.customers {
             println!("customer {} of {}", n + 1, self.args.customers);
             let customer = self.customer(n).await?;
-            self.fill(&customer, self.args.chunks, 3 + n as u64).await?;
+            if let Some(first) = customers.first() {
+                self.copy(first, &customer, self.args.chunks, 3 + n as u64).await?;
+            } else {
+                self.fill(&customer, self.args.chunks).await?;
+                self.owner.execute_unprepared(COPIED).await?;
+            }
             customers.push(customer);
         }
-        for table in ["page_embeddings", "scraped_pages"] {
+        for table in ["page_embeddings", "scraped_pages", "customer_configs"] {
             self.owner
                 .execute_unprepared(&format!("VACUUM (ANALYZE) {table}"))
                 .await?;
         }
-        let customers: Arc<[Customer]> = customers.into();
+        Ok(customers.into())
+    }
+
+    async fn latencies(&self, stores: &Stores, customers: &Arc<[Customer]>) -> Result<Vec<Row>> {
         let switch = |word: &str| {
             let tables = ["page_embeddings", "scraped_pages", "customer_configs"];
             tables
                 .map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY"))
                 .join("; ")
         };
-        self.searches("warming up", &customers, Mode::Hybrid).await?;
-        let mut rows = vec![
-            self.searches("hybrid, row-level security", &customers, Mode::Hybrid)
-                .await?,
-            self.searches("words alone, row-level security", &customers, Mode::Lexical)
-                .await?,
-        ];
-        self.owner.execute_unprepared(&switch("DISABLE")).await?;
-        self.searches("warming up", &customers, Mode::Hybrid).await?;
-        rows.push(
-            self.searches("hybrid, the same without it", &customers, Mode::Hybrid)
-                .await?,
-        );
-        rows.push(
-            self.searches("words alone, the same without it", &customers, Mode::Lexical)
-                .await?,
-        );
+        let mut rows = Vec::new();
+        for (word, labels) in [
+            (
+                "ENABLE",
+                ["hybrid, row-level security", "words alone, row-level security"],
+            ),
+            (
+                "DISABLE",
+                ["hybrid, the same without it", "words alone, the same without it"],
+            ),
+        ] {
+            self.owner.execute_unprepared(&switch(word)).await?;
+            self.searches("warming up", stores, customers, Mode::Hybrid).await?;
+            for (label, mode) in labels.into_iter().zip([Mode::Hybrid, Mode::Lexical]) {
+                rows.push(self.searches(label, stores, customers, mode).await?);
+            }
+        }
         self.owner.execute_unprepared(&switch("ENABLE")).await?;
         Ok(rows)
     }
 
-    async fn searches(&self, label: &'static str, customers: &Arc<[Customer]>, mode: Mode) -> Result<Row> {
+    async fn searches(
+        &self,
+        label: &'static str,
+        stores: &Stores,
+        customers: &Arc<[Customer]>,
+        mode: Mode,
+    ) -> Result<Row> {
         println!("{label}");
-        let (begun, time) = (Instant::now(), Duration::from_secs(self.args.seconds));
+        let used = || (stores.cpu(), cpu::precise());
+        let (begun, before, time) = (Instant::now(), used(), Duration::from_secs(self.args.seconds));
         let mut clients = JoinSet::new();
         for client in 0..self.args.clients {
             let (searcher, customers, questions) = (self.searcher.clone(), customers.clone(), self.questions.clone());
@@ -288,8 +325,15 @@ impl Bench {
             ms.extend(client??);
         }
         ms.sort_by(f64::total_cmp);
-        let rate = ms.len() as f64 / begun.elapsed().as_secs_f64();
-        Ok(Row { label, ms, rate })
+        let (rate, after) = (ms.len() as f64 / begun.elapsed().as_secs_f64(), used());
+        let of_one = |us: f64| us / 1000.0 / ms.len() as f64;
+        Ok(Row {
+            label,
+            rate,
+            servers_ms: of_one(after.0 - before.0),
+            own_ms: of_one(after.1 - before.1),
+            ms,
+        })
     }
 
     /// One question after the other, in one process, over the set's own chunks.
@@ -317,15 +361,24 @@ impl Bench {
         let of = |ms: &[f64], percent| percentile(ms, percent).unwrap_or_default();
         let _ = writeln!(
             text,
-            "\n## {} clients\n\n| | p50 ms | p95 ms | searches/s |\n|---|---:|---:|---:|",
+            "\n## {} clients\n\n| | p50 ms | p95 ms | searches/s | processor ms a search: Postgres | the product |\n|---|---:|---:|---:|---:|---:|",
             self.args.clients
         );
-        for Row { label, ms, rate } in rows {
-            let _ = writeln!(text, "| {label} | {:.1} | {:.1} | {rate:.0} |", of(ms, 50), of(ms, 95));
+        for row in rows {
+            let _ = writeln!(
+                text,
+                "| {} | {:.1} | {:.1} | {:.0} | {:.1} | {:.1} |",
+                row.label,
+                of(&row.ms, 50),
+                of(&row.ms, 95),
+                row.rate,
+                row.servers_ms,
+                row.own_ms
+            );
         }
         let _ = writeln!(
             text,
-            "| bm25s, one client, {} chunks in memory | {:.1} | {:.1} | |",
+            "| bm25s, one client, {} chunks in memory | {:.1} | {:.1} | | | |",
             self.texts.len(),
             of(peer, 50),
             of(peer, 95)
@@ -335,10 +388,20 @@ impl Bench {
             "\n## A customer of {} chunks\n\nOf the {NEAREST} nearest by an exact scan, the vector index found {recall:.3}, beside another customer of the same size.",
             self.args.large
         );
-        text + "\n## How to read it\n\n- A search is `Searcher::search`: its transaction, two statements and the fusion, without the model.\n\
+        text + "\n## How to read it\n\n- A search is `Searcher::search`: its transaction, three statements, the ranking and the fusion, without the model.\n\
                 - Clients ask without a pause; with more clients than cores, latency is the queue before the cores.\n\
                 - bm25s has one small index in its own memory and no tenants, transactions or vectors.\n"
     }
+}
+
+fn numbers(rows: &[usize]) -> Vec<i32> {
+    rows.iter().map(|n| *n as i32).collect()
+}
+
+fn vectors(count: usize, random: &mut StdRng) -> Vec<String> {
+    (0..count)
+        .map(|_| text_of(&near(random.random_range(0..CENTRES), random)))
+        .collect()
 }
 
 /// A question's vector lies near a centre that its text chooses.

@@ -110,10 +110,7 @@ pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limi
         .collect();
     vouch(&mut scored);
     scored.sort_by(order);
-    let passages = select::merged(scored.into_iter().map(|scored| scored.passage).collect(), &asked);
-    let mut passages = select::spread(&passages);
-    passages.truncate(limit);
-    passages
+    select::select(scored.into_iter().map(|scored| scored.passage).collect(), &asked, limit)
 }
 
 /// A passage with what else decides its place.

@@ -1,11 +1,13 @@
 //! Finding passages that may answer a question: dense and lexical candidates of one customer, fused by a convex sum.
 //!
-//! One statement reads each chunk of the customer once, for its vector and its words ([`query`], [`words`]); [`fuse`] adds the two up;
-//! [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
+//! Postgres reads each chunk of the customer once, for its vector and its words ([`query`], [`scan`], [`words`]); [`bm25`] ranks the words,
+//! [`fuse`] adds the two up; [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
+mod bm25;
 mod context;
 mod fuse;
 mod models;
 mod query;
+mod scan;
 mod searcher;
 mod select;
 mod vectors;

@@ -2,7 +2,7 @@
 //! ([`crate::pages::model_change`]) is not the configured one yet. And the vectors of questions, kept for a while.
 //!
 //! What must stay true: a search never compares vectors of two models. Which model an index has is only known for sure in the
-//! transaction of a search, so a search asks there ([`Models::confirm`]) and is repeated when it went by an old answer.
+//! snapshot of a search, so a search reads it there ([`Models::confirm`]) and is repeated when it went by an old answer.
 use embedding::{Calibration, Embedder, Kind};
 use futures::future::BoxFuture;
 use sea_orm::ConnectionTrait;
@@ -17,7 +17,7 @@ use super::vectors::Vectors;
 use crate::{
     Error, Result,
     pages::index,
-    tenancy::{Customer, Db, TenantTx, sql},
+    tenancy::{Customer, Db, sql},
 };
 
 /// Gets a model by the name that goes with stored vectors; none when it can't be had.
@@ -104,26 +104,26 @@ impl Models {
         let id = if let Some(id) = known {
             id
         } else {
-            let tx = self.0.db.tenant_read(customer).await?;
-            self.learn(&tx).await?
+            let id = index::model_of(&self.0.db.tenant_read(customer).await?).await?;
+            self.learn(customer.id, id);
+            id
         };
         self.numbered(id).await
     }
 
-    /// Whether the customer's index has the model that its question was embedded with; if not, [`Models::of`] knows better now.
-    pub(super) async fn confirm(&self, tx: &TenantTx, used: Uuid) -> Result<bool> {
-        let id = self.learn(tx).await?;
-        Ok(id.or(self.0.configured.as_ref().map(|model| model.id)) == Some(used))
+    /// Whether the customer's index, which has the model `index`, is what its question was embedded for; if not, [`Models::of`] knows
+    /// better now.
+    pub(super) fn confirm(&self, customer: Uuid, index: Option<Uuid>, used: Uuid) -> bool {
+        self.learn(customer, index);
+        index.or(self.0.configured.as_ref().map(|model| model.id)) == Some(used)
     }
 
-    async fn learn(&self, tx: &TenantTx) -> Result<Option<Uuid>> {
-        let id = index::model_of(tx).await?;
+    fn learn(&self, customer: Uuid, model: Option<Uuid>) {
         let mut of_customers = self.0.of_customers.lock().unwrap_or_else(PoisonError::into_inner);
         if of_customers.len() >= REMEMBERED {
             of_customers.clear();
         }
-        of_customers.insert(tx.customer(), id);
-        Ok(id)
+        of_customers.insert(customer, model);
     }
 
     /// The model with this id; the configured one for an index that has none yet.

@@ -1,10 +1,16 @@
-//! The one SQL statement of a search, in three shapes: both legs over all chunks of the customer, the words alone, and, for large
-//! customers, the vector index beside the words. Neighbour: [`super::words`] has the parts that count words.
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+//! The statements of a search, all of one snapshot: what there is to know of the customer's index and how its languages read the
+//! question ([`look`]), a scan of each language ([`super::scan`]), and the chunks that the legs found ([`fetch`]). Customers with very
+//! many chunks have the nearest from the vector index.
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use std::collections::{BTreeMap, HashMap};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::words;
+use super::{
+    bm25::{self, Ranks},
+    scan::{self, FAR, Scan},
+    words::Language,
+};
 use crate::{
     Result,
     pages::{
@@ -17,7 +23,7 @@ use crate::{
 /// Tenants with fewer chunks are scanned exactly, which is fast enough and finds everything; bigger ones use the index.
 pub const EXACT_LIMIT: i64 = 50_000;
 /// Candidates of each leg.
-const LEG: i64 = 60;
+const LEG: usize = 60;
 
 /// What is searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,16 +65,22 @@ pub struct Candidate {
     /// Cosine similarity to the question; none without vectors.
     pub cosine: Option<f64>,
     /// BM25 of the question's words, as a share of what the question could reach; none if none occurs.
+    #[sea_orm(skip)]
     pub reach: Option<f64>,
     /// The different words of the question that occur in the chunk, as lexemes.
+    #[sea_orm(skip)]
     pub words: Vec<String>,
     /// All different words of the question in the chunk's language, as lexemes, little words left out.
+    #[sea_orm(skip)]
     pub asked: Vec<String>,
     /// How rare each of them is: the logarithm of chunks to chunks with it.
+    #[sea_orm(skip)]
     pub rarity: Vec<f64>,
     /// How many different words the question has in the chunk's language, little words left out.
+    #[sea_orm(skip)]
     pub question_words: i32,
     /// Whether the question is a sentence in the chunk's language, not keywords.
+    #[sea_orm(skip)]
     pub sentence: bool,
 }
 
@@ -80,145 +92,223 @@ pub struct Vector<'a> {
     pub values: &'a [f32],
 }
 
-/// The question's vector, read once: in a generic plan a parameter's text would be parsed again for every row.
-const VECTOR: &str = "vector AS MATERIALIZED (SELECT $5::halfvec AS q)";
-
-/// Without the vector index: [`words::SCAN`] has all distances, in a list that keeps the planner from walking that index.
-const DENSE_EXACT: &str = "dense AS (SELECT id FROM scan WHERE distance IS NOT NULL ORDER BY distance, id LIMIT $4)";
-
-const LEXICAL: &str = "lexical AS (SELECT id FROM ranked ORDER BY reach DESC, id LIMIT $4)";
-
-/// What the legs found, with what the words of each count for. Planners think that [`words::ranked`] has a row or two, and would join it
-/// row by row; an `IN` within an expression is looked up in a hash table whatever they think.
-const FOUND: &str = "
-  found AS MATERIALIZED ({found}),
-  counted AS MATERIALIZED (SELECT id, reach, mask FROM ranked WHERE (id IN (SELECT id FROM found)) IS TRUE)";
-
-const FINAL: &str = "
-  passages AS MATERIALIZED (
-    SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, {cosine} AS cosine
-    FROM found JOIN page_embeddings c USING (id) {vector}),
-  sections AS MATERIALIZED (
-    SELECT c.page_id, c.kind, c.heading_path, count(*)::int AS chunks FROM page_embeddings c
-    WHERE c.customer_id = $1 AND c.published AND c.page_id IN (SELECT page_id FROM passages) GROUP BY 1, 2, 3)
-  SELECT f.id, f.page_id, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at,
-    f.kind, f.ordinal, f.heading_path, s.chunks AS section, f.text, f.config, f.cosine, {reach} AS reach,
-    ARRAY(SELECT t.lexeme FROM terms t WHERE t.config = f.config AND r.mask >> t.at & 1 = 1) AS words,
-    ARRAY(SELECT t.lexeme FROM terms t JOIN weights w USING (config, at) WHERE t.config = f.config ORDER BY t.at) AS asked,
-    ARRAY(SELECT w.idf FROM weights w WHERE w.config = f.config ORDER BY w.at) AS rarity,
-    coalesce(q.words, 0) AS question_words, coalesce(q.sentence, false) AS sentence
-  FROM passages f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL
-  JOIN sections s ON s.page_id = f.page_id AND s.kind = f.kind AND s.heading_path = f.heading_path
-  LEFT JOIN question q ON q.config = f.config LEFT JOIN counted r ON r.id = f.id";
-
-/// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
-pub async fn candidates(
-    tx: &TenantTx,
-    question: &str,
-    index: &Index,
-    vector: Option<&Vector<'_>>,
-    lexical: bool,
-) -> Result<Vec<Candidate>> {
-    let mut values: Vec<Value> = vec![
-        tx.customer().into(),
-        question.into(),
-        index.configs.clone().into(),
-        LEG.into(),
-    ];
-    let mut legs = Vec::new();
-    if lexical {
-        legs.push("SELECT id FROM lexical");
-    }
-    let (mut parts, mut cosine, mut join) = (vec![words::terms()], "NULL::float8", "");
-    if let Some(vector) = vector {
-        values.push(vector_text(vector.values).into());
-        values.push(vector.model.into());
-        parts.push(VECTOR.to_owned());
-        cosine = "CASE WHEN c.model_id = $6 THEN 1 - (c.embedding <=> v.q) END";
-        join = "CROSS JOIN vector v";
-        legs.push("SELECT id FROM dense");
-    }
-    parts.push(match vector {
-        Some(_) if !index.large => words::scan("CASE WHEN c.model_id = $6 THEN c.embedding <=> v.q END", join),
-        _ => words::scan("NULL::float8", ""),
-    });
-    match vector {
-        Some(vector) if index.large => parts.push(by_index(tx, vector).await?),
-        Some(_) => parts.push(DENSE_EXACT.to_owned()),
-        None => {}
-    }
-    parts.extend([words::ranked(vector.is_some()), LEXICAL.to_owned()]);
-    parts.push(FOUND.replace("{found}", &legs.join(" UNION ")));
-    let last = FINAL
-        .replace("{cosine}", cosine)
-        .replace("{vector}", join)
-        .replace("{reach}", if lexical { "r.reach" } else { "NULL::float8" });
-    parts.push(last);
-    let mut text = format!("WITH {}", parts.join(","));
-    if let Version::Staged(job) = index.version {
-        values.push(job.into());
-        text = staging::seen_by(&text, values.len());
-    }
-    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values);
-    Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
-}
-
-/// The dense leg by the vector index, which goes on looking until it has enough of the customer's chunks.
-async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<String> {
-    let settings =
-        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
-    tx.execute_raw(sql(settings, [])).await?;
-    // The index is partial by model and cast to the model's dimension, so both stand in the statement as literals.
-    let (n, model) = (vector.values.len(), vector.model);
-    Ok(format!(
-        "dense AS MATERIALIZED (SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = $6
-           AND c.model_id = '{model}' ORDER BY c.embedding::halfvec({n}) <=> $5::halfvec({n}) LIMIT $4)"
-    ))
-}
-
 /// What a search has to know of the customer's chunks before it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
     /// What of it.
     pub version: Version,
-    /// The text search configurations of its languages.
-    pub configs: Vec<String>,
+    /// The model of its vectors; none if it has none, or no chunks.
+    pub model: Option<Uuid>,
     /// At least [`EXACT_LIMIT`] chunks: the vector index finds the nearest.
     pub large: bool,
+    /// The languages of its chunks, with the question as each reads it.
+    pub languages: Vec<Language>,
 }
 
-/// Looks at the customer's chunks by their index.
-pub async fn index(tx: &TenantTx, version: Version) -> Result<Index> {
-    const STAGED: &str = "SELECT DISTINCT config FROM staged_chunks WHERE customer_id = $1 AND job_id = $2";
+/// What was asked, as a row for each language of the customer's chunks.
+#[derive(FromQueryResult)]
+struct Look {
+    config: String,
+    lexemes: Vec<String>,
+    numbers: Vec<i32>,
+    spoken: i32,
+    model: Option<Uuid>,
+    large: bool,
+}
+
+/// Looks at the customer's chunks by their index, and has the question read.
+pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Index> {
     const LOOK: &str = "
-        SELECT ARRAY(SELECT config FROM unnest($2::text[]) config
-            WHERE EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = config.config)) AS configs,
-          EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 OFFSET $3) AS large";
+        WITH spoken AS (SELECT cardinality(tsvector_to_array(to_tsvector('simple', $2))) AS words)
+        SELECT l.config, w.lexemes, ARRAY(SELECT word_number(w.lexemes[n]) FROM generate_subscripts(w.lexemes, 1) n ORDER BY n) AS numbers,
+          (SELECT words FROM spoken) AS spoken, (SELECT embedding_model_id FROM customer_configs WHERE id = $1) AS model,
+          EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 OFFSET $4) AS large
+        FROM unnest($3::text[]) AS l (config)
+        CROSS JOIN LATERAL (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = l.config LIMIT 1) written
+        CROSS JOIN LATERAL (SELECT tsvector_to_array(to_tsvector(l.config::regconfig, $2)) AS lexemes OFFSET 0) w";
     let known: Vec<String> = CONFIGS.iter().map(|&config| config.to_owned()).collect();
-    let row = tx
-        .query_one_raw(sql(
-            LOOK,
-            [tx.customer().into(), known.into(), (EXACT_LIMIT - 1).into()],
-        ))
+    let values = vec![
+        tx.customer().into(),
+        question.into(),
+        known.into(),
+        (EXACT_LIMIT - 1).into(),
+    ];
+    let rows = Look::find_by_statement(of_version(LOOK, values, version))
+        .all(&**tx)
         .await?;
-    let row = row.ok_or_else(|| crate::Error::internal("looking at an index", "no row"))?;
-    let mut index = Index {
+    Ok(Index {
         version,
-        configs: row.try_get("", "configs")?,
-        large: row.try_get("", "large")?,
-    };
-    if let Version::Staged(job) = version {
-        // Nobody waits for it, and what is staged is in no vector index.
-        index.large = false;
-        for row in tx
-            .query_all_raw(sql(STAGED, [tx.customer().into(), job.into()]))
-            .await?
-        {
-            let config = row.try_get("", "config")?;
-            if !index.configs.contains(&config) {
-                index.configs.push(config);
+        model: rows.first().and_then(|row| row.model),
+        // For what is staged nobody waits, and it is in no vector index.
+        large: version == Version::Published && rows.first().is_some_and(|row| row.large),
+        languages: rows
+            .into_iter()
+            .map(|row| Language::new(row.config, row.lexemes, row.numbers, row.spoken))
+            .collect(),
+    })
+}
+
+/// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
+pub async fn candidates(
+    tx: &TenantTx,
+    index: &Index,
+    vector: Option<&Vector<'_>>,
+    lexical: bool,
+) -> Result<Vec<Candidate>> {
+    let measured = vector.filter(|_| !index.large);
+    let mut read = Vec::with_capacity(index.languages.len());
+    for language in &index.languages {
+        if language.words.is_empty() && measured.is_none() {
+            continue;
+        }
+        let scan = scan::scan(tx, index.version, language, measured).await?;
+        let ranks = bm25::rank(language, &scan, vector.is_some());
+        read.push(Read { language, scan, ranks });
+    }
+    let mut found: BTreeMap<Uuid, Option<Place>> = BTreeMap::new();
+    if lexical {
+        let words = leg(&read, |read, row| {
+            (read.ranks.has[row] != 0).then(|| -read.ranks.reach[row])
+        });
+        found.extend(words);
+    }
+    if measured.is_some() {
+        let distance = |read: &Read<'_>, row: usize| Some(read.scan.distances[row]).filter(|distance| *distance < FAR);
+        found.extend(leg(&read, distance));
+    } else if let Some(vector) = vector {
+        let near = by_index(tx, vector).await?;
+        found.extend(places(&read, &near));
+    }
+    let mut candidates = fetch(tx, index.version, found.keys().copied().collect(), vector).await?;
+    candidates.sort_by_key(|candidate| candidate.id);
+    for candidate in &mut candidates {
+        if let Some(Some(place)) = found.get(&candidate.id) {
+            read[place.language].tell(place.row, candidate, lexical);
+        }
+    }
+    Ok(candidates)
+}
+
+/// A language's chunks as they were read.
+struct Read<'a> {
+    language: &'a Language,
+    scan: Scan,
+    ranks: Ranks,
+}
+
+/// Where a chunk stands in what was read.
+#[derive(Clone, Copy)]
+struct Place {
+    language: usize,
+    row: usize,
+}
+
+impl Read<'_> {
+    /// Tells a candidate what its words come to.
+    fn tell(&self, row: usize, candidate: &mut Candidate, lexical: bool) {
+        let has = self.ranks.has[row];
+        let words = self.language.words.iter().map(|(lexeme, _)| lexeme);
+        candidate.reach = Some(self.ranks.reach[row]).filter(|_| lexical && has != 0);
+        candidate.words = words
+            .clone()
+            .enumerate()
+            .filter(|(at, _)| has >> at & 1 == 1)
+            .map(|(_, word)| word.clone())
+            .collect();
+        candidate.asked = words.cloned().collect();
+        candidate.rarity.clone_from(&self.ranks.rarity);
+        candidate.question_words = self.language.words.len() as i32;
+        candidate.sentence = self.language.sentence;
+    }
+}
+
+/// The chunks with the least of what `measure` gives, of all languages; equals by their ids.
+fn leg(read: &[Read<'_>], measure: impl Fn(&Read<'_>, usize) -> Option<f64>) -> Vec<(Uuid, Option<Place>)> {
+    let mut all = Vec::new();
+    for (language, read) in read.iter().enumerate() {
+        let rows = read.scan.ids.iter().enumerate();
+        all.extend(rows.filter_map(|(row, id)| Some((measure(read, row)?, *id, Place { language, row }))));
+    }
+    let order = |a: &(f64, Uuid, Place), b: &(f64, Uuid, Place)| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1));
+    if all.len() > LEG {
+        all.select_nth_unstable_by(LEG - 1, order);
+        all.truncate(LEG);
+    }
+    all.into_iter().map(|(_, id, place)| (id, Some(place))).collect()
+}
+
+/// The same of chunks that were found otherwise; those of a language that knows no word of the question were not read.
+fn places(read: &[Read<'_>], ids: &[Uuid]) -> Vec<(Uuid, Option<Place>)> {
+    let mut found: HashMap<Uuid, Option<Place>> = ids.iter().map(|id| (*id, None)).collect();
+    for (language, read) in read.iter().enumerate() {
+        for (row, id) in read.scan.ids.iter().enumerate() {
+            if let Some(place) = found.get_mut(id) {
+                *place = Some(Place { language, row });
             }
         }
     }
-    Ok(index)
+    found.into_iter().collect()
+}
+
+/// The nearest chunks by the vector index, which goes on looking until it has enough of the customer's.
+async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<Vec<Uuid>> {
+    let settings =
+        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
+    tx.execute_raw(sql(settings, [])).await?;
+    // The index is partial by model and cast to the model's dimension, so both stand in the statement as literals.
+    let (n, model) = (vector.values.len(), vector.model);
+    let near = format!(
+        "SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = '{model}'
+         ORDER BY c.embedding::halfvec({n}) <=> $2::halfvec({n}) LIMIT $3"
+    );
+    let values = [
+        tx.customer().into(),
+        vector_text(vector.values).into(),
+        (LEG as i64).into(),
+    ];
+    let rows = tx.query_all_raw(sql(&near, values)).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect::<std::result::Result<_, _>>()?)
+}
+
+/// The chunks with their pages, their cosines and the sizes of their sections.
+async fn fetch(
+    tx: &TenantTx,
+    version: Version,
+    found: Vec<Uuid>,
+    vector: Option<&Vector<'_>>,
+) -> Result<Vec<Candidate>> {
+    const FETCH: &str = "
+        WITH found AS MATERIALIZED (
+          SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, {cosine} AS cosine
+          FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.id = ANY($2))
+        SELECT f.*, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at,
+          (SELECT count(*)::int FROM page_embeddings c WHERE c.customer_id = $1 AND c.published
+             AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path) AS section
+        FROM found f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL";
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values: Vec<Value> = vec![tx.customer().into(), found.into()];
+    let mut cosine = "NULL::float8";
+    if let Some(vector) = vector {
+        values.extend([vector.model.into(), vector_text(vector.values).into()]);
+        cosine = "CASE WHEN c.model_id = $3 THEN 1 - (c.embedding <=> (SELECT $4::halfvec)) END";
+    }
+    let statement = of_version(&FETCH.replace("{cosine}", cosine), values, version);
+    Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
+}
+
+/// A statement that begins with `WITH`, made to read a version of the index.
+pub(super) fn of_version(text: &str, mut values: Vec<Value>, version: Version) -> Statement {
+    let text = match version {
+        Version::Published => text.to_owned(),
+        Version::Staged(job) => {
+            values.push(job.into());
+            staging::seen_by(text, values.len())
+        }
+    };
+    Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values)
 }

@@ -180,19 +180,21 @@ impl Searcher {
         vector: Option<&(IndexModel, Arc<[f32]>)>,
         lexical: bool,
     ) -> Result<Option<Vec<Candidate>>> {
-        let tx = self.db.tenant(customer).await?;
-        let index = query::index(&tx, version).await?;
+        let tx = self.db.tenant_read(customer).await?;
+        let index = query::look(&tx, version, question).await?;
+        if let Some((model, _)) = vector
+            && !self.models.confirm(customer.id, index.model, model.id)
+        {
+            return Ok(None);
+        }
         let asked = vector.map(|(model, values)| query::Vector {
             model: model.id,
             values,
         });
-        let mut found = query::candidates(&tx, question, &index, asked.as_ref(), lexical).await?;
+        let mut found = query::candidates(&tx, &index, asked.as_ref(), lexical).await?;
         let Some((model, _)) = vector else {
             return Ok(Some(found));
         };
-        if !self.models.confirm(&tx, model.id).await? {
-            return Ok(None);
-        }
         let calibration = model.calibration();
         for candidate in &mut found {
             candidate.cosine = candidate.cosine.map(|cosine| calibration.relevance(cosine));

@@ -1,8 +1,12 @@
 //! What of the ordered passages is shown: each text once, and not all from one page. Pure.
 //!
 //! What must stay true: the best passage stays first, and so does the best passage of each page before that page's others, so that
-//! the order of pages is that of the scores.
-use std::collections::{BTreeMap, HashMap, HashSet};
+//! the order of pages is that of the scores. Texts are compared only as far down as passages are wanted.
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    vec,
+};
 use uuid::Uuid;
 
 use super::{Passage, fuse::words};
@@ -18,22 +22,82 @@ const PER_PAGE: usize = 3;
 /// Unless they score this much more.
 const CLEARLY: f64 = 0.1;
 
-/// Drops passages that say what a better one says: the same text, or one that differs in some words. Texts made from one form, such as
-/// descriptions of sizes or countries, differ in a few words and say different things: a number, a name or a word of the
-/// question that only one has keeps both.
-pub(super) fn merged(passages: Vec<Passage>, asked: &[String]) -> Vec<Passage> {
-    let mut seen = HashSet::new();
-    let mut kept: Vec<(Passage, Text)> = Vec::with_capacity(passages.len());
-    for passage in passages {
-        if !seen.insert(said(&passage)) {
-            continue;
-        }
-        let text = Text::of(&passage.text);
-        if passage.text.len() < SHORT || !kept.iter().any(|(_, other)| text.says_what(other, asked)) {
-            kept.push((passage, text));
+/// The first `limit` of the ordered passages that say something of their own. The fourth passage of a page, and later ones, wait until other
+/// pages' passages have come that score about as much.
+pub(super) fn select(ordered: Vec<Passage>, asked: &[String], limit: usize) -> Vec<Passage> {
+    let mut merged = Merged::new(ordered, asked);
+    let mut taken: HashMap<Uuid, usize> = HashMap::new();
+    let (mut first, mut later, mut at) = (Vec::new(), Vec::new(), 0);
+    while first.len() < limit
+        && let Some(passage) = merged.get(at).cloned()
+    {
+        let full = |page: &Uuid| taken.get(page).is_some_and(|n| *n >= PER_PAGE);
+        let waits = full(&passage.page)
+            && merged
+                .find(at + 1, |p| !full(&p.page))
+                .is_some_and(|p| p.score > passage.score - CLEARLY);
+        at += 1;
+        if waits {
+            later.push(passage);
+        } else {
+            *taken.entry(passage.page).or_default() += 1;
+            first.push(passage);
         }
     }
-    kept.into_iter().map(|(passage, _)| passage).collect()
+    first.append(&mut later);
+    first.truncate(limit);
+    first
+}
+
+/// Passages without those that say what a better one says: the same text, or one that differs in some words. Texts made from one form,
+/// such as descriptions of sizes or countries, differ in a few words and say different things: a number, a name or a word of the
+/// question that only one has keeps both.
+struct Merged<'a> {
+    rest: vec::IntoIter<Passage>,
+    asked: &'a [String],
+    seen: HashSet<(String, String)>,
+    kept: Vec<(Passage, Shingles)>,
+}
+
+impl<'a> Merged<'a> {
+    fn new(ordered: Vec<Passage>, asked: &'a [String]) -> Self {
+        Self {
+            rest: ordered.into_iter(),
+            asked,
+            seen: HashSet::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// The passage at a place, if there are so many.
+    fn get(&mut self, at: usize) -> Option<&Passage> {
+        while self.kept.len() <= at {
+            let passage = self.rest.next()?;
+            if !self.seen.insert(said(&passage)) {
+                continue;
+            }
+            let shingles = Shingles::of(&passage.text);
+            if passage.text.len() < SHORT || !self.has(&passage.text, &shingles) {
+                self.kept.push((passage, shingles));
+            }
+        }
+        Some(&self.kept[at].0)
+    }
+
+    /// The first one from a place on that is `wanted`.
+    fn find(&mut self, from: usize, wanted: impl Fn(&Passage) -> bool) -> Option<&Passage> {
+        let mut at = from;
+        while !wanted(self.get(at)?) {
+            at += 1;
+        }
+        self.get(at)
+    }
+
+    fn has(&self, text: &str, shingles: &Shingles) -> bool {
+        self.kept
+            .iter()
+            .any(|(other, those)| shingles.are_like(those) && !differ(text, &other.text, self.asked))
+    }
 }
 
 /// What a passage says: a short text, such as "Yes.", says something only under its heading.
@@ -46,70 +110,62 @@ fn said(passage: &Passage) -> (String, String) {
     (heading, passage.text.clone())
 }
 
-/// A text as it is compared.
-struct Text {
-    shingles: HashSet<u64>,
-    /// How often each word occurs, and whether it is one that matters: a number or a name.
-    words: BTreeMap<String, (usize, bool)>,
-}
+/// The different rows of words that a text has, as hashes in their order.
+struct Shingles(Vec<u64>);
 
-impl Text {
+impl Shingles {
     fn of(text: &str) -> Self {
-        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-        let listed = words(text);
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        let mut counted: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-        for part in text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|part| !part.is_empty())
-        {
-            let matters = part.chars().any(char::is_numeric) || part.starts_with(char::is_uppercase);
-            let word = counted.entry(part.to_lowercase()).or_default();
-            *word = (word.0 + 1, word.1 || matters);
-        }
-        Self {
-            shingles: listed.windows(SHINGLE).map(|row| hasher.hash_one(row)).collect(),
-            words: counted,
-        }
+        let mut hashes: Vec<u64> = words(text).windows(SHINGLE).map(|row| hasher.hash_one(row)).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self(hashes)
     }
 
-    fn says_what(&self, other: &Self, asked: &[String]) -> bool {
-        let (few, many) = (
-            self.shingles.len().min(other.shingles.len()),
-            self.shingles.len().max(other.shingles.len()),
-        );
-        if (few as f64) < SAME * many as f64 || few == 0 {
+    /// Whether the texts share most of them.
+    fn are_like(&self, other: &Self) -> bool {
+        let (few, many) = if self.0.len() < other.0.len() {
+            (&self.0, &other.0)
+        } else {
+            (&other.0, &self.0)
+        };
+        if few.is_empty() || (few.len() as f64) < SAME * many.len() as f64 {
             return false;
         }
-        let shared = self.shingles.intersection(&other.shingles).count();
-        let all = self.shingles.len() + other.shingles.len() - shared;
-        shared as f64 >= SAME * all as f64 && !self.differs(other, asked) && !other.differs(self, asked)
-    }
-
-    /// Whether it has a word that matters more often than `other` does.
-    fn differs(&self, other: &Self, asked: &[String]) -> bool {
-        self.words.iter().any(|(word, (times, matters))| {
-            *times > other.words.get(word).map_or(0, |w| w.0) && (*matters || asked.contains(word))
-        })
+        let (mut shared, mut rest) = (0, many.as_slice());
+        for hash in few {
+            rest = &rest[rest.partition_point(|other| other < hash)..];
+            shared += usize::from(rest.first() == Some(hash));
+        }
+        shared as f64 >= SAME * (few.len() + many.len() - shared) as f64
     }
 }
 
-/// Lets the fourth passage of a page, and later ones, wait until other pages' passages have come that score about as much.
-pub(super) fn spread(passages: &[Passage]) -> Vec<Passage> {
-    let mut taken: HashMap<Uuid, usize> = HashMap::new();
-    let (mut first, mut later) = (Vec::with_capacity(passages.len()), Vec::new());
-    for (at, passage) in passages.iter().enumerate() {
-        let full = |page| taken.get(page).is_some_and(|n| *n >= PER_PAGE);
-        let waiting = || passages[at + 1..].iter().find(|p| !full(&p.page));
-        if full(&passage.page) && waiting().is_some_and(|p| p.score > passage.score - CLEARLY) {
-            later.push(passage.clone());
-            continue;
-        }
-        *taken.entry(passage.page).or_default() += 1;
-        first.push(passage.clone());
+/// Whether one of the texts has a word that matters, a number, a name or one that was asked for, more often than the other does.
+fn differ(one: &str, other: &str, asked: &[String]) -> bool {
+    let (ours, theirs) = (counted(one), counted(other));
+    let more = |a: &Counted, b: &Counted| {
+        a.iter().any(|(word, (times, matters))| {
+            *times > b.get(word).map_or(0, |w| w.0) && (*matters || asked.contains(word))
+        })
+    };
+    more(&ours, &theirs) || more(&theirs, &ours)
+}
+
+/// How often each word occurs, and whether it is one that matters by itself: a number or a name.
+type Counted = BTreeMap<String, (usize, bool)>;
+
+fn counted(text: &str) -> Counted {
+    let mut counted = Counted::new();
+    for part in text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+    {
+        let matters = part.chars().any(char::is_numeric) || part.starts_with(char::is_uppercase);
+        let word = counted.entry(part.to_lowercase()).or_default();
+        *word = (word.0 + 1, word.1 || matters);
     }
-    first.append(&mut later);
-    first
+    counted
 }
 
 #[cfg(test)]
@@ -144,7 +200,7 @@ mod tests {
             passage(5, 4, 0.7, "FAQ > Is it free?", "Yes."),
             passage(6, 5, 0.6, "FAQ > Is it free?", "Yes."),
         ];
-        assert_eq!(ids(&merged(passages, &[])), [1, 4, 5]);
+        assert_eq!(ids(&select(passages, &[], 9)), [1, 4, 5]);
     }
 
     #[test]
@@ -167,7 +223,7 @@ mod tests {
                 .enumerate()
                 .map(|(n, text)| passage(n as u128, n as u128, 0.5, "", text));
             let asked: Vec<String> = asked.iter().map(|&word| word.to_owned()).collect();
-            ids(&merged(all.collect(), &asked))
+            ids(&select(all.collect(), &asked, 9))
         };
         assert_eq!(
             passages(&["norway"]),
@@ -184,9 +240,28 @@ mod tests {
                 .map(|n| passage(n, 1, 0.9 - 0.01 * n as f64, "", &format!("text {n}")))
                 .collect();
             all.push(passage(5, 2, rest, "", "other"));
-            ids(&spread(&all))
+            ids(&select(all, &[], 9))
         };
         assert_eq!(of(0.82), [0, 1, 2, 5, 3, 4]);
         assert_eq!(of(0.40), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn fewer_passages_are_the_first_of_more() {
+        let all: Vec<Passage> = (0..40)
+            .map(|n| {
+                let text = if n % 7 == 3 {
+                    LONG.to_owned()
+                } else {
+                    format!("text {n}")
+                };
+                passage(n, n % 5 / 2, 0.9 - 0.005 * n as f64, "", &text)
+            })
+            .collect();
+        let whole = ids(&select(all.clone(), &[], usize::MAX));
+        assert_eq!(whole.len(), 35, "the long one comes once");
+        for limit in 0..whole.len() {
+            assert_eq!(ids(&select(all.clone(), &[], limit)), whole[..limit]);
+        }
     }
 }

@@ -1,72 +1,103 @@
-//! The lexical leg in SQL: BM25 (Robertson and Zaragoza, 2009) over a customer's chunks, with what it counts taken from the chunks
-//! themselves, so that nothing is kept that could be wrong.
+//! The words of a question, in the languages that a customer's chunks are written in.
 //!
 //! `page_embeddings.words` is a `sparsevec`: by the number of a word, how often the text has it (at most 7), and 8 more if the
 //! heading path has it. An inner product with a vector that has 1, 16, 256, … at the question's words is a number whose
 //! hexadecimal digits are these entries. pgvector adds up in single precision, which is exact up to 24 bits: 6 words. Four such
-//! products make 24 words, which is what of a longer question counts: its longest words.
+//! products make 24 words, which is what of a longer question counts: its longest words. [`super::scan`] has them made,
+//! [`super::bm25`] reads them.
 //!
-//! A question is read in the language of each chunk: of a page in another language it has hardly a word, and then its rank is a
-//! small part of what the question could reach (`reach`), whatever the customer's other pages have.
-//!
-//! Half of a sentence's words are little words, which no index has; of a list of keywords hardly any is. Keywords name what a page is
-//! about, and are looked for in headings first; the words of a sentence that stand in a title as well ("Python FAQ") say little.
-//! Both were measured (`docs/adr/0018-bm25-by-inner-products.md`).
+//! A question is read in the language of each chunk: of a page in another language it has hardly a word.
+use std::{collections::BTreeMap, fmt::Write as _};
 
-/// The words of the question by the customer's languages; `$2` is the question, `$3` the configurations.
-const TERMS: &str = "
-  terms AS MATERIALIZED (
-    SELECT * FROM (
-      SELECT config, lexeme, number, (row_number() OVER (PARTITION BY config ORDER BY length(lexeme) DESC, lexeme) - 1)::int AS at
-      FROM (SELECT config, word_number(lexeme) AS number, min(lexeme) AS lexeme FROM unnest($3::text[]) config
-            CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(config::regconfig, $2))) lexeme GROUP BY 1, 2) numbered) longest
-    WHERE at < 24),
-  question AS MATERIALIZED (
-    SELECT config, count(*)::int AS words, count(*) <= 0.6 * length(to_tsvector('simple', $2)) AS sentence, {products}
-    FROM terms GROUP BY config)";
+/// Words that a product has digits for.
+pub(super) const OF_A_PRODUCT: usize = 6;
+/// Words of a question that count.
+const COUNTED: usize = 4 * OF_A_PRODUCT;
+/// Numbers that `word_number` gives.
+const NUMBERS: u32 = 1 << 29;
 
-/// A product's vector.
-const PRODUCT: &str = "('{' || string_agg(number || ':' || (1 << 4 * (at % 6)), ',') FILTER (WHERE at / 6 = {n}) || '}/536870912')::sparsevec AS q{n}";
-
-/// Reads each chunk of the customer once, for both legs. `{distance}` is the distance of its vector, or nothing.
-const SCAN: &str = "
-  scan AS MATERIALIZED (
-    SELECT c.id, c.config, c.word_total AS length, {distance} AS distance, -(c.words <#> q.q0) AS p0, -(c.words <#> q.q1) AS p1,
-      -(c.words <#> q.q2) AS p2, -(c.words <#> q.q3) AS p3
-    FROM page_embeddings c LEFT JOIN question q ON q.config = c.config {vector} WHERE c.customer_id = $1 AND c.published)";
-
-/// `ranked` has each chunk with a word of the question: its `reach`, 0 to 1, and `mask`, which has a bit for each of its words.
-/// k1 is 1.2 and b 0.75. `{sentence}` is how many times of a word in the text its place in a heading counts for in a sentence.
-const RANKED: &str = "
-  sizes AS MATERIALIZED (SELECT config, count(*)::float8 AS chunks, greatest(avg(length), 1)::float8 AS length FROM scan GROUP BY config),
-  hits AS MATERIALIZED (
-    SELECT s.id, s.length, t.config, t.at, d.digit FROM scan s JOIN terms t USING (config) CROSS JOIN LATERAL (
-      SELECT (CASE t.at / 6 WHEN 0 THEN s.p0 WHEN 1 THEN s.p1 WHEN 2 THEN s.p2 ELSE s.p3 END)::int >> 4 * (t.at % 6) & 15 AS digit) d
-    WHERE (s.p0 > 0 OR s.p1 > 0 OR s.p2 > 0 OR s.p3 > 0) AND d.digit > 0),
-  weights AS MATERIALIZED (
-    SELECT config, at, idf, sum(idf) OVER (PARTITION BY config) * 2.2::float8 AS best, length, heading FROM (
-      SELECT t.config, t.at, ln(1 + (s.chunks - coalesce(d.n, 0) + 0.5) / (coalesce(d.n, 0) + 0.5)) AS idf, s.length,
-        CASE WHEN q.sentence THEN {sentence}::float8 ELSE 5::float8 END AS heading
-      FROM terms t JOIN question q USING (config) JOIN sizes s USING (config) LEFT JOIN (SELECT config, at, count(*) AS n FROM hits GROUP BY 1, 2) d USING (config, at)) w),
-  ranked AS MATERIALIZED (
-    SELECT id, sum(idf * n * 2.2::float8 / (n + 1.2::float8 * (0.25::float8 + 0.75::float8 * length / average)) / best) AS reach,
-      bit_or(1 << at) AS mask
-    FROM (SELECT h.id, h.at, (h.digit & 7) + w.heading * (h.digit >> 3) AS n, h.length::float8 AS length, w.idf, w.best, w.length AS average
-          FROM hits h JOIN weights w USING (config, at)) counted
-    GROUP BY id)";
-
-/// [`TERMS`] with its products.
-pub(super) fn terms() -> String {
-    let products: Vec<String> = (0..4).map(|n| PRODUCT.replace("{n}", &n.to_string())).collect();
-    TERMS.replace("{products}", &products.join(", "))
+/// A question as a language reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Language {
+    /// The text search configuration.
+    pub config: String,
+    /// Its words as lexemes, with their numbers: little words left out, longest first.
+    pub words: Vec<(String, i32)>,
+    /// Whether it is a sentence, not keywords. Half of a sentence's words are little words, which no index has; of a list of
+    /// keywords hardly any is.
+    pub sentence: bool,
 }
 
-/// [`SCAN`] with what it needs for the distances, if it is to have them.
-pub(super) fn scan(distance: &str, vector: &str) -> String {
-    SCAN.replace("{distance}", distance).replace("{vector}", vector)
+impl Language {
+    /// `lexemes` and `numbers` go together; `spoken` is how many different words the question has, little words too.
+    pub(super) fn new(config: String, lexemes: Vec<String>, numbers: Vec<i32>, spoken: i32) -> Self {
+        // Two lexemes of one number can't be told apart: they are one word, called by the first of them.
+        let mut by_number: BTreeMap<i32, String> = BTreeMap::new();
+        for (number, lexeme) in numbers.into_iter().zip(lexemes) {
+            let known = by_number.entry(number).or_insert_with(|| lexeme.clone());
+            if lexeme < *known {
+                *known = lexeme;
+            }
+        }
+        let mut words: Vec<(String, i32)> = by_number.into_iter().map(|(number, lexeme)| (lexeme, number)).collect();
+        words.sort_by_cached_key(|(lexeme, _)| (std::cmp::Reverse(lexeme.chars().count()), lexeme.clone()));
+        words.truncate(COUNTED);
+        let sentence = !words.is_empty() && words.len() as f64 <= 0.6 * f64::from(spoken);
+        Self {
+            config,
+            words,
+            sentence,
+        }
+    }
+
+    /// The vectors of its products in pgvector's text form: the word at place `n` has digit `n % 6` of product `n / 6`.
+    pub(super) fn products(&self) -> Vec<String> {
+        let vector = |words: &[(String, i32)]| {
+            let mut text = String::from("{");
+            for (digit, (_, number)) in words.iter().enumerate() {
+                let comma = if digit > 0 { "," } else { "" };
+                let _ = write!(text, "{comma}{number}:{}", 1_u32 << (4 * digit));
+            }
+            text + &format!("}}/{NUMBERS}")
+        };
+        self.words.chunks(OF_A_PRODUCT).map(vector).collect()
+    }
 }
 
-/// [`RANKED`] for searches with a vector, which has the headings in it, or for the words alone, which need them.
-pub(super) fn ranked(with_vector: bool) -> String {
-    RANKED.replace("{sentence}", if with_vector { "0.25" } else { "1" })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn language(lexemes: &[&str], spoken: i32) -> Language {
+        let numbers = (1..).take(lexemes.len()).collect();
+        let lexemes = lexemes.iter().map(|&lexeme| lexeme.to_owned()).collect();
+        Language::new("english".into(), lexemes, numbers, spoken)
+    }
+
+    #[test]
+    fn the_longest_words_count_six_to_a_product() {
+        let lexemes: Vec<String> = (0..40).map(|n| "ö".repeat(n + 1)).collect();
+        let all: Vec<&str> = lexemes.iter().map(String::as_str).collect();
+        let language = language(&all, 40);
+        assert_eq!(language.words.len(), 24);
+        assert_eq!((language.words[0].1, language.words[23].1), (40, 17));
+        let products = language.products();
+        assert_eq!(products.len(), 4);
+        assert_eq!(products[0], "{40:1,39:16,38:256,37:4096,36:65536,35:1048576}/536870912");
+    }
+
+    #[test]
+    fn a_sentence_has_little_words() {
+        assert!(language(&["ship", "parcel", "norway"], 5).sentence);
+        assert!(!language(&["ship", "parcel", "norway"], 4).sentence);
+        assert!(!language(&[], 3).sentence);
+        assert_eq!(language(&[], 3).products(), [""; 0]);
+    }
+
+    #[test]
+    fn lexemes_of_one_number_are_one_word() {
+        let both = ["b".to_owned(), "a".to_owned(), "cc".to_owned()];
+        let language = Language::new("simple".into(), both.into(), vec![7, 7, 8], 3);
+        assert_eq!(language.words, [("cc".to_owned(), 8), ("a".to_owned(), 7)]);
+    }
 }

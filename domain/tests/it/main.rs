@@ -21,6 +21,7 @@ mod operators;
 mod pages;
 mod pooler;
 mod privacy;
+mod ranking;
 mod retrieval;
 mod schedules;
 mod schema;
