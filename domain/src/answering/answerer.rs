@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{
     asked::Asked,
     cache::{AnswerCache, Recipe},
-    citations,
     conversation::{self, Receipt},
     draft::Draft,
     ground,
@@ -16,6 +15,7 @@ use super::{
     note::Note,
     prompt,
     support::{self, Refusal},
+    turns::Turns,
     written::{Written, refuse},
 };
 use crate::{
@@ -162,6 +162,7 @@ pub struct Answerer {
     pub(super) simplified: bool,
     pub(super) recipe: Recipe,
     pub(super) cache: Option<AnswerCache>,
+    turns: Turns,
 }
 
 impl Answerer {
@@ -175,6 +176,7 @@ impl Answerer {
             simplified: config.simplified,
             recipe: Recipe::of(config),
             cache: None,
+            turns: Turns::new(),
         })
     }
 
@@ -264,11 +266,13 @@ impl Answerer {
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Draft> {
         let began = Instant::now();
+        let turn = self.turns.take(customer.id).await;
+        let waited = began.elapsed();
         let found = self
             .searcher
             .search(customer, &asked.meant, Mode::Hybrid, CONSIDERED)
             .await?;
-        let searched = began.elapsed();
+        let searched = began.elapsed() - waited;
         let read = !found.passages.is_empty();
         let (passages, planted) = ground::disarm(found.passages);
         let supported = match self.supported(&asked.meant, &passages) {
@@ -278,6 +282,7 @@ impl Answerer {
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)
         {
+            drop(turn);
             return Box::pin(self.draft(customer, &mended, parts)).await;
         }
         let answerable = supported.is_ok();
@@ -288,7 +293,7 @@ impl Answerer {
         let mut written = match (fact, supported) {
             (Some(fact), _) => fact,
             (None, Err(refusal)) => refuse(customer, refusal, &passages, asked.locale),
-            (None, Ok(())) => self.write(customer, asked, &passages, parts).await?,
+            (None, Ok(())) => self.write(customer, asked, &passages, parts, turn).await?,
         };
         written.removed.add("planted", planted);
         if written.model == "extractive" {
@@ -304,7 +309,7 @@ impl Answerer {
             written,
             passages: kept.collect::<Vec<_>>().into(),
             prompt_version: prompt::VERSION.to_owned(),
-            timings: json!({ "search_ms": searched.as_millis() as u64, "mode": found.mode }),
+            timings: json!({ "waited_ms": waited.as_millis() as u64, "search_ms": searched.as_millis() as u64, "mode": found.mode }),
             cached: None,
         })
     }
@@ -335,13 +340,12 @@ impl Answerer {
             timings,
             origin: draft.origin,
             cached: draft.cached.is_some(),
+            removed: serde_json::to_value(&written.removed)?,
             since: began.elapsed(),
         };
-        let removed = written.removed.clone();
         let mut answer = Answer::of(written, receipt.cached);
         let tx = self.db.tenant(customer).await?;
         (answer.conversation, answer.message) = conversation::store(&tx, session, asked, &answer, &receipt).await?;
-        citations::note(&tx, &answer, &removed).await?;
         answer.standing = people::offered(&tx, customer, answer.conversation).await?;
         conversation::count(tx).await?;
         Ok(answer)

@@ -1,11 +1,11 @@
 //! Which pages an answer cites, in the version that it was made from, so that a page that changes leads to its answers.
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{answerer::Answer, ground::Removed};
+use super::answerer::Answer;
 use crate::{
     Result,
     pages::store,
@@ -104,26 +104,13 @@ pub async fn citing(tx: &TenantTx, wanted: Citing, before: Option<Uuid>, limit: 
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Notes with a stored answer which pages it cites and what the check took out of it.
-pub(super) async fn note(tx: &TenantTx, answer: &Answer, removed: &Removed) -> Result<()> {
-    const REMOVED: &str = "UPDATE answer_receipts SET removed = $2 WHERE message_id = $1";
-    const CITED: &str = "INSERT INTO answer_citations (message_id, page_id, customer_id, page_version)
-        SELECT $1, p.id, p.customer_id, max(n.version) FROM jsonb_to_recordset($2) AS n (page uuid, version bigint)
-        JOIN scraped_pages p ON p.id = n.page GROUP BY p.id, p.customer_id ON CONFLICT DO NOTHING";
-    if *removed != Removed::default() {
-        let values = [answer.message.into(), serde_json::to_value(removed)?.into()];
-        tx.execute_raw(sql(REMOVED, values)).await?;
-    }
+/// The pages that an answer cites, with their versions, for the statement that stores it. A refusal rests on none.
+pub(super) fn cited(answer: &Answer) -> Value {
     let cited = answer
         .sources
         .iter()
-        .filter(|s| answer.text.contains(&format!("[{}]", s.n)));
-    let cited: Vec<Value> = cited
+        .filter(|s| !answer.refused() && answer.text.contains(&format!("[{}]", s.n)));
+    cited
         .map(|s| json!({ "page": s.page, "version": s.page_version }))
-        .collect();
-    if !cited.is_empty() && !answer.refused() {
-        let values = [answer.message.into(), Value::from(cited).into()];
-        tx.execute_raw(sql(CITED, values)).await?;
-    }
-    Ok(())
+        .collect()
 }

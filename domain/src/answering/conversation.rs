@@ -1,12 +1,12 @@
 //! Conversations as rows: a visitor's turn and the answer are stored together, with the answer's receipt.
 use entity::message;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
 
 pub use super::history::{Turn, recent};
-use super::{answerer::Answer, asked::Asked};
+use super::{answerer::Answer, asked::Asked, citations};
 use crate::{
     Error, Result, ids,
     language::Locale,
@@ -17,21 +17,22 @@ use crate::{
 /// The conversation of a session, made with its visitor at the first message. The visitor is known by the language spoken last.
 /// What was said `since` so long ago is not kept where the session was erased meanwhile.
 pub(crate) async fn open(tx: &TenantTx, session: Uuid, locale: Option<Locale>, since: Duration) -> Result<Uuid> {
-    const VISITOR: &str = "INSERT INTO visitors AS v (id, customer_id, session_id, locale) SELECT $1, $2, $3, $4
-        WHERE NOT EXISTS (SELECT FROM erased_sessions e WHERE e.customer_id = $2 AND e.session = $5
-          AND e.erased_at > now() - make_interval(secs => $6))
-        ON CONFLICT (customer_id, session_id) DO UPDATE SET locale = coalesce(excluded.locale, v.locale) RETURNING id";
-    const CONVERSATION: &str =
-        "INSERT INTO conversations (id, customer_id, visitor_id, session_id) VALUES ($1, $2, $3, $4)
+    const OPEN: &str = "
+        WITH visitor AS (
+          INSERT INTO visitors AS v (id, customer_id, session_id, locale) SELECT $1, $2, $3, $4
+          WHERE NOT EXISTS (SELECT FROM erased_sessions e WHERE e.customer_id = $2 AND e.session = $5
+            AND e.erased_at > now() - make_interval(secs => $6))
+          ON CONFLICT (customer_id, session_id) DO UPDATE SET locale = coalesce(excluded.locale, v.locale) RETURNING id)
+        INSERT INTO conversations (id, customer_id, visitor_id, session_id) SELECT $7, $2, id, $3 FROM visitor
         ON CONFLICT (customer_id, session_id) DO UPDATE SET updated_at = now() RETURNING id";
-    let none = || Error::internal("opening a conversation", "no row");
-    let visitor = [
+    let values = [
         ids::new_id().into(),
         tx.customer().into(),
         session.into(),
         locale.map(Locale::code).into(),
         privacy::session_hash(tx.customer(), session).into(),
         since.as_secs_f64().into(),
+        ids::new_id().into(),
     ];
     privacy::alone_with(tx, &[session]).await?;
     let erased = || {
@@ -40,22 +41,8 @@ pub(crate) async fn open(tx: &TenantTx, session: Uuid, locale: Option<Locale>, s
             "what was said in this session has been erased meanwhile",
         )
     };
-    let visitor: Uuid = tx
-        .query_one_raw(sql(VISITOR, visitor))
-        .await?
-        .ok_or_else(erased)?
-        .try_get("", "id")?;
-    let values = [
-        ids::new_id().into(),
-        tx.customer().into(),
-        visitor.into(),
-        session.into(),
-    ];
-    Ok(tx
-        .query_one_raw(sql(CONVERSATION, values))
-        .await?
-        .ok_or_else(none)?
-        .try_get("", "id")?)
+    let opened = tx.query_one_raw(sql(OPEN, values)).await?;
+    Ok(opened.ok_or_else(erased)?.try_get("", "id")?)
 }
 
 /// The language that the session's visitor spoke last, if that was sure.
@@ -82,11 +69,14 @@ pub struct Receipt<'a> {
     pub origin: Uuid,
     /// The answer was made for somebody who asked the same.
     pub cached: bool,
+    /// What the check took out of it.
+    pub removed: Value,
     /// How long ago the question came.
     pub since: Duration,
 }
 
-/// Stores a question, its answer and the receipt; returns the conversation's and the answer's ids.
+/// Stores a question, its answer, the receipt and which pages it cites, in one statement. Returns the conversation's and the answer's
+/// ids.
 pub async fn store(
     tx: &TenantTx,
     session: Uuid,
@@ -94,42 +84,31 @@ pub async fn store(
     answer: &Answer,
     receipt: &Receipt<'_>,
 ) -> Result<(Uuid, Uuid)> {
-    const MESSAGE: &str = "INSERT INTO messages (id, customer_id, conversation_id, role, text, sources, refused, usage)
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    const RECEIPT: &str = "INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached, standalone_question, notes, cost_usd)
-                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let customer = tx.customer();
+    const STORE: &str = "
+        WITH said AS (
+          INSERT INTO messages (id, customer_id, conversation_id, role, text, sources, refused, usage)
+          VALUES ($3, $1, $2, 'visitor', $5, '[]', false, NULL), ($4, $1, $2, 'assistant', $6, $7, $8, $9)),
+        cited AS (
+          INSERT INTO answer_citations (message_id, page_id, customer_id, page_version)
+          SELECT $4, p.id, p.customer_id, max(n.version) FROM jsonb_to_recordset($10) AS n (page uuid, version bigint)
+          JOIN scraped_pages p ON p.id = n.page GROUP BY p.id, p.customer_id)
+        INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached,
+          standalone_question, notes, cost_usd, removed)
+        VALUES ($4, $1, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
     let conversation = open(tx, session, question.locale, receipt.since).await?;
     let (asked, answered) = (ids::new_id(), ids::new_id());
-    let turn = |id: Uuid, role: &str, text: &str, sources: Value, refused: bool, usage: Option<Value>| {
-        let values = [
-            id.into(),
-            customer.into(),
-            conversation.into(),
-            role.into(),
-            text.into(),
-            sources.into(),
-            refused.into(),
-            usage.into(),
-        ];
-        sql(MESSAGE, values)
-    };
-    tx.execute_raw(turn(asked, "visitor", &question.said, json!([]), false, None))
-        .await?;
-    let sources = serde_json::to_value(&answer.sources)?;
-    let usage = Some(serde_json::to_value(answer.usage)?);
-    tx.execute_raw(turn(
-        answered,
-        "assistant",
-        &answer.text,
-        sources,
-        answer.refused(),
-        usage,
-    ))
-    .await?;
+    let notes = answer.notes.iter().map(|note| note.as_str().to_owned());
     let values = [
+        tx.customer().into(),
+        conversation.into(),
+        asked.into(),
         answered.into(),
-        customer.into(),
+        question.said.as_str().into(),
+        answer.text.as_str().into(),
+        serde_json::to_value(&answer.sources)?.into(),
+        answer.refused().into(),
+        serde_json::to_value(answer.usage)?.into(),
+        citations::cited(answer).into(),
         receipt.model.into(),
         receipt.prompt_version.into(),
         receipt.passages.clone().into(),
@@ -138,15 +117,11 @@ pub async fn store(
         receipt.origin.into(),
         receipt.cached.into(),
         question.rewritten().map(str::to_owned).into(),
-        answer
-            .notes
-            .iter()
-            .map(|note| note.as_str().to_owned())
-            .collect::<Vec<_>>()
-            .into(),
+        notes.collect::<Vec<_>>().into(),
         answer.usage.cost_usd.into(),
+        receipt.removed.clone().into(),
     ];
-    tx.execute_raw(sql(RECEIPT, values)).await?;
+    tx.execute_raw(sql(STORE, values)).await?;
     people::events::turns(tx, conversation, &[asked, answered]).await?;
     Ok((conversation, answered))
 }

@@ -10,6 +10,7 @@ use super::{
     note::Note,
     prompt,
     support::Refusal,
+    turns::Turn,
     written::{SHOWN, Written, refuse, sources},
 };
 use crate::{Error, Result, retrieval::Passage, tenancy::Customer};
@@ -18,18 +19,19 @@ use crate::{Error, Result, retrieval::Passage, tenancy::Customer};
 const SIMPLIFIED_WORDS: usize = 72;
 
 impl Answerer {
-    /// A model's answer if there is a model, else a quotation.
+    /// A model's answer if there is a model, else a quotation. The `turn` is over when a model is asked.
     pub(super) async fn write(
         &self,
         customer: &Customer,
         asked: &Asked,
         passages: &[Passage],
         parts: Option<&mpsc::Sender<Part>>,
+        turn: Turn,
     ) -> Result<Written> {
         let Some(models) = &self.models else {
             return self.extract(customer, &asked.meant, passages).await;
         };
-        let note = match self.generate(models, customer, asked, passages, parts).await {
+        let note = match self.generate(models, customer, asked, passages, parts, turn).await {
             Ok(written) => return Ok(written),
             Err(Failure::Ours(error)) => return Err(error),
             Err(Failure::Silent(note)) => note,
@@ -52,6 +54,7 @@ impl Answerer {
         asked: &Asked,
         passages: &[Passage],
         parts: Option<&mpsc::Sender<Part>>,
+        turn: Turn,
     ) -> Result<Written, Failure> {
         let best = &passages[..passages.len().min(SHOWN * 2)];
         let best = self.searcher.in_context(customer, best).await.map_err(Failure::Ours)?;
@@ -66,6 +69,7 @@ impl Answerer {
         let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
+        drop(turn);
         let mut call = models.ask(customer, &prompt.messages, size).await?;
         let broken = loop {
             match call.next().await {

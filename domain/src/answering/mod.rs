@@ -29,6 +29,7 @@ mod spelling;
 mod standalone;
 mod suggestions;
 mod support;
+mod turns;
 mod warm;
 mod written;
 
