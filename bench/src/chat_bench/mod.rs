@@ -35,6 +35,8 @@ use stub::{ANSWER, Manner, Stub};
 const MODELS: usize = 400;
 /// Chats at once.
 const CHATS: usize = 20;
+/// Answers of each of them, one after the other. The first ones are those of questions that come together.
+const TURNS: usize = 10;
 /// Readers that do not read.
 const SLOW: usize = 200;
 /// What an answer of the product begins its text with, and one of the stub.
@@ -140,29 +142,23 @@ impl Bench {
 
     async fn round(&mut self) -> Result<()> {
         let (at_once, half) = (Manner::After(Duration::ZERO), Manner::After(Duration::from_millis(500)));
-        self.speed(
-            0,
-            at_once,
-            1,
-            [
-                "first text, at once, p50 (ms)",
-                "first text, at once, p95 (ms)",
-                "answers/s, one at a time",
-            ],
-        )
-        .await?;
+        self.alone(at_once).await?;
         let many = [
-            "first text, at once, 20 chats, p50 (ms)",
-            "first text, at once, 20 chats, p95 (ms)",
+            "first text, at once, 20 chats begin together, p50 (ms)",
+            "first text, at once, 20 chats begin together, p95 (ms)",
+            "first text, at once, 20 chats go on, p50 (ms)",
+            "first text, at once, 20 chats go on, p95 (ms)",
             "answers/s, 20 chats",
         ];
-        self.speed(3, at_once, CHATS, many).await?;
+        self.together(3, at_once, many).await?;
         let late = [
-            "first text, after 500 ms, 20 chats, p50 (ms)",
-            "first text, after 500 ms, 20 chats, p95 (ms)",
+            "first text, after 500 ms, 20 chats begin together, p50 (ms)",
+            "first text, after 500 ms, 20 chats begin together, p95 (ms)",
+            "first text, after 500 ms, 20 chats go on, p50 (ms)",
+            "first text, after 500 ms, 20 chats go on, p95 (ms)",
             "answers/s, after 500 ms, 20 chats",
         ];
-        self.speed(6, half, CHATS, late).await?;
+        self.together(8, half, late).await?;
         self.cached().await?;
         self.leaving().await?;
         self.slow_readers().await
@@ -174,66 +170,114 @@ impl Bench {
         question(self.asked - 1, MODELS)
     }
 
-    /// Different questions, so many at a time.
-    async fn speed(&mut self, place: usize, manner: Manner, width: usize, labels: [&'static str; 3]) -> Result<()> {
+    /// Different questions, one at a time.
+    async fn alone(&mut self, manner: Manner) -> Result<()> {
         self.stub.answer(manner);
-        let cpu = self.ours.cpu();
         for who in [Who::Stub, Who::Ours] {
-            let questions: Vec<String> = match who {
-                Who::Ours => (0..self.answers).map(|_| self.question()).collect(),
-                Who::Stub => vec![question(0, MODELS); self.answers],
-            };
-            let before = self.stub.asked();
-            let begun = Instant::now();
-            let firsts = self.ask(who, questions, width).await?;
-            let seconds = begun.elapsed().as_secs_f64();
-            let written = self.stub.asked() - before;
-            anyhow::ensure!(
-                written == self.answers as u64,
-                "the model was asked {written} times, not {}",
-                self.answers
-            );
-            for (n, percent) in [50, 95].into_iter().enumerate() {
-                let value = percentile(&firsts, percent).context("no answers")?;
-                self.add(place + n, labels[n], who, value);
-            }
-            self.add(place + 2, labels[2], who, firsts.len() as f64 / seconds);
-        }
-        if width > 1 && place == 3 {
-            let used = (self.ours.cpu() - cpu) / self.answers as f64 / 1000.0;
-            self.add(9, "CPU of the API an answer (ms)", Who::Ours, used);
+            let questions = self.questions(who, self.answers);
+            let (begun, before) = (Instant::now(), self.stub.asked());
+            let firsts = self.ask(who, questions, 1).await?;
+            let rate = firsts.len() as f64 / begun.elapsed().as_secs_f64();
+            self.all_written(before, firsts.len())?;
+            self.add_percentiles(
+                0,
+                ["first text, at once, p50 (ms)", "first text, at once, p95 (ms)"],
+                who,
+                firsts,
+            )?;
+            self.add(2, "answers/s, one at a time", who, rate);
         }
         Ok(())
     }
 
+    /// Chats that begin together and go on, each asking its next question when its last one is answered.
+    async fn together(&mut self, place: usize, manner: Manner, labels: [&'static str; 5]) -> Result<()> {
+        self.stub.answer(manner);
+        for who in [Who::Stub, Who::Ours] {
+            let questions = self.questions(who, CHATS * TURNS);
+            let (begun, before, cpu) = (Instant::now(), self.stub.asked(), self.ours.cpu());
+            let chats = questions.chunks(TURNS).map(|own| self.in_turn(who, own.to_vec()));
+            let chats = futures::future::try_join_all(chats).await?;
+            let seconds = begun.elapsed().as_secs_f64();
+            self.all_written(before, CHATS * TURNS)?;
+            let first = chats.iter().filter_map(|chat| chat.first().copied()).collect();
+            let later = chats.iter().flat_map(|chat| chat.iter().skip(1).copied()).collect();
+            self.add_percentiles(place, [labels[0], labels[1]], who, first)?;
+            self.add_percentiles(place + 2, [labels[2], labels[3]], who, later)?;
+            self.add(place + 4, labels[4], who, (CHATS * TURNS) as f64 / seconds);
+            if who == Who::Ours && place == 3 {
+                let used = (self.ours.cpu() - cpu) / (CHATS * TURNS) as f64 / 1000.0;
+                self.add(13, "CPU of the API an answer (ms)", Who::Ours, used);
+            }
+        }
+        Ok(())
+    }
+
+    /// So many different questions; the stub answers whatever it is asked.
+    fn questions(&mut self, who: Who, count: usize) -> Vec<String> {
+        match who {
+            Who::Ours => (0..count).map(|_| self.question()).collect(),
+            Who::Stub => vec![question(0, MODELS); count],
+        }
+    }
+
+    /// Each of so many answers was the model's.
+    fn all_written(&self, before: u64, count: usize) -> Result<()> {
+        let written = self.stub.asked() - before;
+        anyhow::ensure!(
+            written == count as u64,
+            "the model was asked {written} times, not {count}"
+        );
+        Ok(())
+    }
+
+    fn add_percentiles(
+        &mut self,
+        place: usize,
+        labels: [&'static str; 2],
+        who: Who,
+        mut times: Vec<f64>,
+    ) -> Result<()> {
+        times.sort_by(f64::total_cmp);
+        for (n, percent) in [50, 95].into_iter().enumerate() {
+            let value = percentile(&times, percent).context("no answers")?;
+            self.add(place + n, labels[n], who, value);
+        }
+        Ok(())
+    }
+
+    /// ms until the first text of each of these questions, one asked after the other was answered.
+    async fn in_turn(&self, who: Who, questions: Vec<String>) -> Result<Vec<f64>> {
+        let mut firsts = Vec::with_capacity(questions.len());
+        for question in questions {
+            firsts.push(self.first_text(who, question).await?);
+        }
+        Ok(firsts)
+    }
+
     /// Sorted ms until the first text.
     async fn ask(&self, who: Who, questions: Vec<String>, width: usize) -> Result<Vec<f64>> {
-        let (url, mark) = match who {
-            Who::Ours => (self.ours.chat(), TOKEN),
-            Who::Stub => (format!("{}/chat/completions", self.stub.base_url()), CONTENT),
-        };
-        let ask = |question: String| {
-            let (caller, url, key) = (self.caller.clone(), url.clone(), self.ours.key.clone());
-            async move {
-                let body = match who {
-                    Who::Ours => json!({ "message": question }),
-                    Who::Stub => {
-                        json!({ "model": "stub", "stream": true, "messages": [{ "role": "user", "content": question }] })
-                    }
-                };
-                let read = caller.stream(&url, &key, &body, mark).await?;
-                let whole = match who {
-                    Who::Ours => read.body.contains("event: done"),
-                    Who::Stub => read.body.contains("[DONE]"),
-                };
-                anyhow::ensure!(whole, "an answer was not whole: {}", read.body);
-                Ok(read.first)
-            }
-        };
-        let firsts: Vec<Result<f64>> = stream::iter(questions).map(ask).buffer_unordered(width).collect().await;
+        let asked = stream::iter(questions).map(|question| self.first_text(who, question));
+        let firsts: Vec<Result<f64>> = asked.buffer_unordered(width).collect().await;
         let mut firsts = firsts.into_iter().collect::<Result<Vec<f64>>>()?;
         firsts.sort_by(f64::total_cmp);
         Ok(firsts)
+    }
+
+    /// ms until the first text of an answer, which is read to its end.
+    async fn first_text(&self, who: Who, question: String) -> Result<f64> {
+        let stub = || format!("{}/chat/completions", self.stub.base_url());
+        let (url, mark, end, body) = match who {
+            Who::Ours => (self.ours.chat(), TOKEN, "event: done", json!({ "message": question })),
+            Who::Stub => {
+                let messages = json!([{ "role": "user", "content": question }]);
+                let body = json!({ "model": "stub", "stream": true, "messages": messages });
+                (stub(), CONTENT, "[DONE]", body)
+            }
+        };
+        let read = self.caller.stream(&url, &self.ours.key, &body, mark).await?;
+        anyhow::ensure!(read.body.contains(end), "an answer was not whole: {}", read.body);
+        Ok(read.first)
     }
 
     /// The same question by many, first at the same time and then one after the other.
@@ -244,15 +288,15 @@ impl Bench {
         self.ask(Who::Ours, vec![same.clone(); CHATS], CHATS).await?;
         let calls = (self.stub.asked() - before) as f64;
         self.add(
-            10,
+            14,
             "calls of the model for 20 equal questions at once",
             Who::Ours,
             calls,
         );
         let firsts = self.ask(Who::Ours, vec![same; self.answers], CHATS).await?;
         for (place, label, percent) in [
-            (11, "first text, asked before, 20 chats, p50 (ms)", 50),
-            (12, "first text, asked before, 20 chats, p95 (ms)", 95),
+            (15, "first text, asked before, 20 chats, p50 (ms)", 50),
+            (16, "first text, asked before, 20 chats, p95 (ms)", 95),
         ] {
             let value = percentile(&firsts, percent).context("no answers")?;
             self.add(place, label, Who::Ours, value);
@@ -292,7 +336,7 @@ impl Bench {
             }
             took.sort_by(f64::total_cmp);
             let value = percentile(&took, 95).context("nobody left")?;
-            self.add(13, "visitor gone until the model is told, p95 (ms)", who, value);
+            self.add(17, "visitor gone until the model is told, p95 (ms)", who, value);
         }
         Ok(())
     }

@@ -44,12 +44,15 @@ impl Shop {
 
 /// The `n`th question; each is another one, so that none is answered from a cache by chance.
 pub fn question(n: usize, models: usize) -> String {
-    const FORMS: [&str; 5] = [
+    const FORMS: [&str; 8] = [
         "How much does the kayak {} weigh?",
         "What is the weight of the kayak {}?",
-        "Weight of the kayak {}, please.",
+        "What does the kayak {} weigh?",
         "How heavy is the kayak {}?",
         "Tell me the weight of the kayak {}.",
+        "How many kg does the kayak {} weigh?",
+        "Please tell me how much the kayak {} weighs.",
+        "How much weight does the kayak {} have?",
     ];
     FORMS[n / models % FORMS.len()].replace("{}", &name(n % models))
 }
