@@ -1,4 +1,4 @@
-//! The files that browsers load, embedded: the widget, the public pages, and the sample site of the demo.
+//! The files that browsers load, embedded: the widget, the public pages, the admin page, and the sample site of the demo.
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::secrets::sha256;
 
@@ -24,6 +24,14 @@ pub(crate) const PAGES: &[(&str, &str)] = embed!("pages":
 /// What the pages load from `/assets/`.
 pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css");
 
+/// The admin page: its document, and the files that it loads.
+pub(crate) const ADMIN: &[(&str, &str)] = embed!("admin":
+    "account.js", "admin.css", "api.js", "audit.js", "blocks.js", "conversation.js", "conversations.js",
+    "customers.js", "dead.js", "dom.js", "domains.js", "explain.js", "form.js", "format.js", "gaps.js", "golden.js",
+    "health.js", "icon.svg", "index.html", "job.js", "keys.js", "main.js", "overview.js", "page.js", "pages.js",
+    "parts.js", "people.js", "qr.js", "queues.js", "schedules.js", "scraping.js", "search.js", "session.js",
+    "settings.js", "shell.js", "signin.js", "stream.js", "webhooks.js");
+
 /// A strong validator of a file's content.
 pub(crate) fn etag(content: &str) -> String {
     let hash = sha256(content.as_bytes());
@@ -42,6 +50,7 @@ pub(crate) fn media_type(name: &str) -> &'static str {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     openapi::service,
     pace::Pace,
     patience::Patient,
-    routes::{files, pages_html},
+    routes::{admin_pages, files, pages_html},
 };
 
 /// Answers that are being written at the soft stop get this long to end.
@@ -53,7 +53,7 @@ pub fn endpoint(context: Context) -> impl Endpoint<Output = Response> + 'static 
 }
 
 fn endpoint_at(context: Context, pace: Pace) -> impl Endpoint<Output = Response> + 'static {
-    let routes = pages_html::add(files::add(Route::new())).nest_no_strip("/api", service());
+    let routes = admin_pages::add(pages_html::add(files::add(Route::new()))).nest_no_strip("/api", service());
     routes
         .around(middleware::no_nul)
         .around(middleware::body_limit)

@@ -9,9 +9,9 @@ use poem::{
 
 use crate::assets::{PUBLIC, WIDGET, etag, media_type, version};
 
-const HOUR: &str = "public, max-age=3600";
+pub(super) const HOUR: &str = "public, max-age=3600";
 /// For an address that has the content's hash in it (RFC 8246).
-const FOREVER: &str = "public, max-age=31536000, immutable";
+pub(super) const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Adds `/embed.js` and `/assets/{file}`.
 pub fn add(routes: Route) -> Route {
@@ -38,7 +38,7 @@ fn asset(req: &Request, Path(name): Path<String>) -> poem::Result<Response> {
 }
 
 /// A file, or 304 if the browser's copy is the same (RFC 9110, section 13.1.2).
-fn file(req: &Request, name: &str, content: &str, keep: &str) -> Response {
+pub(super) fn file(req: &Request, name: &str, content: &str, keep: &str) -> Response {
     let tag = etag(content);
     let known = req
         .headers()

@@ -1,6 +1,7 @@
 //! The calls of the contract, one resource a file. A handler extracts, calls one function of `domain`, and maps its answer;
 //! the shapes stand beside the handlers that speak them.
 mod admin;
+pub mod admin_pages;
 mod audit;
 mod cache;
 mod chat;

@@ -7,6 +7,7 @@
 )]
 mod accounts;
 mod admin;
+mod admin_page;
 mod app;
 mod audit;
 mod browser;

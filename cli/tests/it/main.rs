@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test whose ground gives way must fail, and say where"
 )]
+mod admin_page;
 mod answers;
 mod browser;
 mod challenge;

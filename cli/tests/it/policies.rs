@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What the page's policy has stopped since it was loaded.
-const STOPPED: &str = "
+pub const STOPPED: &str = "
     const observer = new ReportingObserver(() => {}, { types: ['csp-violation'], buffered: true });
     observer.observe();
     const stopped = observer.takeRecords().map(({ body }) =>

@@ -1,0 +1,66 @@
+// Follows a stream of server-sent events. By fetch instead of EventSource: it tells why it was refused, and begins where it is told to.
+import { ask } from './api.js';
+import { session } from './session.js';
+
+const pause = (ms, signal) =>
+  new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer) || done(), { once: true });
+  });
+
+// Yields [event, data, id] of a body (WHATWG HTML, section 9.2.6, without retry).
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (buffer + value).split(/\r?\n\r?\n/);
+    buffer = blocks.pop();
+    for (const block of blocks) {
+      const lines = block.split(/\r?\n/).map((line) => /^([^:]*):? ?(.*)/s.exec(line));
+      const of = (name) => lines.filter(([, found]) => found === name).map(([, , text]) => text);
+      const data = of('data');
+      if (data.length) yield [of('event')[0] ?? 'message', JSON.parse(data.join('\n')), of('id')[0]];
+    }
+  }
+}
+
+// Calls `heard(event, data)` for each event until it returns true, the signal aborts, or the server says that there is nothing to follow.
+// `state(connected)` tells whether the connection stands. A lost connection is taken up where it broke off.
+export const follow = async (path, { signal, last = 0, heard, state = () => {} }) => {
+  let place = last;
+  while (!signal.aborted) {
+    let wait = 2000 + Math.random() * 1000;
+    try {
+      const headers = { accept: 'text/event-stream', ...(place && { 'last-event-id': String(place) }) };
+      const response = await ask('GET', path, { query: { customer_id: session.customer.id }, headers, signal });
+      state(true);
+      for await (const [event, data, id] of events(response.body)) {
+        if (id) place = id;
+        if (event === 'error') break;
+        if (heard(event, data)) return;
+      }
+    } catch (problem) {
+      if (signal.aborted || [401, 403, 404].includes(problem.status)) return;
+      wait = Math.max(wait, (problem.wait ?? 0) * 1000);
+      state(false);
+    }
+    await pause(wait, signal);
+  }
+};
+
+// Does something now and then again and again while the page is seen, until the signal aborts. What fails waits for as long as the server says.
+export const repeat = async (seconds, signal, deed) => {
+  while (!signal.aborted) {
+    let wait = seconds;
+    if (!document.hidden) {
+      try {
+        await deed();
+      } catch (problem) {
+        wait = Math.max(wait, problem.wait ?? 0);
+      }
+    }
+    await pause(wait * 1000, signal);
+  }
+};
