@@ -19,11 +19,15 @@ const WITH: &str = "WITH app AS (SELECT oid FROM pg_roles WHERE rolname = 'omnio
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
   policies AS (SELECT c.relname, p.*, translate(pg_get_expr(p.polqual, p.polrelid), E' \\n', '') AS sees,
-      translate(pg_get_expr(p.polwithcheck, p.polrelid), E' \\n', '') AS writes
+      translate(pg_get_expr(p.polwithcheck, p.polrelid), E' \\n', '') AS writes,
+      EXISTS (SELECT FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
+        WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid = to_regclass('customer_configs') AND a.attname = 'customer_id') AS dies
     FROM pg_policy p JOIN tables c ON c.oid = p.polrelid)";
 
-/// The ways to say whose a row is, without spaces: by its customer, as the customer itself, or nobody's.
-const OWN: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.domain=current_setting(''app.current_domain''::text,true))))'";
+/// The ways to say whose a row is, without spaces: by its customer, with whom it dies; by its customer, whom it may outlive; as the
+/// customer itself; or nobody's.
+const OWN: &str = "'(customer_id=(NULLIF(current_setting(''app.current_customer''::text,true),''''::text))::uuid)'";
+const LASTING: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.domain=current_setting(''app.current_domain''::text,true))))'";
 const ITSELF: &str = "'(domain=current_setting(''app.current_domain''::text,true))'";
 
 /// A sentence for each thing that is wrong; `{…}` stand for the constants above.
@@ -33,7 +37,7 @@ const FAULTS: [&str; 16] = [
        SELECT FROM policies p WHERE p.polrelid = c.oid AND p.polname = 'tenant' AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}')",
     "SELECT format('table %s: the policy `tenant` does not compare the customer: %s', p.relname, p.sees) FROM policies p WHERE p.polname = 'tenant'
        AND NOT coalesce(p.sees = ANY (CASE WHEN p.relname = 'customer_configs' THEN ARRAY[{ITSELF}]
-         WHEN p.relname IN ({SHARED}) THEN ARRAY['true'] ELSE ARRAY[{OWN}, 'false'] END), false)",
+         WHEN p.relname IN ({SHARED}) THEN ARRAY['true'] WHEN p.dies THEN ARRAY[{OWN}, 'false'] ELSE ARRAY[{LASTING}, 'false'] END), false)",
     "SELECT format('table %s: the policy `tenant` lets other rows be written than be seen: %s', relname, writes) FROM policies
        WHERE polname = 'tenant' AND writes IS DISTINCT FROM sees",
     "SELECT format('table %s: the policy `%s` shows more than `tenant`', relname, polname) FROM policies WHERE polpermissive AND polname <> 'tenant'
@@ -76,6 +80,7 @@ pub async fn faults(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         ("{SHARED}", SHARED),
         ("{APPEND_ONLY}", APPEND_ONLY),
         ("{OWN}", OWN),
+        ("{LASTING}", LASTING),
         ("{ITSELF}", ITSELF),
     ];
     let mut found = Vec::new();

@@ -35,6 +35,7 @@ mod m20261125_000023_seals;
 mod m20261125_000024_privacy;
 mod m20261125_000025_learning;
 mod m20261125_000026_hosts_end_answers;
+mod m20261125_000029_policies_by_id;
 mod tables;
 
 pub use catalogue::faults;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000025_learning::Migration),
             Box::new(m20261125_000024_privacy::Migration),
             Box::new(m20261125_000026_hosts_end_answers::Migration),
+            Box::new(m20261125_000029_policies_by_id::Migration),
         ]
     }
 }

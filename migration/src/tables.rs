@@ -1,18 +1,18 @@
 //! What every table gets: an owner, grants, and a policy.
 use sea_orm_migration::prelude::*;
 
-/// The tenant of the running transaction, looked up once per statement (spec: configuration, database roles).
-const TENANT: &str = "(SELECT id FROM customer_configs WHERE domain = current_setting('app.current_domain', true))";
+/// A row of the running transaction's customer, where rows die with their customer. The setting is compared as it is, once for a statement
+/// that names its customer, and nothing else is read: see ADR 0037. Without the setting there is no customer, and so no row.
+pub const OWN: &str = "customer_id = NULLIF(current_setting('app.current_customer', true), '')::uuid";
 
-/// Protects `table` by its `customer_id`: readable and writable by `omniops_app` for its own customer only.
+/// The same for rows that outlive their customer, whom nobody must then see: the customer is looked up.
+pub const LASTING: &str =
+    "customer_id = (SELECT id FROM customer_configs WHERE domain = current_setting('app.current_domain', true))";
+
+/// Protects `table` by its `customer_id`, which refers to the customer: readable and writable by `omniops_app` for its own
+/// customer only.
 pub async fn protect(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
-    protect_where(
-        manager,
-        table,
-        &format!("customer_id = {TENANT}"),
-        "SELECT, INSERT, UPDATE, DELETE",
-    )
-    .await
+    protect_where(manager, table, OWN, "SELECT, INSERT, UPDATE, DELETE").await
 }
 
 /// Protects `table` by a predicate of its own; `rights` are what both roles may do.

@@ -7,6 +7,7 @@ mod hosts;
 mod keys;
 mod principal;
 mod proof;
+mod session;
 mod tx;
 mod users;
 mod visitors;
@@ -22,6 +23,7 @@ pub use hosts::{HostName, Origin};
 pub use keys::{IssuedKey, KeyRecord, NewKey, OVERLAP, OVERLAP_MOST, authenticate, issue, list_keys, revoke, rotate};
 pub use principal::{Principal, Scope};
 pub use proof::{Prover, Verdict};
+pub use session::Session;
 pub(crate) use tx::sql;
 pub use tx::{Commit, Db, SystemTx, TenantTx};
 pub use users::{

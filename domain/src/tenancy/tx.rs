@@ -3,17 +3,14 @@
 //! to a connection in this crate.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
-//! authentication and by administrators (`tenancy`), queue statistics and health, and the audit log of administrators' deeds. Everything a tenant asks for goes
+//! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, and the audit log of administrators' deeds. Everything a tenant asks for goes
 //! through [`Db::tenant`].
-use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    QueryResult, Statement, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement};
 use secrecy::{ExposeSecret, SecretString};
 use std::{ops::Deref, time::Duration};
 use uuid::Uuid;
 
-use super::Customer;
+use super::{Customer, session::Session};
 use crate::{Result, config::DatabaseConfig};
 
 /// Longest wait for the connections to close.
@@ -22,8 +19,16 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Connections that the ledger's own statements have for themselves at most, of each [`Commit`]; opened when they are needed.
 const LEDGER_POOL: u32 = 4;
 
+/// A connection of the ledger's that was idle for so long is asked whether it lives before a statement is risked on it.
+const LIVELY: Duration = Duration::from_millis(100);
+
 /// For a transaction, what [`ledger_pool`] says for a session.
-const INDEXES_ONLY: &str = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan']) AS name";
+const INDEXES_ONLY: &str =
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off";
+
+/// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
+/// alone for long. Compiling a search takes Postgres longer than the search, so it is told not to.
+const HABITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off";
 
 /// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -38,8 +43,11 @@ pub struct Db {
 impl Db {
     /// Opens the pools.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
+        let mut pool = options(&config.url, config.pool_max, config);
+        // Each transaction finds out by itself whether its connection lives.
+        pool.test_before_acquire(false);
         Ok(Self {
-            pool: Database::connect(options(&config.url, config.pool_max, config)).await?,
+            pool: Database::connect(pool).await?,
             durable: ledger_pool(config, Commit::Durable).await?,
             relaxed: ledger_pool(config, Commit::Relaxed).await?,
             pooler: config.pooler,
@@ -53,18 +61,23 @@ impl Db {
 
     /// A transaction of one customer.
     pub async fn tenant(&self, customer: &Customer) -> Result<TenantTx> {
-        let tx = self.pool.begin().await?;
-        enter(&tx, "omniops_app", &customer.domain).await?;
-        Ok(TenantTx {
-            tx,
-            customer: customer.id,
-        })
+        self.enter("BEGIN", customer).await
     }
 
-    /// A read-only transaction of one customer.
+    /// A read-only transaction of one customer, whose statements all see the rows of one moment.
     pub async fn tenant_read(&self, customer: &Customer) -> Result<TenantTx> {
-        let tx = self.pool.begin_with_config(None, Some(AccessMode::ReadOnly)).await?;
-        enter(&tx, "omniops_app", &customer.domain).await?;
+        self.enter("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", customer)
+            .await
+    }
+
+    /// The policies ask for the customer's id, and for the domain where rows outlive their customer.
+    async fn enter(&self, begin: &str, customer: &Customer) -> Result<TenantTx> {
+        let (id, domain) = (customer.id, literal(&customer.domain));
+        let tx = self
+            .begin(&format!(
+                "{begin}; SET LOCAL ROLE omniops_app; SET LOCAL app.current_customer = '{id}'; SET LOCAL app.current_domain = {domain}; {HABITS}"
+            ))
+            .await?;
         Ok(TenantTx {
             tx,
             customer: customer.id,
@@ -73,32 +86,30 @@ impl Db {
 
     /// A transaction of the system's own. See the module for who may call this.
     pub async fn system(&self) -> Result<SystemTx> {
-        let tx = self.pool.begin().await?;
-        enter(&tx, "omniops_system", "").await?;
-        Ok(SystemTx(tx))
+        let opening = format!("BEGIN; SET LOCAL ROLE omniops_system; {HABITS}");
+        Ok(SystemTx(self.begin(&opening).await?))
     }
 
     /// A system transaction for the ledger's own statements, which run by the thousand: they are planned once for a connection.
     pub async fn ledger(&self, commit: Commit) -> Result<SystemTx> {
-        let tx = self.pool.begin().await?;
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT set_config('role', 'omniops_system', true), set_config('app.current_domain', '', true),
-               set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', $1, true),
-               set_config('idle_in_transaction_session_timeout', '5s', true)",
-            [commit.synchronous().into()],
+        let synchronous = commit.synchronous();
+        let opening = format!(
+            "BEGIN; SET LOCAL ROLE omniops_system; SET LOCAL plan_cache_mode = force_generic_plan;
+             SET LOCAL synchronous_commit = {synchronous}; SET LOCAL idle_in_transaction_session_timeout = '5s'"
         );
-        tx.execute_raw(statement).await?;
-        Ok(SystemTx(tx))
+        Ok(SystemTx(self.begin(&opening).await?))
+    }
+
+    async fn begin(&self, opening: &str) -> Result<Session> {
+        Ok(Session::begin(self.pool.get_postgres_connection_pool(), opening).await?)
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where
-    /// [`Db::ledger`] takes four. Behind a pooler it takes five.
+    /// [`Db::ledger`] takes three. Behind a pooler it takes four.
     pub(crate) async fn ledger_statement(&self, commit: Commit, statement: Statement) -> Result<Vec<QueryResult>> {
         if self.pooler {
             let tx = self.ledger(commit).await?;
-            tx.execute_raw(Statement::from_string(DbBackend::Postgres, INDEXES_ONLY))
-                .await?;
+            tx.execute_unprepared(INDEXES_ONLY).await?;
             let rows = tx.query_all_raw(statement).await?;
             tx.commit().await?;
             return Ok(rows);
@@ -146,6 +157,7 @@ fn options(url: &SecretString, max: u32, config: &DatabaseConfig) -> ConnectOpti
 /// what is left of those that ran before, to find the few that end.
 async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<DatabaseConnection> {
     let mut options = options(&config.url, LEDGER_POOL, config);
+    options.test_before_acquire_if_idle_for(LIVELY);
     options.connect_lazy(true).map_sqlx_postgres_opts(move |session| {
         session.options([
             ("role", "omniops_system"),
@@ -159,18 +171,9 @@ async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<Database
     Ok(Database::connect(options).await?)
 }
 
-/// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
-/// alone for long.
-/// Makes the transaction `role`'s and the tenant's. Compiling a search takes Postgres longer than the search, so it is told not to.
-async fn enter(tx: &DatabaseTransaction, role: &str, domain: &str) -> Result<()> {
-    let statement = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT set_config('role', $1, true), set_config('app.current_domain', $2, true),
-           set_config('idle_in_transaction_session_timeout', '15s', true), set_config('jit', 'off', true)",
-        [role.into(), domain.into()],
-    );
-    tx.execute_raw(statement).await?;
-    Ok(())
+/// A text as a literal of SQL, whatever the server thinks of backslashes.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// What a commit waits for.
@@ -194,7 +197,7 @@ impl Commit {
 
 /// A transaction bound to one customer; rolled back unless committed.
 pub struct TenantTx {
-    tx: DatabaseTransaction,
+    tx: Session,
     customer: Uuid,
 }
 
@@ -211,7 +214,7 @@ impl TenantTx {
 }
 
 impl Deref for TenantTx {
-    type Target = DatabaseTransaction;
+    type Target = Session;
 
     fn deref(&self) -> &Self::Target {
         &self.tx
@@ -219,7 +222,7 @@ impl Deref for TenantTx {
 }
 
 /// A transaction that row-level security does not bind; rolled back unless committed.
-pub struct SystemTx(DatabaseTransaction);
+pub struct SystemTx(Session);
 
 impl SystemTx {
     /// Makes the changes visible.
@@ -229,7 +232,7 @@ impl SystemTx {
 }
 
 impl Deref for SystemTx {
-    type Target = DatabaseTransaction;
+    type Target = Session;
 
     fn deref(&self) -> &Self::Target {
         &self.0

@@ -3,6 +3,7 @@ use domain::tenancy::{Customer, TenantTx};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::collections::BTreeMap;
 use testkit::{Catalogue, Kit, Owned, Table};
+use uuid::Uuid;
 
 /// Tables that every customer may read and none may write.
 const SHARED: [&str; 2] = ["embedding_models", "queue_controls"];
@@ -103,7 +104,16 @@ async fn every_table_gets_a_row_of_both_customers() {
 #[tokio::test]
 async fn a_customer_sees_its_own_rows_of_every_table_and_without_a_customer_there_are_none() {
     let two = Two::start().await;
-    let nobodies = ["", "A.EXAMPLE", "b.example.", "%", "a.example' OR 'x'='x"].map(|domain| Customer {
+    let nobodies = [
+        "",
+        "A.EXAMPLE",
+        "b.example.",
+        "%",
+        "a.example' OR 'x'='x",
+        r"a.example\' OR 'x'='x",
+    ];
+    let nobodies = nobodies.map(|domain| Customer {
+        id: Uuid::now_v7(),
         domain: domain.to_owned(),
         ..two.mine.clone()
     });

@@ -191,7 +191,7 @@ async fn of_a_question_of_many_words_the_longest_count_and_odd_ones_do_no_harm()
 }
 
 /// Inserts chunks of one form, `vector` being SQL for what each has, and a page for them.
-async fn fill(kit: &Kit, customer: &Customer, chunks: i64, vector: &str) {
+pub(super) async fn fill(kit: &Kit, customer: &Customer, chunks: i64, vector: &str) {
     let tx = kit.db.tenant(customer).await.unwrap();
     let stored = store::save(&tx, &page(customer, "filled", "en", &[])).await.unwrap();
     tx.commit().await.unwrap();
@@ -207,7 +207,7 @@ async fn fill(kit: &Kit, customer: &Customer, chunks: i64, vector: &str) {
 }
 
 /// A unit vector near the first axis, the nearer the smaller `n` is.
-const NEAR: &str =
+pub(super) const NEAR: &str =
     "(SELECT array_agg(CASE i WHEN 1 THEN 1 WHEN 2 + n % 300 THEN {far} + n / 100000.0 ELSE 0 END ORDER BY i)
   FROM generate_series(1, 384) i)::real[]::vector::halfvec";
 
@@ -251,7 +251,7 @@ async fn the_vector_index_serves_large_customers_only_and_finds_what_is_theirs()
 }
 
 /// A model for which every text is the first axis, under the local model's name.
-struct FirstAxis(embedding::Model);
+pub(super) struct FirstAxis(embedding::Model);
 
 impl Default for FirstAxis {
     fn default() -> Self {

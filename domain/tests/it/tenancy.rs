@@ -59,7 +59,8 @@ async fn nothing_of_a_transaction_s_tenant_stays_with_its_connection() {
     let customer = kit.customer("a.example").await;
     drop(kit.db.tenant(&customer).await.unwrap());
     let tx = kit.db.system().await.unwrap();
-    let query = "SELECT coalesce(current_setting('app.current_domain', true), '') AS d, current_user::text AS u";
+    let query = "SELECT coalesce(current_setting('app.current_domain', true), '') || coalesce(current_setting('app.current_customer', true), '') AS d,
+        current_user::text AS u";
     let row = tx
         .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
         .await

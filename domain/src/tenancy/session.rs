@@ -1,0 +1,130 @@
+//! A transaction that begins, with its role, its customer and its settings, in one round trip. [`tx`](super::tx) says what those are.
+//!
+//! sea-orm would send four: a question whether the connection lives, `BEGIN`, the access mode, and then our settings. What opens a
+//! transaction here is one text, and whether the connection lives shows by its answer: until then nothing has been done that could
+//! not be done again on another one.
+//!
+//! What must stay true: a connection whose transaction did not open as it was told to is closed and never lent again, also when
+//! whoever waited for it has gone.
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
+};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection, query::Query};
+use sqlx_core::transaction::TransactionManager;
+use tokio::sync::Mutex;
+
+type Manager = <Postgres as Database>::TransactionManager;
+
+/// Postgres ends a session: by its administrator, in a crash, at its restart.
+const ENDED: [&str; 3] = ["57P01", "57P02", "57P03"];
+
+/// A transaction; rolled back unless committed. Nobody waits for a rollback: it goes with the connection's way back to the pool.
+pub struct Session {
+    connection: Mutex<PoolConnection<Postgres>>,
+    opened: bool,
+}
+
+impl Session {
+    /// Begins by `opening`: `BEGIN`, and what shall hold for the transaction.
+    pub async fn begin(pool: &PgPool, opening: &str) -> Result<Self, DbErr> {
+        // A restart of Postgres ends all connections of the pool, and each shows it when it is used.
+        for _ in 0..pool.options().get_max_connections() {
+            match Self::open(pool, opening).await {
+                Err(DbErr::Conn(RuntimeErr::SqlxError(error))) if is_lost(&error) => {}
+                opened => return opened,
+            }
+        }
+        Self::open(pool, opening).await
+    }
+
+    async fn open(pool: &PgPool, opening: &str) -> Result<Self, DbErr> {
+        let connection = pool.acquire().await.map_err(not_acquired)?;
+        let mut session = Self {
+            connection: Mutex::new(connection),
+            opened: false,
+        };
+        let opening = AssertSqlSafe(opening.to_owned()).into_sql_str();
+        let begun = Manager::begin(session.connection.get_mut(), Some(opening)).await;
+        begun.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+        session.opened = true;
+        Ok(session)
+    }
+
+    /// Makes the changes visible.
+    pub async fn commit(mut self) -> Result<(), DbErr> {
+        Manager::commit(self.connection.get_mut()).await.map_err(not_queried)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let connection = self.connection.get_mut();
+        if self.opened {
+            Manager::start_rollback(connection);
+        } else {
+            connection.close_on_drop();
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Session {
+    fn get_database_backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let mut connection = self.connection.lock().await;
+        let done = query(statement).execute(&mut **connection).await;
+        Ok(done.map_err(not_executed)?.into())
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let mut connection = self.connection.lock().await;
+        let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
+        Ok(done.map_err(not_executed)?.into())
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let mut connection = self.connection.lock().await;
+        let row = query(statement).fetch_optional(&mut **connection).await;
+        Ok(row.map_err(not_queried)?.map(Into::into))
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let mut connection = self.connection.lock().await;
+        let rows = query(statement).fetch_all(&mut **connection).await;
+        Ok(rows.map_err(not_queried)?.into_iter().map(Into::into).collect())
+    }
+}
+
+/// The statement with its values, prepared once for a connection.
+fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
+    let values = statement.values.unwrap_or(Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| ENDED.contains(&&*code)),
+        _ => false,
+    }
+}
+
+fn not_acquired(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        other => DbErr::Conn(RuntimeErr::SqlxError(other.into())),
+    }
+}
+
+fn not_executed(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into()))
+}
+
+fn not_queried(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}

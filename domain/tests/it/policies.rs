@@ -1,0 +1,104 @@
+//! What the policies ask of a transaction, and what they make of it when the answer is missing or not true any more.
+use domain::{jobs::Operator, tenancy};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use std::collections::BTreeSet;
+use testkit::{Catalogue, Kit, Owned};
+
+/// Tables that every customer may read.
+const SHARED: [&str; 2] = ["embedding_models", "queue_controls"];
+
+/// The tables of which `omniops_app` sees a row; those that it may not even look at show none.
+async fn shown(db: &impl ConnectionTrait, catalogue: &Catalogue) -> BTreeSet<String> {
+    let mut shown = BTreeSet::new();
+    for table in &catalogue.tables {
+        let may = format!("SELECT has_table_privilege('omniops_app', '{}', 'SELECT')", table.name);
+        let any = format!("SELECT EXISTS (SELECT FROM {})", table.name);
+        if is(db, &may).await && is(db, &any).await {
+            shown.insert(table.name.clone());
+        }
+    }
+    shown
+}
+
+async fn is(db: &impl ConnectionTrait, question: &str) -> bool {
+    let asked = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, question))
+        .await;
+    asked.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+fn shared() -> BTreeSet<String> {
+    SHARED.map(str::to_owned).into()
+}
+
+#[tokio::test]
+async fn a_missing_or_empty_setting_shows_no_row_and_is_no_error_and_nonsense_is_one() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let catalogue = Catalogue::of(&kit).await;
+    catalogue.fill(None, "nobody's").await;
+    catalogue.fill(Some(customer.id), "mine").await;
+    let empty = "SET LOCAL app.current_customer = ''; SET LOCAL app.current_domain = ''";
+    for settings in ["SELECT 1", empty] {
+        let tx = catalogue.owner.begin().await.unwrap();
+        tx.execute_unprepared(&format!("{settings}; SET LOCAL ROLE omniops_app"))
+            .await
+            .unwrap();
+        assert_eq!(shown(&tx, &catalogue).await, shared(), "{settings}");
+    }
+    let tx = catalogue.owner.begin().await.unwrap();
+    let nonsense = "SET LOCAL app.current_customer = 'a.example'; SET LOCAL ROLE omniops_app";
+    tx.execute_unprepared(nonsense).await.unwrap();
+    assert!(tx.execute_unprepared("SELECT FROM scraped_pages").await.is_err());
+}
+
+#[tokio::test]
+async fn a_transaction_whose_customer_is_deleted_meanwhile_sees_nothing_any_more() {
+    let kit = Kit::start().await;
+    let (customer, other) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let catalogue = Catalogue::of(&kit).await;
+    catalogue.fill(None, "nobody's").await;
+    for id in [customer.id, other.id] {
+        catalogue.fill(Some(id), "a mark").await;
+    }
+    let begun = kit.db.tenant(&customer).await.unwrap();
+    let mut owned: BTreeSet<String> = catalogue
+        .tables
+        .iter()
+        .filter(|t| t.owned != Owned::No)
+        .map(|t| t.name.clone())
+        .collect();
+    owned.extend(shared());
+    let hidden: Vec<String> = owned.difference(&shown(&*begun, &catalogue).await).cloned().collect();
+    assert_eq!(hidden, ["admin_user_customers"]);
+    tenancy::delete(&kit.db, customer.id, Operator::named("test"))
+        .await
+        .unwrap();
+    assert_eq!(shown(&*begun, &catalogue).await, shared());
+    // What is left of it is the audit log's, and whoever comes with its id later finds nothing there.
+    let lines = format!("SELECT count(*) FROM audit_logs WHERE customer_id = '{}'", customer.id);
+    assert!(catalogue.count(&lines).await > 0);
+    let late = kit.db.tenant(&customer).await.unwrap();
+    assert_eq!(shown(&*late, &catalogue).await, shared());
+    assert_eq!(catalogue.digests(Some(other.id)).await.len(), catalogue.tables.len());
+}
+
+#[tokio::test]
+async fn a_policy_that_fits_another_kind_of_table_is_a_fault() {
+    let kit = Kit::start().await;
+    let owner = Catalogue::of(&kit).await.owner;
+    let swap = |table: &str, from: &str| {
+        format!(
+            "DO $$ DECLARE rows text := (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = '{from}'::regclass AND polname = 'tenant');
+             BEGIN EXECUTE 'ALTER POLICY tenant ON {table} USING ' || rows || ' WITH CHECK ' || rows; END $$"
+        )
+    };
+    for (table, from) in [("audit_logs", "scraped_pages"), ("scraped_pages", "audit_logs")] {
+        let tx = owner.begin().await.unwrap();
+        tx.execute_unprepared(&swap(table, from)).await.unwrap();
+        let faults = migration::faults(&tx).await.unwrap();
+        let told = format!("table {table}: the policy `tenant` does not compare the customer");
+        assert!(faults.iter().any(|fault| fault.starts_with(&told)), "{faults:?}");
+        tx.rollback().await.unwrap();
+    }
+}
