@@ -1,7 +1,11 @@
 //! The parsed page as a flat arena in document order, so that a subtree is a range of indexes and one pass backwards
 //! visits children before their parents.
 
-use dom_query::{Document, NodeData, NodeRef};
+use std::collections::HashMap;
+
+use html5ever::{Attribute, LocalName, tendril::StrTendril};
+
+use super::tree;
 
 /// Index of a node in the arena.
 pub(super) type Id = usize;
@@ -17,63 +21,45 @@ pub(super) struct Node {
 
 #[derive(Debug)]
 pub(super) enum Data {
-    Text(String),
+    Text(StrTendril),
     Element {
-        name: String,
-        attributes: Vec<(String, String)>,
+        name: LocalName,
+        attributes: Vec<Attribute>,
     },
+}
+
+impl Data {
+    /// An element without a name.
+    pub fn root() -> Self {
+        Self::Element {
+            name: LocalName::default(),
+            attributes: Vec::new(),
+        }
+    }
 }
 
 /// The page. Node 0 is a root without a name; comments, doctypes and templates are left out.
 #[derive(Debug)]
 pub(super) struct Dom {
     pub nodes: Vec<Node>,
+    /// The elements of each name, in order.
+    named: HashMap<LocalName, Vec<Id>>,
 }
 
 impl Dom {
     /// Parses a page that went through [`super::guard::bounded`].
     pub fn parse(html: &str) -> Self {
-        let document = Document::from(html);
-        let root = Data::Element {
-            name: String::new(),
-            attributes: Vec::new(),
-        };
-        let mut dom = Self {
-            nodes: vec![Node {
-                parent: 0,
-                end: 0,
-                data: root,
-            }],
-        };
-        dom.copy_children(&document.root(), 0);
-        dom.nodes[0].end = dom.nodes.len();
-        dom
-    }
-
-    fn copy_children(&mut self, from: &NodeRef<'_>, parent: Id) {
-        for child in from.children_it(false) {
-            let data = child.query_or(None, |node| match &node.data {
-                NodeData::Text { contents } => Some(Data::Text(contents.to_string())),
-                NodeData::Element(element) => Some(Data::Element {
-                    name: element.name.local.to_string(),
-                    attributes: element
-                        .attrs
-                        .iter()
-                        .map(|attribute| (attribute.name.local.to_string(), attribute.value.to_string()))
-                        .collect(),
-                }),
-                _ => None,
-            });
-            let Some(data) = data else { continue };
-            let id = self.nodes.len();
-            self.nodes.push(Node {
-                parent,
-                end: id + 1,
-                data,
-            });
-            self.copy_children(&child, id);
-            self.nodes[id].end = self.nodes.len();
+        let nodes = tree::parse(html);
+        let mut named: HashMap<LocalName, Vec<Id>> = HashMap::new();
+        for (id, node) in nodes.iter().enumerate().skip(1) {
+            if let Data::Element { name, .. } = &node.data {
+                match named.get_mut(name) {
+                    Some(ids) => ids.push(id),
+                    None => drop(named.insert(name.clone(), vec![id])),
+                }
+            }
         }
+        Self { nodes, named }
     }
 
     /// The element's name in lower case, or the empty string for text.
@@ -97,8 +83,8 @@ impl Dom {
         match &self.nodes[id].data {
             Data::Element { attributes, .. } => attributes
                 .iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, value)| value.as_str()),
+                .find(|attribute| *attribute.name.local == *wanted)
+                .map(|attribute| &*attribute.value),
             Data::Text(_) => None,
         }
     }
@@ -122,8 +108,11 @@ impl Dom {
     }
 
     /// Descendant elements of one name.
-    pub fn elements<'a>(&'a self, id: Id, name: &'a str) -> impl Iterator<Item = Id> + 'a {
-        self.descendants(id).filter(move |node| self.name(*node) == name)
+    pub fn elements(&self, id: Id, name: &str) -> impl Iterator<Item = Id> + '_ {
+        let all = self.named.get(&LocalName::from(name)).map_or(&[][..], Vec::as_slice);
+        let start = all.partition_point(|it| *it <= id);
+        let below = all[start..].iter().copied();
+        below.take_while(move |it| *it < self.nodes[id].end)
     }
 
     /// The ancestors from the parent up, without the root.
@@ -138,12 +127,12 @@ impl Dom {
         while at < self.nodes[id].end {
             match &self.nodes[at].data {
                 Data::Text(text) => push_collapsed(&mut out, text),
-                Data::Element { name, .. } if matches!(name.as_str(), "script" | "style") => {
+                Data::Element { name, .. } if matches!(&**name, "script" | "style") => {
                     at = self.nodes[at].end;
                     continue;
                 }
                 Data::Element { name, .. } => {
-                    if matches!(name.as_str(), "br" | "p" | "div" | "li" | "td" | "th") && !out.ends_with(' ') {
+                    if matches!(&**name, "br" | "p" | "div" | "li" | "td" | "th") && !out.ends_with(' ') {
                         out.push(' ');
                     }
                 }

@@ -16,6 +16,7 @@ mod markdown;
 mod meta;
 mod patterns;
 mod structured;
+mod tree;
 
 use ::url::Url;
 use serde::Serialize;

@@ -49,7 +49,7 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
         };
         // The colour has to be the element's own or meet a background of its own: what is inherited was judged above.
         let own = look.text.is_some() || look.back.is_some();
-        let blank = own && painted.is_blank() && !matches!(name.as_str(), "body" | "html");
+        let blank = own && painted.is_blank() && !matches!(&**name, "body" | "html");
         if id != body && (is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, &sheet)) {
             out[id] = true;
             id = dom.nodes[id].end;

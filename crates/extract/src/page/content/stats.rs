@@ -40,7 +40,7 @@ pub(super) fn stats(dom: &Dom, sizes: &[usize], dead: &[bool]) -> Vec<Stat> {
                 own.text = sizes[id];
                 own.prose = if own.text > PROSE { own.text } else { 0 };
             }
-            Data::Element { name, .. } => match name.as_str() {
+            Data::Element { name, .. } => match &**name {
                 "script" | "style" | "template" => own = Stat::default(),
                 "a" => own.link = own.text,
                 "h1" => own.h1 = true,

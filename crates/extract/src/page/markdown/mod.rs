@@ -207,7 +207,7 @@ impl Writer<'_> {
         match &self.dom.nodes[id].data {
             Data::Text(text) => push_collapsed(out, text),
             Data::Element { name, .. } => {
-                let name = name.as_str();
+                let name = &**name;
                 if matches!(name, "script" | "style" | "template" | "svg")
                     || (name == "a" && is_permalink(self.dom, id))
                 {

@@ -21,7 +21,7 @@ pub(super) fn visible(dom: &Dom, id: Id, limit: usize) -> String {
         match &dom.nodes[at].data {
             Data::Text(text) => push_collapsed(&mut out, text),
             Data::Element { name, .. } => {
-                let skipped = matches!(name.as_str(), "script" | "style" | "template" | "noscript" | "svg");
+                let skipped = matches!(&**name, "script" | "style" | "template" | "noscript" | "svg");
                 if skipped || (at != id && is_unseen(dom, at)) {
                     at = dom.nodes[at].end;
                     continue;
