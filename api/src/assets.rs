@@ -29,7 +29,7 @@ pub(crate) const ADMIN: &[(&str, &str)] = embed!("admin":
     "account.js", "admin.css", "api.js", "audit.js", "blocks.js", "conversation.js", "conversations.js",
     "customers.js", "dead.js", "dom.js", "domains.js", "explain.js", "form.js", "format.js", "gaps.js", "golden.js",
     "health.js", "icon.svg", "index.html", "job.js", "keys.js", "main.js", "overview.js", "page.js", "pages.js",
-    "parts.js", "people.js", "qr.js", "queues.js", "schedules.js", "scraping.js", "search.js", "session.js",
+    "parts.js", "people.js", "privacy.js", "qr.js", "queues.js", "schedules.js", "scraping.js", "search.js", "session.js",
     "settings.js", "shell.js", "signin.js", "stream.js", "webhooks.js");
 
 /// A strong validator of a file's content.

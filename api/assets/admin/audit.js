@@ -7,12 +7,19 @@ import { empty, filters, paged, table } from './parts.js';
 import { may, session } from './session.js';
 
 const moment = (day, end) => (day ? new Date(`${day}T${end ? '23:59:59.999' : '00:00:00'}`).toISOString() : '');
+// People by their names, as far as the first hundred go; the rest by what the log says.
+const names = async (signal) => {
+  const { items } = await get('/api/users', { limit: 100 }, signal).catch(() => ({ items: [] }));
+  return new Map(items.map((user) => [`user:${user.id}`, user.name]));
+};
+
 const filled = (value) => value && Object.keys(value).length > 0;
 
 export const audit = {
   title: 'Audit log',
   needs: 'decide',
-  show: ({ main, query, go, signal }) => {
+  show: async ({ main, query, go, signal }) => {
+    const known = await names(signal);
     const wanted = { actor: query.actor, action: query.action, resource: query.resource, since: moment(query.since), until: moment(query.until, true), customer_id: query.all ? '' : session.customer?.id };
     const fields = [
       field({ name: 'action', label: 'Action', dir: 'ltr', value: query.action, placeholder: 'key.*' }),
@@ -26,7 +33,7 @@ export const audit = {
       table('Lines', [
         ['When', (line) => when(line.at)],
         ['Action', (line) => el('code', { dir: 'ltr' }, line.action)],
-        ['Who', (line) => [el('span', { dir: 'ltr' }, line.actor), line.ip && el('p', { class: 'hint', dir: 'ltr' }, line.ip)]],
+        ['Who', (line) => [el('span', { dir: 'auto', title: line.actor }, known.get(line.actor) ?? line.actor), line.ip && el('p', { class: 'hint', dir: 'ltr' }, line.ip)]],
         ['On what', (line) => el('span', { dir: 'auto' }, line.resource)],
         ['More', (line) => (filled(line.changes) || filled(line.details)) && el('details', {}, el('summary', {}, 'Details'), el('pre', { dir: 'ltr' }, JSON.stringify({ changes: line.changes ?? undefined, details: line.details, request: line.request_id ?? undefined }, null, 2)))],
       ], items);

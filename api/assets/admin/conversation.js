@@ -29,11 +29,19 @@ const turnsOf = async (path, signal) => {
   return all.reverse();
 };
 
+// Whose conversation it is. Only the list says it, so one that is long past tells less.
+const whose = async (id, signal) => {
+  const { items } = await read('/api/conversations', { limit: 100 }, signal).catch(() => ({ items: [] }));
+  const row = items.find((one) => one.id === id);
+  return facts(['Conversation', el('code', { dir: 'ltr' }, id)], row?.email && ['E-mail', row.email], row?.locale && ['Language', row.locale], row && ['Session', el('code', { dir: 'ltr' }, row.session_id)],
+    row && may('decide') && ['Privacy', el('a', { href: to('/privacy', { session_id: row.session_id }) }, 'copy or erase')]);
+};
+
 export const conversation = {
   title: 'Conversation',
   tenant: true,
   show: async ({ main, id, signal }) => {
-    const path = `/api/conversations/${encodeURIComponent(id)}`;
+    const path = `/api/conversations/${id}`;
     let standing = await read(path, {}, signal);
     const log = el('ol', { class: 'turns', 'aria-label': 'Turns' });
     const desk = el('div');
@@ -99,7 +107,7 @@ export const conversation = {
     };
     (await turnsOf(path, signal)).forEach(add);
     draw();
-    put(main, said, desk, section('Turns', log), may('work') && reply(), facts(['Conversation', el('code', { dir: 'ltr' }, id)], standing.email_known && ['E-mail', 'the visitor has left one; it stands in the list']));
+    put(main, said, desk, section('Turns', log), may('work') && reply(), section('Visitor', await whose(id, signal)));
     follow(`${path}/events`, {
       signal, last: standing.last_event_id,
       heard: (event, data) => {

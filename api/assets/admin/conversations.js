@@ -17,7 +17,7 @@ const thumbs = ({ up, down }) => [up > 0 && `${number(up)} up`, down > 0 && `${n
 
 const draw = (items) =>
   table('Conversations', [
-    ['Last turn', (row) => [el('a', { href: to(`/conversations/${row.id}`), dir: 'auto' }, shortened(row.last_message?.text ?? '', 160) || 'No turn yet'), el('p', { class: 'hint' }, row.last_message && `by the ${row.last_message.role}`)]],
+    ['Last turn', (row) => [el('a', { href: to(`/conversations/${row.id}`), dir: 'auto' }, shortened(row.last_message?.text ?? '', 160) || 'No turn yet'), el('p', { class: 'hint' }, row.last_message && `by the ${row.last_message.role === 'human' ? 'person' : row.last_message.role}`)]],
     ['State', (row) => [word(row), row.waiting_since && el('p', { class: 'hint' }, 'asked ', ago(row.waiting_since)), row.agent && el('p', { class: 'hint', dir: 'auto' }, row.agent)]],
     ['Turns', (row) => [number(row.messages), row.refused > 0 && el('p', { class: 'hint' }, `${number(row.refused)} refused`)]],
     ['Feedback', (row) => thumbs(row.feedback)],
@@ -43,7 +43,7 @@ export const conversations = {
     put(main, filters(go, '/conversations', fields, 'Which conversations'),
       waiting ? [section('Waiting for a person', waiting.node), section('All', list.node)] : list.node);
     repeat(LOOK, signal, async () => {
-      for (const shown of [waiting, !waiting && list]) if (shown && !shown.node.contains(document.activeElement)) await shown.reload();
+      await (waiting || list).refresh();
     });
   },
 };

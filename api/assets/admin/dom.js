@@ -1,7 +1,8 @@
 // Elements made of values. Text is always text: nothing here, or in any other module, makes markup from a string. An address that comes with data
 // leads to http(s) or nowhere.
 
-const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'open', 'indeterminate']);
+// A field's value is its default, so that `reset` brings it back.
+const PROPERTIES = new Set(['defaultValue', 'defaultChecked', 'disabled', 'hidden', 'open']);
 
 // The address if it is http(s), also when it is relative; else null.
 export const safe = (address) => {

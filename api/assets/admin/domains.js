@@ -1,10 +1,9 @@
 // A customer's domains: claims, proofs, and how to give one.
-import { get } from './api.js';
+import { call, get } from './api.js';
 import { el, put } from './dom.js';
 import { field, form } from './form.js';
 import { ago } from './format.js';
 import { badge, deed, once, say, section } from './parts.js';
-import { call } from './api.js';
 import { may, session } from './session.js';
 
 const path = (rest) => `/api/customers/${session.customer.id}/domains${rest}`;

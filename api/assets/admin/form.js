@@ -11,10 +11,10 @@ const control = ({ type, options, value, name, ...attributes }) => {
   }
   if (type === 'textarea' || type === 'lines') {
     const text = Array.isArray(value) ? value.join('\n') : (value ?? '');
-    return el('textarea', { name, rows: 3, dir: 'auto', ...attributes, value: text });
+    return el('textarea', { name, rows: 3, dir: 'auto', ...attributes, defaultValue: text });
   }
-  if (type === 'checkbox') return el('input', { type, name, ...attributes, checked: !!value });
-  return el('input', { type: type ?? 'text', name, dir: 'auto', ...attributes, value: value ?? '' });
+  if (type === 'checkbox') return el('input', { type, name, ...attributes, defaultChecked: !!value });
+  return el('input', { type: type ?? 'text', name, dir: 'auto', ...attributes, defaultValue: value ?? '' });
 };
 
 // A field: { name, label, type, hint, value, options, … }, the rest being attributes. `node` is drawn, `read` gives the value.
@@ -79,7 +79,7 @@ export const form = ({ fields, more, submit, act, label, danger, extra, account 
   const trouble = el('div', { role: 'alert' });
   const button = el('button', { class: danger ? 'button danger' : 'button first' }, submit);
   const hidden = more && el('details', {}, el('summary', {}, more.label), more.fields.map((known) => known.node));
-  const node = el('form', { 'aria-label': label, novalidate: true }, trouble, account && el('input', { type: 'text', autocomplete: 'username', value: account, readonly: true, hidden: true }), fields.map((known) => known.node), hidden, el('div', { class: 'row' }, button, extra));
+  const node = el('form', { 'aria-label': label, novalidate: true }, trouble, account && el('input', { type: 'text', autocomplete: 'username', defaultValue: account, readonly: true, hidden: true }), fields.map((known) => known.node), hidden, el('div', { class: 'row' }, button, extra));
   let busy = false;
   node.addEventListener('submit', async (event) => {
     event.preventDefault();

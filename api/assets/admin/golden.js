@@ -4,6 +4,9 @@ import { field, form } from './form.js';
 import { number, percent, when } from './format.js';
 import { badge, deed, empty, facts, paged, say, section, table } from './parts.js';
 import { may, own, read, to } from './session.js';
+import { follow } from './stream.js';
+
+const ENDED = new Set(['done', 'failed', 'dead', 'cancelled']);
 
 const fields = (value = {}) => [
   field({ name: 'question', label: 'Question', required: true, maxlength: 2000, value: value.question }),
@@ -56,11 +59,14 @@ const runs = (signal) =>
 export const golden = {
   title: 'Golden questions',
   tenant: true,
-  show: ({ main, query, go, signal }) => {
+  show: ({ main, query, signal }) => {
     const list = questions(signal);
+    const asked = runs(signal);
     const start = async () => {
       const { job_id: job } = await own('POST', '/api/golden/run');
-      go(`/jobs/${job}`);
+      say('They are being asked; the run appears below.');
+      await follow(`/api/jobs/${job}/events`, { signal, heard: (event) => ENDED.has(event) });
+      await asked.reload();
     };
     const add = form({
       label: 'New golden question', fields: fields({ question: query.question }), submit: 'Add',
@@ -73,7 +79,7 @@ export const golden = {
     });
     put(main, el('p', { class: 'lead' }, 'Questions that must work. Nothing that a crawl brings is shown when it would lose one, until a person says so.'),
       section('Questions', list.node), may('work') && section('Another question', add),
-      section('Runs', may('work') && el('p', {}, deed('Ask all of them now', start)), runs(signal).node));
+      section('Runs', may('work') && el('p', {}, deed('Ask all of them now', start)), asked.node));
   },
 };
 
@@ -81,7 +87,7 @@ export const run = {
   title: 'Run of the golden questions',
   tenant: true,
   show: async ({ main, id, signal }) => {
-    const { run: found, results } = await read(`/api/golden/runs/${encodeURIComponent(id)}`, {}, signal);
+    const { run: found, results } = await read(`/api/golden/runs/${id}`, {}, signal);
     put(main, el('p', {}, el('a', { href: to('/golden') }, 'All questions and runs')),
       facts(['When', when(found.created_at)], ['Why', found.cause], ['Passed', `${number(found.passed)} of ${number(found.questions)}`], ['Right page first', percent(found.recall_1)], ['Among five', percent(found.recall_5)], ['Shown', found.published ? 'yes' : 'no']),
       table('Results', [

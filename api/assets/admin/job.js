@@ -58,7 +58,7 @@ export const job = {
   title: 'Job',
   tenant: true,
   show: async ({ main, id, query, go, signal, name }) => {
-    const path = `/api/jobs/${encodeURIComponent(id)}`;
+    const path = `/api/jobs/${id}`;
     let known = await read(path, {}, signal);
     name(`${words(known.kind)} ${known.id.slice(-6)}`);
     const top = el('div');

@@ -24,6 +24,7 @@ import { overview } from './overview.js';
 import { page } from './page.js';
 import { pages } from './pages.js';
 import { people } from './people.js';
+import { privacy } from './privacy.js';
 import { queues } from './queues.js';
 import { schedules } from './schedules.js';
 import { scraping } from './scraping.js';
@@ -34,24 +35,26 @@ import { deliveries, webhooks } from './webhooks.js';
 const VIEWS = [
   ['', overview], ['/account', account], ['/audit', audit], ['/blocks', blocks], ['/conversations', conversations], ['/conversations/:id', conversation],
   ['/customers', customers], ['/dead', dead], ['/domains', domains], ['/gaps', gaps], ['/golden', golden], ['/golden/runs/:id', run], ['/health', health],
-  ['/jobs/:id', job], ['/keys', keys], ['/pages', pages], ['/pages/:id', page], ['/people', people], ['/queues', queues], ['/schedules', schedules],
+  ['/jobs/:id', job], ['/keys', keys], ['/pages', pages], ['/pages/:id', page], ['/people', people], ['/privacy', privacy], ['/queues', queues], ['/schedules', schedules],
   ['/scraping', scraping], ['/search', search], ['/settings', settings], ['/webhooks', webhooks], ['/webhooks/:id', deliveries],
-].map(([path, view]) => [new RegExp(`^/admin${path.replace(':id', '([^/]+)')}/?$`), view]);
+].map(([path, view]) => [new RegExp(`^/admin${path.replace(':id', '([0-9a-f-]{36})')}/?$`), view]);
 
 const app = document.getElementById('app');
 let shell;
 let leaving = new AbortController();
+// Counts what was asked for, so that a slow answer does not draw over a later view.
+let asked = 0;
 
 const find = (path) => {
   for (const [pattern, view] of VIEWS) {
     const found = pattern.exec(path);
-    if (found) return [view, found[1] && decodeURIComponent(found[1])];
+    if (found) return [view, found[1]];
   }
   return [null];
 };
 
 // Draws a view's heading and body into the main part. The heading takes the focus, so that screen readers begin there.
-const draw = async (main, view, id, asked) => {
+const draw = async (main, view, id, { focus, query }) => {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
@@ -63,9 +66,9 @@ const draw = async (main, view, id, asked) => {
     document.title = `${title} – Omniops`;
   };
   name(view.title);
-  if (asked.focus) heading.focus({ preventScroll: true });
+  if (focus) heading.focus({ preventScroll: true });
   try {
-    await view.show({ main: body, id, query: asked.query, signal, go, name });
+    await view.show({ main: body, id, query, signal, go, name });
   } catch (problem) {
     if (signal.aborted || problem.status === 401) return;
     if (!(problem instanceof Problem)) console.error(problem);
@@ -79,6 +82,8 @@ const forbidden = { title: 'Not yours to see', show: ({ main }) => put(main, emp
 
 // Shows what the address names.
 const route = async (focus) => {
+  asked += 1;
+  const turn = asked;
   const query = Object.fromEntries(new URLSearchParams(location.search));
   const [found, id] = find(location.pathname);
   if (!session.user) {
@@ -96,6 +101,7 @@ const route = async (focus) => {
     if (problem.status === 401) return;
     if (view.tenant) view = problem.status === 404 || problem.status === 400 ? customers : { ...view, show: () => Promise.reject(problem) };
   }
+  if (turn !== asked) return;
   if (view.tenant && !session.customer) view = customers;
   if (view.needs && !may(view.needs)) view = forbidden;
   shell ??= frame(app);

@@ -1,8 +1,9 @@
 // A customer at a glance, and what to do next.
+import { call, get } from './api.js';
 import { el, put } from './dom.js';
+import { field, form } from './form.js';
 import { ago, day, number, plural, usd } from './format.js';
-import { bars, badge, section } from './parts.js';
-import { get } from './api.js';
+import { badge, bars, say, section } from './parts.js';
 import { may, read, session, to } from './session.js';
 
 const card = (title, big, ...rest) => el('div', { class: 'card' }, el('h2', {}, title), el('p', { class: 'big' }, big), rest);
@@ -45,6 +46,20 @@ const use = ({ days, total, budget }) => {
     costs && bars(`Cost: ${usd(total.cost_usd)}`, lines.map((line) => [day(line.day), line.cost_usd, usd(line.cost_usd)]), limits.map(([value, label]) => [value, `${label} from ${usd(value)} a day`]))));
 };
 
+// For owners of the installation: what the customer's answers may cost.
+const budgeting = (budget) =>
+  el('details', {}, el('summary', {}, 'Daily budget'), form({
+    label: 'Daily budget', submit: 'Save',
+    fields: [
+      field({ name: 'soft_usd', label: 'From here on the small model answers (USD a day)', type: 'number', min: 0, step: 'any', value: budget?.soft_usd }),
+      field({ name: 'hard_usd', label: 'From here on answers are quotes (USD a day)', type: 'number', min: 0, step: 'any', value: budget?.hard_usd, hint: 'Left empty, the installation’s limits hold.' }),
+    ],
+    act: async (body) => {
+      await call('PUT', `/api/customers/${session.customer.id}/budget`, { body });
+      say('The budget is set.');
+    },
+  }));
+
 export const overview = {
   title: 'Overview',
   tenant: true,
@@ -66,6 +81,6 @@ export const overview = {
         indexed(ended.items[0]),
         card('Jobs running', counted(running), held.items.length ? el('p', {}, badge('needs_confirmation'), ` ${counted(held)}`) : null, link('/scraping', 'Scraping')),
         card('Domains', `${proved} of ${customer.domains.length} proved`, link('/domains', 'Domains'))),
-      use(usage));
+      use(usage), may('rule') && budgeting(usage.budget));
   },
 };

@@ -22,7 +22,7 @@ export const page = {
   title: 'Page',
   tenant: true,
   show: async ({ main, id, signal, name }) => {
-    const path = `/api/pages/${encodeURIComponent(id)}`;
+    const path = `/api/pages/${id}`;
     const top = el('div');
     const again = async () => {
       const found = await read(path, {}, signal);
@@ -41,6 +41,6 @@ export const page = {
         section('Text', el('pre', { dir: 'auto', tabindex: '0', role: 'region', 'aria-label': 'The page’s text' }, found.markdown)));
     };
     await again();
-    put(main, top, section('Answers that cite it', answers(encodeURIComponent(id), signal).node));
+    put(main, top, section('Answers that cite it', answers(id, signal).node));
   },
 };

@@ -2,15 +2,21 @@
 import { el, id, put, svg } from './dom.js';
 import { words } from './format.js';
 
-// Says something to everybody: seen for a while, and read out.
-export const say = (text, kind = '') => {
-  const toast = el('div', { class: `toast ${kind}` }, text);
+// Says something to everybody: seen, and read out. What went well goes by itself; what went wrong stays until it was read.
+const tell = (text, kind, ...more) => {
+  const toast = el('div', { class: `toast ${kind}` }, el('span', {}, text), more);
   document.getElementById('toasts').append(toast);
   document.getElementById('said').textContent = text;
+  return toast;
+};
+export const say = (text) => {
+  const toast = tell(text, '');
   setTimeout(() => toast.remove(), 6000);
 };
 export const complain = (problem) => {
-  if (problem.name !== 'AbortError') say(problem.message, 'bad');
+  if (problem.name === 'AbortError') return;
+  const close = el('button', { type: 'button', 'aria-label': 'Close this message', click: () => toast.remove() }, '×');
+  const toast = tell(problem.message, 'bad', close);
 };
 
 // Asks before something that can't be taken back.
@@ -91,12 +97,15 @@ export const table = (caption, columns, items) => {
   return { node, add };
 };
 
-// A list of the API, page by page. `load(cursor)` gives {items, next_cursor}, `draw(items)` a {node, add(items)} of what came first.
+// A list of the API, page by page. `load(cursor)` gives {items, next_cursor}, `draw(items)` a {node, add(items)} of what came first. `reload` begins
+// anew; `refresh` does so unless somebody is at work in the list.
 export const paged = ({ load, draw, none }) => {
   const node = el('div', { 'aria-busy': 'true' }, el('p', { class: 'mute' }, 'Loading …'));
+  let extended = false;
   const trouble = (problem) => put(node, el('div', { class: 'box bad', role: 'alert' }, el('p', {}, problem.message), deed('Try again', reload)));
   const reload = async () => {
     node.setAttribute('aria-busy', 'true');
+    extended = false;
     try {
       const first = await load();
       if (!first.items.length) {
@@ -106,6 +115,7 @@ export const paged = ({ load, draw, none }) => {
       const drawn = draw(first.items);
       let cursor = first.next_cursor;
       const more = deed('Show more', async () => {
+        extended = true;
         const next = await load(cursor);
         drawn.add(next.items);
         cursor = next.next_cursor;
@@ -119,8 +129,9 @@ export const paged = ({ load, draw, none }) => {
       node.removeAttribute('aria-busy');
     }
   };
+  const refresh = () => (extended || node.contains(document.activeElement) || node.querySelector('details[open]') ? null : reload());
   reload();
-  return { node, reload };
+  return { node, reload, refresh };
 };
 
 // Bars with their figures in words: `rows` are [label, value, text]. `limits` are [value, label] of lines across.

@@ -74,9 +74,8 @@ export const scraping = {
     });
     put(main, may('work') && section('Start a crawl', begin(go)),
       section('Jobs', filters(go, '/scraping', [choice('kind', 'Kind', KINDS, kind), choice('state', 'State', STATES, state)], 'Which jobs'), list.node));
-    // Only the first page is looked at again, and only while nobody works with the keyboard in it.
     repeat(LOOK, signal, async () => {
-      if (live && !list.node.contains(document.activeElement)) await list.reload();
+      if (live) await list.refresh();
     });
   },
 };

@@ -49,7 +49,7 @@ export const deliveries = {
   title: 'Deliveries',
   tenant: true,
   show: ({ main, id, signal }) => {
-    const path = `/api/outbound-webhooks/${encodeURIComponent(id)}/deliveries`;
+    const path = `/api/outbound-webhooks/${id}/deliveries`;
     const replay = (delivery) => async () => {
       await own('POST', `${path}/${delivery.id}/replay`);
       say('It is sent again.');

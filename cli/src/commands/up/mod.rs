@@ -158,6 +158,7 @@ async fn start(
     }
     let job = demo::crawl(&shared, &customer, site).await?;
     println!("\n  open            {}/demo", config.http.public_url);
+    println!("  administration  {}/admin", config.http.public_url);
     println!("  API             {}/docs", config.http.public_url);
     println!("  credentials     {}\n", dir.join("dev.json").display());
     progress::show(&shared.db, &customer, job, site, life, args.no_worker);
