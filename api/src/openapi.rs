@@ -18,6 +18,8 @@ pub enum Tag {
     People,
     /// Search and pages.
     Content,
+    /// Connected shops and their products.
+    Shops,
     /// Work in the background.
     Jobs,
     /// What people may ask about their data, and what visitors choose.

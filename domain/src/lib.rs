@@ -6,6 +6,7 @@
 pub mod answering;
 pub mod audit;
 pub mod clock;
+pub mod commerce;
 pub mod config;
 pub mod error;
 pub mod ids;

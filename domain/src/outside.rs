@@ -1,4 +1,4 @@
-//! The way out of the processes that serve HTTP: the guarded client, asked only to prove domains and to judge webhooks' URLs.
+//! The way out of the processes that serve HTTP: the guarded client, asked only to prove domains, to judge webhooks' URLs and to try shops' credentials.
 //!
 //! What must stay true: the exceptions to the guard are the operator's ([`crate::config::CrawlConfig`]), never a tenant's.
 use url::Url;
@@ -31,6 +31,11 @@ impl Outside {
     /// Judges where others want to be called.
     pub fn guard(&self) -> &egress::Guard {
         self.client.guard()
+    }
+
+    /// Asks shops.
+    pub fn client(&self) -> &egress::Client {
+        &self.client
     }
 
     /// Looks for proofs of domains.

@@ -19,5 +19,6 @@ pub mod page;
 pub mod receipt;
 pub mod schedule;
 pub mod scrape_job;
+pub mod store_connection;
 pub mod visitor;
 pub mod webhook_delivery;

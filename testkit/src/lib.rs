@@ -20,6 +20,7 @@ mod process;
 mod provider;
 mod receiver;
 mod schemathesis;
+mod shop;
 mod site;
 mod wire;
 
@@ -37,5 +38,6 @@ pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};
 pub use receiver::{Received, Receiver};
 pub use schemathesis::schemathesis;
+pub use shop::{Asked, KEY as SHOP_KEY, SECRET as SHOP_SECRET, Shop, TOKEN as SHOP_TOKEN};
 pub use site::{Hit, Page, Site};
 pub use wire::{Upstream, Wire};

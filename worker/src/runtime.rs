@@ -18,6 +18,9 @@ const MAX_RESTARTS: usize = 20;
 /// Small jobs in one process: most of them wait for somebody's mail server or receiver, and one of those may be slow.
 const MAINTENANCE: usize = 8;
 
+/// Shops that one process reads at a time: each is asked one thing after the other.
+const SYNCS: usize = 8;
+
 /// Jobs of the quarantine in one process.
 const QUARANTINE: usize = 4;
 
@@ -67,6 +70,7 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
     let concurrency = match lane {
         Lane::Queue(Kind::Scrape) => ctx.config.worker.concurrency,
         Lane::Queue(Kind::Embed) => available_parallelism().map_or(1, NonZero::get),
+        Lane::Queue(Kind::Sync) => SYNCS,
         Lane::Queue(Kind::Maintenance) => MAINTENANCE,
         // One begins at a time; the others have outlasted the suspicion.
         Lane::Quarantine => QUARANTINE,

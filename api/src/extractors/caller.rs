@@ -45,6 +45,8 @@ permissions! {
     Settings = Scope::Settings;
     /// Hand out and erase what is held about a person.
     Privacy = Scope::Privacy;
+    /// Connect shops.
+    Shops = Scope::Shops;
 }
 
 /// A key with the scope `P`, or an administrator: which customer is meant stands in the path.

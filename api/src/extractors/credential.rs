@@ -13,7 +13,7 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
-use super::cookie;
+use super::{cookie, signed};
 use crate::{Context, error::Failure, hosts};
 
 /// Where a session's token against cross-site requests stands.
@@ -33,6 +33,10 @@ impl Schemes {
     pub const CRON: &str = "cron_secret";
     /// A widget's session.
     pub const SESSION: &str = "widget_session";
+    /// A WooCommerce shop's signature.
+    pub const WOOCOMMERCE: &str = "woocommerce_signature";
+    /// A Shopify app's signature.
+    pub const SHOPIFY: &str = "shopify_signature";
 
     /// Describes all of them; the contract keeps those that are used.
     pub fn register(registry: &mut Registry) {
@@ -62,6 +66,23 @@ impl Schemes {
             registry.create_security_scheme(name, scheme);
         }
         registry.create_security_scheme(Self::PERSON, cookie::scheme());
+        let signatures = [
+            (Self::WOOCOMMERCE, signed::WOOCOMMERCE, "HMAC-SHA256 of the body under the webhook's secret, in base64"),
+            (Self::SHOPIFY, signed::SHOPIFY, "HMAC-SHA256 of the body under the app's client secret, in base64"),
+        ];
+        for (name, header, description) in signatures {
+            let scheme = MetaSecurityScheme {
+                ty: "apiKey",
+                description: Some(description),
+                name: Some(header),
+                key_in: Some("header"),
+                scheme: None,
+                bearer_format: None,
+                flows: None,
+                openid_connect_url: None,
+            };
+            registry.create_security_scheme(name, scheme);
+        }
     }
 }
 

@@ -9,15 +9,17 @@ mod json;
 mod paging;
 mod scheduler;
 mod shown;
+mod signed;
 mod steward;
 mod visitor;
 
 pub use admin::{Admin, MetricsReader, peer};
 pub use body::Body;
-pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Webhooks};
+pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Shops, Webhooks};
 pub use cookie::{from_own_page, set as session_cookie, token as session_token};
 pub use credential::{Identity, Schemes, bearer, origin};
 pub use paging::{List, Paging};
 pub use scheduler::Scheduler;
+pub use signed::{ShopifySignature, Untouched, WooCommerceSignature};
 pub use steward::{ApiKeys, Person, Steward, Tenants, Users};
 pub use visitor::{Asker, Listener, Visitor};

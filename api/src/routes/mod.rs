@@ -7,6 +7,7 @@ mod cache;
 mod chat;
 mod citations;
 mod consent;
+mod connections;
 mod conversations;
 mod customers;
 mod dead;
@@ -27,16 +28,21 @@ mod outbound_webhooks;
 mod pages;
 pub mod pages_html;
 mod people;
+mod products;
 mod queue;
 mod schedules;
 mod scrape;
 mod screenshots;
 mod search;
 mod settings;
+mod shopify;
 mod sse;
+mod sync;
 mod usage;
 mod users;
+mod webhooks_in;
 mod widget;
+mod woocommerce;
 
 pub use queue::stats_json as queue_stats_json;
 
@@ -47,6 +53,12 @@ pub type Apis = (
     (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
     (search::Api, settings::Api, (gdpr::Api, consent::Api)),
     (pages::Api, citations::Api, gaps::Api, golden::Api),
+    (
+        connections::Api,
+        (woocommerce::Api, shopify::Api),
+        webhooks_in::Api,
+        (products::Api, sync::Api),
+    ),
     scrape::Api,
     schedules::Api,
     embed::Api,
@@ -67,6 +79,12 @@ pub fn apis() -> Apis {
         (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
         (search::Api, settings::Api, (gdpr::Api, consent::Api)),
         (pages::Api, citations::Api, gaps::Api, golden::Api),
+        (
+            connections::Api,
+            (woocommerce::Api, shopify::Api),
+            webhooks_in::Api,
+            (products::Api, sync::Api),
+        ),
         scrape::Api,
         schedules::Api,
         embed::Api,

@@ -36,3 +36,4 @@ mod schedules;
 mod screenshots;
 mod search;
 mod settings;
+mod shops;

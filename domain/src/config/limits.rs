@@ -48,6 +48,7 @@ pub struct Rates {
     pub scrape: Rate,
     pub embed: Rate,
     pub sync: Rate,
+    pub webhook_ip: Rate,
     pub probe_ip: Rate,
 }
 
@@ -97,6 +98,7 @@ impl Rates {
             scrape: rate(r, "LIMIT_SCRAPE", 10, HOUR),
             embed: rate(r, "LIMIT_EMBED", 1000, HOUR),
             sync: rate(r, "LIMIT_SYNC", 60, HOUR),
+            webhook_ip: rate(r, "LIMIT_WEBHOOK_IP", 600, MINUTE),
             probe_ip: rate(r, "LIMIT_PROBE_IP", 600, MINUTE),
         }
     }

@@ -40,7 +40,7 @@ pub use idempotency::{remember, replay, request_hash};
 pub use ledger::{Filter, all_told, cancel, confirm, get, list, retry, urls};
 pub(crate) use live::Watch;
 pub use live::{EventReader, Live};
-pub use payload::{Kind, MaintenanceTask, Payload, QUEUES};
+pub use payload::{Kind, MaintenanceTask, Payload, QUEUES, SyncWork};
 use reconcile::SUSPECT_STARTS;
 pub use reconcile::{MAX_STARTS, Mended};
 pub use redis_server::RedisServer;

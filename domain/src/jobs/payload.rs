@@ -13,12 +13,14 @@ pub enum Kind {
     Scrape,
     /// Chunk and embed pages.
     Embed,
+    /// Read a shop's products.
+    Sync,
     /// The system's own upkeep.
     Maintenance,
 }
 
 /// Every kind; each is a queue.
-pub const QUEUES: [Kind; 3] = [Kind::Scrape, Kind::Embed, Kind::Maintenance];
+pub const QUEUES: [Kind; 4] = [Kind::Scrape, Kind::Embed, Kind::Sync, Kind::Maintenance];
 
 impl Kind {
     /// The kind's word.
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Scrape => "scrape",
             Self::Embed => "embed",
+            Self::Sync => "sync",
             Self::Maintenance => "maintenance",
         }
     }
@@ -42,7 +45,7 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self> {
         let known = QUEUES.into_iter().find(|k| k.as_str() == text);
-        known.ok_or_else(|| Error::invalid("kind", "must be scrape, embed or maintenance"))
+        known.ok_or_else(|| Error::invalid("kind", "must be scrape, embed, sync or maintenance"))
     }
 }
 
@@ -63,6 +66,13 @@ pub enum Payload {
         /// The model that it is to have.
         model: Uuid,
     },
+    /// Read products of a shop: [`crate::commerce`].
+    Sync {
+        /// The shop.
+        connection: Uuid,
+        /// Which products.
+        what: SyncWork,
+    },
     /// Keep the house in order.
     Maintenance {
         /// Which part of it.
@@ -70,6 +80,21 @@ pub enum Payload {
     },
     /// Crawl; the settings are in `scrape_jobs`.
     Scrape {},
+}
+
+/// Which products of a shop are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncWork {
+    /// All of them; what is not there any more goes.
+    Full,
+    /// Those that have changed since the last time.
+    Changes,
+    /// One, of which the shop said that it has changed.
+    Product {
+        /// The shop's id of it.
+        id: String,
+    },
 }
 
 /// What the system does for itself.
@@ -82,6 +107,8 @@ pub enum MaintenanceTask {
     CheckDomains,
     /// Find customers with golden questions or unanswered ones to look at.
     Learn,
+    /// Read what has changed in connected shops.
+    SyncShops,
     /// Ask a customer's golden questions.
     GoldenRun,
     /// Gather a customer's unanswered questions.
@@ -114,6 +141,7 @@ impl Payload {
         match self {
             Self::Scrape {} => Kind::Scrape,
             Self::Embed { .. } | Self::ChangeModel { .. } => Kind::Embed,
+            Self::Sync { .. } => Kind::Sync,
             Self::Maintenance { .. } => Kind::Maintenance,
         }
     }
@@ -122,7 +150,7 @@ impl Payload {
     pub fn read(kind: Kind, stored: &serde_json::Value) -> Result<Self> {
         match kind {
             Kind::Scrape => Ok(Self::Scrape {}),
-            Kind::Embed | Kind::Maintenance => {
+            Kind::Embed | Kind::Sync | Kind::Maintenance => {
                 let read: Self = serde_json::from_value(stored.clone())?;
                 if read.kind() == kind {
                     Ok(read)

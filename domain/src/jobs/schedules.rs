@@ -28,6 +28,8 @@ const RETENTION: &str = "nightly retention";
 const DOMAINS: &str = "domain checks";
 /// Golden questions and unanswered ones.
 const LEARNING: &str = "learning";
+/// Products of shops.
+const SHOPS: &str = "shops";
 
 /// A customer's crawl to be, again and again.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +157,7 @@ pub async fn ensure_system_schedules(db: &Db) -> Result<()> {
         (RETENTION, MaintenanceTask::Retention, "17 3 * * *"),
         (DOMAINS, MaintenanceTask::CheckDomains, "41 * * * *"),
         (LEARNING, MaintenanceTask::Learn, "*/10 * * * *"),
+        (SHOPS, MaintenanceTask::SyncShops, "*/15 * * * *"),
     ];
     let tx = db.system().await?;
     let row = tx.query_one_raw(sql("SELECT now() AS now", [])).await?;

@@ -16,6 +16,7 @@ pub enum Lane {
 pub const LANES: [Lane; QUEUES.len() + 1] = [
     Lane::Queue(Kind::Scrape),
     Lane::Queue(Kind::Embed),
+    Lane::Queue(Kind::Sync),
     Lane::Queue(Kind::Maintenance),
     Lane::Quarantine,
 ];
@@ -47,8 +48,8 @@ impl fmt::Display for Lane {
     }
 }
 
-/// How many errands may wait on a lane's stream, in tune with its workers: it doubles when they ran dry though there was more to
-/// do, and halves when most of it still waits. A short line keeps priority and fairness effective; a long one keeps fast workers
+/// How many errands may wait on a lane's stream, in tune with its workers: it doubles when they left less than a quarter though there
+/// was more to do, before they run dry, and halves when they left more than three. A short line keeps priority and fairness effective; a long one keeps fast workers
 /// busy between two rounds of the dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
@@ -63,9 +64,9 @@ impl Window {
 
     /// Errands to add, when so many wait.
     pub fn room(&mut self, waiting: u64) -> u64 {
-        if waiting == 0 && self.full {
+        if waiting < self.size / 4 && self.full {
             self.size = (self.size * 2).min(Self::MOST);
-        } else if waiting > self.size / 2 {
+        } else if waiting > self.size * 3 / 4 {
             self.size = (self.size / 2).max(Self::LEAST);
         }
         self.size.saturating_sub(waiting)

@@ -9,6 +9,7 @@
 //! | `read` | `visitor-session`, `visitor-ip` | `read-key` | `read` | `credential-ip` |
 //! | `change` | `visitor-session`, `visitor-ip` | `change-key` | `change` | `credential-ip` |
 //! | `probe` | | | | `probe-ip`, in the process alone |
+//! | `webhook` | `webhook-ip` | `webhook-ip` | `webhook-ip` | `webhook-ip` |
 //!
 //! `domain` is the customer, whose money answers cost.
 use limits::{Limit, Rate};
@@ -36,6 +37,8 @@ pub enum Class {
     Read,
     /// To change something.
     Change,
+    /// To be told what has happened in a shop. Comes from few addresses for all customers, so these are not blocked for much of it.
+    Webhook,
     /// Whether the process lives. Needs no other service, and is counted without one.
     Probe,
 }
@@ -52,6 +55,7 @@ impl Class {
             Self::Login => "login",
             Self::Read => "read",
             Self::Change => "change",
+            Self::Webhook => "webhook",
             Self::Probe => "probe",
         }
     }
@@ -117,6 +121,7 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
     };
     match (class, who) {
         (Class::Probe, _) => by_address("probe-ip", rates.probe_ip).into_iter().collect(),
+        (Class::Webhook, _) => by_address("webhook-ip", rates.webhook_ip).into_iter().collect(),
         (Class::Session, _) => by_address("session-ip", rates.session_ip).into_iter().collect(),
         (Class::Login, _) => by_address("login-ip", rates.login_ip).into_iter().collect(),
         (_, Who::Stranger) => by_address("credential-ip", rates.credential_ip).into_iter().collect(),
@@ -221,6 +226,7 @@ mod tests {
         assert_eq!(shown(Class::Read, &admin), "read:admin=1200/900s");
         assert_eq!(shown(Class::Read, &key), "read-key:key:k=600/60s");
         assert_eq!(shown(Class::Session, &Who::Stranger), "session-ip:192.0.2.1=30/60s!");
+        assert_eq!(shown(Class::Webhook, &Who::Stranger), "webhook-ip:192.0.2.1=600/60s!");
         assert_eq!(shown(Class::Change, &Who::Stranger), "credential-ip:192.0.2.1=30/60s!");
     }
 
@@ -235,6 +241,7 @@ mod tests {
             Class::Login,
             Class::Read,
             Class::Change,
+            Class::Webhook,
             Class::Probe,
         ];
         let everybody = [

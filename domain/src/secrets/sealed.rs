@@ -33,8 +33,16 @@ pub static SECOND_FACTOR: SealedColumn = SealedColumn {
     legacy: None,
 };
 
+/// Credentials of shops.
+pub static STORE_CREDENTIALS: SealedColumn = SealedColumn {
+    table: "store_connections",
+    column: "credentials",
+    of_customers: true,
+    legacy: None,
+};
+
 /// All of them.
-pub static ALL: [&SealedColumn; 2] = [&WEBHOOK_SECRET, &SECOND_FACTOR];
+pub static ALL: [&SealedColumn; 3] = [&WEBHOOK_SECRET, &SECOND_FACTOR, &STORE_CREDENTIALS];
 
 impl SealedColumn {
     /// The place in `row`, which is `customer`'s; none for the installation's own.

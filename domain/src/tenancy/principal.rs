@@ -26,10 +26,12 @@ pub enum Scope {
     Settings,
     /// Hand out and erase what is held about a person.
     Privacy,
+    /// Connect shops.
+    Shops,
 }
 
 impl Scope {
-    const EACH: [Self; 9] = [
+    const EACH: [Self; 10] = [
         Self::All,
         Self::Chat,
         Self::Search,
@@ -39,6 +41,7 @@ impl Scope {
         Self::Webhooks,
         Self::Settings,
         Self::Privacy,
+        Self::Shops,
     ];
 
     /// The scope's word.
@@ -53,6 +56,7 @@ impl Scope {
             Self::Webhooks => "webhooks",
             Self::Settings => "settings",
             Self::Privacy => "privacy",
+            Self::Shops => "shops",
         }
     }
 }

@@ -199,7 +199,13 @@ async fn the_lag_is_what_the_streams_hold() {
     let waiting: Vec<_> = lag.iter().map(|l| (l.lane.as_str(), l.waiting)).collect();
     assert_eq!(
         waiting,
-        [("scrape", 3), ("embed", 0), ("maintenance", 0), ("quarantine", 0)]
+        [
+            ("scrape", 3),
+            ("embed", 0),
+            ("sync", 0),
+            ("maintenance", 0),
+            ("quarantine", 0)
+        ]
     );
 }
 

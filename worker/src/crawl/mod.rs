@@ -23,7 +23,7 @@ mod wall;
 pub(crate) use browser::browsers;
 pub(crate) use fetcher::Fetcher;
 pub(crate) use pass::passes;
-pub(crate) use politeness::{Pace, Politeness, Visitor};
+pub(crate) use politeness::{Pace, Politeness, Visitor, delay};
 pub(crate) use render::Renderer;
 pub(crate) use scope::start_of;
 pub(crate) use seeds::{Site, seed};

@@ -11,7 +11,7 @@ use domain::{
 };
 use serde_json::json;
 
-use super::{Ending, learn, people, privacy};
+use super::{Ending, learn, people, privacy, sync};
 use crate::job::Job;
 
 /// Does a part of it; returns what was done. Asked to stop, it leaves the rest to whoever is next: what is gone is gone.
@@ -30,6 +30,7 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
             done["audit_lines"] = job.signal.until(audit).await?.into();
             done["data_keys"] = job.signal.until(secrets::discard_unused(&job.ctx.db)).await?.into();
             done["staged_pages"] = job.signal.until(staging::sweep(&job.ctx.db)).await?.into();
+            done["shop_webhooks"] = job.signal.until(domain::commerce::purge(&job.ctx.db)).await?.into();
             done["privacy"] = privacy::keep_house(job).await?;
             Ok(Ending::Done(done))
         }
@@ -40,6 +41,7 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
             Ok(Ending::Done(json!(checked)))
         }
         MaintenanceTask::Learn => learn::plan(job).await,
+        MaintenanceTask::SyncShops => sync::plan(job).await,
         MaintenanceTask::GoldenRun => learn::golden_run(job).await,
         MaintenanceTask::Gaps => learn::gaps(job).await,
         MaintenanceTask::EndWait { conversation } => people::end_wait(job, conversation).await,

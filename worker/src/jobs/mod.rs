@@ -9,6 +9,7 @@ mod people;
 mod privacy;
 mod scrape;
 mod suggest;
+mod sync;
 
 use async_trait::async_trait;
 use domain::{
@@ -50,6 +51,7 @@ impl Handlers for Product {
             Payload::Scrape {} => Box::pin(scrape::run(job)).await,
             Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await.map(Ending::Done),
             Payload::ChangeModel { model } => change_model::run(job, model).await.map(Ending::Done),
+            Payload::Sync { connection, what } => Box::pin(sync::run(job, connection, &what)).await,
             Payload::Maintenance { task } => maintenance::run(job, task).await,
         }
     }

@@ -30,12 +30,20 @@ impl World {
     }
 
     pub async fn with(site: &Site, variables: &[(&str, &str)], model: Option<Arc<dyn Embedder>>) -> Self {
-        let host = site.host();
-        let mut all = vec![("OMNIOPS_EGRESS_ALLOW", host.as_str())];
+        Self::new(&site.host(), variables, model).await
+    }
+
+    /// Around another local server, whose `host:port` is the customer's domain.
+    pub async fn at(host: &str, variables: &[(&str, &str)]) -> Self {
+        Self::new(host, variables, None).await
+    }
+
+    async fn new(host: &str, variables: &[(&str, &str)], model: Option<Arc<dyn Embedder>>) -> Self {
+        let mut all = vec![("OMNIOPS_EGRESS_ALLOW", host)];
         all.extend(variables);
         let kit = Kit::with(&all).await;
         domain::telemetry::install(&kit.config.log);
-        let customer = kit.customer(&host).await;
+        let customer = kit.customer(host).await;
         let searcher = Searcher::new(kit.db.clone(), model).await.unwrap();
         Self {
             kit,

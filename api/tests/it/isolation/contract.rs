@@ -178,6 +178,11 @@ impl Operation {
         self.schemes.contains(scheme)
     }
 
+    /// What it takes is a signature over the body.
+    pub fn is_signed(&self) -> bool {
+        self.schemes.iter().any(|scheme| scheme.ends_with("_signature"))
+    }
+
     pub fn is_public(&self) -> bool {
         self.schemes.is_empty()
     }

@@ -146,7 +146,7 @@ async fn use_all(app: &App, key: &str, domain: &str, mark: &str) -> [String; 3] 
 }
 
 /// Every scope by itself.
-pub const SCOPES: [Scope; 8] = [
+pub const SCOPES: [Scope; 9] = [
     Scope::Chat,
     Scope::Search,
     Scope::Jobs,
@@ -155,4 +155,5 @@ pub const SCOPES: [Scope; 8] = [
     Scope::Webhooks,
     Scope::Settings,
     Scope::Privacy,
+    Scope::Shops,
 ];

@@ -1,4 +1,5 @@
-//! Prices and stock, from the typed rows of products: never from text, which goes stale and names other things' prices too.
+//! Prices and stock, from the typed rows of products: never from text, which goes stale and names other things' prices too. What a connected
+//! shop says of a page's product stands in place of what the page marks up, which is as old as the last crawl.
 use sea_orm::FromQueryResult;
 use serde_json::Value;
 use uuid::Uuid;
@@ -41,9 +42,19 @@ pub async fn fact(
     passages: &[Passage],
 ) -> Result<Option<Fact>> {
     let find = format!(
-        "SELECT s.data, p.id AS page, p.url, p.title FROM structured_extractions s
-        JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
-        WHERE s.customer_id = $1 AND s.kind = 'product' AND s.page_id = ANY($2) AND s.{edition} ORDER BY array_position($2, s.page_id), s.id LIMIT 200"
+        "WITH pages AS (SELECT id, url, url_hash, title FROM scraped_pages
+          WHERE customer_id = $1 AND id = ANY($2) AND tombstoned_at IS NULL AND duplicate_of IS NULL),
+        sold AS (SELECT o.*, p.id AS page FROM pages p JOIN products o ON o.customer_id = $1 AND o.url_hash = p.url_hash),
+        found AS (
+          SELECT s.data, s.page_id AS page, 0 AS rank, s.id FROM structured_extractions s WHERE s.customer_id = $1 AND s.kind = 'product'
+            AND s.page_id = ANY($2) AND s.page_id NOT IN (SELECT page FROM sold) AND s.{edition}
+          UNION ALL SELECT jsonb_build_object('name', o.name, 'price', o.price::text, 'price_high', o.price_high::text, 'currency', o.currency,
+            'availability', o.availability), o.page, 0, o.id FROM sold o WHERE o.deleted_at IS NULL
+          UNION ALL SELECT jsonb_build_object('name', o.name || ' ' || v.name, 'price', v.price::text, 'currency', o.currency,
+            'availability', v.availability, 'variant', true), o.page, 1, v.id
+            FROM sold o JOIN product_variants v ON v.customer_id = $1 AND v.product_id = o.id WHERE o.deleted_at IS NULL AND v.name <> '')
+        SELECT f.data, p.id AS page, p.url, p.title FROM found f JOIN pages p ON p.id = f.page
+        ORDER BY array_position($2, p.id), f.rank, f.id LIMIT 200"
     );
     let mut pages: Vec<Uuid> = Vec::new();
     for passage in passages {
@@ -64,6 +75,10 @@ fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> O
     meant.retain(|(shared, _)| *shared == best);
     let page = meant.first()?.1;
     meant.retain(|(_, row)| row.page == page.page);
+    // Variants are for whoever asks for one.
+    if meant.iter().any(|(_, row)| !is_variant(row)) {
+        meant.retain(|(_, row)| !is_variant(row));
+    }
     let lines: Vec<String> = meant
         .iter()
         .take(NAMED)
@@ -84,6 +99,10 @@ fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> O
         title: page.title.clone(),
         page: page.page,
     })
+}
+
+fn is_variant(row: &Row) -> bool {
+    row.data["variant"] == true
 }
 
 /// How many words the question shares with the product's name, if it names nothing else: "in red" asks for more than a row tells.
@@ -181,5 +200,24 @@ mod tests {
         assert_eq!(answer("How much is the Hazel bedside lamp?", None), None);
         assert_eq!(answer("How much does delivery of a lamp cost?", None), None);
         assert_eq!(answer("Is the Alder desk lamp available in red?", None), None);
+    }
+
+    #[test]
+    fn a_variant_is_told_of_to_whoever_asks_for_it() {
+        let mut rows = rows();
+        let of = |name: &str, price: &str, stock: &str| Row {
+            data: json!({"name": name, "price": price, "currency": "GBP", "availability": stock, "variant": true}),
+            ..rows[0].clone()
+        };
+        let variants = [
+            of("Alder desk lamp Red", "95.00", "out_of_stock"),
+            of("Alder desk lamp Green", "89.00", "in_stock"),
+        ];
+        rows.extend(variants);
+        let answer = |question: &str| told(&rows, &plain(question), words::labels(None), None).map(|fact| fact.text);
+        let red = "**Alder desk lamp Red**: £95.00, out of stock";
+        assert_eq!(answer("How much is the red Alder desk lamp?").unwrap(), red);
+        let all = "**Alder desk lamp**: £89.00, in stock";
+        assert_eq!(answer("How much is the Alder desk lamp?").unwrap(), all);
     }
 }

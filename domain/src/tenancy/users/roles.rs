@@ -55,7 +55,7 @@ pub enum Need {
 pub fn least_role(need: Need, writing: bool) -> Role {
     match (need, writing) {
         (Need::Keys | Need::Users | Need::Scope(Scope::All | Scope::Privacy), _)
-        | (Need::Customers | Need::Scope(Scope::Domains | Scope::Webhooks), true) => Role::Owner,
+        | (Need::Customers | Need::Scope(Scope::Domains | Scope::Webhooks | Scope::Shops), true) => Role::Owner,
         (Need::Customers | Need::Scope(_), false) => Role::Viewer,
         (Need::Scope(_), true) => Role::Editor,
     }
@@ -112,7 +112,7 @@ mod tests {
             (least(Scope::Privacy, false), least(Scope::Privacy, true)),
             (Role::Owner, Role::Owner)
         );
-        for scope in [Scope::Domains, Scope::Webhooks] {
+        for scope in [Scope::Domains, Scope::Webhooks, Scope::Shops] {
             assert_eq!((least(scope, false), least(scope, true)), (Role::Viewer, Role::Owner));
         }
         for need in [Need::Keys, Need::Users] {

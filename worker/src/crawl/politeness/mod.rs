@@ -57,7 +57,7 @@ impl Politeness {
 
 /// The pause between two requests to a host: what its robots.txt asks for, capped; else the configured one, from which the
 /// operator's own sites are free.
-pub(super) fn delay(config: &domain::config::CrawlConfig, host: &HostPort, asked: Option<Duration>) -> Duration {
+pub(crate) fn delay(config: &domain::config::CrawlConfig, host: &HostPort, asked: Option<Duration>) -> Duration {
     const LONGEST: Duration = Duration::from_secs(30);
     let own = config.egress_allow.contains(host) && !config.delay_is_set;
     let usual = if own { Duration::ZERO } else { config.delay };
