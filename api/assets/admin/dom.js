@@ -6,6 +6,7 @@ const PROPERTIES = new Set(['defaultValue', 'defaultChecked', 'disabled', 'hidde
 
 // The address if it is http(s), also when it is relative; else null.
 export const safe = (address) => {
+  if (!address) return null;
   try {
     const url = new URL(address, location.href);
     return /^https?:$/.test(url.protocol) ? url.href : null;

@@ -25,18 +25,20 @@ import { page } from './page.js';
 import { pages } from './pages.js';
 import { people } from './people.js';
 import { privacy } from './privacy.js';
+import { products } from './products.js';
 import { queues } from './queues.js';
 import { schedules } from './schedules.js';
 import { scraping } from './scraping.js';
 import { search } from './search.js';
 import { settings } from './settings.js';
+import { shops } from './shops.js';
 import { deliveries, webhooks } from './webhooks.js';
 
 const VIEWS = [
   ['', overview], ['/account', account], ['/audit', audit], ['/blocks', blocks], ['/conversations', conversations], ['/conversations/:id', conversation],
   ['/customers', customers], ['/dead', dead], ['/domains', domains], ['/gaps', gaps], ['/golden', golden], ['/golden/runs/:id', run], ['/health', health],
-  ['/jobs/:id', job], ['/keys', keys], ['/pages', pages], ['/pages/:id', page], ['/people', people], ['/privacy', privacy], ['/queues', queues], ['/schedules', schedules],
-  ['/scraping', scraping], ['/search', search], ['/settings', settings], ['/webhooks', webhooks], ['/webhooks/:id', deliveries],
+  ['/jobs/:id', job], ['/keys', keys], ['/pages', pages], ['/pages/:id', page], ['/people', people], ['/privacy', privacy], ['/products', products], ['/queues', queues], ['/schedules', schedules],
+  ['/scraping', scraping], ['/search', search], ['/settings', settings], ['/shops', shops], ['/webhooks', webhooks], ['/webhooks/:id', deliveries],
 ].map(([path, view]) => [new RegExp(`^/admin${path.replace(':id', '([0-9a-f-]{36})')}/?$`), view]);
 
 const app = document.getElementById('app');

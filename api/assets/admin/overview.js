@@ -13,11 +13,12 @@ const counted = ({ items, next_cursor: more }) => `${number(items.length)}${more
 const DAYS = 30;
 
 // What a new customer has to do first; nothing once it is done.
-const steps = (customer, last) => {
+const steps = (customer, last, asked) => {
   const open = customer.domains.filter((domain) => !domain.verified);
   const list = [
     open.length && may('decide') && el('li', {}, `Prove ${open.map((domain) => domain.host).join(', ')}: `, el('a', { href: to('/domains') }, 'domains')),
     !last && may('work') && el('li', {}, 'Read the site, so that there is something to answer from: ', el('a', { href: to('/scraping') }, 'start a crawl')),
+    !asked && el('li', {}, 'Put the widget on the site: ', el('a', { href: to('/settings') }, 'its script tag')),
   ].filter(Boolean);
   return list.length ? el('div', { class: 'box note' }, el('h2', {}, 'Next'), el('ol', {}, list)) : null;
 };
@@ -75,7 +76,7 @@ export const overview = {
     ]);
     name(customer.name);
     const proved = customer.domains.filter((domain) => domain.verified).length;
-    put(main, steps(customer, ended.items[0]),
+    put(main, steps(customer, ended.items[0], usage.total.chats > 0),
       el('div', { class: 'cards' },
         card('Waiting for a person', counted(waiting), link('/conversations', 'Conversations', { state: 'waiting' })),
         indexed(ended.items[0]),

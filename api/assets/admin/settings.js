@@ -1,8 +1,8 @@
 // The assistant: how it speaks, what it offers, how it looks, and when people come in.
 import { el, put } from './dom.js';
 import { field, form } from './form.js';
-import { facts, say, section } from './parts.js';
-import { may, own, read } from './session.js';
+import { facts, once, say, section } from './parts.js';
+import { may, own, read, session } from './session.js';
 
 const LOCALES = ['en', 'de', 'fr', 'es', 'it', 'nl', 'pt', 'pl', 'ar', 'he', 'ja'];
 const names = new Intl.DisplayNames(undefined, { type: 'language' });
@@ -85,12 +85,17 @@ const part = ({ title, fields, send }, now, changed) =>
 
 const plain = (now) => facts(['Name', now.name ?? '–'], ['Tone', now.tone], ['Greeting', now.greeting.default ?? '–'], ['Suggestions', now.suggestions?.join(' · ') ?? 'chosen from the site'], ['Contact', now.contact_email ?? now.contact_url ?? '–'], ['Kept for', `${now.retention_days} days`]);
 
+// What puts the widget on the site.
+const tag = () =>
+  section('On the site', el('p', {}, 'One line in every page of the site, before the end of its body. The widget asks for nothing until a visitor opens it.'),
+    once('script tag', `<script async src="${location.origin}/embed.js" data-domain="${session.customer.domain}"></script>`));
+
 export const settings = {
   title: 'Assistant',
   tenant: true,
   show: async ({ main, signal }) => {
     const now = await read('/api/settings', {}, signal);
-    if (!may('work')) return put(main, plain(now));
-    return put(main, el('p', { class: 'lead' }, 'Changes hold from the next question on.'), PARTS.map((one) => part(one, now, (after) => Object.assign(now, after))));
+    if (!may('work')) return put(main, plain(now), tag());
+    return put(main, el('p', { class: 'lead' }, 'Changes hold from the next question on.'), tag(), PARTS.map((one) => part(one, now, (after) => Object.assign(now, after))));
   },
 };

@@ -8,8 +8,8 @@ import { repeat } from './stream.js';
 // [title, [[path, label, needs], …]]
 const GROUPS = [
   ['Work', [['', 'Overview', 'look'], ['/conversations', 'Conversations', 'look'], ['/gaps', 'Gaps', 'look'], ['/golden', 'Golden questions', 'look']]],
-  ['Site', [['/scraping', 'Scraping', 'look'], ['/pages', 'Pages', 'look'], ['/search', 'Search', 'look'], ['/schedules', 'Schedules', 'look'], ['/domains', 'Domains', 'look']]],
-  ['Set up', [['/settings', 'Assistant', 'look'], ['/webhooks', 'Webhooks', 'look'], ['/keys', 'Keys', 'decide'], ['/privacy', 'Privacy requests', 'decide']]],
+  ['Site', [['/scraping', 'Scraping', 'look'], ['/pages', 'Pages', 'look'], ['/products', 'Products', 'look'], ['/search', 'Search', 'look'], ['/schedules', 'Schedules', 'look'], ['/domains', 'Domains', 'look']]],
+  ['Set up', [['/settings', 'Assistant', 'look'], ['/shops', 'Shops', 'look'], ['/webhooks', 'Webhooks', 'look'], ['/keys', 'Keys', 'decide'], ['/privacy', 'Privacy requests', 'decide']]],
 ];
 const EVERYWHERE = [
   ['Administration', [['/customers', 'Customers', 'look'], ['/people', 'People', 'decide'], ['/audit', 'Audit log', 'decide'], ['/queues', 'Queues', 'rule'], ['/dead', 'Dead letters', 'rule'], ['/blocks', 'Blocked addresses', 'rule'], ['/health', 'Health', 'rule']]],
