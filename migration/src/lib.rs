@@ -36,6 +36,7 @@ mod m20261125_000024_privacy;
 mod m20261125_000025_learning;
 mod m20261125_000026_hosts_end_answers;
 mod m20261125_000029_policies_by_id;
+mod m20261125_000030_crawl_costs;
 mod m20261125_000031_shops;
 mod tables;
 
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000026_hosts_end_answers::Migration),
             Box::new(m20261125_000029_policies_by_id::Migration),
             Box::new(m20261125_000031_shops::Migration),
+            Box::new(m20261125_000030_crawl_costs::Migration),
         ]
     }
 }

@@ -35,6 +35,8 @@ pub struct Open {
     pub lastmod: Option<OffsetDateTime>,
     /// It is a page of its own, whatever it names as its canonical one.
     pub own: bool,
+    /// The page that led to it.
+    pub found_from: Option<String>,
 }
 
 /// A URL whose visit begins, and what is stored of it.
@@ -44,6 +46,8 @@ pub struct Taken {
     pub open: Open,
     /// What is stored.
     pub known: Option<Known>,
+    /// Its place in the frontier's order.
+    pub place: i64,
 }
 
 impl Taken {
@@ -51,6 +55,7 @@ impl Taken {
         Ok(Self {
             open: Open::from_query_result(row, "")?,
             known: Known::from_query_result_optional(row, "known_")?,
+            place: row.try_get("", "seq")?,
         })
     }
 }
@@ -167,36 +172,37 @@ pub async fn date(tx: &impl ConnectionTrait, job: Uuid, leads: &[Lead]) -> Resul
     Ok(())
 }
 
-/// Takes up to `limit` open URLs, oldest first.
-pub async fn take(tx: &impl ConnectionTrait, job: Uuid, limit: i64) -> Result<Vec<Taken>> {
-    let next = "SELECT url_hash FROM crawl_frontier WHERE job_id = $1 AND state = 'open' ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
-    take_those(tx, job, next, limit.into()).await
+/// Takes up to `limit` open URLs beyond the place `after`, oldest first. A pass that goes on from the last place that it took finds
+/// all that is open, since what is admitted lies beyond, and reads nothing twice; a new pass begins at 0.
+pub async fn take(tx: &impl ConnectionTrait, job: Uuid, after: i64, limit: i64) -> Result<Vec<Taken>> {
+    let next =
+        "SELECT url_hash FROM crawl_frontier WHERE job_id = $1 AND seq > $3 AND state = 'open' ORDER BY seq LIMIT $2";
+    take_those(tx, next, [job.into(), limit.into(), after.into()]).await
 }
 
 /// Takes those of `urls` that are open.
 pub async fn take_named(tx: &impl ConnectionTrait, job: Uuid, urls: &[String]) -> Result<Vec<Taken>> {
     let next = "SELECT f.url_hash FROM crawl_frontier f JOIN (SELECT DISTINCT hash_url(u) AS url_hash FROM unnest($2::text[]) u) named
         ON named.url_hash = f.url_hash WHERE f.job_id = $1 AND f.state = 'open'";
-    take_those(tx, job, next, urls.to_vec().into()).await
+    take_those(tx, next, [job.into(), urls.to_vec().into()]).await
 }
 
-async fn take_those(
+async fn take_those<const N: usize>(
     tx: &impl ConnectionTrait,
-    job: Uuid,
     next: &'static str,
-    which: sea_orm::Value,
+    values: [sea_orm::Value; N],
 ) -> Result<Vec<Taken>> {
     let take = format!(
         "WITH next AS MATERIALIZED ({next}),
         taken AS (UPDATE crawl_frontier f SET state = 'fetching', attempts = attempts + 1 FROM next
           WHERE f.job_id = $1 AND f.url_hash = next.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM next))
-          RETURNING f.url, f.url_hash, f.customer_id, f.depth, f.hops, f.attempts, f.lastmod, f.own, f.seq)
-        SELECT t.url, t.depth, t.hops, t.attempts, t.lastmod, t.own, {KNOWN}
+          RETURNING f.url, f.url_hash, f.customer_id, f.depth, f.hops, f.attempts, f.lastmod, f.own, f.found_from, f.seq)
+        SELECT t.url, t.depth, t.hops, t.attempts, t.lastmod, t.own, t.found_from, t.seq, {KNOWN}
         FROM taken t LEFT JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = t.customer_id AND p.url_hash = t.url_hash
           AND p.tombstoned_at IS NULL LIMIT 1) p ON true
         ORDER BY t.seq"
     );
-    let rows = tx.query_all_raw(sql(&take, [job.into(), which])).await?;
+    let rows = tx.query_all_raw(sql(&take, values)).await?;
     rows.iter().map(Taken::read).collect()
 }
 
@@ -258,7 +264,7 @@ pub async fn release(tx: &impl ConnectionTrait, job: Uuid) -> Result<()> {
 pub async fn reopen(tx: &impl ConnectionTrait, job: Uuid) -> Result<Vec<Open>> {
     const GIVE_UP: &str =
         "UPDATE crawl_frontier SET state = 'done' WHERE job_id = $1 AND state = 'fetching' AND attempts >= $2
-        RETURNING url, depth, hops, attempts, lastmod, own";
+        RETURNING url, depth, hops, attempts, lastmod, own, found_from";
     let lost = Open::find_by_statement(sql(GIVE_UP, [job.into(), MAX_ATTEMPTS.into()]))
         .all(tx)
         .await?;

@@ -7,10 +7,10 @@
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
-use super::staging::UP_TO_DATE;
+use super::{blocks, staging::UP_TO_DATE};
 use crate::{
     Result, ids, secrets,
     tenancy::{TenantTx, sql},
@@ -87,6 +87,7 @@ pub struct Pending {
     /// The hashes of its blocks that its site repeats.
     pub repeats: Vec<i64>,
     /// These blocks as they stand in the Markdown.
+    #[sea_orm(skip)]
     pub repeated: Vec<String>,
     /// Its structured data that is indexed beside it ([`super::statements`]), as a list of `{kind, data}`.
     pub extracted: Value,
@@ -143,16 +144,27 @@ pub fn text_search(language: Option<&str>) -> &'static str {
 pub async fn pending(tx: &TenantTx, page: Uuid, force: bool) -> Result<Option<Pending>> {
     const FIND: &str = "
         SELECT p.id, p.title, p.language, p.markdown, p.version, p.navigational, r.repeats,
-          CASE WHEN r.repeats = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT DISTINCT btrim(b, E'\n')
-            FROM unnest(string_to_array(p.markdown, E'\n\n')) AS b WHERE text_blocks(b) && r.repeats) END AS repeated,
           (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'data', e.data) ORDER BY e.kind, e.id), '[]') FROM structured_extractions e
             WHERE e.customer_id = p.customer_id AND e.page_id = p.id AND e.kind IN ('faq', 'product') AND e.latest) AS extracted
         FROM scraped_pages p CROSS JOIN LATERAL (SELECT ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
           ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b) AS repeats) r
         WHERE p.id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $2)";
-    Ok(Pending::find_by_statement(sql(FIND, [page.into(), force.into()]))
-        .one(&**tx)
-        .await?)
+    let find = Pending::find_by_statement(sql(FIND, [page.into(), force.into()]));
+    let page = find.one(&**tx).await?;
+    Ok(page.map(|page| Pending {
+        repeated: repeated(&page.markdown, &page.repeats),
+        ..page
+    }))
+}
+
+/// The blocks of a text that have one of these numbers, each once.
+fn repeated(markdown: &str, numbers: &[i64]) -> Vec<String> {
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let found = blocks::blocks(markdown).filter(|(number, _)| numbers.contains(number));
+    let found: BTreeSet<&str> = found.map(|(_, block)| block.trim_matches('\n')).collect();
+    found.into_iter().map(str::to_owned).collect()
 }
 
 /// Locks pages until the transaction ends, in the order in which everybody locks them; returns those that still wait for the

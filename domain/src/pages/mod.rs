@@ -4,6 +4,7 @@
 //! brings to a site with golden questions waits beside the index until these have been asked ([`staging`]).
 //!
 //! Whoever locks or writes several pages in one transaction does so in the order of their `url_hash`.
+pub mod blocks;
 pub mod earlier;
 pub mod explain;
 pub mod frontier;

@@ -5,11 +5,18 @@
 //! deadlock.
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    ops::Deref,
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::store::{Change, Decision, FetchedPage, Stored};
+use super::{
+    blocks,
+    store::{Change, Decision, FetchedPage, Stored},
+};
 use crate::{
     Error, Result, ids, secrets,
     tenancy::{TenantTx, sql},
@@ -18,11 +25,46 @@ use crate::{
 /// Longest reason that a decision row keeps, in characters.
 const MAX_REASON: usize = 500;
 
+/// A fetched page with what is derived from its text: made where pages are read, so that no transaction waits for it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    page: FetchedPage,
+    content_hash: Vec<u8>,
+    structured_hash: Vec<u8>,
+    blocks: Vec<i64>,
+}
+
+impl Prepared {
+    /// Identifies what the page says: see [`content_hash`].
+    pub fn content_hash(&self) -> &[u8] {
+        &self.content_hash
+    }
+}
+
+impl From<FetchedPage> for Prepared {
+    fn from(page: FetchedPage) -> Self {
+        Self {
+            content_hash: content_hash(&page),
+            structured_hash: structured_hash(&page),
+            blocks: blocks::numbers(&page.markdown),
+            page,
+        }
+    }
+}
+
+impl Deref for Prepared {
+    type Target = FetchedPage;
+
+    fn deref(&self) -> &FetchedPage {
+        &self.page
+    }
+}
+
 /// A page to be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct NewPage<'a> {
     /// What was fetched.
-    pub page: &'a FetchedPage,
+    pub page: &'a Prepared,
     /// What the sitemap says about its last change, if it is in one.
     pub lastmod: Option<OffsetDateTime>,
 }
@@ -64,25 +106,27 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
     const UPSERT: &str = "
         WITH input AS MATERIALIZED (
           SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[])
-            AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational)),
+            $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[])
+            AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational, blocks)),
         before AS MATERIALIZED (
           SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
           FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
         saved AS (
           INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
-            etag, last_modified, status, sitemap_lastmod, navigational, fetched_at)
+            etag, last_modified, status, sitemap_lastmod, navigational, blocks, fetched_at)
           SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
-            nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, now() FROM input ORDER BY url_hash
+            nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, blocks::bigint[],
+            now() FROM input ORDER BY url_hash
           ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
             language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
             markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
+            blocks = CASE WHEN p.content_hash = excluded.content_hash THEN p.blocks ELSE excluded.blocks END,
             last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
             fetched_at = now(), gone_count = 0,
             version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
             duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
             reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
-            shown_title = CASE WHEN $15 AND p.indexed_version > 0 THEN coalesce(p.shown_title, p.title) END,
+            shown_title = CASE WHEN $16 AND p.indexed_version > 0 THEN coalesce(p.shown_title, p.title) END,
             tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
           WHERE p.tombstone IS DISTINCT FROM 'customer'
           RETURNING p.id, p.url_hash)
@@ -92,9 +136,11 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
     if pages.is_empty() {
         return Ok(Vec::new());
     }
-    let column = |f: &dyn Fn(&FetchedPage) -> String| pages.iter().map(|new| f(new.page)).collect::<Vec<_>>();
+    let column = |f: &dyn Fn(&Prepared) -> String| pages.iter().map(|new| f(new.page)).collect::<Vec<_>>();
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
-    // An array can hold no NULL, so an absent text travels as an empty one.
+    let hashes =
+        |f: &dyn Fn(&'_ Prepared) -> &'_ Vec<u8>| pages.iter().map(|new| f(new.page).clone()).collect::<Vec<_>>();
+    // An array can hold no NULL, so an absent text travels as an empty one; nor lists of different lengths, so they travel as texts.
     let values = [
         tx.customer().into(),
         pages.iter().map(|_| ids::new_id()).collect::<Vec<_>>().into(),
@@ -103,13 +149,14 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
         column(&|p| p.title.clone()).into(),
         column(&|p| optional(&p.language)).into(),
         column(&|p| p.markdown.clone()).into(),
-        pages.iter().map(|p| content_hash(p.page)).collect::<Vec<_>>().into(),
-        pages.iter().map(|p| structured_hash(p.page)).collect::<Vec<_>>().into(),
+        hashes(&|p| &p.content_hash).into(),
+        hashes(&|p| &p.structured_hash).into(),
         column(&|p| optional(&p.etag)).into(),
         column(&|p| optional(&p.last_modified)).into(),
         pages.iter().map(|p| p.page.status).collect::<Vec<_>>().into(),
         pages.iter().map(|p| instant(p.lastmod)).collect::<Vec<_>>().into(),
         pages.iter().map(|p| p.page.navigational).collect::<Vec<_>>().into(),
+        column(&|p| array_text(&p.blocks)).into(),
         staged.into(),
     ];
     let mut found = HashMap::new();
@@ -131,7 +178,7 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
     for new in pages {
         let (page, differs) = *found.get(&new.page.url).ok_or_else(lost)?;
         if differs && page.change != Change::KeptOut {
-            restructured.push((page.id, new.page));
+            restructured.push((page, &**new.page));
         }
         stored.push(page);
     }
@@ -139,7 +186,7 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
     Ok(stored)
 }
 
-async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)], staged: bool) -> Result<()> {
+async fn replace_extractions(tx: &TenantTx, pages: &[(Stored, &FetchedPage)], staged: bool) -> Result<()> {
     // What is indexed of it is made anew. Where it is staged, all of it is shown with the page's chunks, so these are made anew in any
     // case; what answers have stays until then.
     const OLD: &str = "
@@ -151,25 +198,25 @@ async fn replace_extractions(tx: &TenantTx, pages: &[(Uuid, &FetchedPage)], stag
     const INSERT: &str = "INSERT INTO structured_extractions (id, customer_id, page_id, kind, source, data, shown)
         SELECT i.id, $1, i.page, i.kind, i.source, i.data::jsonb, NOT $7
         FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS i (id, page, kind, source, data)";
-    if pages.is_empty() {
-        return Ok(());
+    let known = || pages.iter().filter(|(stored, _)| stored.change != Change::New);
+    if known().next().is_some() {
+        let says = |page: &FetchedPage| {
+            page.structured
+                .iter()
+                .any(|(kind, ..)| kind == "faq" || kind == "product")
+        };
+        let ids: Vec<Uuid> = known().map(|(stored, _)| stored.id).collect();
+        let saying: Vec<Uuid> = known()
+            .filter(|(_, page)| says(page))
+            .map(|(stored, _)| stored.id)
+            .collect();
+        let values = [tx.customer().into(), ids.into(), saying.into(), staged.into()];
+        tx.execute_raw(sql(OLD, values)).await?;
     }
-    let ids: Vec<Uuid> = pages.iter().map(|(id, _)| *id).collect();
-    let says = |page: &FetchedPage| {
-        page.structured
-            .iter()
-            .any(|(kind, ..)| kind == "faq" || kind == "product")
-    };
-    let saying: Vec<Uuid> = pages.iter().filter(|(_, page)| says(page)).map(|(id, _)| *id).collect();
-    tx.execute_raw(sql(
-        OLD,
-        [tx.customer().into(), ids.into(), saying.into(), staged.into()],
-    ))
-    .await?;
     let found = || {
         pages
             .iter()
-            .flat_map(|(id, page)| page.structured.iter().map(move |found| (*id, found)))
+            .flat_map(|(stored, page)| page.structured.iter().map(move |found| (stored.id, found)))
     };
     if found().next().is_none() {
         return Ok(());
@@ -220,8 +267,7 @@ pub async fn confirm_all(tx: &TenantTx, pages: &[(Uuid, Option<OffsetDateTime>)]
 pub async fn decide_all(tx: &TenantTx, job: Uuid, decisions: &[Decision]) -> Result<()> {
     const INSERT: &str = "
         INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via, wait_ms, found_from)
-        SELECT $1, $2, d.url, d.decision, d.reason, d.status, d.ms, d.bytes, d.depth, d.via, d.wait_ms,
-          coalesce(d.found_from, (SELECT f.found_from FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = hash_url(d.url)))
+        SELECT $1, $2, d.url, d.decision, d.reason, d.status, d.ms, d.bytes, d.depth, d.via, d.wait_ms, d.found_from
         FROM ROWS FROM (jsonb_to_recordset($3) AS (url text, decision text, reason text, status int, ms int, bytes bigint, depth int,
           via text, wait_ms int, found_from text)) WITH ORDINALITY AS d (url, decision, reason, status, ms, bytes, depth, via, wait_ms,
           found_from, position) ORDER BY position
@@ -265,6 +311,17 @@ fn without_nul(text: String) -> String {
     } else {
         text
     }
+}
+
+/// An array of numbers as Postgres reads it.
+fn array_text(numbers: &[i64]) -> String {
+    let mut text = String::with_capacity(2 + 21 * numbers.len());
+    text.push('{');
+    for (at, number) in numbers.iter().enumerate() {
+        let _ = write!(text, "{}{number}", if at == 0 { "" } else { "," });
+    }
+    text.push('}');
+    text
 }
 
 /// An instant as Postgres reads it; none is the empty text.

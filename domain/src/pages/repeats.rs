@@ -1,8 +1,8 @@
 //! Text that a whole site repeats: notes on cookies, addresses, newsletters, hints on shipping that no markup gives away. Found by
 //! counting on how many of a site's pages each block of text stands; left out of chunks, kept in the stored pages.
 //!
-//! The database hashes the blocks of each page (`text_blocks`: paragraphs and lists, no headings, labels, code) and counts them
-//! in one statement. A block that is known stays known until it has become clearly rarer, so that a small change of the site does not
+//! A page is stored with the numbers of its blocks ([`super::blocks`]: paragraphs and lists, no headings, labels, code), and the
+//! database counts them in one statement. A block that is known stays known until it has become clearly rarer, so that a small change of the site does not
 //! make pages be indexed again and again. Pages whose chunks were made without other blocks than are known now are marked
 //! (`reindex`); of their chunks, only those that differ are embedded.
 //!

@@ -101,7 +101,7 @@ pub struct Decision {
     pub via: &'static str,
     /// How long it waited for its host's turn, in milliseconds.
     pub wait_ms: Option<i32>,
-    /// The page that led to it; if none is said, the one that the frontier knows.
+    /// The page that led to it.
     pub found_from: Option<String>,
 }
 
@@ -116,6 +116,7 @@ pub async fn known(tx: &TenantTx, url: &str) -> Result<Option<Known>> {
 
 /// [`record::save_all`] for one page that no sitemap names.
 pub async fn save(tx: &TenantTx, page: &FetchedPage) -> Result<Stored> {
+    let page = &page.clone().into();
     let new = record::NewPage { page, lastmod: None };
     let stored = record::save_all(tx, &[new]).await?;
     stored

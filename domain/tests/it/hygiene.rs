@@ -183,7 +183,7 @@ fn fetched(path: &str, title: &str, markdown: &str) -> FetchedPage {
 async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::Stored {
     let page = fetched(path, title, markdown);
     let new = record::NewPage {
-        page: &page,
+        page: &page.into(),
         lastmod: None,
     };
     record::save_all(tx, &[new]).await.unwrap()[0]
@@ -639,7 +639,9 @@ async fn workers_crawls_and_customers_at_once_lose_no_chunk_and_never_lock_each_
     let change = async {
         for round in 0..ROUNDS {
             let text = |n: usize| format!("Text {} of many.", (n * round) % 4);
-            let pages: Vec<FetchedPage> = (0..10).map(|n| fetched(&format!("/{n}"), "Same", &text(n))).collect();
+            let pages: Vec<record::Prepared> = (0..10)
+                .map(|n| fetched(&format!("/{n}"), "Same", &text(n)).into())
+                .collect();
             let new: Vec<_> = pages
                 .iter()
                 .map(|page| record::NewPage { page, lastmod: None })

@@ -7,6 +7,7 @@
 mod accounts;
 mod answering;
 mod audit;
+mod blocks;
 mod cache;
 mod dialogue;
 mod domains;

@@ -208,7 +208,7 @@ async fn a_crawl_s_worklist_admits_each_url_once_and_gives_up_what_kills_its_wor
     assert_eq!(admit(&["b", "a"], 9).await, 0, "known");
     assert_eq!(admit(&["b", "c", "d"], 1).await, 1, "known ones take no room");
     assert_eq!(admit(&["e"], 0).await, 0);
-    let take = async |limit| frontier::take(&*tx, job, limit).await.unwrap();
+    let take = async |limit| frontier::take(&*tx, job, 0, limit).await.unwrap();
     for attempt in 1..=3 {
         let taken = take(1).await;
         assert_eq!(

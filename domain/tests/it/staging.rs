@@ -39,6 +39,7 @@ fn boats(price: &str) -> FetchedPage {
 }
 
 async fn save(tx: &TenantTx, page: &FetchedPage, staged: bool) -> Uuid {
+    let page = &page.clone().into();
     let new = NewPage { page, lastmod: None };
     record::save_all_of(tx, &[new], staged).await.unwrap()[0].id
 }

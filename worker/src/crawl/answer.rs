@@ -1,5 +1,5 @@
 //! What an answer to a GET means for the crawl. Pure, and slow for pages (parsing): call it off the async threads.
-use domain::pages::store::FetchedPage;
+use domain::pages::{record::Prepared, store::FetchedPage};
 use extract::{link_header, page, url::normalize};
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const AT_ONCE: u32 = 1;
 #[derive(Debug)]
 pub(crate) enum Meaning {
     /// A page with content, to be stored.
-    Page(Box<FetchedPage>),
+    Page(Box<Prepared>),
     /// What is stored is still true.
     NotModified,
     /// It is somewhere else.
@@ -233,7 +233,7 @@ fn page_of(
     } else if page.markdown.trim().is_empty() {
         Meaning::Skipped("empty")
     } else {
-        Meaning::Page(Box::new(stored(url, response, page)))
+        Meaning::Page(Box::new(stored(url, response, page).into()))
     };
     (meaning, links, feeds)
 }

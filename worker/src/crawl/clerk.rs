@@ -86,6 +86,8 @@ pub(super) struct Clerk {
     parked: Vec<oneshot::Sender<Reply>>,
     /// URLs handed out whose findings are not in yet.
     out: usize,
+    /// The last place that was taken: nothing before it is open.
+    place: i64,
 }
 
 impl Clerk {
@@ -97,6 +99,7 @@ impl Clerk {
             inbox,
             parked: Vec::new(),
             out: 0,
+            place: 0,
         };
         (Counter(sender), clerk)
     }
@@ -148,6 +151,8 @@ impl Clerk {
         self.fetcher.recorded.fetch_add(findings.len() as u64, Relaxed);
         // A crawler may have dropped a visit.
         self.out = self.out.saturating_sub(findings.len()) + taken.len();
+        // Whoever names URLs takes them in any order, and nobody else does in the same pass.
+        self.place = taken.last().map_or(self.place, |last| last.place);
         let (mut chosen, mut free): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|taken| names.contains(&taken.open.url));
         free.reverse();
@@ -223,7 +228,7 @@ impl Clerk {
                 taken.extend(frontier::take_named(&**tx, fetcher.job.id(), names).await?);
             }
             if any > 0 {
-                taken.extend(frontier::take(&**tx, fetcher.job.id(), any as i64).await?);
+                taken.extend(frontier::take(&**tx, fetcher.job.id(), self.place, any as i64).await?);
             }
         }
         tx.commit().await?;

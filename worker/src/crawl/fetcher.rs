@@ -97,9 +97,9 @@ impl Fetcher {
         self.leads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Visits at once.
+    /// Visits at once: while some wait to be recorded, as many as the host allows can ask it.
     pub fn concurrency(&self) -> usize {
-        self.job.ctx.config.crawl.per_host
+        2 * self.job.ctx.config.crawl.per_host
     }
 
     /// How many visits have been recorded by this process.
@@ -109,7 +109,7 @@ impl Fetcher {
 
     /// Asks for a URL and reads the answer, without writing anything.
     pub async fn look(&self, taken: Taken, via: &'static str) -> Result<Finding> {
-        let Taken { open, known } = taken;
+        let Taken { open, known, .. } = taken;
         let url = Url::parse(&open.url).map_err(|e| Error::internal("a URL of the frontier", e))?;
         let asked = known.as_ref().filter(|_| !self.settings.refetch);
         let mut under_way = None;

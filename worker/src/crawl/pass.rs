@@ -86,7 +86,7 @@ fn given_up(lost: frontier::Open) -> Decision {
         depth: lost.depth,
         via: "loop",
         wait_ms: None,
-        found_from: None,
+        found_from: lost.found_from,
     }
 }
 

@@ -191,7 +191,7 @@ fn decision(finding: &Finding, change: Option<Change>) -> Decision {
             finding.via
         },
         wait_ms: Some(finding.answer.wait_ms),
-        found_from: None,
+        found_from: finding.open.found_from.clone(),
     }
 }
 
@@ -253,8 +253,7 @@ fn content(finding: &Finding) -> Option<(String, u64)> {
         return None;
     };
     let own = page.canonical.as_ref().is_none_or(|canonical| *canonical == page.url);
-    let hash = record::content_hash(page);
-    let head = hash.first_chunk().copied().filter(|_| own)?;
+    let head = page.content_hash().first_chunk().copied().filter(|_| own)?;
     Some((page.url.clone(), u64::from_be_bytes(head)))
 }
 

@@ -168,7 +168,7 @@ async fn first(fetcher: &Fetcher, url: &Url) -> Result<Taken> {
         attempts: i32::MAX,
         ..Open::default()
     };
-    Ok(Taken { open, known })
+    Ok(Taken { open, known, place: 0 })
 }
 
 /// Where the start page leads, or why there is no crawl.

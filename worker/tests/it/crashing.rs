@@ -9,7 +9,7 @@ use std::{collections::HashMap, path::Path, time::Duration};
 use testkit::{Folder, Kit, Page, Process, Site, eventually, program};
 
 const PAGES: usize = 120;
-/// Visits at once, so that many are under way at a kill.
+/// Requests at once, so that many are under way at a kill.
 const LANES: usize = 8;
 const KILLS: usize = 2;
 
@@ -77,5 +77,6 @@ async fn a_killed_crawl_fetches_twice_only_what_was_under_way() {
     assert_eq!(asked.len(), PAGES);
     assert!(asked.values().all(|times| *times <= 1 + KILLS), "{asked:?}");
     let again: usize = asked.values().map(|times| times - 1).sum();
-    assert!(again <= KILLS * LANES, "{again} fetches more than pages");
+    // As many again may have been answered and wait to be recorded.
+    assert!(again <= KILLS * 2 * LANES, "{again} fetches more than pages");
 }

@@ -44,6 +44,9 @@ use way::{Place, Reason, Wait};
 /// Progress is saved, and embed jobs are made, at most this often.
 const REPORT: Duration = Duration::from_secs(1);
 /// How often the embed jobs are looked at while the crawl waits for them.
+/// No further embed jobs are made while so many have not ended: the indexers have enough to do, and looking for what waits takes
+/// longer the more of it there is.
+const BACKLOG: i64 = 40;
 const LOOK: Duration = Duration::from_millis(300);
 /// A crawl that gave way while its pages are embedded looks again after this time.
 const EMBEDDING: Duration = Duration::from_secs(5);
@@ -163,14 +166,18 @@ async fn report(job: &Job, fetcher: &Fetcher, visitor: &Visitor, fruitful: &Atom
         tokio::time::sleep(REPORT).await;
         let recorded = fetcher.recorded();
         if recorded != seen {
+    let mut embed_jobs = 0;
             seen = recorded;
             fruitful.store(true, Relaxed);
-            indexing::hand_out(job, &mut pace).await?;
+            if embed_jobs < BACKLOG {
+                indexing::hand_out(job, &mut pace).await?;
+            }
             let progress = count(job, Phase::Crawling).await?;
             meter.note(Instant::now(), progress.done, progress.total);
             tell(job, &progress, meter.outlook(), Some(visitor)).await?;
         }
     }
+            embed_jobs = progress.embed_jobs;
 }
 
 /// Waits until all that the crawl found has been indexed, unless others have waited for its place for long.
