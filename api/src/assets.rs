@@ -26,11 +26,12 @@ pub(crate) const PUBLIC: &[(&str, &str)] = embed!("pages": "demo.js", "pages.css
 
 /// The admin page: its document, and the files that it loads.
 pub(crate) const ADMIN: &[(&str, &str)] = embed!("admin":
-    "account.js", "admin.css", "api.js", "audit.js", "blocks.js", "conversation.js", "conversations.js",
+    "account.js", "admin.css", "api.js", "audit.js", "bars.js", "blocks.js", "conversation.js", "conversations.js",
     "customers.js", "dead.js", "dom.js", "domains.js", "explain.js", "form.js", "format.js", "gaps.js", "golden.js",
-    "health.js", "icon.svg", "index.html", "job.js", "keys.js", "main.js", "overview.js", "page.js", "pages.js",
-    "parts.js", "people.js", "privacy.js", "products.js", "qr.js", "queues.js", "schedules.js", "scraping.js",
-    "search.js", "session.js", "settings.js", "shell.js", "shops.js", "signin.js", "stream.js", "webhooks.js");
+    "health.js", "icon.svg", "index.html", "job.js", "keys.js", "lists.js", "main.js", "overview.js", "page.js",
+    "pages.js", "parts.js", "people.js", "privacy.js", "products.js", "qr.js", "queues.js", "schedules.js",
+    "scraping.js", "search.js", "session.js", "settings.js", "shell.js", "shops.js", "signin.js", "stream.js",
+    "webhooks.js");
 
 /// A strong validator of a file's content.
 pub(crate) fn etag(content: &str) -> String {

@@ -11,17 +11,33 @@ import { follow } from './stream.js';
 const ROLES = { visitor: 'Visitor', user: 'Visitor', assistant: 'Assistant', bot: 'Assistant', human: 'Person' };
 
 const turn = (message) =>
-  el('li', { class: `turn ${message.role}`, 'data-id': message.id },
-    el('p', { class: 'meta' }, el('strong', { dir: 'auto' }, message.name ?? ROLES[message.role] ?? message.role), when(message.created_at), message.refused && badge('refused', 'warn'),
-      message.feedback && badge(`thumb ${message.feedback}`, message.feedback === 'up' ? 'good' : 'bad'), (message.notes ?? []).map((note) => badge(note))),
+  el(
+    'li',
+    { class: `turn ${message.role}`, 'data-id': message.id },
+    el(
+      'p',
+      { class: 'meta' },
+      el('strong', { dir: 'auto' }, message.name ?? ROLES[message.role] ?? message.role),
+      when(message.created_at),
+      message.refused && badge('refused', 'warn'),
+      message.feedback && badge(`thumb ${message.feedback}`, message.feedback === 'up' ? 'good' : 'bad'),
+      (message.notes ?? []).map((note) => badge(note)),
+    ),
     el('p', { class: 'text', dir: 'auto' }, message.text),
     message.feedback_reason && el('p', { class: 'hint', dir: 'auto' }, `The visitor says: ${message.feedback_reason}`),
-    Array.isArray(message.sources) && message.sources.length > 0 && el('ol', {}, message.sources.map((source) => el('li', { value: String(source.n) }, out(source.url, source.title || source.url)))));
+    Array.isArray(message.sources) &&
+      message.sources.length > 0 &&
+      el(
+        'ol',
+        {},
+        message.sources.map((source) => el('li', { value: String(source.n) }, out(source.url, source.title || source.url))),
+      ),
+  );
 
 // All turns, oldest first; the API gives the newest first.
 const turnsOf = async (path, signal) => {
   const all = [];
-  for (let cursor; cursor !== null; ) {
+  for (let cursor; cursor !== null;) {
     const { items, next_cursor: next } = await read(`${path}/messages`, { limit: 100, cursor }, signal);
     all.push(...items);
     cursor = next ?? null;
@@ -33,8 +49,13 @@ const turnsOf = async (path, signal) => {
 const whose = async (id, signal) => {
   const { items } = await read('/api/conversations', { limit: 100 }, signal).catch(() => ({ items: [] }));
   const row = items.find((one) => one.id === id);
-  return facts(['Conversation', el('code', { dir: 'ltr' }, id)], row?.email && ['E-mail', row.email], row?.locale && ['Language', row.locale], row && ['Session', el('code', { dir: 'ltr' }, row.session_id)],
-    row && may('decide') && ['Privacy', el('a', { href: to('/privacy', { session_id: row.session_id }) }, 'copy or erase')]);
+  return facts(
+    ['Conversation', el('code', { dir: 'ltr' }, id)],
+    row?.email && ['E-mail', row.email],
+    row?.locale && ['Language', row.locale],
+    row && ['Session', el('code', { dir: 'ltr' }, row.session_id)],
+    row && may('decide') && ['Privacy', el('a', { href: to('/privacy', { session_id: row.session_id }) }, 'copy or erase')],
+  );
 };
 
 export const conversation = {
@@ -77,22 +98,49 @@ export const conversation = {
     };
     const draw = () => {
       const { state, agent } = standing;
-      put(desk, el('p', { class: 'row' }, word(standing), agent && el('span', { dir: 'auto' }, `${agent} has the word`), el('a', { href: to('/conversations') }, 'All conversations')),
-        may('work') && el('div', { class: 'row' },
-          agent !== session.user.name && state !== 'closed' && deed('Take it', take, { kind: 'first' }),
-          (state === 'human' || state === 'waiting') && deed('Give it back to the assistant', end('release', 'The assistant answers again.')),
-          state !== 'closed' && deed('Close', end('close', 'Closed. The visitor’s next message opens it again.'))));
+      put(
+        desk,
+        el(
+          'p',
+          { class: 'row' },
+          word(standing),
+          agent && el('span', { dir: 'auto' }, `${agent} has the word`),
+          el('a', { href: to('/conversations') }, 'All conversations'),
+        ),
+        may('work') &&
+          el(
+            'div',
+            { class: 'row' },
+            agent !== session.user.name && state !== 'closed' && deed('Take it', take, { kind: 'first' }),
+            (state === 'human' || state === 'waiting') && deed('Give it back to the assistant', end('release', 'The assistant answers again.')),
+            state !== 'closed' && deed('Close', end('close', 'Closed. The visitor’s next message opens it again.')),
+          ),
+      );
     };
     const reply = () => {
-      const text = field({ name: 'text', label: 'Reply', type: 'textarea', required: true, maxlength: 8000, rows: 4, hint: 'The visitor reads it at once, with your name. Control and Enter send.' });
+      const text = field({
+        name: 'text',
+        label: 'Reply',
+        type: 'textarea',
+        required: true,
+        maxlength: 8000,
+        rows: 4,
+        hint: 'The visitor reads it at once, with your name. Control and Enter send.',
+      });
       let key = crypto.randomUUID();
       const node = form({
-        label: 'Reply', fields: [text], submit: 'Send',
+        label: 'Reply',
+        fields: [text],
+        submit: 'Send',
         act: async (values) => {
           // The same key until it has arrived: a reply that is sent twice is written once.
-          const sent = await insisting((force) => call('POST', `${path}/messages`, {
-            query: { customer_id: session.customer.id }, headers: { 'idempotency-key': force ? `${key}-over` : key }, body: { text: values.text, name: session.user.name, take_over: force },
-          }));
+          const sent = await insisting((force) =>
+            call('POST', `${path}/messages`, {
+              query: { customer_id: session.customer.id },
+              headers: { 'idempotency-key': force ? `${key}-over` : key },
+              body: { text: values.text, name: session.user.name, take_over: force },
+            }),
+          );
           if (!sent) return;
           key = crypto.randomUUID();
           text.input.value = '';
@@ -109,9 +157,11 @@ export const conversation = {
     draw();
     put(main, said, desk, section('Turns', log), may('work') && reply(), section('Visitor', await whose(id, signal)));
     follow(`${path}/events`, {
-      signal, last: standing.last_event_id,
+      signal,
+      last: standing.last_event_id,
       heard: (event, data) => {
-        if (event === 'message' && add({ created_at: data.at, ...data.message })) said.textContent = `${ROLES[data.message.role] ?? ''}: ${data.message.text}`;
+        if (event === 'message' && add({ created_at: data.at, ...data.message }))
+          said.textContent = `${ROLES[data.message.role] ?? ''}: ${data.message.text}`;
         if (event === 'state') {
           become({ state: data.state, agent: data.name, overdue: !!data.overdue });
           said.textContent = `Now ${words(data.state)}`;

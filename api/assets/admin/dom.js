@@ -38,8 +38,7 @@ const fill = (node, kids) => {
 // el('button', { type: 'button', click: act }, 'Text'): functions listen to events, the rest are attributes.
 export const el = (tag, attributes, ...kids) => fill(dress(document.createElement(tag), attributes), kids);
 
-export const svg = (tag, attributes, ...kids) =>
-  fill(dress(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes), kids);
+export const svg = (tag, attributes, ...kids) => fill(dress(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes), kids);
 
 // Replaces what stands in a node.
 export const put = (node, ...kids) => {

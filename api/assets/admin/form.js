@@ -2,12 +2,20 @@
 import { el, id, put } from './dom.js';
 
 const wholeNumber = (text) => (text === '' ? null : Number(text));
-const lines = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
+const lines = (text) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
 
 const control = ({ type, options, value, name, ...attributes }) => {
   if (type === 'select') {
     const chosen = String(value ?? '');
-    return el('select', { name, ...attributes }, options.map(([key, text]) => el('option', { value: key, selected: key === chosen }, text)));
+    return el(
+      'select',
+      { name, ...attributes },
+      options.map(([key, text]) => el('option', { value: key, selected: key === chosen }, text)),
+    );
   }
   if (type === 'textarea' || type === 'lines') {
     const text = Array.isArray(value) ? value.join('\n') : (value ?? '');
@@ -78,8 +86,23 @@ export const form = ({ fields, more, submit, act, label, danger, extra, account 
   const all = [...fields, ...(more?.fields ?? [])];
   const trouble = el('div', { role: 'alert' });
   const button = el('button', { class: danger ? 'button danger' : 'button first' }, submit);
-  const hidden = more && el('details', {}, el('summary', {}, more.label), more.fields.map((known) => known.node));
-  const node = el('form', { 'aria-label': label, novalidate: true }, trouble, account && el('input', { type: 'text', autocomplete: 'username', defaultValue: account, readonly: true, hidden: true }), fields.map((known) => known.node), hidden, el('div', { class: 'row' }, button, extra));
+  const hidden =
+    more &&
+    el(
+      'details',
+      {},
+      el('summary', {}, more.label),
+      more.fields.map((known) => known.node),
+    );
+  const node = el(
+    'form',
+    { 'aria-label': label, novalidate: true },
+    trouble,
+    account && el('input', { type: 'text', autocomplete: 'username', defaultValue: account, readonly: true, hidden: true }),
+    fields.map((known) => known.node),
+    hidden,
+    el('div', { class: 'row' }, button, extra),
+  );
   let busy = false;
   node.addEventListener('submit', async (event) => {
     event.preventDefault();

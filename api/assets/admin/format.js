@@ -6,7 +6,12 @@ const days = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone:
 const numbers = new Intl.NumberFormat();
 const money = new Intl.NumberFormat(undefined, { style: 'currency', currency: 'USD', maximumFractionDigits: 4 });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
-const UNITS = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]];
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
 
 // A moment; the exact time stands in the title.
 export const when = (at) => {

@@ -35,10 +35,34 @@ import { shops } from './shops.js';
 import { deliveries, webhooks } from './webhooks.js';
 
 const VIEWS = [
-  ['', overview], ['/account', account], ['/audit', audit], ['/blocks', blocks], ['/conversations', conversations], ['/conversations/:id', conversation],
-  ['/customers', customers], ['/dead', dead], ['/domains', domains], ['/gaps', gaps], ['/golden', golden], ['/golden/runs/:id', run], ['/health', health],
-  ['/jobs/:id', job], ['/keys', keys], ['/pages', pages], ['/pages/:id', page], ['/people', people], ['/privacy', privacy], ['/products', products], ['/queues', queues], ['/schedules', schedules],
-  ['/scraping', scraping], ['/search', search], ['/settings', settings], ['/shops', shops], ['/webhooks', webhooks], ['/webhooks/:id', deliveries],
+  ['', overview],
+  ['/account', account],
+  ['/audit', audit],
+  ['/blocks', blocks],
+  ['/conversations', conversations],
+  ['/conversations/:id', conversation],
+  ['/customers', customers],
+  ['/dead', dead],
+  ['/domains', domains],
+  ['/gaps', gaps],
+  ['/golden', golden],
+  ['/golden/runs/:id', run],
+  ['/health', health],
+  ['/jobs/:id', job],
+  ['/keys', keys],
+  ['/pages', pages],
+  ['/pages/:id', page],
+  ['/people', people],
+  ['/privacy', privacy],
+  ['/products', products],
+  ['/queues', queues],
+  ['/schedules', schedules],
+  ['/scraping', scraping],
+  ['/search', search],
+  ['/settings', settings],
+  ['/shops', shops],
+  ['/webhooks', webhooks],
+  ['/webhooks/:id', deliveries],
 ].map(([path, view]) => [new RegExp(`^/admin${path.replace(':id', '([0-9a-f-]{36})')}/?$`), view]);
 
 const app = document.getElementById('app');
@@ -75,12 +99,28 @@ const draw = async (main, view, id, { focus, query }) => {
     if (signal.aborted || problem.status === 401) return;
     if (!(problem instanceof Problem)) console.error(problem);
     const retry = el('button', { type: 'button', class: 'button', click: () => route(true) }, 'Try again');
-    put(body, el('div', { class: 'box bad', role: 'alert' }, el('p', {}, problem.message), problem.request && el('p', { class: 'hint' }, `Request ${problem.request}`), retry));
+    put(
+      body,
+      el(
+        'div',
+        { class: 'box bad', role: 'alert' },
+        el('p', {}, problem.message),
+        problem.request && el('p', { class: 'hint' }, `Request ${problem.request}`),
+        retry,
+      ),
+    );
   }
 };
 
-const missing = { title: 'Not found', show: ({ main }) => put(main, empty('There is no such page here.', el('a', { href: to('') }, 'To the overview'))) };
-const forbidden = { title: 'Not yours to see', show: ({ main }) => put(main, empty('Your role does not allow this. An owner can change that under People.', el('a', { href: to('') }, 'To the overview'))) };
+const missing = {
+  title: 'Not found',
+  show: ({ main }) => put(main, empty('There is no such page here.', el('a', { href: to('') }, 'To the overview'))),
+};
+const forbidden = {
+  title: 'Not yours to see',
+  show: ({ main }) =>
+    put(main, empty('Your role does not allow this. An owner can change that under People.', el('a', { href: to('') }, 'To the overview'))),
+};
 
 // Shows what the address names.
 const route = async (focus) => {
@@ -150,6 +190,7 @@ onSessionEnd(() => {
 try {
   enter(await get('/api/admin/me'));
 } catch (problem) {
-  if (problem.status !== 401) put(app, el('main', { class: 'alone', id: 'content' }, el('h1', {}, 'Omniops'), el('p', { class: 'box bad', role: 'alert' }, problem.message)));
+  if (problem.status !== 401)
+    put(app, el('main', { class: 'alone', id: 'content' }, el('h1', {}, 'Omniops'), el('p', { class: 'box bad', role: 'alert' }, problem.message)));
 }
 await route(false);

@@ -2,7 +2,8 @@
 import { el, put } from './dom.js';
 import { field } from './form.js';
 import { ago } from './format.js';
-import { badge, empty, filters, paged, table } from './parts.js';
+import { filters, paged, table } from './lists.js';
+import { badge, empty } from './parts.js';
 import { read, to } from './session.js';
 
 // What a page is to the index.
@@ -18,15 +19,29 @@ export const pages = {
   tenant: true,
   show: ({ main, query, go, signal }) => {
     const draw = (items) =>
-      table('Pages', [
-        ['Title', (page) => [el('a', { href: to(`/pages/${page.id}`), dir: 'auto' }, page.title || page.url), el('p', { class: 'hint', dir: 'ltr' }, page.url)]],
-        ['State', standing],
-        ['Language', (page) => page.language ?? '–'],
-        ['Read', (page) => ago(page.fetched_at)],
-      ], items);
+      table(
+        'Pages',
+        [
+          [
+            'Title',
+            (page) => [
+              el('a', { href: to(`/pages/${page.id}`), dir: 'auto' }, page.title || page.url),
+              el('p', { class: 'hint', dir: 'ltr' }, page.url),
+            ],
+          ],
+          ['State', standing],
+          ['Language', (page) => page.language ?? '–'],
+          ['Read', (page) => ago(page.fetched_at)],
+        ],
+        items,
+      );
     const list = paged({
-      load: (cursor) => read('/api/pages', { q: query.q, limit: 50, cursor }, signal), draw,
-      none: empty(query.q ? `No page has “${query.q}” in its address or title.` : 'There are no pages yet.', el('a', { href: to('/scraping') }, 'Start a crawl')),
+      load: (cursor) => read('/api/pages', { q: query.q, limit: 50, cursor }, signal),
+      draw,
+      none: empty(
+        query.q ? `No page has “${query.q}” in its address or title.` : 'There are no pages yet.',
+        el('a', { href: to('/scraping') }, 'Start a crawl'),
+      ),
     });
     put(main, filters(go, '/pages', [field({ name: 'q', label: 'Part of the address or title', value: query.q })], 'Which pages'), list.node);
   },

@@ -3,8 +3,17 @@ import { svg } from './dom.js';
 
 // By version: codewords of data, codewords of correction per block, blocks, centres of alignment patterns.
 const VERSIONS = [
-  null, [19, 7, 1, []], [34, 10, 1, [6, 18]], [55, 15, 1, [6, 22]], [80, 20, 1, [6, 26]], [108, 26, 1, [6, 30]], [136, 18, 2, [6, 34]],
-  [156, 20, 2, [6, 22, 38]], [194, 24, 2, [6, 24, 42]], [232, 30, 2, [6, 26, 46]], [274, 18, 4, [6, 28, 50]],
+  null,
+  [19, 7, 1, []],
+  [34, 10, 1, [6, 18]],
+  [55, 15, 1, [6, 22]],
+  [80, 20, 1, [6, 26]],
+  [108, 26, 1, [6, 30]],
+  [136, 18, 2, [6, 34]],
+  [156, 20, 2, [6, 22, 38]],
+  [194, 24, 2, [6, 24, 42]],
+  [232, 30, 2, [6, 26, 46]],
+  [274, 18, 4, [6, 28, 50]],
 ];
 
 // The field of 256 elements over x^8 + x^4 + x^3 + x^2 + 1.
@@ -55,7 +64,8 @@ const codewords = (bytes, version) => {
     from += length;
   }
   const checks = parts.map((part) => correction(part, factors));
-  const interleaved = (rows) => Array.from({ length: Math.max(...rows.map((row) => row.length)) }, (_, i) => rows.flatMap((row) => row[i] ?? [])).flat();
+  const interleaved = (rows) =>
+    Array.from({ length: Math.max(...rows.map((row) => row.length)) }, (_, i) => rows.flatMap((row) => row[i] ?? [])).flat();
   return [...interleaved(parts), ...interleaved(checks)];
 };
 
@@ -74,12 +84,19 @@ const ground = (version) => {
     set(i, 6, i % 2 === 0);
   }
   const square = (cx, cy, reach, light) => {
-    for (let y = -reach; y <= reach; y += 1) for (let x = -reach; x <= reach; x += 1) set(cx + x, cy + y, !light.includes(Math.max(Math.abs(x), Math.abs(y))));
+    for (let y = -reach; y <= reach; y += 1)
+      for (let x = -reach; x <= reach; x += 1) set(cx + x, cy + y, !light.includes(Math.max(Math.abs(x), Math.abs(y))));
   };
-  for (const [x, y] of [[3, 3], [size - 4, 3], [3, size - 4]]) square(x, y, 4, [2, 4]);
+  for (const [x, y] of [
+    [3, 3],
+    [size - 4, 3],
+    [3, size - 4],
+  ])
+    square(x, y, 4, [2, 4]);
   const centres = VERSIONS[version][3];
   const last = centres.at(-1);
-  for (const x of centres) for (const y of centres) if (!((x === 6 && y === 6) || (x === 6 && y === last) || (x === last && y === 6))) square(x, y, 2, [1]);
+  for (const x of centres)
+    for (const y of centres) if (!((x === 6 && y === 6) || (x === 6 && y === last) || (x === last && y === 6))) square(x, y, 2, [1]);
   return { size, dark, fixed, set };
 };
 
@@ -135,5 +152,9 @@ export const drawing = (text, label) => {
   if (!rows) return null;
   const path = rows.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x + 4} ${y + 4}h1v1h-1z` : ''))).join('');
   const side = rows.length + 8;
-  return svg('svg', { class: 'qr', viewBox: `0 0 ${side} ${side}`, role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' }, svg('path', { d: path }));
+  return svg(
+    'svg',
+    { class: 'qr', viewBox: `0 0 ${side} ${side}`, role: 'img', 'aria-label': label, 'shape-rendering': 'crispEdges' },
+    svg('path', { d: path }),
+  );
 };

@@ -2,7 +2,8 @@
 import { el, put } from './dom.js';
 import { field, form } from './form.js';
 import { ago, duration, number, words } from './format.js';
-import { badge, empty, filters, paged, section, table } from './parts.js';
+import { filters, paged, table } from './lists.js';
+import { badge, empty, section } from './parts.js';
 import { home, may, own, read, to } from './session.js';
 import { repeat } from './stream.js';
 
@@ -17,18 +18,46 @@ const choice = (name, label, values, value) =>
 
 const begin = (go) =>
   form({
-    label: 'Start a crawl', submit: 'Start',
-    fields: [field({ name: 'url', label: 'Where to begin', required: true, type: 'url', dir: 'ltr', value: home(), hint: 'A page of one of the customer’s domains.' })],
+    label: 'Start a crawl',
+    submit: 'Start',
+    fields: [
+      field({
+        name: 'url',
+        label: 'Where to begin',
+        required: true,
+        type: 'url',
+        dir: 'ltr',
+        value: home(),
+        hint: 'A page of one of the customer’s domains.',
+      }),
+    ],
     more: {
       label: 'How far, and how',
       fields: [
-        field({ name: 'mode', label: 'Mode', type: 'select', required: true, value: 'auto', options: [['auto', 'auto: a browser where a page is empty without one'], ['static', 'static: never a browser'], ['browser', 'browser: for every page that has changed']] }),
+        field({
+          name: 'mode',
+          label: 'Mode',
+          type: 'select',
+          required: true,
+          value: 'auto',
+          options: [
+            ['auto', 'auto: a browser where a page is empty without one'],
+            ['static', 'static: never a browser'],
+            ['browser', 'browser: for every page that has changed'],
+          ],
+        }),
         field({ name: 'max_pages', label: 'Pages at most', type: 'number', min: 1, max: 100_000 }),
         field({ name: 'max_depth', label: 'Links from the start at most', type: 'number', min: 0, max: 100 }),
         field({ name: 'max_minutes', label: 'Minutes at most', type: 'number', min: 1, max: 100_000 }),
         field({ name: 'include', label: 'Keep to paths', type: 'lines', dir: 'ltr', hint: 'One a line, with * for anything.' }),
         field({ name: 'exclude', label: 'Leave out paths', type: 'lines', dir: 'ltr', hint: 'One a line: /cart, *?sort=' }),
-        field({ name: 'off_peak', label: 'Hours in which the site may be crawled', dir: 'ltr', maxlength: 30, hint: '22:00-06:00, or 22:00-06:00 +02:00' }),
+        field({
+          name: 'off_peak',
+          label: 'Hours in which the site may be crawled',
+          dir: 'ltr',
+          maxlength: 30,
+          hint: '22:00-06:00, or 22:00-06:00 +02:00',
+        }),
         field({ name: 'full', label: 'Fetch everything anew instead of asking what has changed', type: 'checkbox' }),
       ],
     },
@@ -48,13 +77,17 @@ const progress = ({ state, progress: { done, total } }) => {
 const took = (job) => (job.started_at && job.finished_at ? duration(new Date(job.finished_at) - new Date(job.started_at)) : '–');
 
 const draw = (items) =>
-  table('Jobs', [
-    ['Job', (job) => el('a', { href: to(`/jobs/${job.id}`) }, words(job.kind), ' ', el('span', { class: 'mute', dir: 'ltr' }, job.id.slice(-6)))],
-    ['State', (job) => badge(job.state)],
-    ['Done', progress],
-    ['Began', (job) => ago(job.created_at)],
-    ['Took', took],
-  ], items);
+  table(
+    'Jobs',
+    [
+      ['Job', (job) => el('a', { href: to(`/jobs/${job.id}`) }, words(job.kind), ' ', el('span', { class: 'mute', dir: 'ltr' }, job.id.slice(-6)))],
+      ['State', (job) => badge(job.state)],
+      ['Done', progress],
+      ['Began', (job) => ago(job.created_at)],
+      ['Took', took],
+    ],
+    items,
+  );
 
 export const scraping = {
   title: 'Scraping',
@@ -70,10 +103,22 @@ export const scraping = {
         if (!cursor) live = loaded.items.some((job) => LIVE.has(job.state));
         return loaded;
       },
-      draw, none: empty(query.kind || query.state ? 'No job is like that.' : 'Nothing has been read yet. Start with the home page: links and sitemaps lead to the rest.'),
+      draw,
+      none: empty(
+        query.kind || query.state
+          ? 'No job is like that.'
+          : 'Nothing has been read yet. Start with the home page: links and sitemaps lead to the rest.',
+      ),
     });
-    put(main, may('work') && section('Start a crawl', begin(go)),
-      section('Jobs', filters(go, '/scraping', [choice('kind', 'Kind', KINDS, kind), choice('state', 'State', STATES, state)], 'Which jobs'), list.node));
+    put(
+      main,
+      may('work') && section('Start a crawl', begin(go)),
+      section(
+        'Jobs',
+        filters(go, '/scraping', [choice('kind', 'Kind', KINDS, kind), choice('state', 'State', STATES, state)], 'Which jobs'),
+        list.node,
+      ),
+    );
     repeat(LOOK, signal, async () => {
       if (live) await list.refresh();
     });

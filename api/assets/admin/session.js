@@ -58,8 +58,7 @@ export const chooseCustomer = async (wanted, signal) => {
 };
 
 // Calls for the chosen customer.
-export const own = (method, path, options = {}) =>
-  call(method, path, { ...options, query: { customer_id: session.customer.id, ...options.query } });
+export const own = (method, path, options = {}) => call(method, path, { ...options, query: { customer_id: session.customer.id, ...options.query } });
 export const read = (path, query, signal) => own('GET', path, { query, signal });
 
 // The customer's home page; a site on this machine, as of a trial, has no TLS.

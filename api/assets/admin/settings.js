@@ -14,17 +14,52 @@ const PARTS = [
     title: 'Who it is',
     fields: (now) => [
       field({ name: 'name', label: 'Name', maxlength: 60, value: now.name }),
-      field({ name: 'tone', label: 'Tone', type: 'select', required: true, value: now.tone, options: [['friendly', 'friendly'], ['neutral', 'neutral'], ['formal', 'formal']] }),
-      field({ name: 'greeting', label: 'Greeting', maxlength: 400, value: now.greeting.default, hint: 'In every language that has none of its own.' }),
-      field({ name: 'locale', label: 'Language', type: 'select', value: now.locale, options: [['', 'the page’s'], ...LOCALES.map((key) => [key, names.of(key)])] }),
+      field({
+        name: 'tone',
+        label: 'Tone',
+        type: 'select',
+        required: true,
+        value: now.tone,
+        options: [
+          ['friendly', 'friendly'],
+          ['neutral', 'neutral'],
+          ['formal', 'formal'],
+        ],
+      }),
+      field({
+        name: 'greeting',
+        label: 'Greeting',
+        maxlength: 400,
+        value: now.greeting.default,
+        hint: 'In every language that has none of its own.',
+      }),
+      field({
+        name: 'locale',
+        label: 'Language',
+        type: 'select',
+        value: now.locale,
+        options: [['', 'the page’s'], ...LOCALES.map((key) => [key, names.of(key)])],
+      }),
     ],
-    send: (values, now) => ({ name: orNull(values.name), tone: values.tone, locale: orNull(values.locale), greeting: greetings(now.greeting, values.greeting) }),
+    send: (values, now) => ({
+      name: orNull(values.name),
+      tone: values.tone,
+      locale: orNull(values.locale),
+      greeting: greetings(now.greeting, values.greeting),
+    }),
   },
   {
     title: 'Suggestions',
     fields: (now) => [
       field({ name: 'chosen', label: 'Choose them from the site', type: 'checkbox', value: !now.suggestions }),
-      field({ name: 'suggestions', label: 'Own questions', type: 'lines', rows: 6, value: now.suggestions ?? [], hint: 'One a line, six at most. They count where the box above is empty; no line means no suggestions.' }),
+      field({
+        name: 'suggestions',
+        label: 'Own questions',
+        type: 'lines',
+        rows: 6,
+        value: now.suggestions ?? [],
+        hint: 'One a line, six at most. They count where the box above is empty; no line means no suggestions.',
+      }),
     ],
     send: (values) => ({ suggestions: values.chosen ? null : values.suggestions }),
   },
@@ -42,17 +77,51 @@ const PARTS = [
       field({ name: 'enabled', label: 'Visitors may ask for a person', type: 'checkbox', value: handoff.enabled ?? true }),
       field({ name: 'email', label: 'Who is written to', type: 'email', value: handoff.email, hint: 'Otherwise the contact’s e-mail.' }),
       field({ name: 'wait_minutes', label: 'Minutes until nobody came', type: 'number', min: 1, value: handoff.wait_minutes }),
-      field({ name: 'idle_minutes', label: 'Minutes without a reply until another is looked for', type: 'number', min: 1, value: handoff.idle_minutes }),
+      field({
+        name: 'idle_minutes',
+        label: 'Minutes without a reply until another is looked for',
+        type: 'number',
+        min: 1,
+        value: handoff.idle_minutes,
+      }),
       field({ name: 'hours', label: 'Hours', dir: 'ltr', value: handoff.hours, hint: '09:00-17:00 +02:00' }),
     ],
-    send: (values) => ({ handoff: { enabled: values.enabled, email: orNull(values.email), wait_minutes: values.wait_minutes, idle_minutes: values.idle_minutes, hours: orNull(values.hours) } }),
+    send: (values) => ({
+      handoff: {
+        enabled: values.enabled,
+        email: orNull(values.email),
+        wait_minutes: values.wait_minutes,
+        idle_minutes: values.idle_minutes,
+        hours: orNull(values.hours),
+      },
+    }),
   },
   {
     title: 'Look of the widget',
     fields: ({ theme, texts }) => [
       field({ name: 'color', label: 'Colour', dir: 'ltr', pattern: '#[0-9a-fA-F]{6}', value: theme.color, hint: 'Such as #1d5fd1.' }),
-      field({ name: 'position', label: 'Side', type: 'select', value: theme.position, options: [['', 'as the script tag says'], ['left', 'left'], ['right', 'right']] }),
-      field({ name: 'mode', label: 'Light or dark', type: 'select', value: theme.mode, options: [['', 'the visitor’s'], ['light', 'light'], ['dark', 'dark']] }),
+      field({
+        name: 'position',
+        label: 'Side',
+        type: 'select',
+        value: theme.position,
+        options: [
+          ['', 'as the script tag says'],
+          ['left', 'left'],
+          ['right', 'right'],
+        ],
+      }),
+      field({
+        name: 'mode',
+        label: 'Light or dark',
+        type: 'select',
+        value: theme.mode,
+        options: [
+          ['', 'the visitor’s'],
+          ['light', 'light'],
+          ['dark', 'dark'],
+        ],
+      }),
       field({ name: 'title', label: 'Title', maxlength: 120, value: texts.title }),
       field({ name: 'subtitle', label: 'Line below the title', maxlength: 120, value: texts.subtitle }),
       field({ name: 'placeholder', label: 'In the empty field', maxlength: 120, value: texts.placeholder }),
@@ -65,8 +134,23 @@ const PARTS = [
   {
     title: 'Keeping',
     fields: (now) => [
-      field({ name: 'retention_days', label: 'Days that a conversation is kept after its last turn', type: 'number', required: true, min: 1, value: now.retention_days }),
-      field({ name: 'golden_tolerance', label: 'Share of golden questions that a crawl may lose', type: 'number', min: 0, max: 1, step: 'any', value: now.golden_tolerance }),
+      field({
+        name: 'retention_days',
+        label: 'Days that a conversation is kept after its last turn',
+        type: 'number',
+        required: true,
+        min: 1,
+        value: now.retention_days,
+      }),
+      field({
+        name: 'golden_tolerance',
+        label: 'Share of golden questions that a crawl may lose',
+        type: 'number',
+        min: 0,
+        max: 1,
+        step: 'any',
+        value: now.golden_tolerance,
+      }),
     ],
     send: (values) => values,
   },
@@ -75,20 +159,36 @@ const PARTS = [
 const greetings = (now, text) => ({ ...now, default: orNull(text) });
 
 const part = ({ title, fields, send }, now, changed) =>
-  section(title, form({
-    label: title, fields: fields(now), submit: 'Save',
-    act: async (values) => {
-      changed(await own('PATCH', '/api/settings', { body: send(values, now) }));
-      say(`Saved: ${title}.`);
-    },
-  }));
+  section(
+    title,
+    form({
+      label: title,
+      fields: fields(now),
+      submit: 'Save',
+      act: async (values) => {
+        changed(await own('PATCH', '/api/settings', { body: send(values, now) }));
+        say(`Saved: ${title}.`);
+      },
+    }),
+  );
 
-const plain = (now) => facts(['Name', now.name ?? '–'], ['Tone', now.tone], ['Greeting', now.greeting.default ?? '–'], ['Suggestions', now.suggestions?.join(' · ') ?? 'chosen from the site'], ['Contact', now.contact_email ?? now.contact_url ?? '–'], ['Kept for', `${now.retention_days} days`]);
+const plain = (now) =>
+  facts(
+    ['Name', now.name ?? '–'],
+    ['Tone', now.tone],
+    ['Greeting', now.greeting.default ?? '–'],
+    ['Suggestions', now.suggestions?.join(' · ') ?? 'chosen from the site'],
+    ['Contact', now.contact_email ?? now.contact_url ?? '–'],
+    ['Kept for', `${now.retention_days} days`],
+  );
 
 // What puts the widget on the site.
 const tag = () =>
-  section('On the site', el('p', {}, 'One line in every page of the site, before the end of its body. The widget asks for nothing until a visitor opens it.'),
-    once('script tag', `<script async src="${location.origin}/embed.js" data-domain="${session.customer.domain}"></script>`));
+  section(
+    'On the site',
+    el('p', {}, 'One line in every page of the site, before the end of its body. The widget asks for nothing until a visitor opens it.'),
+    once('script tag', `<script async src="${location.origin}/embed.js" data-domain="${session.customer.domain}"></script>`),
+  );
 
 export const settings = {
   title: 'Assistant',
@@ -96,6 +196,11 @@ export const settings = {
   show: async ({ main, signal }) => {
     const now = await read('/api/settings', {}, signal);
     if (!may('work')) return put(main, plain(now), tag());
-    return put(main, el('p', { class: 'lead' }, 'Changes hold from the next question on.'), tag(), PARTS.map((one) => part(one, now, (after) => Object.assign(now, after))));
+    return put(
+      main,
+      el('p', { class: 'lead' }, 'Changes hold from the next question on.'),
+      tag(),
+      PARTS.map((one) => part(one, now, (after) => Object.assign(now, after))),
+    );
   },
 };

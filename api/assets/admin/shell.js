@@ -7,12 +7,50 @@ import { repeat } from './stream.js';
 
 // [title, [[path, label, needs], …]]
 const GROUPS = [
-  ['Work', [['', 'Overview', 'look'], ['/conversations', 'Conversations', 'look'], ['/gaps', 'Gaps', 'look'], ['/golden', 'Golden questions', 'look']]],
-  ['Site', [['/scraping', 'Scraping', 'look'], ['/pages', 'Pages', 'look'], ['/products', 'Products', 'look'], ['/search', 'Search', 'look'], ['/schedules', 'Schedules', 'look'], ['/domains', 'Domains', 'look']]],
-  ['Set up', [['/settings', 'Assistant', 'look'], ['/shops', 'Shops', 'look'], ['/webhooks', 'Webhooks', 'look'], ['/keys', 'Keys', 'decide'], ['/privacy', 'Privacy requests', 'decide']]],
+  [
+    'Work',
+    [
+      ['', 'Overview', 'look'],
+      ['/conversations', 'Conversations', 'look'],
+      ['/gaps', 'Gaps', 'look'],
+      ['/golden', 'Golden questions', 'look'],
+    ],
+  ],
+  [
+    'Site',
+    [
+      ['/scraping', 'Scraping', 'look'],
+      ['/pages', 'Pages', 'look'],
+      ['/products', 'Products', 'look'],
+      ['/search', 'Search', 'look'],
+      ['/schedules', 'Schedules', 'look'],
+      ['/domains', 'Domains', 'look'],
+    ],
+  ],
+  [
+    'Set up',
+    [
+      ['/settings', 'Assistant', 'look'],
+      ['/shops', 'Shops', 'look'],
+      ['/webhooks', 'Webhooks', 'look'],
+      ['/keys', 'Keys', 'decide'],
+      ['/privacy', 'Privacy requests', 'decide'],
+    ],
+  ],
 ];
 const EVERYWHERE = [
-  ['Administration', [['/customers', 'Customers', 'look'], ['/people', 'People', 'decide'], ['/audit', 'Audit log', 'decide'], ['/queues', 'Queues', 'rule'], ['/dead', 'Dead letters', 'rule'], ['/blocks', 'Blocked addresses', 'rule'], ['/health', 'Health', 'rule']]],
+  [
+    'Administration',
+    [
+      ['/customers', 'Customers', 'look'],
+      ['/people', 'People', 'decide'],
+      ['/audit', 'Audit log', 'decide'],
+      ['/queues', 'Queues', 'rule'],
+      ['/dead', 'Dead letters', 'rule'],
+      ['/blocks', 'Blocked addresses', 'rule'],
+      ['/health', 'Health', 'rule'],
+    ],
+  ],
 ];
 // Seconds between two looks for visitors who wait.
 const LOOK = 20;
@@ -22,12 +60,15 @@ const isCurrent = (path) => {
   return path ? here === path || here.startsWith(`${path}/`) || (path === '/scraping' && here.startsWith('/jobs/')) : here === '';
 };
 
-const group = (waiting) => ([title, links]) => {
-  const offered = links.filter(([, , needs]) => may(needs));
-  const items = offered.map(([path, label]) =>
-    el('li', {}, el('a', { href: to(path), 'aria-current': isCurrent(path) ? 'page' : null }, label, path === '/conversations' && waiting)));
-  return offered.length ? [el('h2', {}, title), el('ul', {}, items)] : null;
-};
+const group =
+  (waiting) =>
+  ([title, links]) => {
+    const offered = links.filter(([, , needs]) => may(needs));
+    const items = offered.map(([path, label]) =>
+      el('li', {}, el('a', { href: to(path), 'aria-current': isCurrent(path) ? 'page' : null }, label, path === '/conversations' && waiting)),
+    );
+    return offered.length ? [el('h2', {}, title), el('ul', {}, items)] : null;
+  };
 
 const signOut = async () => {
   try {
@@ -48,7 +89,17 @@ export const frame = (app) => {
     side.classList.toggle('open', open);
     menu.setAttribute('aria-expanded', String(open));
   };
-  const menu = el('button', { type: 'button', class: 'button small menu', 'aria-expanded': 'false', 'aria-controls': 'navigation', click: () => toggle(!side.classList.contains('open')) }, 'Menu');
+  const menu = el(
+    'button',
+    {
+      type: 'button',
+      class: 'button small menu',
+      'aria-expanded': 'false',
+      'aria-controls': 'navigation',
+      click: () => toggle(!side.classList.contains('open')),
+    },
+    'Menu',
+  );
   const brand = el('a', { class: 'brand', href: to('') }, 'Omniops');
   put(side, el('div', { class: 'bar-top' }, brand, menu), who, nav);
   put(app, el('div', { class: 'shell' }, side, main));
@@ -76,13 +127,18 @@ export const frame = (app) => {
     toggle(false);
     brand.href = to('');
     const { user, customer } = session;
-    put(who,
+    put(
+      who,
       el('p', { dir: 'auto' }, customer ? el('strong', {}, customer.name) : 'No customer chosen'),
-      el('p', {}, el('a', { href: to('/customers') }, customer ? 'Another customer' : 'Choose a customer')));
-    put(nav, (customer ? [...GROUPS, ...EVERYWHERE] : EVERYWHERE).map(group(waiting)),
+      el('p', {}, el('a', { href: to('/customers') }, customer ? 'Another customer' : 'Choose a customer')),
+    );
+    put(
+      nav,
+      (customer ? [...GROUPS, ...EVERYWHERE] : EVERYWHERE).map(group(waiting)),
       el('h2', { dir: 'auto' }, user.name),
       el('ul', {}, el('li', {}, el('a', { href: to('/account'), 'aria-current': isCurrent('/account') ? 'page' : null }, 'Account'))),
-      el('button', { type: 'button', class: 'button small', click: signOut }, 'Sign out'));
+      el('button', { type: 'button', class: 'button small', click: signOut }, 'Sign out'),
+    );
     watch();
   };
   return { main, update };

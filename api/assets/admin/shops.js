@@ -36,27 +36,47 @@ const card = (shop, again, go) => {
     say('The shop is disconnected.');
     await again();
   };
-  return el('li', { class: 'card' },
+  return el(
+    'li',
+    { class: 'card' },
     el('h2', { dir: 'auto' }, shop.name ?? NAMES[shop.platform]),
     el('p', { class: 'row' }, badge(shop.state, shop.state === 'connected' ? 'good' : 'warn'), NAMES[shop.platform], out(shop.url)),
     shop.error && el('p', { class: 'box bad', dir: 'auto' }, shop.error),
     facts(['Currency', shop.currency ?? '–'], ['Products read', ago(shop.synced_at)], ['Connected', ago(shop.created_at)]),
-    el('h3', {}, 'The shop’s webhooks go to'), once('address for webhooks', shop.webhook_url),
-    el('div', { class: 'row' }, el('a', { href: to('/products') }, 'Products'), deed('Does it answer?', test),
+    el('h3', {}, 'The shop’s webhooks go to'),
+    once('address for webhooks', shop.webhook_url),
+    el(
+      'div',
+      { class: 'row' },
+      el('a', { href: to('/products') }, 'Products'),
+      deed('Does it answer?', test),
       may('work') && [deed('Read changes', sync('incremental')), deed('Read everything', sync('full'))],
-      may('decide') && deed('Disconnect', remove, { kind: 'danger', ask: ['Disconnect this shop?', 'The credentials and everything that was read from it go.', 'Disconnect'] })));
+      may('decide') &&
+        deed('Disconnect', remove, {
+          kind: 'danger',
+          ask: ['Disconnect this shop?', 'The credentials and everything that was read from it go.', 'Disconnect'],
+        }),
+    ),
+  );
 };
 
 const connect = (platform, again) =>
-  el('details', {}, el('summary', {}, NAMES[platform]), form({
-    label: `Connect ${NAMES[platform]}`, fields: PLATFORMS[platform](), submit: 'Connect',
-    act: async (values, node) => {
-      await own('POST', '/api/connections', { body: { platform, ...values } });
-      node.reset();
-      say('The shop is connected, and its products are being read.');
-      await again();
-    },
-  }));
+  el(
+    'details',
+    {},
+    el('summary', {}, NAMES[platform]),
+    form({
+      label: `Connect ${NAMES[platform]}`,
+      fields: PLATFORMS[platform](),
+      submit: 'Connect',
+      act: async (values, node) => {
+        await own('POST', '/api/connections', { body: { platform, ...values } });
+        node.reset();
+        say('The shop is connected, and its products are being read.');
+        await again();
+      },
+    }),
+  );
 
 export const shops = {
   title: 'Shops',
@@ -65,9 +85,27 @@ export const shops = {
     const list = el('div');
     const again = async () => {
       const { items } = await read('/api/connections', {}, signal);
-      put(list, items.length ? el('ul', { class: 'plainlist' }, items.map((shop) => card(shop, again, go))) : empty('No shop is connected. With one, prices and stock are answered from the shop itself.'));
+      put(
+        list,
+        items.length
+          ? el(
+              'ul',
+              { class: 'plainlist' },
+              items.map((shop) => card(shop, again, go)),
+            )
+          : empty('No shop is connected. With one, prices and stock are answered from the shop itself.'),
+      );
     };
     await again();
-    put(main, list, may('decide') && section('Connect a shop', el('p', { class: 'hint' }, 'The shop is asked before anything is kept. Connecting the same one again replaces its credentials.'), Object.keys(PLATFORMS).map((platform) => connect(platform, again))));
+    put(
+      main,
+      list,
+      may('decide') &&
+        section(
+          'Connect a shop',
+          el('p', { class: 'hint' }, 'The shop is asked before anything is kept. Connecting the same one again replaces its credentials.'),
+          Object.keys(PLATFORMS).map((platform) => connect(platform, again)),
+        ),
+    );
   },
 };
