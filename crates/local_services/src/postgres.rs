@@ -110,7 +110,7 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
         socket_directory(state.sockets()),
         "unix_socket_permissions=0700".into(),
         "max_connections=200".into(),
-        "shared_buffers=128MB".into(),
+        format!("shared_buffers={}MB", buffers_mb(durability, memory_mb())).into(),
         "timezone=UTC".into(),
         "log_timezone=UTC".into(),
         "log_checkpoints=off".into(),
@@ -135,6 +135,27 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
         dir: state.servers(),
         log: state.log(Server::Postgres),
     }
+}
+
+/// MiB of tables that the server keeps in memory of its own: an eighth of what there is, if the data is to live long enough to be read
+/// again. It takes them when it needs them.
+fn buffers_mb(durability: Durability, memory_mb: u64) -> u64 {
+    match durability {
+        Durability::Durable => (memory_mb / 8).clamp(128, 1024),
+        Durability::Fast => 128,
+    }
+}
+
+/// MiB of memory that this process and its children may use; 0 where nothing tells (`proc_meminfo(5)`, Linux' `cgroup-v2`).
+fn memory_mb() -> u64 {
+    let of_machine = || {
+        let text = fs::read_to_string("/proc/meminfo").ok()?;
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        total.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kb| kb >> 10)
+    };
+    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").unwrap_or_default();
+    let limit = limit.trim().parse::<u64>().map_or(u64::MAX, |bytes| bytes >> 20);
+    of_machine().unwrap_or(0).min(limit)
 }
 
 /// The setting is a list of paths, in which quotes protect spaces.
@@ -250,5 +271,13 @@ mod tests {
         assert!(!remains_in_the_way(&failed(
             "FATAL:  could not create lock file \"a\": Permission denied"
         )));
+    }
+
+    #[test]
+    fn what_is_kept_in_memory_goes_by_what_there_is() {
+        let durable = |memory| buffers_mb(Durability::Durable, memory);
+        assert_eq!([0, 512, 4096, 65_536].map(durable), [128, 128, 512, 1024]);
+        assert_eq!(buffers_mb(Durability::Fast, 65_536), 128);
+        assert_eq!(memory_mb() > 0, cfg!(target_os = "linux"));
     }
 }
