@@ -9,7 +9,7 @@
 //! An entry is in the book from its delivery until Redis has confirmed that it is no longer ours, so "held in Redis but not in
 //! the book" always means an answer that never arrived here.
 
-use crate::errand::Errand;
+use crate::{config::Config, errand::Errand, pace::Pace};
 use redis::streams::StreamId;
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,30 +31,42 @@ enum State {
 }
 
 pub(crate) struct Book {
-    capacity: usize,
+    concurrency: usize,
+    prefetch: usize,
+    patience: Option<Duration>,
     lease: Duration,
     entries: HashMap<String, State>,
     queue: VecDeque<(String, Errand)>,
     renewed: Instant,
+    pace: Pace,
 }
 
 impl Book {
-    pub(crate) fn new(capacity: usize, lease: Duration) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            capacity,
-            lease,
+            concurrency: config.concurrency,
+            prefetch: config.prefetch,
+            patience: config.patience,
+            lease: config.lease,
             entries: HashMap::new(),
             queue: VecDeque::new(),
             renewed: Instant::now(),
+            pace: Pace::new(),
         }
     }
 
-    /// How many more entries may be asked for.
+    /// How many more entries are worth asking for; 0 until half of those that may wait here are used up, which makes for fewer and
+    /// larger reads.
     pub(crate) fn room(&self) -> usize {
         let open = self
             .with(|state| matches!(state, State::Waiting | State::Running | State::Lost))
             .count();
-        self.capacity.saturating_sub(open)
+        let ahead = match self.patience {
+            Some(patience) => self.prefetch.min(self.pace.verdicts_within(patience)),
+            None => self.prefetch,
+        };
+        let room = (self.concurrency + ahead).saturating_sub(open);
+        if room > ahead / 2 { room } else { 0 }
     }
 
     /// Takes in delivered entries. One that is known is not queued a second time, whatever Redis says; one that lost its lease
@@ -98,6 +110,7 @@ impl Book {
 
     /// What the handler of an entry came to.
     pub(crate) fn judge(&mut self, id: &str, settled: bool) {
+        self.pace.verdict();
         match self.entries.get_mut(id) {
             Some(state @ State::Running) if settled => *state = State::Settled,
             Some(state @ State::Running) => *state = State::Failed(Instant::now()),
@@ -177,7 +190,10 @@ mod tests {
     }
 
     fn book_with(ids: &[&str]) -> Book {
-        let mut book = Book::new(3, LEASE);
+        let mut book = Book::new(&Config {
+            lease: LEASE,
+            ..Config::new("stream", 3)
+        });
         book.admit(ids.iter().map(|id| entry(id)).collect());
         book
     }

@@ -15,6 +15,9 @@ pub struct Config {
     /// worker can take it; 1 saves a round trip to Redis between two handlers and keeps at most one entry waiting behind them;
     /// about `concurrency` for handlers of a few milliseconds.
     pub prefetch: usize,
+    /// For handlers of which some take milliseconds and others hours: of `prefetch`, only as many wait as handlers have ended
+    /// within this time. While they end fast, the next entries are at hand; as soon as they don't, nothing is fetched ahead.
+    pub patience: Option<Duration>,
     /// How long an entry stays with a worker that shows no sign of life, and how long a failed one rests before it runs again.
     pub lease: Duration,
     /// How long one blocking read waits. Shorter finds a dead connection sooner; it has no bearing on how soon an entry starts.
@@ -29,6 +32,7 @@ impl Config {
             group: "workers".to_owned(),
             concurrency,
             prefetch: 0,
+            patience: None,
             lease: Duration::from_secs(30),
             block: Duration::from_secs(5),
         }
@@ -37,11 +41,6 @@ impl Config {
     /// The Redis key of a stream. The braces are a hash tag: whatever key may join this one shares its Cluster slot.
     pub fn key(stream: &str) -> String {
         format!("queue:{{{stream}}}")
-    }
-
-    /// Entries that this process may hold.
-    pub(crate) fn capacity(&self) -> usize {
-        self.concurrency + self.prefetch
     }
 
     /// Two renewals may fail before a lease is lost.

@@ -17,12 +17,15 @@ pub struct Errand {
     pub version: u32,
 }
 
+/// The field that names the job.
+pub(crate) const JOB: &str = "job";
+
 impl Errand {
     /// The command that appends this errand to the stream at `key`.
     pub(crate) fn append(&self, key: &str) -> Cmd {
         let mut xadd = redis::cmd("XADD");
         xadd.arg(key).arg("*");
-        xadd.arg("job").arg(&self.job).arg("kind").arg(&self.kind);
+        xadd.arg(JOB).arg(&self.job).arg("kind").arg(&self.kind);
         xadd.arg("customer")
             .arg(&self.customer)
             .arg("version")
@@ -33,7 +36,7 @@ impl Errand {
     /// `None` when a field is missing or is not what it should be: such an entry was not written by [`Errand::append`].
     pub(crate) fn read(entry: &StreamId) -> Option<Self> {
         Some(Self {
-            job: entry.get("job")?,
+            job: entry.get(JOB)?,
             kind: entry.get("kind")?,
             customer: entry.get("customer")?,
             version: entry.get("version")?,

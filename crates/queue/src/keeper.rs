@@ -19,6 +19,8 @@ use tokio::{
 
 /// What could not be returned by then is reclaimed by others when its lease ends.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+/// Entries acknowledged in one call: Lua unpacks some thousands of values, and no more.
+const SETTLED: usize = 1000;
 const SHUTDOWN_CHECK: Duration = Duration::from_millis(100);
 
 /// The life of a queue's own task: reads until the worker winds down, keeps until the backend is closed, leaves.
@@ -145,9 +147,9 @@ impl Keeper<'_> {
 
 async fn settle(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<()> {
     let settled = shared.book().settled();
-    if !settled.is_empty() {
-        shared.member.settle(conn, &settled).await?;
-        shared.book().acknowledged(&settled);
+    for settled in settled.chunks(SETTLED) {
+        shared.member.settle(conn, settled).await?;
+        shared.book().acknowledged(settled);
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod error;
 mod health;
 mod keeper;
 mod member;
+mod pace;
 mod permissions;
 mod publisher;
 mod reader;

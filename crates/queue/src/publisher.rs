@@ -1,7 +1,6 @@
 //! The publishing side: appends errands, over a link that mends itself.
 
-use crate::{Config, Errand, Error};
-use redis::streams::StreamRangeReply;
+use crate::{Config, Errand, Error, errand::JOB};
 use redis_link::Link;
 
 /// Errands sent in one pipeline: enough that the round trip does not count, few enough that the answers of a busy server come
@@ -29,8 +28,9 @@ impl Publisher {
     pub async fn jobs(&self, most: usize) -> Result<Vec<String>, Error> {
         let mut range = redis::cmd("XRANGE");
         range.arg(&self.key).arg("-").arg("+").arg("COUNT").arg(most);
-        let entries: StreamRangeReply = range.query_async(&mut self.link.clone()).await?;
-        Ok(entries.ids.iter().filter_map(|entry| entry.get("job")).collect())
+        // Read as they come: a map for every entry costs more than all the rest.
+        let entries: Vec<(String, Vec<String>)> = range.query_async(&mut self.link.clone()).await?;
+        Ok(entries.into_iter().filter_map(|(_, fields)| job_of(fields)).collect())
     }
 
     /// Appends `errands` in order, in pipelines of 500. After an error it is unknown which of them were added, unless it is
@@ -45,4 +45,16 @@ impl Publisher {
         }
         Ok(())
     }
+}
+
+/// The job that an entry's fields name: names and values in turns.
+fn job_of(fields: Vec<String>) -> Option<String> {
+    let mut fields = fields.into_iter();
+    while let Some(name) = fields.next() {
+        let value = fields.next()?;
+        if name == JOB {
+            return Some(value);
+        }
+    }
+    None
 }

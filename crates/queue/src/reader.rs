@@ -63,12 +63,12 @@ async fn return_strays(shared: &Shared, conn: &mut MultiplexedConnection) -> Red
     Ok(())
 }
 
-/// Waits until it is worth asking: half of the prefetched entries are used up, which makes for fewer and larger reads.
+/// Waits until it is worth asking.
 async fn wait_for_room(shared: &Shared, conn: &mut MultiplexedConnection) -> RedisResult<usize> {
     let mut ping_at = Instant::now() + shared.config.block;
     loop {
         let room = shared.book().room();
-        if room > shared.config.prefetch / 2 {
+        if room > 0 {
             return Ok(room);
         }
         if timeout_at(ping_at, shared.room.notified()).await.is_err() {

@@ -32,7 +32,7 @@ impl Shared {
     pub(crate) fn new(address: Address, config: Config, health: Health) -> Self {
         Self {
             member: Member::new(address, &config),
-            book: Mutex::new(Book::new(config.capacity(), config.lease)),
+            book: Mutex::new(Book::new(&config)),
             config,
             health,
             held: tokio::sync::Mutex::default(),

@@ -4,6 +4,7 @@
 //! The ledger holds the backlog; a stream holds a small window of it, chosen by priority and in turns between customers, so that
 //! one with ten thousand jobs does not delay another's ten, and within the limits that operators set. Of all processes that
 //! run [`Dispatcher::tick`], one at a time does the work.
+use futures::future::try_join_all;
 use queue::{Errand, Publisher, Stats};
 use redis_link::{Address, Limits, Link};
 use sea_orm::{ConnectionTrait, QueryResult};
@@ -160,17 +161,22 @@ impl Dispatcher {
 
     async fn fill(&self, tx: &SystemTx) -> Result<bool> {
         let (mut rooms, mut sent) = (BTreeMap::new(), Vec::new());
-        for lane in LANES {
-            // Before the count: what is published meanwhile is counted, and at worst published twice.
-            sent.extend(self.publisher(lane)?.jobs(MOST_SENT).await.map_err(away)?);
-            let waiting = self.stream(lane).await?.waiting;
+        for look in try_join_all(LANES.map(|lane| self.look(lane))).await? {
+            let (lane, jobs, waiting) = look;
+            sent.extend(jobs.iter().filter_map(|job| job.parse::<Uuid>().ok()));
             rooms.insert(lane, self.windows().entry(lane).or_default().room(waiting));
         }
-        let sent: Vec<Uuid> = sent.iter().filter_map(|job| job.parse().ok()).collect();
         let errands = next(tx, &rooms, sent).await?;
         let hungry = self.note(&rooms, &errands);
         self.publish(&errands).await?;
         Ok(hungry)
+    }
+
+    /// The jobs whose errands are on a lane's stream, and how many of these no worker was given yet.
+    async fn look(&self, lane: Lane) -> Result<(Lane, Vec<String>, u64)> {
+        // Before the count: what is published meanwhile is counted, and at worst published twice.
+        let sent = self.publisher(lane)?.jobs(MOST_SENT).await.map_err(away)?;
+        Ok((lane, sent, self.stream(lane).await?.waiting))
     }
 
     /// Tells the windows how the round went; returns whether another one is worthwhile at once.
@@ -208,7 +214,8 @@ impl Dispatcher {
 /// job before anybody's second, where what a customer already has running or waiting counts as turns taken; the higher priority
 /// before all that.
 async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
-    const NEXT: &str = "
+    // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
+    let query = format!("
         WITH RECURSIVE lanes AS (
           SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
           FROM jsonb_to_recordset($1) AS l (kind text, room bigint) LEFT JOIN queue_controls c ON c.kind = l.kind
@@ -223,7 +230,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           SELECT kind, customer_id, count(*) AS n FROM (
             SELECT kind, customer_id FROM jobs WHERE state = 'running'
             UNION ALL
-            SELECT kind, customer_id FROM jobs WHERE id = ANY($4) AND state = 'queued') under_way GROUP BY kind, customer_id),
+            SELECT kind, customer_id FROM jobs WHERE id = ANY($3) AND state = 'queued') under_way GROUP BY kind, customer_id),
         shares AS (
           SELECT o.kind, o.customer_id, coalesce(b.n, 0) AS busy, least(
               2 * l.room / count(*) OVER (PARTITION BY o.kind) + 8,
@@ -235,12 +242,12 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           SELECT s.kind, n.*, s.busy + n.turn AS place FROM shares s CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at,
               row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
-            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < $3 AND j.id <> ALL($4)
+            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
           UNION ALL
           SELECT l.kind, n.*, 0, 0 FROM lanes l CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at FROM jobs j
-            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < $3 AND j.id <> ALL($4)
+            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
           SELECT *, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, place, run_at, id) AS rank FROM candidates)
@@ -249,10 +256,11 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
         UNION ALL
         (SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, 0 FROM jobs j
-          WHERE j.state = 'queued' AND j.starts >= $3 AND j.id <> ALL($4)
+          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id <> ALL($3)
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
           ORDER BY j.run_at LIMIT $2)
-        ORDER BY rank";
+        ORDER BY rank"
+    );
     let room = |lane: &Lane| rooms.get(lane).copied().unwrap_or_default() as i64;
     let lanes = rooms
         .keys()
@@ -260,11 +268,10 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
     let values = [
         Value::Array(lanes.collect()).into(),
         room(&Lane::Quarantine).into(),
-        SUSPECT_STARTS.into(),
         sent.into(),
     ];
     let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
-    for row in tx.query_all_raw(sql(NEXT, values)).await? {
+    for row in tx.query_all_raw(sql(&query, values)).await? {
         let (lane, errand) = errand(&row)?;
         errands.entry(lane).or_default().push(errand);
     }

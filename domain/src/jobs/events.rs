@@ -9,10 +9,9 @@
 //!
 //! An announcement only says where to look. It may come twice (a crash between putting it and moving the cursor, a restored
 //! database), late, or never (a trimmed or lost stream).
-use redis::aio::ConnectionLike;
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use redis::{aio::ConnectionLike, streams::StreamId};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -25,6 +24,10 @@ use crate::{
 const STREAM_LENGTH: usize = 10_000;
 /// The stream of a customer whose jobs rest goes after this many seconds: 7 days, as long as the events themselves are kept.
 const STREAM_SECONDS: u64 = 7 * 24 * 3600;
+/// Jobs that one announcement names.
+const NAMED: usize = 50;
+/// Between their ids.
+const SEPARATOR: &str = " ";
 /// Events announced in one round.
 pub(super) const ROUND: i64 = 1000;
 
@@ -58,7 +61,7 @@ pub async fn record(
     Ok(())
 }
 
-/// The customer's stream of announcements. An entry has the fields `job` and `id` of an event.
+/// The customer's stream of announcements. An entry's field `job` names the jobs to look at, with spaces between their ids.
 pub fn stream_key(customer: Uuid) -> String {
     format!("omniops:events:{{{customer}}}")
 }
@@ -77,69 +80,103 @@ pub async fn relay(db: &Db, redis: &mut impl ConnectionLike) -> Result<usize> {
         heal(db).await?;
         round = Round::read(db).await?;
     }
-    if let Some(last) = round.events.last() {
-        announce(redis, &round.events).await?;
-        round.advance(db, last).await?;
+    if round.events > 0 {
+        announce(redis, &round.told).await?;
+        round.advance(db).await?;
     }
-    Ok(round.events.len())
+    Ok(round.events as usize)
 }
 
 /// How far the announcements have come, and what is next. Transaction ids are texts here: the driver has no type for `xid8`.
 struct Round {
-    xid: String,
-    event_id: i64,
+    from: Place,
+    /// The place of the last event.
+    to: Place,
     /// The cursor, or an event, is ahead of the database's own transactions: a backup was restored into a younger cluster.
     ahead: bool,
-    events: Vec<Told>,
+    /// How many events.
+    events: i64,
+    /// Of which jobs, by customer.
+    told: Vec<Told>,
 }
 
-/// What an announcement is made of.
-#[derive(FromQueryResult)]
-struct Told {
+/// A place in the order of events.
+struct Place {
     xid: String,
-    id: i64,
-    customer_id: Option<Uuid>,
-    job_id: Uuid,
+    event: i64,
+}
+
+/// A customer's jobs of which there are events, each once.
+struct Told {
+    customer: Uuid,
+    jobs: Vec<Uuid>,
 }
 
 impl Round {
     async fn read(db: &Db) -> Result<Self> {
         const NEXT: &str = "
-            SELECT c.xid::text AS from_xid, c.event_id AS from_id, e.xid::text AS xid, e.id, e.customer_id, e.job_id,
+            WITH next AS MATERIALIZED (
+              SELECT e.* FROM event_relay c CROSS JOIN LATERAL (
+                SELECT n.xid, n.id, n.customer_id, n.job_id FROM job_events n
+                WHERE (n.xid, n.id) > (c.xid, c.event_id) AND n.xid < pg_snapshot_xmin(pg_current_snapshot())
+                ORDER BY n.xid, n.id LIMIT $1) e),
+            last AS (SELECT xid, id FROM next ORDER BY xid DESC, id DESC LIMIT 1)
+            SELECT c.xid::text AS from_xid, c.event_id AS from_id, last.xid::text AS to_xid, last.id AS to_id, (SELECT count(*) FROM next) AS events,
               greatest(c.xid, (SELECT l.xid FROM job_events l ORDER BY l.xid DESC, l.id DESC LIMIT 1))
-                >= pg_snapshot_xmax(pg_current_snapshot()) AS ahead
-            FROM event_relay c LEFT JOIN LATERAL (
-              SELECT n.xid, n.id, n.customer_id, n.job_id FROM job_events n
-              WHERE (n.xid, n.id) > (c.xid, c.event_id) AND n.xid < pg_snapshot_xmin(pg_current_snapshot())
-              ORDER BY n.xid, n.id LIMIT $1) e ON true
-            ORDER BY e.xid, e.id";
+                >= pg_snapshot_xmax(pg_current_snapshot()) AS ahead,
+              t.customer_id, t.jobs
+            FROM event_relay c LEFT JOIN last ON true
+            LEFT JOIN (SELECT customer_id, array_agg(DISTINCT job_id) AS jobs FROM next WHERE customer_id IS NOT NULL GROUP BY customer_id) t ON true";
         let rows = db.ledger_statement(Commit::Relaxed, sql(NEXT, [ROUND.into()])).await?;
         let Some(first) = rows.first() else {
-            return Ok(Self {
+            let nowhere = || Place {
                 xid: "0".into(),
-                event_id: 0,
+                event: 0,
+            };
+            return Ok(Self {
+                from: nowhere(),
+                to: nowhere(),
                 ahead: true,
-                events: vec![],
+                events: 0,
+                told: vec![],
             });
         };
-        // Where there is no event, the cursor stands alone.
-        let told = |row: &&QueryResult| matches!(row.try_get("", "id"), Ok(Some::<i64>(_)));
-        let events = rows.iter().filter(told).map(|row| Told::from_query_result(row, ""));
-        Ok(Self {
+        let mut told = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(customer) = row.try_get("", "customer_id")? {
+                let jobs = row.try_get("", "jobs")?;
+                told.push(Told { customer, jobs });
+            }
+        }
+        let from = Place {
             xid: first.try_get("", "from_xid")?,
-            event_id: first.try_get("", "from_id")?,
+            event: first.try_get("", "from_id")?,
+        };
+        let to = first.try_get::<Option<String>>("", "to_xid")?;
+        Ok(Self {
+            to: Place {
+                xid: to.unwrap_or_else(|| from.xid.clone()),
+                event: first.try_get::<Option<i64>>("", "to_id")?.unwrap_or(from.event),
+            },
+            from,
             ahead: first.try_get("", "ahead")?,
-            events: events.collect::<Result<_, _>>()?,
+            events: first.try_get("", "events")?,
+            told,
         })
     }
 
     /// Never back: where another process has moved it meanwhile, it stays.
-    async fn advance(&self, db: &Db, last: &Told) -> Result<()> {
+    async fn advance(&self, db: &Db) -> Result<()> {
         const ADVANCE: &str = "UPDATE event_relay SET xid = $1::text::xid8, event_id = $2
                                WHERE (xid, event_id) = ($3::text::xid8, $4)";
-        let (to, from) = (last.xid.clone().into(), self.xid.clone().into());
-        let advance = sql(ADVANCE, [to, last.id.into(), from, self.event_id.into()]);
-        db.ledger_statement(Commit::Relaxed, advance).await?;
+        let (to, from) = (&self.to, &self.from);
+        let values = [
+            to.xid.clone().into(),
+            to.event.into(),
+            from.xid.clone().into(),
+            from.event.into(),
+        ];
+        db.ledger_statement(Commit::Relaxed, sql(ADVANCE, values)).await?;
         Ok(())
     }
 }
@@ -178,25 +215,27 @@ pub(crate) async fn announce_one(
     pipe.query_async(redis).await
 }
 
-async fn announce(redis: &mut impl ConnectionLike, events: &[Told]) -> Result<()> {
+/// One entry for many jobs: what it says is only where to look.
+async fn announce(redis: &mut impl ConnectionLike, told: &[Told]) -> Result<()> {
     let mut pipe = redis::pipe();
-    let mut keys = BTreeSet::new();
-    for event in events {
-        let Some(customer) = event.customer_id else {
-            continue;
-        };
-        let key = stream_key(customer);
-        pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH);
-        pipe.arg("*").arg("job").arg(event.job_id.to_string());
-        pipe.arg("id").arg(event.id).ignore();
-        keys.insert(key);
+    for Told { customer, jobs } in told {
+        let key = stream_key(*customer);
+        for jobs in jobs.chunks(NAMED) {
+            let named: Vec<String> = jobs.iter().map(Uuid::to_string).collect();
+            pipe.cmd("XADD").arg(&key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH);
+            pipe.arg("*").arg("job").arg(named.join(SEPARATOR)).ignore();
+        }
+        pipe.cmd("EXPIRE").arg(&key).arg(STREAM_SECONDS).ignore();
     }
-    for key in &keys {
-        pipe.cmd("EXPIRE").arg(key).arg(STREAM_SECONDS).ignore();
-    }
-    if keys.is_empty() {
+    if told.is_empty() {
         return Ok(());
     }
     let sent: redis::RedisResult<()> = pipe.query_async(redis).await;
     sent.map_err(|e| Error::unavailable("redis_unavailable", "Redis does not answer", e))
+}
+
+/// The jobs that an announcement names.
+pub(super) fn named(entry: &StreamId) -> Vec<Uuid> {
+    let names: String = entry.get("job").unwrap_or_default();
+    names.split(SEPARATOR).filter_map(|job| job.parse().ok()).collect()
 }

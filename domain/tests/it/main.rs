@@ -33,4 +33,5 @@ mod sharing;
 mod spoken;
 mod staging;
 mod tenancy;
+mod turn;
 mod typed;

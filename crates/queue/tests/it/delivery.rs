@@ -126,3 +126,34 @@ async fn a_prefetch_of_one_takes_one_beyond_those_that_run() {
     work.assert_each_once(6);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_fetched_ahead_while_handlers_end_within_the_patience() {
+    for patience in [Duration::from_mins(10), Duration::ZERO] {
+        let server = Server::start().await;
+        let work = Work::new();
+        let paced = Config {
+            prefetch: 4,
+            patience: Some(patience),
+            ..config(2)
+        };
+        let worker = Worker::start(&server, paced, &work);
+        server.publish(&errands("gated", 20)).await;
+        until("as many as run", async || server.stats().await.held == 2).await;
+        work.until_begun(2).await;
+        assert_eq!(server.stats().await.held, 2, "nothing has ended yet");
+        work.open_gate(8);
+        work.until_begun(10).await;
+        if patience.is_zero() {
+            until("as many as run", async || server.stats().await.held == 2).await;
+        } else {
+            until("more than run", async || server.stats().await.held > 2).await;
+        }
+        work.open_gate(10);
+        work.until_ended(18).await;
+        work.open_gate(2);
+        work.until_ended(20).await;
+        work.assert_each_once(20);
+        worker.stop().await;
+    }
+}

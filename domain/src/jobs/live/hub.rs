@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::super::events::{customer_of, stream_key};
+use super::super::events::{customer_of, named, stream_key};
 use crate::lifecycle::Lifecycle;
 
 /// One wait for Redis.
@@ -221,8 +221,7 @@ impl Hub {
                 continue;
             };
             stream.position = key.ids.last().map(|entry| entry.id.clone());
-            let named = key.ids.iter().filter_map(|entry| entry.get::<String>("job"));
-            let named: HashSet<Uuid> = named.filter_map(|job| job.parse().ok()).collect();
+            let named: HashSet<Uuid> = key.ids.iter().flat_map(named).collect();
             for readers in named.iter().filter_map(|job| stream.jobs.get(job)) {
                 readers.send_replace(());
             }

@@ -1,0 +1,157 @@
+//! Turns of a worker at the ledger: what ended and what begins in one statement.
+use domain::{
+    jobs::{self, Ask, Claim, Identity, NewJob, Outcome, Payload, Turn},
+    tenancy::Customer,
+};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::json;
+use std::time::Duration;
+use testkit::Kit;
+use uuid::Uuid;
+
+async fn worker(kit: &Kit) -> Identity {
+    let worker = Identity::new("test", "0");
+    jobs::beat(&kit.db, &worker, Duration::from_mins(5), false)
+        .await
+        .unwrap();
+    worker
+}
+
+async fn submit(kit: &Kit, customer: &Customer, count: usize) -> Vec<Uuid> {
+    let tx = kit.db.tenant(customer).await.unwrap();
+    let new = vec![NewJob::new(customer.id, Payload::Scrape {}); count];
+    let made = jobs::submit_all(&*tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    made.into_iter().map(|made| made.id).collect()
+}
+
+fn ask(job: Uuid) -> Ask {
+    Ask {
+        job,
+        quarantined: false,
+    }
+}
+
+async fn execute(kit: &Kit, text: &str) {
+    let tx = kit.db.system().await.unwrap();
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, text))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn claim(kit: &Kit, worker: &Identity, jobs: &[Uuid]) -> Vec<jobs::Lease> {
+    let asks: Vec<Ask> = jobs.iter().copied().map(ask).collect();
+    let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
+    let leases = claims.into_iter().filter_map(|claim| match claim {
+        Claim::Run(claimed) => Some(claimed.lease),
+        _ => None,
+    });
+    leases.collect()
+}
+
+/// What the answers come to: which ends were recorded, which jobs are ours.
+fn told(turn: &Turn) -> (Vec<bool>, Vec<bool>) {
+    let ours = |claim: &Claim| matches!(claim, Claim::Run(_));
+    (turn.ended.clone(), turn.claims.iter().map(ours).collect())
+}
+
+#[tokio::test]
+async fn what_ends_and_what_begins_are_answered_in_their_order() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let jobs = submit(&kit, &customer, 6).await;
+    let leases = claim(&kit, &worker, &jobs[..3]).await;
+    let lost = jobs::Lease {
+        token: Uuid::nil(),
+        ..leases[1]
+    };
+    let ends = [
+        (leases[2], Outcome::HandBack),
+        (lost, Outcome::Done(json!({}))),
+        (leases[0], Outcome::Done(json!({ "text": "a\0b" }))),
+    ];
+    // The last two are held: one by its run, one until this very turn.
+    let asks = [jobs[5], jobs[3], jobs[1], jobs[2]].map(ask);
+    let turn = jobs::turn(&kit.db, worker.id, &ends, &asks).await.unwrap();
+    assert_eq!(told(&turn), (vec![true, false, true], vec![true, true, false, false]));
+    let Claim::Run(claimed) = &turn.claims[0] else {
+        panic!("not ours")
+    };
+    assert_eq!((claimed.job.id, claimed.customer.as_ref()), (jobs[5], Some(&customer)));
+    let states = "SELECT string_agg(state, ' ' ORDER BY id) FROM jobs";
+    let tx = kit.db.system().await.unwrap();
+    let row = tx
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, states))
+        .await
+        .unwrap();
+    let states: String = row.unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(states, "done running queued running queued running");
+    let events = |job: Uuid| format!("SELECT count(*) FROM job_events WHERE job_id = '{job}'");
+    assert_eq!(kit.count(&events(jobs[0])).await, 3, "queued, started, done");
+    assert_eq!(kit.count(&events(jobs[5])).await, 2, "queued, started");
+}
+
+#[tokio::test]
+async fn a_frozen_worker_s_open_transaction_holds_nobody_up() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let (frozen, other) = (worker(&kit).await, worker(&kit).await);
+    let jobs = submit(&kit, &customer, 3).await;
+    let leases = claim(&kit, &frozen, &jobs[..1]).await;
+    let open = kit.db.tenant(&customer).await.unwrap();
+    jobs::fence(&*open, leases[0]).await.unwrap();
+    let dead = format!(
+        "UPDATE workers SET alive_until = now() - interval '1 minute' WHERE id = '{}'",
+        frozen.id
+    );
+    execute(&kit, &dead).await;
+
+    let mine = claim(&kit, &other, &jobs[1..2]).await;
+    let ends = [(mine[0], Outcome::Done(json!({})))];
+    let asks = [jobs[0], jobs[2]].map(ask);
+    let turn = jobs::turn(&kit.db, other.id, &ends, &asks).await.unwrap();
+    assert_eq!(
+        told(&turn),
+        (vec![true], vec![false, true]),
+        "what is locked is left to another time"
+    );
+    open.commit().await.unwrap();
+    assert_eq!(claim(&kit, &other, &jobs[..1]).await.len(), 1);
+}
+
+/// The planner takes the indexes of few rows only where it sees their conditions: in parameters it sees nothing.
+#[tokio::test]
+async fn neither_turns_nor_rounds_of_the_dispatcher_read_the_jobs_of_the_past() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let past = format!(
+        "INSERT INTO jobs (id, customer_id, kind, payload, state, finished_at)
+         SELECT gen_random_uuid(), '{}', 'scrape', '{{}}', 'done', now() FROM generate_series(1, 20000)",
+        customer.id
+    );
+    execute(&kit, &past).await;
+    let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
+    owner.execute_unprepared("ANALYZE jobs").await.unwrap();
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'jobs'";
+    let before = kit.count(scans).await;
+    let jobs = submit(&kit, &customer, 20).await;
+    kit.dispatcher.tick().await.unwrap();
+    let leases = claim(&kit, &worker, &jobs).await;
+    assert!(
+        claim(&kit, &worker, &jobs[..1]).await.is_empty(),
+        "which looks for those that used up their starts"
+    );
+    let ends: Vec<_> = leases.iter().map(|lease| (*lease, Outcome::Done(json!({})))).collect();
+    jobs::settle_all(&kit.db, &ends).await.unwrap();
+    kit.dispatcher.tick().await.unwrap();
+    kit.dispatcher.reconcile().await.unwrap();
+    let reads = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'jobs_pkey'";
+    testkit::eventually("the statistics", || async {
+        (kit.count(reads).await > 0).then_some(())
+    })
+    .await;
+    assert_eq!(kit.count(scans).await, before, "scans of the whole table");
+}
