@@ -178,6 +178,8 @@ addEventListener('popstate', () => route(true));
 addEventListener('omniops:signed-in', () => route(true));
 addEventListener('omniops:signed-out', () => {
   leave();
+  // Whoever comes next begins at the beginning.
+  history.replaceState(null, '', '/admin');
   route(true);
 });
 onSessionEnd(() => {
