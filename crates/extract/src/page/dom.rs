@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use html5ever::{Attribute, LocalName, tendril::StrTendril};
 
-use super::tree;
+use super::{guard::ATTRIBUTES, tree};
 
 /// Index of a node in the arena.
 pub(super) type Id = usize;
@@ -80,6 +80,10 @@ impl Dom {
 
     /// An attribute's value, entities decoded.
     pub fn attribute(&self, id: Id, wanted: &str) -> Option<&str> {
+        debug_assert!(
+            ATTRIBUTES.binary_search(&wanted).is_ok(),
+            "the guard lets {wanted} through"
+        );
         match &self.nodes[id].data {
             Data::Element { attributes, .. } => attributes
                 .iter()
@@ -122,9 +126,23 @@ impl Dom {
 
     /// All text below a node with white space collapsed; script and style are left out.
     pub fn text(&self, id: Id) -> String {
+        self.text_within(id, usize::MAX).unwrap_or_default()
+    }
+
+    /// Whether [`Dom::text`] says anything.
+    pub fn has_text(&self, id: Id) -> bool {
+        self.text_within(id, 0).is_none()
+    }
+
+    /// [`Dom::text`] if it has no more than `most` bytes; a longer one is not collected.
+    pub fn text_within(&self, id: Id, most: usize) -> Option<String> {
         let mut out = String::new();
         let mut at = id;
         while at < self.nodes[id].end {
+            // A space at either end goes at last.
+            if out.len() > most.saturating_add(2) {
+                return None;
+            }
             match &self.nodes[at].data {
                 Data::Text(text) => push_collapsed(&mut out, text),
                 Data::Element { name, .. } if matches!(&**name, "script" | "style") => {
@@ -139,7 +157,8 @@ impl Dom {
             }
             at += 1;
         }
-        out.trim().to_owned()
+        let text = out.trim();
+        (text.len() <= most).then(|| text.to_owned())
     }
 }
 

@@ -35,6 +35,9 @@ fn encoding(body: &[u8], content_type: Option<&str>, tld: Option<&str>) -> &'sta
     {
         return wide;
     }
+    if is_utf8(body, declared.clone().next()) {
+        return UTF_8;
+    }
     let start = body
         .iter()
         .position(|byte| *byte >= 0x80 || *byte == 0x1b)
@@ -43,16 +46,17 @@ fn encoding(body: &[u8], content_type: Option<&str>, tld: Option<&str>) -> &'sta
     if sample.is_empty() {
         return UTF_8;
     }
-    if is_utf8(body, declared.clone().next()) {
-        return UTF_8;
-    }
     let believed = declared.find(|it| *it != UTF_8 && !wide(it) && is_plausible(it, sample));
     believed.unwrap_or_else(|| guess(sample, tld))
 }
 
-/// Whether a body is UTF-8, whatever is declared: valid text with sequences beyond ASCII is not so by chance, and a few broken
+/// Whether a body is UTF-8 beyond ASCII, whatever is declared: valid text with sequences beyond ASCII is not so by chance, and a few broken
 /// places (a cut body, one bad include) do not make it something else.
 fn is_utf8(body: &[u8], declared: Option<&'static Encoding>) -> bool {
+    let double = declared.is_some_and(is_double_byte);
+    if !double && std::str::from_utf8(body).is_ok() {
+        return !body.is_ascii();
+    }
     let (mut long, mut short, mut bad) = (0usize, 0usize, 0usize);
     for chunk in body.utf8_chunks() {
         for c in chunk.valid().chars().filter(|c| !c.is_ascii()) {
@@ -61,7 +65,7 @@ fn is_utf8(body: &[u8], declared: Option<&'static Encoding>) -> bool {
         bad += usize::from(!chunk.invalid().is_empty());
     }
     // A couple of two-byte sequences may be two characters of a double-byte encoding.
-    let by_chance = long == 0 && short < 8 && declared.is_some_and(is_double_byte);
+    let by_chance = long == 0 && short < 8 && double;
     long + short > 20 * bad && !by_chance
 }
 

@@ -1,11 +1,18 @@
-//! Bounds what the HTML parser gets, before it gets it.
+//! Bounds what the HTML parser gets, before it gets it, and leaves out what nobody reads.
 //!
 //! html5ever takes quadratic time on deep nesting, on many unclosed formatting elements and on many attributes of
 //! one tag; 200,000 nested `div`s hang it. One linear scan over the source drops the tags beyond the bounds, so that
 //! their text stays and only their structure is flattened. Where the scan cannot know how the parser will read a
 //! construct, it counts too much rather than too little: then a tag is dropped needlessly, which is harmless.
+//!
+//! About half of a usual page is scripts, and attributes for scripts and style sheets. The parser would spend most of its time
+//! on them, so the scan takes them out where it is sure that they are what they look like.
 
 use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+
+use super::patterns::FORUM_ITEMS;
 
 /// Deepest nesting of elements handed to the parser.
 pub(super) const MAX_DEPTH: usize = 512;
@@ -35,30 +42,72 @@ const INLINE: &[&str] = &[
     "audio", "canvas",
 ];
 
-/// The source with the tags beyond the bounds left out.
+/// Elements in which the parser may see text where the scan sees tags.
+const TEXTUAL: &[&str] = &["title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"];
+/// The attributes that extraction asks for, and the few that the parser itself looks at, sorted.
+pub(super) const ATTRIBUTES: &[&str] = &[
+    "aria-controls",
+    "aria-expanded",
+    "aria-hidden",
+    "background",
+    "bgcolor",
+    "class",
+    "color",
+    "content",
+    "data",
+    "data-bs-target",
+    "data-cfemail",
+    "data-nosnippet",
+    "data-target",
+    "datetime",
+    "encoding",
+    "face",
+    "hidden",
+    "href",
+    "hreflang",
+    "http-equiv",
+    "id",
+    "itemprop",
+    "itemref",
+    "itemscope",
+    "itemtype",
+    "lang",
+    "media",
+    "name",
+    "property",
+    "rel",
+    "role",
+    "size",
+    "src",
+    "start",
+    "style",
+    "type",
+    "typeof",
+    "value",
+    "xml:lang",
+];
+
+/// The source without the tags beyond the bounds, and without scripts and attributes that nobody reads.
 pub(super) fn bounded(html: &str) -> Cow<'_, str> {
     let mut scan = Scan {
         html,
         stack: Vec::new(),
         formatting: 0,
         foreign: 0,
+        textual: None,
+        unread: Vec::new(),
+        out: String::new(),
+        kept_from: 0,
     };
-    let mut out = String::new();
-    let (mut kept_from, mut at) = (0, 0);
-    while let Some(offset) = html[at..].find('<') {
-        let start = at + offset;
-        let (end, keep) = scan.construct(start);
-        if !keep {
-            out.push_str(&html[kept_from..start]);
-            kept_from = end;
-        }
-        at = end;
+    let mut at = 0;
+    while let Some(offset) = memchr(b'<', &html.as_bytes()[at..]) {
+        at = scan.construct(at + offset);
     }
-    if kept_from == 0 {
+    if scan.kept_from == 0 {
         return Cow::Borrowed(html);
     }
-    out.push_str(&html[kept_from..]);
-    Cow::Owned(out)
+    scan.skip(html.len(), html.len());
+    Cow::Owned(scan.out)
 }
 
 struct Scan<'a> {
@@ -69,34 +118,96 @@ struct Scan<'a> {
     formatting: usize,
     /// Open `svg` and `math` elements; inside, any element nests.
     foreign: usize,
+    /// The open element of [`TEXTUAL`], in which everything stays as it is.
+    textual: Option<&'a str>,
+    /// Where the attributes of the current tag stand that nobody reads.
+    unread: Vec<(usize, usize)>,
+    out: String,
+    /// What is kept and not in `out` yet begins here.
+    kept_from: usize,
 }
 
 impl<'a> Scan<'a> {
-    /// Takes what starts with the `<` at `start`; returns where it ends and whether it stays.
-    fn construct(&mut self, start: usize) -> (usize, bool) {
+    /// Leaves a part of the source out.
+    fn skip(&mut self, from: usize, to: usize) {
+        self.out.push_str(&self.html[self.kept_from..from]);
+        self.kept_from = to;
+    }
+
+    /// Takes what starts with the `<` at `start`; returns where it ends.
+    fn construct(&mut self, start: usize) -> usize {
         let bytes = self.html.as_bytes();
         match bytes.get(start + 1) {
-            Some(b'!') if self.html[start..].starts_with("<!--") => (comment_end(self.html, start + 4), true),
-            Some(b'!' | b'?') => (find_from(self.html, start, ">", 1), true),
+            Some(b'!') if self.html[start..].starts_with("<!--") => comment_end(self.html, start + 4),
+            Some(b'!' | b'?') => memchr(b'>', &bytes[start..]).map_or(bytes.len(), |offset| start + offset + 1),
             Some(b'/') if bytes.get(start + 2).is_some_and(u8::is_ascii_alphabetic) => {
                 let name_end = name_end(bytes, start + 2);
-                let (end, _) = tag_end(bytes, name_end);
-                (end, self.close(&self.html[start + 2..name_end]))
+                let (end, _) = self.tag_end(name_end);
+                let name = &self.html[start + 2..name_end];
+                self.textual = self.textual.filter(|open| !open.eq_ignore_ascii_case(name));
+                if !self.close(name) {
+                    self.skip(start, end);
+                }
+                end
             }
-            Some(byte) if byte.is_ascii_alphabetic() => {
-                let name_end = name_end(bytes, start + 1);
-                let (end, attributes) = tag_end(bytes, name_end);
-                let name = &self.html[start + 1..name_end];
-                let keep = attributes <= MAX_ATTRIBUTES && self.open(name);
-                let raw = self.foreign == 0 && ["script", "style"].iter().any(|raw| name.eq_ignore_ascii_case(raw));
-                if keep && raw {
-                    (raw_end(bytes, end, name), true)
-                } else {
-                    (end, keep)
+            Some(byte) if byte.is_ascii_alphabetic() => self.start_tag(start),
+            _ => start + 1,
+        }
+    }
+
+    fn start_tag(&mut self, start: usize) -> usize {
+        let bytes = self.html.as_bytes();
+        let name_end = name_end(bytes, start + 1);
+        let (end, attributes) = self.tag_end(name_end);
+        let name = &self.html[start + 1..name_end];
+        let is = |list: &[&str]| list.iter().any(|item| item.eq_ignore_ascii_case(name));
+        if attributes > MAX_ATTRIBUTES || !self.open(name) {
+            self.skip(start, end);
+            return end;
+        }
+        let plain = self.textual.is_none();
+        if plain {
+            for (from, to) in std::mem::take(&mut self.unread) {
+                self.skip(from, to);
+            }
+        }
+        if plain && is(TEXTUAL) {
+            self.textual = Some(name);
+        }
+        if self.foreign > 0 || !is(&["script", "style"]) {
+            return end;
+        }
+        let close = raw_end(bytes, end, name);
+        if plain && is(&["script"]) && !is_read(&self.html[start..end], &self.html[end..close]) {
+            self.skip(end, close);
+        }
+        close
+    }
+
+    /// The end of a tag (after its `>`) and how many attributes it has, by the tokenizer's own states: a quote counts
+    /// only directly after an equals sign. Notes which of them nobody reads.
+    fn tag_end(&mut self, start: usize) -> (usize, usize) {
+        let bytes = self.html.as_bytes();
+        self.unread.clear();
+        let (mut at, mut attributes) = (start, 0);
+        while let Some(&byte) = bytes.get(at) {
+            match byte {
+                b'>' => return (at + 1, attributes),
+                b'/' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => at += 1,
+                _ => {
+                    attributes += 1;
+                    let (name_end, end) = attribute_end(bytes, at);
+                    let name = &self.html[at..name_end];
+                    let known = name.bytes().any(|byte| byte.is_ascii_uppercase());
+                    if !known && ATTRIBUTES.binary_search(&name).is_err() {
+                        self.unread.push((at, end));
+                    }
+                    at = end;
                 }
             }
-            _ => (start + 1, true),
         }
+        self.unread.clear();
+        (bytes.len(), attributes)
     }
 
     fn open(&mut self, name: &'a str) -> bool {
@@ -182,45 +293,34 @@ fn name_end(bytes: &[u8], start: usize) -> usize {
         .map_or(bytes.len(), |offset| start + offset)
 }
 
-/// The end of a tag (after its `>`) and how many attributes it has, by the tokenizer's own states: a quote counts
-/// only directly after an equals sign.
-fn tag_end(bytes: &[u8], start: usize) -> (usize, usize) {
-    let (mut at, mut attributes) = (start, 0);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'>' => return (at + 1, attributes),
-            b'/' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => at += 1,
-            _ => {
-                attributes += 1;
-                at = attribute_end(bytes, at);
-            }
-        }
+/// Where the name of an attribute ends, and the attribute.
+fn attribute_end(bytes: &[u8], start: usize) -> (usize, usize) {
+    // The first byte belongs to the name even when it is an equals sign.
+    let stop = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
+    let name = bytes[start + 1..].iter().position(stop);
+    let name_end = name.map_or(bytes.len(), |length| start + 1 + length);
+    let blank = |at: usize| bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let equals = name_end + blank(name_end);
+    if bytes.get(equals) != Some(&b'=') {
+        return (name_end, name_end);
     }
-    (bytes.len(), attributes)
+    let at = equals + 1 + blank(equals + 1);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let end = if let Some(&quote @ (b'"' | b'\'')) = rest.first() {
+        memchr(quote, &rest[1..]).map(|length| at + 2 + length)
+    } else {
+        let stop = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
+        rest.iter().position(stop).map(|length| at + length)
+    };
+    (name_end, end.unwrap_or(bytes.len()))
 }
 
-fn attribute_end(bytes: &[u8], start: usize) -> usize {
-    // The first byte belongs to the name even when it is an equals sign.
-    let mut at = start + 1;
-    while bytes
-        .get(at)
-        .is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'/' | b'>' | b'='))
-    {
-        at += 1;
-    }
-    let blank = |at: usize| bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let equals = at.min(bytes.len()) + blank(at.min(bytes.len()));
-    if bytes.get(equals) != Some(&b'=') {
-        return at.min(bytes.len());
-    }
-    at = equals + 1 + blank(equals + 1);
-    let rest = bytes.get(at..).unwrap_or_default();
-    if let Some(&quote @ (b'"' | b'\'')) = rest.first() {
-        let closing = rest[1..].iter().position(|byte| *byte == quote);
-        return closing.map_or(bytes.len(), |offset| at + 2 + offset);
-    }
-    let stop = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
-    rest.iter().position(stop).map_or(bytes.len(), |offset| at + offset)
+/// Whether extraction looks into a script: structured data, or what tells a forum. One with a comment may not end where it seems
+/// to, and its type may be written with entities.
+fn is_read(tag: &str, script: &str) -> bool {
+    let contains = |mark: &str| memmem::find(script.as_bytes(), mark.as_bytes()).is_some();
+    let tag = tag.to_ascii_lowercase();
+    tag.contains("ld+json") || tag.contains('&') || contains("<!--") || FORUM_ITEMS.iter().any(|item| contains(item))
 }
 
 /// A comment ends at `-->` or `--!>`, and at once when it is `<!-->` or `<!--->`.
@@ -249,7 +349,7 @@ fn comment_end(html: &str, start: usize) -> usize {
 fn raw_end(bytes: &[u8], start: usize, name: &str) -> usize {
     let name = name.as_bytes();
     let mut at = start;
-    while let Some(offset) = bytes[at..].iter().position(|byte| *byte == b'<') {
+    while let Some(offset) = memchr(b'<', &bytes[at..]) {
         let tag = at + offset;
         let closes = bytes.get(tag + 1) == Some(&b'/')
             && bytes
@@ -263,19 +363,14 @@ fn raw_end(bytes: &[u8], start: usize, name: &str) -> usize {
     bytes.len()
 }
 
-fn find_from(html: &str, start: usize, needle: &str, length: usize) -> usize {
-    html[start..]
-        .find(needle)
-        .map_or(html.len(), |offset| start + offset + length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sane_pages_pass_untouched() {
-        let page = "<!doctype html><p>a<p>b<ul><li>x<li>y</ul><a href='>'>q</a><script>if (a<b) '<div>'</script><br/>";
+        let page = "<!doctype html><p>a<p>b<ul><li>x<li>y</ul><a href='>'>q</a><script type='application/ld+json'>{}</script><br/>\
+            <title>The <a data-x=1> element</title>";
         assert!(matches!(bounded(page), Cow::Borrowed(_)));
         let rows = format!("<table>{}</table>", "<tr><td>x<td>y".repeat(2000));
         assert!(matches!(bounded(&rows), Cow::Borrowed(_)));
@@ -317,8 +412,29 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_reads_goes() {
+        let page =
+            "<a data-x='>' href=/y data-y=\"1\"class=b _z>t</a><svg viewBox='0 0 1 1' d='1'/><p onclick = 'x' Id=q>";
+        assert_eq!(
+            bounded(page),
+            "<a  href=/y class=b >t</a><svg viewBox='0 0 1 1' /><p  Id=q>"
+        );
+        assert_eq!(bounded("<script>if (a<b) '<div>'</script>x"), "<script></script>x");
+        for read in [
+            "<script type='Application/LD+JSON'>{}</script>",
+            "<script>{\"@type\":\"QAPage\"}</script>",
+            "<script><!-- '<script></script>' --></script>",
+            "<title><p data-x=1></title><textarea><script>x</script></textarea>",
+        ] {
+            assert_eq!(bounded(read), read);
+        }
+        assert!(ATTRIBUTES.is_sorted());
+    }
+
+    #[test]
     fn cut_anywhere_it_ends() {
-        let page = "<!-- c --!><div a = 'x' b=\"y\" c=z d/><script>x</script></div><![CDATA[x]]><?x?></p><é>";
+        let page =
+            "<!-- c --!><div id = 'x' class=\"y\" name=z hidden/><style>x</style></div><![CDATA[x]]><?x?></p><é>";
         for end in (0..=page.len()).filter(|end| page.is_char_boundary(*end)) {
             assert_eq!(bounded(&page[..end]), page[..end]);
         }

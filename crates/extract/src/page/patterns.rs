@@ -89,10 +89,10 @@ impl Names {
 pub(super) struct Naming(HashMap<String, Names>);
 
 impl Naming {
-    /// What a `class` attribute, an id, or both apart by a space say.
-    pub fn of(&mut self, label: &str) -> Names {
+    /// What a `class` attribute and an id say.
+    pub fn of(&mut self, labels: &[&str]) -> Names {
         let mut out = 0;
-        for token in label.split_ascii_whitespace() {
+        for token in labels.iter().flat_map(|label| label.split_ascii_whitespace()) {
             let names = match self.0.get(token) {
                 Some(known) => *known,
                 None => *self.0.entry(token.to_owned()).or_insert_with(|| read(token)),
@@ -141,6 +141,9 @@ pub(super) static FORUM: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
+
+/// Items of structured data that say the same, as they stand in scripts.
+pub(super) const FORUM_ITEMS: [&str; 2] = ["\"DiscussionForumPosting\"", "\"QAPage\""];
 
 /// A heading over what leads away from the content: other products, other posts, sign-up forms.
 pub(super) static ELSEWHERE: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -208,7 +211,7 @@ mod tests {
                 && CONTROL_LINE.is_some()
                 && NOTICE.is_some()
         );
-        let says = |label: &str, name: Name| Naming::default().of(label).has(name);
+        let says = |label: &str, name: Name| Naming::default().of(&[label]).has(name);
         assert!(says("site-nav main", Name::Furniture) && !says("navigator", Name::Furniture));
         assert!(says("product_reviews", Name::Comment) && !says("commentary", Name::Comment));
         assert!(says("RelatedProducts_root", Name::Lead) && !says("block--with-menu", Name::Furniture));

@@ -73,7 +73,7 @@ impl Judge<'_> {
         let anchor = dom.attribute(id, "id").unwrap_or_default();
         let long = anchor.split(|c: char| !c.is_alphanumeric()).count() > MAX_ID_WORDS;
         let silent = long || class.is_empty() && is_anchor_of_heading(dom, id, anchor);
-        let names = self.naming.of(&format!("{class} {}", if silent { "" } else { anchor }));
+        let names = self.naming.of(&[class, if silent { "" } else { anchor }]);
         if names == super::super::patterns::Names::default() {
             return false;
         }
@@ -132,7 +132,10 @@ impl Judge<'_> {
         let stat = self.stats[id];
         let class = self.dom.attribute(id, "class").unwrap_or_default();
         let inside = self.dom.ancestors(id).any(|up| is_main(self.dom, up));
-        inside && stat.prose * 2 > stat.text && stat.link * 3 < stat.text && !self.naming.of(class).has(Name::Furniture)
+        inside
+            && stat.prose * 2 > stat.text
+            && stat.link * 3 < stat.text
+            && !self.naming.of(&[class]).has(Name::Furniture)
     }
 
     /// The header of an article or section rather than of the page.
@@ -167,6 +170,9 @@ impl Judge<'_> {
     fn is_price_list(&self, id: Id) -> bool {
         const MIN_CURRENCIES: usize = 4;
         if !matches!(self.dom.name(id), "ul" | "div") || !(20..1500).contains(&self.stats[id].text) {
+            return false;
+        }
+        if self.dom.children(id).nth(MIN_CURRENCIES - 1).is_none() {
             return false;
         }
         let texts: Vec<String> = self
@@ -209,7 +215,7 @@ fn names_year(text: &str) -> bool {
 /// says what the section is about and not that it is a row of share buttons.
 fn is_anchor_of_heading(dom: &Dom, id: Id, anchor: &str) -> bool {
     // Generators put empty elements before the heading, as targets of an index.
-    let first = dom.children(id).find(|it| !dom.text(*it).is_empty());
+    let first = dom.children(id).find(|it| dom.has_text(*it));
     let words = |text: &str| -> Vec<String> {
         let parts = text
             .split(|c: char| !c.is_alphanumeric())

@@ -16,7 +16,7 @@ use ::url::Url;
 
 use super::{
     dom::{Dom, Id},
-    patterns::{self, FORUM, Naming},
+    patterns::{self, FORUM, FORUM_ITEMS, Naming},
 };
 use stats::{Stat, sizes, stats};
 
@@ -87,7 +87,7 @@ fn is_forum(dom: &Dom, url: &Url) -> bool {
                 .children(id)
                 .find_map(|child| dom.text_of(child))
                 .unwrap_or_default();
-            text.contains("\"DiscussionForumPosting\"") || text.contains("\"QAPage\"")
+            FORUM_ITEMS.iter().any(|item| text.contains(item))
         })
 }
 

@@ -208,9 +208,13 @@ struct Rule {
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     rules: Vec<Rule>,
-    by_key: HashMap<String, Vec<usize>>,
-    /// Keys whose elements some rule of a combined selector displays.
-    shown: HashSet<String>,
+    /// By tag, by class and by id, each as it is written.
+    by_tag: HashMap<String, Vec<usize>>,
+    by_class: HashMap<String, Vec<usize>>,
+    by_id: HashMap<String, Vec<usize>>,
+    /// Classes and ids whose elements some rule of a combined selector displays.
+    shown_classes: HashSet<String>,
+    shown_ids: HashSet<String>,
 }
 
 impl Sheet {
@@ -283,23 +287,23 @@ impl Sheet {
                 if shows {
                     let last = selector.rsplit([' ', '>', '+', '~']).next().unwrap_or_default();
                     let last = last.split(':').next().unwrap_or_default();
-                    self.shown.extend(keys(last));
+                    keys(last).for_each(|key| self.show(&key));
                 }
                 continue;
             };
-            let key = if !id.is_empty() {
-                format!("#{id}")
+            let found_by = if !id.is_empty() {
+                self.by_id.entry(id.clone())
             } else if let Some(class) = classes.last() {
-                format!(".{class}")
+                self.by_class.entry(class.clone())
             } else {
-                tag.clone()
+                self.by_tag.entry(tag.clone())
             };
+            found_by.or_default().push(self.rules.len());
             let specificity = usize::from(!id.is_empty()) * 100 + classes.len() * 10 + usize::from(!tag.is_empty());
             let weight = (specificity, self.rules.len());
             if shows && classes.len() > 1 {
-                self.shown.extend(classes.iter().map(|class| format!(".{class}")));
+                self.shown_classes.extend(classes.iter().cloned());
             }
-            self.by_key.entry(key).or_default().push(self.rules.len());
             self.rules.push(Rule {
                 tag,
                 id,
@@ -307,6 +311,14 @@ impl Sheet {
                 look,
                 weight,
             });
+        }
+    }
+
+    fn show(&mut self, key: &str) {
+        if let Some(class) = key.strip_prefix('.') {
+            self.shown_classes.insert(class.to_owned());
+        } else if let Some(id) = key.strip_prefix('#') {
+            self.shown_ids.insert(id.to_owned());
         }
     }
 
@@ -341,8 +353,8 @@ impl Sheet {
         let classes = dom.attribute(id, "class").unwrap_or_default();
         let own = dom.attribute(id, "id").unwrap_or_default();
         let mut matching: Vec<&Rule> = Vec::new();
-        let mut seek = |key: &str| {
-            for index in self.by_key.get(key).into_iter().flatten() {
+        let mut seek = |rules: Option<&Vec<usize>>| {
+            for index in rules.into_iter().flatten() {
                 let rule = &self.rules[*index];
                 let fits = (rule.tag.is_empty() || rule.tag == dom.name(id))
                     && (rule.id.is_empty() || rule.id == own)
@@ -355,17 +367,15 @@ impl Sheet {
                 }
             }
         };
-        seek(dom.name(id));
+        seek(self.by_tag.get(dom.name(id)));
         let mut lifted = false;
         for class in classes.split_ascii_whitespace() {
-            let key = format!(".{class}");
-            lifted |= self.shown.contains(&key);
-            seek(&key);
+            lifted |= self.shown_classes.contains(class);
+            seek(self.by_class.get(class));
         }
         if !own.is_empty() {
-            let key = format!("#{own}");
-            lifted |= self.shown.contains(&key);
-            seek(&key);
+            lifted |= self.shown_ids.contains(own);
+            seek(self.by_id.get(own));
         }
         matching.sort_by_key(|rule| rule.weight);
         let mut out = Look::default();

@@ -37,7 +37,7 @@ impl Writer<'_> {
         if !matches!(self.dom.name(id), "p" | "div") || self.dom.descendants(id).len() > 12 {
             return None;
         }
-        let mut children = self.dom.children(id).filter(|child| !self.dom.text(*child).is_empty());
+        let mut children = self.dom.children(id).filter(|child| self.dom.has_text(*child));
         let only = children.next().filter(|_| children.next().is_none())?;
         (matches!(self.dom.name(only), "b" | "strong") && !self.dead[only]).then(|| self.dom.text(only))
     }

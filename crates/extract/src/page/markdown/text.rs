@@ -13,7 +13,11 @@ pub(super) fn push_collapsed(out: &mut String, text: &str) {
         if !first {
             out.push(' ');
         }
-        out.extend(word.chars().filter(|c| !draws_nothing(*c)));
+        if word.is_ascii() {
+            out.push_str(word);
+        } else {
+            out.extend(word.chars().filter(|c| !draws_nothing(*c)));
+        }
         first = false;
     }
     if !first && text.ends_with(char::is_whitespace) {
@@ -43,6 +47,7 @@ pub(super) fn escaped(line: &str) -> String {
 
 /// The sign that documentation tools put behind a heading to link to it.
 pub(super) fn is_permalink(dom: &Dom, id: Id) -> bool {
+    const LONGEST: usize = 4;
     has_class(
         dom,
         id,
@@ -53,7 +58,10 @@ pub(super) fn is_permalink(dom: &Dom, id: Id) -> bool {
             "hash-link",
             "anchor-link",
         ],
-    ) || matches!(dom.text(id).as_str(), "¶" | "#" | "§" | "🔗" | "\u{f0c1}")
+    ) || matches!(
+        dom.text_within(id, LONGEST).as_deref(),
+        Some("¶" | "#" | "§" | "🔗" | "\u{f0c1}")
+    )
 }
 
 pub(super) fn has_class(dom: &Dom, id: Id, classes: &[&str]) -> bool {
