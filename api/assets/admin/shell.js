@@ -139,6 +139,7 @@ export const frame = (app) => {
       el('ul', {}, el('li', {}, el('a', { href: to('/account'), 'aria-current': isCurrent('/account') ? 'page' : null }, 'Account'))),
       el('button', { type: 'button', class: 'button small', click: signOut }, 'Sign out'),
     );
+    nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
     watch();
   };
   return { main, update };
