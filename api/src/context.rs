@@ -11,11 +11,10 @@ use domain::{
     people::Bell,
     privacy::Privacy,
     retrieval::Searcher,
-    secrets::Envelopes,
+    secrets::{Envelopes, StandingToken},
     tenancy::{Accounts, Db, VisitorTokens},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::SecretString;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -54,8 +53,8 @@ pub struct Context {
     pub(crate) clock: Clock,
     pub(crate) life: Lifecycle,
     pub(crate) hosts: Hosts,
-    pub(crate) admin_token: SecretString,
-    pub(crate) cron_secret: SecretString,
+    pub(crate) admin_token: StandingToken,
+    pub(crate) cron_secret: StandingToken,
     /// How the world reaches this installation, without a trailing slash.
     pub(crate) base_url: String,
     /// Jobs are refused while Redis is away.

@@ -18,6 +18,7 @@ pub struct Model {
     pub scopes: Vec<String>,
     pub expires_at: Option<OffsetDateTime>,
     pub last_used_at: Option<OffsetDateTime>,
+    pub used_from: Vec<String>,
     pub revoked_at: Option<OffsetDateTime>,
     pub rotated_from: Option<Uuid>,
     pub created_at: OffsetDateTime,

@@ -14,7 +14,6 @@ pub struct Model {
     pub domain: String,
     pub name: String,
     pub settings: Json,
-    pub retention_days: i32,
     pub index_version: i64,
     pub embedding_model_id: Option<Uuid>,
     pub created_at: OffsetDateTime,

@@ -38,6 +38,7 @@ mod m20261125_000026_hosts_end_answers;
 mod m20261125_000029_policies_by_id;
 mod m20261125_000030_crawl_costs;
 mod m20261125_000031_shops;
+mod m20261125_000033_traces;
 mod tables;
 
 pub use catalogue::faults;
@@ -77,8 +78,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000024_privacy::Migration),
             Box::new(m20261125_000026_hosts_end_answers::Migration),
             Box::new(m20261125_000029_policies_by_id::Migration),
-            Box::new(m20261125_000031_shops::Migration),
             Box::new(m20261125_000030_crawl_costs::Migration),
+            Box::new(m20261125_000031_shops::Migration),
+            Box::new(m20261125_000033_traces::Migration),
         ]
     }
 }

@@ -15,6 +15,8 @@ const EVENTS = [
   'domain.failing',
   'domain.unverified',
   'privacy.erased',
+  'crawl.held',
+  'knowledge.gaps_found',
 ];
 
 const make = (reload) => {

@@ -6,7 +6,6 @@ use domain::{
     Error,
     error::Kind,
     limits::{Class, Gate, Line, Passage, Refusal, Request as Asked, Who},
-    secrets,
     tenancy::Principal,
 };
 use futures::StreamExt;
@@ -14,7 +13,6 @@ use poem::{
     Body, Endpoint, Request, Response, Result,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
-use secrecy::ExposeSecret;
 use std::{fmt::Write as _, sync::Arc};
 use uuid::Uuid;
 
@@ -88,7 +86,7 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
 }
 
 fn is_operator(req: &Request, context: &Context) -> bool {
-    bearer(req).is_some_and(|token| secrets::equal(token, context.admin_token.expose_secret()))
+    bearer(req).is_some_and(|token| context.admin_token.is(token))
 }
 
 /// Who asks, which is noted for the extractors; none while the database is away.
@@ -105,7 +103,7 @@ async fn who(
     if !operation.has_credential || !shows {
         return Ok(Some(Who::Stranger));
     }
-    if bearer(req).is_some_and(|token| secrets::equal(token, context.cron_secret.expose_secret())) {
+    if bearer(req).is_some_and(|token| context.cron_secret.is(token)) {
         let actor = "cron".to_owned();
         return Ok(Some(Who::User { actor, customer: None }));
     }

@@ -197,7 +197,7 @@ impl Api {
         operation_id = "delete_customer"
     )]
     async fn delete(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<Removed> {
-        tenancy::delete(&context.db, id.0, admin.operator()).await?;
+        context.privacy.end_customer(id.0, admin.operator()).await?;
         context.hosts.refresh().await;
         Ok(Removed::Gone)
     }

@@ -28,7 +28,7 @@ struct WebhookInput {
     /// `https`, on the public internet.
     #[oai(validator(min_length = 1, max_length = 2000))]
     url: String,
-    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`, `domain.failing`, `domain.unverified`, `privacy.erased`.
+    /// `handoff.requested`, `handoff.overdue`, `handoff.message`, `handoff.closed`, `feedback.received`, `domain.failing`, `domain.unverified`, `privacy.erased`, `crawl.held`, `knowledge.gaps_found`.
     #[oai(validator(min_items = 1, max_items = 20))]
     events: Vec<String>,
 }

@@ -37,3 +37,4 @@ mod screenshots;
 mod search;
 mod settings;
 mod shops;
+mod standing;

@@ -85,6 +85,12 @@ fn report(replayed: &Replayed) {
     for (table, rows) in replayed.counts.iter().filter(|(_, rows)| **rows > 0) {
         println!("  {table}: {rows}");
     }
+    if replayed.customers > 0 {
+        println!(
+            "{} deleted customers had come back and are deleted again.",
+            replayed.customers
+        );
+    }
     if replayed.without_customer > 0 {
         println!(
             "{} erasures are of customers that are not here.",

@@ -1,10 +1,10 @@
 //! The installation's own keys and tokens.
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use std::{fs, time::Duration};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Reader;
-use crate::secrets::{MasterKeys, Secret};
+use crate::secrets::{MasterKeys, Secret, StandingToken};
 
 const KEY: &str = "<64 hex characters from `openssl rand -hex 32`>";
 const FORM: &str = "must be 64 hex characters, or exactly 32 characters";
@@ -15,9 +15,9 @@ pub struct SecurityConfig {
     /// What is signed and sealed, is so under these.
     pub keys: MasterKeys,
     /// Lets an operator act as administrator.
-    pub admin_token: SecretString,
+    pub admin_token: StandingToken,
     /// Lets a scheduler start due work.
-    pub cron_secret: SecretString,
+    pub cron_secret: StandingToken,
     /// Audit lines that are older are deleted.
     pub audit_retention: Duration,
 }
@@ -26,11 +26,27 @@ impl SecurityConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         Self {
             keys: keys(r),
-            admin_token: r.required_secret("OMNIOPS_ADMIN_TOKEN", 32, "<32 or more random characters>"),
-            cron_secret: r.required_secret("CRON_SECRET", 32, "<32 or more random characters>"),
+            admin_token: token(r, "OMNIOPS_ADMIN_TOKEN", "OMNIOPS_ADMIN_TOKEN_OLD"),
+            cron_secret: token(r, "CRON_SECRET", "CRON_SECRET_OLD"),
             audit_retention: Duration::from_hours(24 * r.number("AUDIT_RETENTION_DAYS", 400, 90..=3650, "400")),
         }
     }
+}
+
+/// A token, with the one before it while it is being changed. An outgoing one that is as the present one changes nothing, and would
+/// stay for ever.
+fn token(r: &mut Reader, name: &'static str, old: &'static str) -> StandingToken {
+    const TOKEN: &str = "<32 or more random characters>";
+    let present = r.required_secret(name, 32, TOKEN);
+    let before = r.secret(old);
+    if let Some(before) = &before {
+        if before.expose_secret() == present.expose_secret() {
+            r.wrong(old, format!("is the same as {name}"), TOKEN);
+        } else if before.expose_secret().chars().count() < 32 {
+            r.wrong(old, "must have at least 32 characters", TOKEN);
+        }
+    }
+    StandingToken::new(present, before)
 }
 
 /// The present key from its variable or from the first line of its file; older ones from the rest of the file and from their own
@@ -127,6 +143,27 @@ mod tests {
             ["ENCRYPTION_KEY_FILE"]
         );
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_token_overlaps_with_the_one_before_it() {
+        let (new, old) = ("n".repeat(32), "o".repeat(32));
+        let read = |old: &str| {
+            let map = [("CRON_SECRET", new.as_str()), ("CRON_SECRET_OLD", old)];
+            let map = map.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let mut reader = Reader::new(&map);
+            let token = token(&mut reader, "CRON_SECRET", "CRON_SECRET_OLD");
+            (
+                token,
+                reader.finish().into_iter().map(|wrong| wrong.name).collect::<Vec<_>>(),
+            )
+        };
+        let (token, wrong) = read(&old);
+        assert!(wrong.is_empty() && token.is(&new) && token.is(&old));
+        let (token, wrong) = read("");
+        assert!(wrong.is_empty() && token.is(&new) && !token.is(""));
+        assert_eq!(read(&new).1, ["CRON_SECRET_OLD"]);
+        assert_eq!(read("short").1, ["CRON_SECRET_OLD"]);
     }
 
     #[test]

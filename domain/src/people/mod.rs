@@ -35,6 +35,7 @@ pub use follow::Follower;
 pub use handoff::{Request, ask, overdue, withdraw};
 pub use inbox::{Conversation, Filter, Place, find, list};
 pub use mail::{Mailer, Sent, send_waiting};
+pub use notify::crawl_held;
 pub use receive::{Received, Reception, Standing, offered, receive};
 pub use retention::purge;
 pub use settings::HandoffSettings;

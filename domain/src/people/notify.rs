@@ -28,8 +28,12 @@ pub const DOMAIN_FAILING: &str = "domain.failing";
 pub const DOMAIN_UNVERIFIED: &str = "domain.unverified";
 /// A person was forgotten: these conversations are gone, and are to go from wherever they were copied to.
 pub const ERASED: &str = "privacy.erased";
+/// A crawl waits for a person to confirm what it would take away.
+pub const CRAWL_HELD: &str = "crawl.held";
+/// Visitors asked what the site does not answer.
+pub const GAPS_FOUND: &str = "knowledge.gaps_found";
 /// Everything that a webhook may be sent.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 10] = [
     HANDOFF_REQUESTED,
     HANDOFF_OVERDUE,
     MESSAGE,
@@ -38,6 +42,8 @@ pub const KINDS: [&str; 8] = [
     DOMAIN_FAILING,
     DOMAIN_UNVERIFIED,
     ERASED,
+    CRAWL_HELD,
+    GAPS_FOUND,
 ];
 
 /// Tries of a delivery before it is a dead letter. With the waits of `receiver_unavailable` and `mail_unavailable` they last
@@ -99,6 +105,30 @@ pub(crate) async fn send(tx: &TenantTx, kind: &'static str, data: Value) -> Resu
         tx.execute_raw(sql(DELIVERY, values)).await?;
     }
     Ok(())
+}
+
+/// Tells that this crawl waits for a person, and why, in figures.
+pub async fn crawl_held(tx: &TenantTx, job: Uuid, reason: Option<&str>) -> Result<()> {
+    let data = json!({ "customer_id": tx.customer(), "job_id": job, "reason": reason });
+    send(tx, CRAWL_HELD, data).await
+}
+
+/// Tells which gaps are new. What visitors asked is read by the API.
+pub(crate) async fn gaps_found(tx: &TenantTx, gaps: &[Uuid]) -> Result<()> {
+    const STILL: &str = "SELECT g.id FROM question_gaps g WHERE g.customer_id = $1 AND g.id = ANY($2)
+        AND EXISTS (SELECT FROM question_gap_members m WHERE m.gap_id = g.id) ORDER BY g.id";
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    let rows = tx
+        .query_all_raw(sql(STILL, [tx.customer().into(), gaps.to_vec().into()]))
+        .await?;
+    let found: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let data = json!({ "customer_id": tx.customer(), "gap_ids": found });
+    send(tx, GAPS_FOUND, data).await
 }
 
 /// Has a mail sent about who waits, if there is anybody to write to.

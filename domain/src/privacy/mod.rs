@@ -5,6 +5,7 @@
 //! subject   who is meant: an address or a session, and their hashes
 //! export    a copy of all that is held, at once or by a job
 //! erase     one transaction, a signed receipt, a tombstone in the database and in a file
+//! ending    the same for a customer as a whole
 //! replay    after a restore: whoever was forgotten is forgotten again
 //! retention how long everything stays by itself
 //! consent   what a visitor has chosen
@@ -13,6 +14,7 @@
 //! What must stay true: no log line, metric, receipt or audit line names a person; what is found is found under the customer's
 //! row-level security; a receipt is outside of the database before its erasure is committed.
 pub mod consent;
+mod ending;
 mod erase;
 mod export;
 mod find;

@@ -21,9 +21,9 @@ pub struct Tombstone {
     format: u8,
     /// The erasure.
     pub id: Uuid,
-    /// Whose visitor it was.
+    /// Whose visitor it was, or who.
     pub customer: Uuid,
-    /// `email` or `session`.
+    /// `email` or `session`; `customer` where all of it went.
     pub kind: String,
     /// The subject's keyed hash in hex.
     pub subject: String,

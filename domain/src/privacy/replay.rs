@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     MENTIONS, Privacy,
+    ending::CUSTOMER,
     erase::{delete, keep},
     find::{Visitors, alone_with},
     mentions,
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     Result, audit,
     error::Kind,
+    jobs::Operator,
     tenancy::{self, Customer, Db, sql},
 };
 
@@ -38,6 +40,8 @@ pub struct Replayed {
     pub unreadable: usize,
     /// Erasures of customers that are not there.
     pub without_customer: usize,
+    /// Customers who had been deleted, had come back and are deleted again.
+    pub customers: usize,
     /// Visitors who had come back and were forgotten again.
     pub visitors: usize,
     /// Rows that went, by table.
@@ -68,6 +72,11 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
     }
     for (customer, stones) in by_customer {
         replayed.erasures += stones.len();
+        if let Some((tombstone, receipt)) = stones.values().find(|(stone, _)| stone.kind == CUSTOMER) {
+            let was_back = privacy.end_again(tombstone, receipt, Operator::named(actor)).await?;
+            replayed.customers += usize::from(was_back);
+            continue;
+        }
         match tenancy::get(&privacy.db, customer).await {
             Ok(customer) => {
                 forget_again(privacy, &customer, stones.into_values().collect(), actor, &mut replayed).await?;
@@ -220,10 +229,10 @@ impl<'a> Graves<'a> {
 
 /// All receipts that the database has, oldest first.
 pub async fn receipts(db: &Db) -> Result<Vec<String>> {
+    const ALL: &str = "SELECT receipt FROM (SELECT receipt, erased_at AS at, id FROM erasures
+        UNION ALL SELECT receipt, deleted_at, id FROM deleted_customers) AS every ORDER BY at, id";
     let tx = db.system().await?;
-    let rows = tx
-        .query_all_raw(sql("SELECT receipt FROM erasures ORDER BY erased_at, id", []))
-        .await?;
+    let rows = tx.query_all_raw(sql(ALL, [])).await?;
     Ok(rows
         .iter()
         .map(|row| row.try_get("", "receipt"))

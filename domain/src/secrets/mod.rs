@@ -18,6 +18,7 @@ mod master;
 mod rotate;
 pub mod sealed;
 mod signer;
+mod standing;
 mod status;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -32,6 +33,7 @@ pub use legacy::Vault;
 pub use master::{MasterKey, MasterKeys};
 pub use rotate::{Rotated, Step, Unreadable, discard_unused, rotate};
 pub use signer::Signer;
+pub use standing::StandingToken;
 pub use status::{ColumnStatus, KeyStatus, MasterStatus, status};
 
 use crate::{Error, Result};

@@ -155,15 +155,13 @@ pub async fn rename(
     get(db, id).await
 }
 
-/// Removes a customer with all that it owns.
-pub async fn delete(db: &Db, id: Uuid, by: Operator<'_>) -> Result<()> {
-    let tx = db.system().await?;
-    let gone = customer::Entity::delete_by_id(id).exec(&*tx).await?.rows_affected;
+/// Removes a customer with all that it owns. What stays as a proof is [`crate::privacy`]'s.
+pub(crate) async fn remove(tx: &SystemTx, id: Uuid, by: Operator<'_>) -> Result<()> {
+    let gone = customer::Entity::delete_by_id(id).exec(&**tx).await?.rows_affected;
     if gone == 0 {
         return Err(Error::not_found("customer"));
     }
-    note(&tx, id, "customer.deleted", json!({}), by).await?;
-    tx.commit().await
+    note(tx, id, "customer.deleted", json!({}), by).await
 }
 
 /// The customer that owns `host`. Without `verified_only` a claim is enough: of several customers the one that has it verified,

@@ -14,13 +14,17 @@ mod visitors;
 
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use checks::{Checked, check_due, settle};
-pub use customers::{Customer, NewCustomer, create, delete, find_by_host, get, list, rename, settings};
+pub(crate) use customers::remove;
+pub use customers::{Customer, NewCustomer, create, find_by_host, get, list, rename, settings};
 pub use domains::{
     DomainRecord, Proof, add_domain, assign_domain, claim_domain, list_domains, mark_verified, own_domain, own_hosts,
     remove_domain, verified_hosts, verify_domain,
 };
 pub use hosts::{HostName, Origin};
-pub use keys::{IssuedKey, KeyRecord, NewKey, OVERLAP, OVERLAP_MOST, authenticate, issue, list_keys, revoke, rotate};
+pub use keys::{
+    IssuedKey, KeyRecord, NewKey, OVERLAP, OVERLAP_MOST, authenticate, authenticate_from, issue, list_keys, revoke,
+    rotate,
+};
 pub use principal::{Principal, Scope};
 pub use proof::{Prover, Verdict};
 pub use session::Session;

@@ -3,7 +3,8 @@
 //! to a connection in this crate.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
-//! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, and the audit log of administrators' deeds. Everything a tenant asks for goes
+//! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, the audit log of
+//! administrators' deeds, and the end of a customer (`privacy`). Everything a tenant asks for goes
 //! through [`Db::tenant`].
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement};
 use secrecy::{ExposeSecret, SecretString};

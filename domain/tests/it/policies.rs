@@ -1,5 +1,5 @@
 //! What the policies ask of a transaction, and what they make of it when the answer is missing or not true any more.
-use domain::{jobs::Operator, tenancy};
+use domain::{jobs::Operator, privacy::Privacy};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use std::collections::BTreeSet;
 use testkit::{Catalogue, Kit, Owned};
@@ -71,7 +71,9 @@ async fn a_transaction_whose_customer_is_deleted_meanwhile_sees_nothing_any_more
     owned.extend(shared());
     let hidden: Vec<String> = owned.difference(&shown(&*begun, &catalogue).await).cloned().collect();
     assert_eq!(hidden, ["admin_user_customers"]);
-    tenancy::delete(&kit.db, customer.id, Operator::named("test"))
+    let privacy = Privacy::new(kit.db.clone(), &kit.config);
+    privacy
+        .end_customer(customer.id, Operator::named("test"))
         .await
         .unwrap();
     assert_eq!(shown(&*begun, &catalogue).await, shared());

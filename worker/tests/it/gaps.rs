@@ -17,7 +17,7 @@ const BY: Operator<'static> = Operator {
     ip: None,
 };
 
-async fn shop(model: bool) -> (Site, World) {
+pub(super) async fn shop(model: bool) -> (Site, World) {
     let start = format!("{}{}", words("kayaks"), link("/shipping"));
     let site = Site::start([
         ("/", Page::html("Kayaks", &start)),
@@ -48,13 +48,13 @@ async fn ask(world: &World, session: Uuid, text: &str) -> (Uuid, bool) {
     (answer.message, answer.refused())
 }
 
-async fn refused(world: &World, text: &str) -> Uuid {
+pub(super) async fn refused(world: &World, text: &str) -> Uuid {
     let (message, refused) = ask(world, Uuid::now_v7(), text).await;
     assert!(refused, "{text}");
     message
 }
 
-async fn job(world: &World, task: MaintenanceTask) -> Value {
+pub(super) async fn job(world: &World, task: MaintenanceTask) -> Value {
     let tx = world.tx().await;
     let payload = Payload::Maintenance { task };
     let made = jobs::submit(&*tx, &NewJob::new(world.customer.id, payload))

@@ -18,7 +18,7 @@ const ADDRESS: &str =
     "<div class=x3><p>Example Shop Limited, Harbour Street 12, Springfield, open from nine to five.</p></div>";
 
 /// A start page that links to the others, and these, each about something of its own.
-fn shop(pages: usize, around: impl Fn(&str) -> String) -> Vec<(String, Page)> {
+pub(super) fn shop(pages: usize, around: impl Fn(&str) -> String) -> Vec<(String, Page)> {
     let links: String = (0..pages).map(|n| link(&format!("/p{n}"))).collect();
     let mut all = vec![(
         "/".to_owned(),
@@ -47,7 +47,7 @@ async fn found(world: &World, question: &str) -> Vec<String> {
         .collect()
 }
 
-async fn waits_for_a_person(world: &World, id: Uuid) -> job::Model {
+pub(super) async fn waits_for_a_person(world: &World, id: Uuid) -> job::Model {
     eventually("the crawl to be held", || async {
         Some(world.job(id).await).filter(|job| job.state == state::NEEDS_CONFIRMATION)
     })

@@ -2,5 +2,6 @@
 mod addresses;
 mod domains;
 mod headers;
+mod http2;
 mod origins;
 mod slow;

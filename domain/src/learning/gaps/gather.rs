@@ -15,6 +15,7 @@ use crate::{
         scrub::scrubbed,
     },
     pages::index::vector_text,
+    people::notify,
     retrieval::Searcher,
     tenancy::{Customer, Db, TenantTx, sql},
 };
@@ -131,6 +132,7 @@ impl Gatherer {
         let mut leaders = leaders(&tx, id).await?;
         let last = new.last().map(|last| last.seen_at);
         let full = new.len() == TOGETHER;
+        let mut made = Vec::new();
         for (n, (new, text)) in new.into_iter().zip(texts).enumerate() {
             let question = Question {
                 language: detect(&text).map(|locale| locale.code().to_owned()),
@@ -146,6 +148,7 @@ impl Gatherer {
             done.questions += usize::from(added);
             if joins.is_none() {
                 done.gaps += 1;
+                made.push(gap);
                 leaders.push(Leader { gap, question });
             } else if added && reopen(&tx, gap, new.asked_at).await? {
                 done.reopened += 1;
@@ -153,6 +156,7 @@ impl Gatherer {
         }
         mark(&tx, last.filter(|_| full)).await?;
         bound(&tx).await?;
+        notify::gaps_found(&tx, &made).await?;
         tx.commit().await
     }
 }

@@ -346,6 +346,12 @@ pub const TABLES: &[Table] = &[
         &[("domain", Setting), ("name", Setting), ("settings", Staff)],
     ),
     other(
+        "deleted_customers",
+        "a tombstone: that there was a customer, by its random id, with the receipt",
+        Kept::Installation,
+        &[("receipt", Technical)],
+    ),
+    other(
         "customer_domains",
         "a host of a customer",
         Kept::Customer,
@@ -360,6 +366,7 @@ pub const TABLES: &[Table] = &[
             ("prefix", Technical),
             ("secret_hash", Secret),
             ("scopes", Technical),
+            ("used_from", Technical),
         ],
     ),
     other(
@@ -391,13 +398,6 @@ pub const TABLES: &[Table] = &[
             ("time_zone", Setting),
         ],
     ),
-    // Pages of customers' sites.
-    other(
-        "scraped_pages",
-        "a page of a customer's site",
-        Kept::Customer,
-        &[
-            ("url", Site),
     // Shops of customers.
     other(
         "store_connections",
@@ -455,6 +455,13 @@ pub const TABLES: &[Table] = &[
             ("payload_hash", Technical),
         ],
     ),
+    // Pages of customers' sites.
+    other(
+        "scraped_pages",
+        "a page of a customer's site",
+        Kept::Customer,
+        &[
+            ("url", Site),
             ("url_hash", Technical),
             ("canonical", Site),
             ("title", Site),

@@ -2,6 +2,7 @@
 //!
 //! Every request reads its key's row, and no process keeps one: a key that is revoked is revoked everywhere at once.
 mod text;
+mod uses;
 
 use entity::api_key;
 use sea_orm::{
@@ -9,7 +10,7 @@ use sea_orm::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -253,6 +254,11 @@ async fn record(
 
 /// Who presents this key, if it is valid now.
 pub async fn authenticate(db: &Db, key: &str, clock: &Clock) -> Result<Principal> {
+    authenticate_from(db, key, None, clock).await
+}
+
+/// The same, from an address: the first use of a key, and the first from each of a few further addresses, is a line of the audit log.
+pub async fn authenticate_from(db: &Db, key: &str, from: Option<IpAddr>, clock: &Clock) -> Result<Principal> {
     let refused = || Error::new(Kind::Unauthorized, "invalid_key", "the API key is not valid");
     if !text::plausible(key) {
         return Err(refused());
@@ -273,12 +279,19 @@ pub async fn authenticate(db: &Db, key: &str, clock: &Clock) -> Result<Principal
         .await?
         .map(Into::into)
         .ok_or_else(refused)?;
+    let mut told = match from {
+        Some(from) => uses::note(&tx, &row, from).await?,
+        None => false,
+    };
     if row.last_used_at.is_none_or(|at| now - at > time::Duration::hours(1)) {
+        told = true;
         tx.execute_raw(sql(
             "UPDATE api_keys SET last_used_at = now() WHERE id = $1",
             [row.id.into()],
         ))
         .await?;
+    }
+    if told {
         tx.commit().await?;
     }
     let scopes = row.scopes.iter().filter_map(|s| s.parse().ok()).collect();

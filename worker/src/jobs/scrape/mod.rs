@@ -16,6 +16,7 @@ mod way;
 use domain::{
     Error, Result,
     pages::{frontier, staging, store},
+    people,
 };
 use egress::HostPort;
 use entity::scrape_job;
@@ -43,10 +44,10 @@ use way::{Place, Reason, Wait};
 
 /// Progress is saved, and embed jobs are made, at most this often.
 const REPORT: Duration = Duration::from_secs(1);
-/// How often the embed jobs are looked at while the crawl waits for them.
 /// No further embed jobs are made while so many have not ended: the indexers have enough to do, and looking for what waits takes
 /// longer the more of it there is.
 const BACKLOG: i64 = 40;
+/// How often the embed jobs are looked at while the crawl waits for them.
 const LOOK: Duration = Duration::from_millis(300);
 /// A crawl that gave way while its pages are embedded looks again after this time.
 const EMBEDDING: Duration = Duration::from_secs(5);
@@ -89,6 +90,9 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
     result["retired"] = retired.into();
     let tx = job.write().await?;
     frontier::clear(&**tx, job.id()).await?;
+    if let Some(why) = &closed.held {
+        people::crawl_held(&tx, job.id(), why["reason"].as_str()).await?;
+    }
     tx.commit().await?;
     if retired > 0 {
         learn::after_index(job).await;
@@ -162,22 +166,22 @@ async fn visit(
 /// Tells how the crawl goes on and hands out what can be indexed, until an error or for ever.
 async fn report(job: &Job, fetcher: &Fetcher, visitor: &Visitor, fruitful: &AtomicBool) -> Result<()> {
     let (mut seen, mut pace, mut meter) = (0, Pace::default(), Meter::default());
+    let mut embed_jobs = 0;
     loop {
         tokio::time::sleep(REPORT).await;
         let recorded = fetcher.recorded();
         if recorded != seen {
-    let mut embed_jobs = 0;
             seen = recorded;
             fruitful.store(true, Relaxed);
             if embed_jobs < BACKLOG {
                 indexing::hand_out(job, &mut pace).await?;
             }
             let progress = count(job, Phase::Crawling).await?;
+            embed_jobs = progress.embed_jobs;
             meter.note(Instant::now(), progress.done, progress.total);
             tell(job, &progress, meter.outlook(), Some(visitor)).await?;
         }
     }
-            embed_jobs = progress.embed_jobs;
 }
 
 /// Waits until all that the crawl found has been indexed, unless others have waited for its place for long.

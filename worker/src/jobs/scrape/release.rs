@@ -7,6 +7,7 @@ use domain::{
     Result,
     learning::{self, Comparison},
     pages::{frontier, losses::Losses, staging},
+    people,
 };
 use serde_json::{Value, json};
 
@@ -63,6 +64,7 @@ async fn hold(job: &Job, why: Value, compared: &Comparison) -> Result<Ending> {
     let tx = job.write().await?;
     let (pages, chunks) = staging::count(&tx, job.id()).await?;
     indexing::keep_run(&tx, job, compared, false).await?;
+    people::crawl_held(&tx, job.id(), why["reason"].as_str()).await?;
     tx.commit().await?;
     tracing::warn!(job.id = %job.id(), event = "crawl_held", reason = why["reason"].as_str(), pages, chunks);
     result["retired"] = 0.into();
