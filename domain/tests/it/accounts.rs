@@ -3,6 +3,7 @@ use domain::{
     clock::Clock,
     error::Kind,
     jobs::Operator,
+    privacy::Privacy,
     tenancy::{self, Accounts, Credentials, Login, NewSession, NewUser, Reach, Role, UserChange},
 };
 use futures::future::join_all;
@@ -559,7 +560,8 @@ async fn a_customer_that_goes_takes_its_people_s_reach_along() {
     let customer = office.kit.customer("shop.example").await;
     let id = office.user(ADA, Role::Owner, Reach::Customers(vec![customer.id])).await;
     let session = office.log_in(PASSWORD).await;
-    tenancy::delete(&office.kit.db, customer.id, Operator::named("test"))
+    Privacy::new(office.kit.db.clone(), &office.kit.config)
+        .end_customer(customer.id, Operator::named("test"))
         .await
         .unwrap();
     let who = office.accounts.session(session.token.expose_secret()).await.unwrap();

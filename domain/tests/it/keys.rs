@@ -1,8 +1,9 @@
 //! Secrets that are kept: only their own place opens them, and they outlive every change of keys.
 use domain::{
     jobs::Operator,
+    privacy::Privacy,
     secrets::{Envelopes, MasterKeys, Vault, discard_unused, rotate, sealed::WEBHOOK_SECRET, status},
-    tenancy::{self, Customer, Db},
+    tenancy::{Customer, Db},
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::sync::{
@@ -128,7 +129,8 @@ async fn nobody_reads_the_data_keys_of_another_customer() {
         assert!(error.contains("permission denied"), "{error}");
     }
     // With the customer go its keys, and with them whatever a backup still has of its values.
-    tenancy::delete(&kit.db, mine.id, Operator::named("test"))
+    Privacy::new(kit.db.clone(), &kit.config)
+        .end_customer(mine.id, Operator::named("test"))
         .await
         .unwrap();
     assert_eq!(kit.count("SELECT count(*) FROM data_keys").await, 1);
