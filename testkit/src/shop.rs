@@ -86,7 +86,10 @@ impl Shop {
 
     /// Answers so to the next request, instead of as usual.
     pub fn once(&self, status: u16, headers: &[(&str, &str)], body: &str) {
-        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let headers = headers
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         self.state().odd.push_back((status, headers, body.to_owned()));
     }
 
@@ -112,7 +115,10 @@ impl Endpoint for Front {
         let mut query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let body: Value = serde_json::from_str(&body).unwrap_or_default();
         for (name, value) in body["variables"].as_object().into_iter().flatten() {
-            query.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            query.insert(
+                name.clone(),
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            );
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.asked.push(Asked {
@@ -130,7 +136,9 @@ impl Endpoint for Front {
             Some(rest) if opened(&request) => state.woocommerce(rest, &query),
             Some(_) => refusal(401, "woocommerce_rest_cannot_view"),
             None if path.starts_with("/admin/api/") => state.shopify(&request, &body, &query),
-            None => Response::builder().status(StatusCode::NOT_FOUND).body("<html>Not found</html>"),
+            None => Response::builder()
+                .status(StatusCode::NOT_FOUND)
+                .body("<html>Not found</html>"),
         })
     }
 }
@@ -138,7 +146,10 @@ impl Endpoint for Front {
 fn opened(request: &Request) -> bool {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let wanted = format!("Basic {}", STANDARD.encode(format!("{KEY}:{SECRET}")));
-    request.headers().get(header::AUTHORIZATION).is_some_and(|given| given == wanted.as_str())
+    request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .is_some_and(|given| given == wanted.as_str())
 }
 
 fn answer(value: &Value, headers: &[(&str, String)]) -> Response {
@@ -176,7 +187,13 @@ impl State {
         let parts: Vec<&str> = path.split('/').collect();
         match parts[..] {
             ["data", "currencies", "current"] => answer(&json!({ "code": "EUR", "name": "Euro" }), &[]),
-            ["products"] => paged(self.products.values().filter(|row| wanted(row, query)).cloned().collect()),
+            ["products"] => paged(
+                self.products
+                    .values()
+                    .filter(|row| wanted(row, query))
+                    .cloned()
+                    .collect(),
+            ),
             ["products", id] => match id.parse().ok().and_then(|id: i64| self.products.get(&id)) {
                 Some(row) => answer(row, &[]),
                 None => refusal(404, "woocommerce_rest_product_invalid_id"),
@@ -191,9 +208,15 @@ impl State {
 
     /// The products as Shopify's nodes.
     fn shopify(&self, request: &Request, body: &Value, query: &BTreeMap<String, String>) -> Response {
-        if request.headers().get("x-shopify-access-token").is_none_or(|token| token != TOKEN) {
+        if request
+            .headers()
+            .get("x-shopify-access-token")
+            .is_none_or(|token| token != TOKEN)
+        {
             let told = json!({ "errors": "[API] Invalid API key or access token" });
-            return Response::builder().status(StatusCode::UNAUTHORIZED).body(told.to_string());
+            return Response::builder()
+                .status(StatusCode::UNAUTHORIZED)
+                .body(told.to_string());
         }
         let text = body["query"].as_str().unwrap_or_default();
         let shop = json!({ "name": "Test shop", "currencyCode": "EUR" });
@@ -205,11 +228,25 @@ impl State {
             let end = rest.iter().take(first).last().map(|(id, _)| id.to_string());
             json!({ "products": { "nodes": nodes, "pageInfo": { "hasNextPage": rest.len() > first, "endCursor": end } }, "shop": shop })
         } else if text.contains("query Product(") {
-            let id = query.get("id").and_then(|id| id.rsplit('/').next()?.parse::<i64>().ok());
+            let id = query
+                .get("id")
+                .and_then(|id| id.rsplit('/').next()?.parse::<i64>().ok());
             json!({ "product": id.and_then(|id| self.products.get(&id)).map(node), "shop": shop })
         } else if text.contains("query Nodes") {
-            let ids: Vec<&str> = body["variables"]["ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let of = |id: &&str| id.rsplit('/').next()?.parse::<i64>().ok().and_then(|id| self.products.get(&id)).map(node);
+            let ids: Vec<&str> = body["variables"]["ids"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            let of = |id: &&str| {
+                id.rsplit('/')
+                    .next()?
+                    .parse::<i64>()
+                    .ok()
+                    .and_then(|id| self.products.get(&id))
+                    .map(node)
+            };
             json!({ "nodes": ids.iter().map(of).collect::<Vec<_>>() })
         } else {
             json!({ "shop": shop })
@@ -222,7 +259,9 @@ impl State {
 
 fn wanted(row: &Value, query: &BTreeMap<String, String>) -> bool {
     let in_trash = row["status"] == "trash";
-    let included = query.get("include").is_none_or(|ids| ids.split(',').any(|id| row["id"].to_string() == id));
+    let included = query
+        .get("include")
+        .is_none_or(|ids| ids.split(',').any(|id| row["id"].to_string() == id));
     let changed = query.get("modified_after").is_none_or(|after| {
         // As real shops do: with a Z, an answer that is wrong.
         !after.ends_with('Z') && row["date_modified_gmt"].as_str().is_some_and(|at| at > after.as_str())

@@ -72,7 +72,9 @@ impl<'a> ApiExtractor<'a> for Untouched {
     fn register(_: &mut Registry) {}
 
     async fn from_request(req: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let is_form = req.content_type().is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let is_form = req
+            .content_type()
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let bytes = <Vec<u8> as FromRequest>::from_request(req, body).await?;
         Ok(Self { bytes, is_form })
     }

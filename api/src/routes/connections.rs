@@ -197,7 +197,10 @@ impl Api {
     ) -> Answer<Json<List<Connection>>> {
         let tx = context.db.tenant_read(&caller.customer).await?;
         let rows = commerce::list(&tx).await?;
-        let items = rows.into_iter().map(|row| Connection::of(row, &context.base_url)).collect();
+        let items = rows
+            .into_iter()
+            .map(|row| Connection::of(row, &context.base_url))
+            .collect();
         Ok(Json(List {
             items,
             next_cursor: None,

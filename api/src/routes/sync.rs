@@ -98,7 +98,10 @@ async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new
     if let Some(key) = key
         && let Some(answer) = jobs::replay(&tx, key, &hash).await?
     {
-        let id = answer.get("job_id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let id = answer
+            .get("job_id")
+            .and_then(Value::as_str)
+            .and_then(|id| id.parse().ok());
         return Ok(Submitted {
             id: id.unwrap_or_default(),
             fresh: answer.get("fresh").and_then(Value::as_bool).unwrap_or_default(),

@@ -34,7 +34,12 @@ impl Counter {
     }
 
     async fn connect(&self, body: &Value) -> Value {
-        self.app.post("/api/connections", body).bearer(&self.app.key).send().await.expect(201)
+        self.app
+            .post("/api/connections", body)
+            .bearer(&self.app.key)
+            .send()
+            .await
+            .expect(201)
     }
 
     async fn count(&self, query: &str) -> i64 {
@@ -47,7 +52,9 @@ impl Counter {
     }
 
     fn told(&self, connection: &str, topic: &str, signature: &str, id: &str, body: &str) -> Call<'_> {
-        let call = self.app.call(Method::POST, &format!("/api/webhooks/woocommerce/{connection}"));
+        let call = self
+            .app
+            .call(Method::POST, &format!("/api/webhooks/woocommerce/{connection}"));
         call.header("x-wc-webhook-signature", signature)
             .header("x-wc-webhook-delivery-id", id)
             .header("x-wc-webhook-topic", topic)
@@ -86,7 +93,12 @@ async fn a_woocommerce_webhook_is_taken_once_and_only_as_it_was_signed() {
     let counter = Counter::open().await;
     let connected = counter.connect(&counter.woocommerce()).await;
     let id = connected["id"].as_str().unwrap();
-    assert!(connected["webhook_url"].as_str().unwrap().ends_with(&format!("/api/webhooks/woocommerce/{id}")));
+    assert!(
+        connected["webhook_url"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("/api/webhooks/woocommerce/{id}"))
+    );
     let body = r#"{"id": 12, "name": "Mug"}"#;
 
     // A bad signature, a body that was written anew, and a shop that nobody has connected look alike.
@@ -94,23 +106,49 @@ async fn a_woocommerce_webhook_is_taken_once_and_only_as_it_was_signed() {
     let signature = signed(WOO, body);
     let anew = r#"{"id":12,"name":"Mug"}"#;
     let again = counter.told(id, "product.updated", &signature, "d1", anew).send().await;
-    let unknown = counter.woo("019aa000-0000-7000-8000-000000000001", WOO, "d1", body).send().await;
+    let unknown = counter
+        .woo("019aa000-0000-7000-8000-000000000001", WOO, "d1", body)
+        .send()
+        .await;
     for refused in [&bad, &again, &unknown] {
         assert_eq!(code(refused, 401), "invalid_signature");
     }
-    assert_eq!((counter.count(JOBS).await, counter.count("SELECT count(*) FROM webhook_inbox").await), (0, 0));
+    assert_eq!(
+        (
+            counter.count(JOBS).await,
+            counter.count("SELECT count(*) FROM webhook_inbox").await
+        ),
+        (0, 0)
+    );
 
     // A valid one is taken; the same once more has no effect.
-    assert_eq!(counter.woo(id, WOO, "d1", body).send().await.expect(200), json!({ "duplicate": false }));
-    assert_eq!(counter.woo(id, WOO, "d1", body).send().await.expect(200), json!({ "duplicate": true }));
-    assert_eq!((counter.count(JOBS).await, counter.count("SELECT count(*) FROM webhook_inbox").await), (1, 1));
+    assert_eq!(
+        counter.woo(id, WOO, "d1", body).send().await.expect(200),
+        json!({ "duplicate": false })
+    );
+    assert_eq!(
+        counter.woo(id, WOO, "d1", body).send().await.expect(200),
+        json!({ "duplicate": true })
+    );
+    assert_eq!(
+        (
+            counter.count(JOBS).await,
+            counter.count("SELECT count(*) FROM webhook_inbox").await
+        ),
+        (1, 1)
+    );
 
     // What was recorded and is sent again later is refused.
     let later = "UPDATE webhook_inbox SET received_at = now() - interval '10 minutes'";
     let tx = counter.app.kit.db.system().await.unwrap();
-    tx.execute_raw(Statement::from_string(DbBackend::Postgres, later)).await.unwrap();
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, later))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(code(&counter.woo(id, WOO, "d1", body).send().await, 401), "stale_delivery");
+    assert_eq!(
+        code(&counter.woo(id, WOO, "d1", body).send().await, 401),
+        "stale_delivery"
+    );
 
     // Under another id, which nobody signs, it brings one more look at the shop: the one that waits already.
     counter.woo(id, WOO, "d2", body).send().await.expect(200);
@@ -118,7 +156,10 @@ async fn a_woocommerce_webhook_is_taken_once_and_only_as_it_was_signed() {
 
     // 10 MB are refused whoever signs them.
     let large = format!(r#"{{"id": 12, "name": "{}"}}"#, "x".repeat(10 << 20));
-    assert_eq!(code(&counter.woo(id, WOO, "d3", &large).send().await, 413), "body_too_large");
+    assert_eq!(
+        code(&counter.woo(id, WOO, "d3", &large).send().await, 413),
+        "body_too_large"
+    );
     assert_eq!(counter.count("SELECT count(*) FROM webhook_inbox").await, 2);
 }
 
@@ -131,11 +172,34 @@ async fn a_shopify_webhook_is_taken_within_five_minutes() {
         let got = counter.shopify_delivery(SHOPIFY, id, age, body).send().await;
         assert_eq!(code(&got, 401), "stale_delivery");
     }
-    assert_eq!(code(&counter.at("recently", SHOPIFY, "w3", body).send().await, 401), "stale_delivery");
-    assert_eq!(code(&counter.shopify_delivery("another secret", "w4", now, body).send().await, 401), "invalid_signature");
+    assert_eq!(
+        code(&counter.at("recently", SHOPIFY, "w3", body).send().await, 401),
+        "stale_delivery"
+    );
+    assert_eq!(
+        code(
+            &counter.shopify_delivery("another secret", "w4", now, body).send().await,
+            401
+        ),
+        "invalid_signature"
+    );
     assert_eq!(counter.count("SELECT count(*) FROM webhook_inbox").await, 0);
-    assert_eq!(counter.shopify_delivery(SHOPIFY, "w5", now, body).send().await.expect(200)["duplicate"], false);
-    assert_eq!(counter.shopify_delivery(SHOPIFY, "w5", now, body).send().await.expect(200)["duplicate"], true);
+    assert_eq!(
+        counter
+            .shopify_delivery(SHOPIFY, "w5", now, body)
+            .send()
+            .await
+            .expect(200)["duplicate"],
+        false
+    );
+    assert_eq!(
+        counter
+            .shopify_delivery(SHOPIFY, "w5", now, body)
+            .send()
+            .await
+            .expect(200)["duplicate"],
+        true
+    );
     assert_eq!(counter.count(JOBS).await, 1);
 }
 
@@ -145,9 +209,15 @@ async fn what_is_no_news_of_a_product_is_taken_and_left() {
     let connected = counter.connect(&counter.woocommerce()).await;
     let path = format!("/api/webhooks/woocommerce/{}", connected["id"].as_str().unwrap());
     // WooCommerce asks without a signature whether somebody is there.
-    let ping = counter.app.call(Method::POST, &path).raw("application/x-www-form-urlencoded", "webhook_id=7");
+    let ping = counter
+        .app
+        .call(Method::POST, &path)
+        .raw("application/x-www-form-urlencoded", "webhook_id=7");
     assert_eq!(ping.send().await.expect(200)["duplicate"], false);
-    let other = counter.app.call(Method::POST, &path).raw("application/x-www-form-urlencoded", "webhook_id=7&id=12");
+    let other = counter
+        .app
+        .call(Method::POST, &path)
+        .raw("application/x-www-form-urlencoded", "webhook_id=7&id=12");
     assert_eq!(code(&other.send().await, 401), "invalid_signature");
     let (id, body) = (connected["id"].as_str().unwrap(), r#"{"id": 12}"#);
     let order = counter.told(id, "order.created", &signed(WOO, body), "o1", body);
@@ -160,7 +230,10 @@ async fn a_connection_is_tried_kept_without_its_secrets_and_ended() {
     let counter = Counter::open().await;
     let app = &counter.app;
     let connected = counter.connect(&counter.woocommerce()).await;
-    assert_eq!((&connected["platform"], &connected["currency"], &connected["state"]), (&json!("woocommerce"), &json!("EUR"), &json!("connected")));
+    assert_eq!(
+        (&connected["platform"], &connected["currency"], &connected["state"]),
+        (&json!("woocommerce"), &json!("EUR"), &json!("connected"))
+    );
     let listed = app.get("/api/connections").bearer(&app.key).send().await;
     for secret in [SHOP_KEY, SHOP_SECRET, WOO] {
         assert!(!listed.text.contains(secret) && !connected.to_string().contains(secret));
@@ -168,14 +241,41 @@ async fn a_connection_is_tried_kept_without_its_secrets_and_ended() {
     assert_eq!(listed.expect(200)["items"][0]["id"], connected["id"]);
     assert_eq!(counter.count("SELECT count(*) FROM jobs WHERE kind = 'sync'").await, 1);
 
-    let tried = app.get("/api/woocommerce/test").bearer(&app.key).send().await.expect(200);
+    let tried = app
+        .get("/api/woocommerce/test")
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
     assert_eq!((&tried["ok"], &tried["code"]), (&json!(true), &Value::Null));
-    counter.shop.once(401, &[("content-type", "application/json")], r#"{"code":"woocommerce_rest_authentication_error"}"#);
-    let tried = app.get("/api/woocommerce/test").bearer(&app.key).send().await.expect(200);
-    assert_eq!((&tried["ok"], &tried["code"]), (&json!(false), &json!("store_unauthorized")));
+    counter.shop.once(
+        401,
+        &[("content-type", "application/json")],
+        r#"{"code":"woocommerce_rest_authentication_error"}"#,
+    );
+    let tried = app
+        .get("/api/woocommerce/test")
+        .bearer(&app.key)
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(
+        (&tried["ok"], &tried["code"]),
+        (&json!(false), &json!("store_unauthorized"))
+    );
     assert!(tried["detail"].as_str().unwrap().contains("secret is wrong"));
-    assert_eq!(app.get("/api/shopify/test").bearer(&app.key).send().await.problem(404), "not_found");
-    assert_eq!(app.get("/api/woocommerce/test").bearer(&app.other_key).send().await.problem(404), "not_found");
+    assert_eq!(
+        app.get("/api/shopify/test").bearer(&app.key).send().await.problem(404),
+        "not_found"
+    );
+    assert_eq!(
+        app.get("/api/woocommerce/test")
+            .bearer(&app.other_key)
+            .send()
+            .await
+            .problem(404),
+        "not_found"
+    );
 
     // The same shop again has its credentials replaced; another one has to wait.
     assert_eq!(counter.connect(&counter.woocommerce()).await["id"], connected["id"]);
@@ -197,7 +297,12 @@ async fn a_connection_is_tried_kept_without_its_secrets_and_ended() {
     assert_eq!(remove(&app.other_key).send().await.problem(404), "not_found");
     remove(&app.key).send().await.expect(204);
     assert_eq!(counter.count("SELECT count(*) FROM store_connections").await, 0);
-    assert_eq!(counter.count("SELECT count(*) FROM audit_logs WHERE action LIKE 'store.%'").await, 3);
+    assert_eq!(
+        counter
+            .count("SELECT count(*) FROM audit_logs WHERE action LIKE 'store.%'")
+            .await,
+        3
+    );
 }
 
 #[tokio::test]
@@ -206,9 +311,18 @@ async fn a_sync_is_asked_for_once_and_products_are_listed() {
     let app = &counter.app;
     let connected = counter.connect(&counter.woocommerce()).await;
     let body = json!({ "connection_id": connected["id"], "mode": "incremental" });
-    let asked = app.post("/api/sync", &body).bearer(&app.key).header("idempotency-key", "k1").send().await.expect(202);
+    let asked = app
+        .post("/api/sync", &body)
+        .bearer(&app.key)
+        .header("idempotency-key", "k1")
+        .send()
+        .await
+        .expect(202);
     assert_eq!(asked["fresh"], false, "the first one is under way");
     let foreign = app.post("/api/sync", &body).bearer(&app.other_key).send().await;
     assert_eq!(foreign.problem(404), "not_found");
-    assert_eq!(app.get("/api/products?q=mug").bearer(&app.key).send().await.expect(200)["items"], json!([]));
+    assert_eq!(
+        app.get("/api/products?q=mug").bearer(&app.key).send().await.expect(200)["items"],
+        json!([])
+    );
 }

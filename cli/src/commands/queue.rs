@@ -34,18 +34,18 @@ pub enum Command {
     Replay(Replay),
     /// Let nothing more of a kind begin; what runs goes on to its end.
     Pause {
-        /// scrape, embed or maintenance.
+        /// scrape, embed, sync or maintenance.
         kind: Kind,
     },
     /// End a pause.
     Resume {
-        /// scrape, embed or maintenance.
+        /// scrape, embed, sync or maintenance.
         kind: Kind,
     },
     /// Limit how many jobs of a kind run at once; what is left out stays as it is.
     #[command(group(ArgGroup::new("limit").required(true).multiple(true).args(["max_running", "per_customer"])))]
     Limits {
-        /// scrape, embed or maintenance.
+        /// scrape, embed, sync or maintenance.
         kind: Kind,
         /// On all workers together; `none` lifts the limit.
         #[arg(long, value_name = "N", value_parser = limit)]

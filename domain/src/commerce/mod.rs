@@ -11,18 +11,21 @@
 //! its signature, and then only that something has changed: what it is now is read from the shop; prices and stock are answered from
 //! rows and never from embedded text; every request to a shop goes through `egress`.
 mod connections;
+mod credentials;
 mod due;
 mod inbox;
+mod listing;
 mod page;
 mod products;
 
 pub use connections::{
-    Connected, Credentials, NewConnection, Platform, begin, connect, disconnect, end, fail, find, list, of_platform,
-    open, probe,
+    Connected, NewConnection, begin, connect, disconnect, end, fail, find, list, of_platform, open, probe,
 };
+pub use credentials::{Credentials, Platform};
 pub use due::{plan, sync};
 pub use inbox::{Received, Sender, Webhook, purge, receive};
-pub use products::{Product, Saved, Variant, forget, get, live, save, search, unseen, variants};
+pub use listing::{Product, Variant, get, search, variants};
+pub use products::{Saved, forget, live, save, unseen};
 
 pub use crate::jobs::SyncWork;
 use crate::{Error, error::Kind};

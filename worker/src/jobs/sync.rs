@@ -176,14 +176,21 @@ impl Reading<'_> {
     /// Reads and stores one batch; returns how the list stands then.
     async fn batch(&self, mut progress: Progress, full: bool) -> Result<Progress> {
         let since = self.row.changes_since.as_deref().filter(|_| !full);
-        let batch = self.store.products(since, progress.at.as_deref()).await.map_err(shops::failure)?;
+        let batch = self
+            .store
+            .products(since, progress.at.as_deref())
+            .await
+            .map_err(shops::failure)?;
         let first = batch.entries.first().map(|entry| entry.id().to_owned());
         if first.is_some() && first == progress.first {
             let told = "the shop gives the same page of its list again and again";
             return Err(Error::unavailable("store_unreadable", told, told));
         }
         if progress.done + batch.entries.len() as i64 > MOST {
-            return Err(Error::conflict("store_too_large", format!("the shop has more than {MOST} products")));
+            return Err(Error::conflict(
+                "store_too_large",
+                format!("the shop has more than {MOST} products"),
+            ));
         }
         let sweep = full.then(|| self.job.id());
         let tx = self.job.write().await?;

@@ -92,7 +92,10 @@ impl Sold {
 
     async fn indexed(&self) {
         let waiting = "SELECT count(*) FROM jobs WHERE kind = 'embed' AND state NOT IN ('done', 'cancelled')";
-        eventually("the index", || async { (self.world.kit.count(waiting).await == 0).then_some(()) }).await;
+        eventually("the index", || async {
+            (self.world.kit.count(waiting).await == 0).then_some(())
+        })
+        .await;
     }
 
     async fn count(&self, query: &str) -> i64 {
@@ -104,7 +107,11 @@ impl Sold {
         let db = self.world.kit.db.clone();
         let answerer = Answerer::new(db, self.world.searcher.clone(), &self.world.kit.config.model).unwrap();
         let answer = answerer.preview(&customer, question).await.unwrap();
-        let source = answer.sources.first().map(|source| source.url.clone()).unwrap_or_default();
+        let source = answer
+            .sources
+            .first()
+            .map(|source| source.url.clone())
+            .unwrap_or_default();
         format!("{} <- {source}", answer.text)
     }
 }
@@ -119,17 +126,36 @@ async fn a_shop_s_products_answer_what_they_cost_with_their_page_as_the_source()
     let sold = Sold::by(woocommerce()).await;
     sold.shop.put(10, &lamp("89.00"));
     sold.shop.put(11, &json!({ "name": "Tern paddle", "type": "variable", "price": "189.00", "description": "A paddle of carbon for long days on the sea." }));
-    let variation = |id: i64, color: &str, price: &str, stock: &str| json!({ "id": id, "price": price, "stock_status": stock, "status": "publish",
-        "attributes": [{ "name": "Color", "option": color }] });
-    sold.shop.vary(11, &[variation(21, "Red", "189.00", "outofstock"), variation(22, "Blue", "219.00", "instock")]);
+    let variation = |id: i64, color: &str, price: &str, stock: &str| {
+        json!({ "id": id, "price": price, "stock_status": stock, "status": "publish",
+        "attributes": [{ "name": "Color", "option": color }] })
+    };
+    sold.shop.vary(
+        11,
+        &[
+            variation(21, "Red", "189.00", "outofstock"),
+            variation(22, "Blue", "219.00", "instock"),
+        ],
+    );
     sold.shop.put(12, &json!({ "name": "Secret draft", "status": "draft" }));
 
     let result = sold.sync(SyncWork::Full).await;
     assert_eq!(result, json!({ "products": 3, "new": 2, "changed": 0, "gone": 0 }));
     let page = format!("{}/p/10/", sold.shop.url());
-    assert_eq!(sold.answer("How much is the Alder desk lamp?").await, format!("**Alder desk lamp**: €89.00, in stock [1] <- {page}"));
-    assert!(sold.answer("Is the Tern paddle in stock?").await.starts_with("**Tern paddle**: €189.00 – €219.00, in stock"));
-    assert!(sold.answer("How much is the red Tern paddle?").await.starts_with("**Tern paddle Red**: €189.00, out of stock"));
+    assert_eq!(
+        sold.answer("How much is the Alder desk lamp?").await,
+        format!("**Alder desk lamp**: €89.00, in stock [1] <- {page}")
+    );
+    assert!(
+        sold.answer("Is the Tern paddle in stock?")
+            .await
+            .starts_with("**Tern paddle**: €189.00 – €219.00, in stock")
+    );
+    assert!(
+        sold.answer("How much is the red Tern paddle?")
+            .await
+            .starts_with("**Tern paddle Red**: €189.00, out of stock")
+    );
     // What the shop does not show is nobody's business.
     assert!(!sold.answer("How much is the Secret draft?").await.contains("9.99"));
 
@@ -142,18 +168,32 @@ async fn a_shop_s_products_answer_what_they_cost_with_their_page_as_the_source()
     sold.shop.put(10, &cheaper);
     let result = sold.sync(SyncWork::Changes).await;
     assert_eq!((&result["new"], &result["changed"]), (&json!(0), &json!(1)), "{result}");
-    assert!(sold.answer("How much is the Alder desk lamp?").await.starts_with("**Alder desk lamp**: €79.50, out of stock"));
+    assert!(
+        sold.answer("How much is the Alder desk lamp?")
+            .await
+            .starts_with("**Alder desk lamp**: €79.50, out of stock")
+    );
     assert_eq!(sold.count(embedded).await, before);
     let asked = sold.shop.asked();
-    let after = asked.iter().rev().find_map(|asked| asked.query.get("modified_after")).unwrap();
-    assert_eq!(after, "2026-11-21T19:55:00", "a little before the last change that was seen");
+    let after = asked
+        .iter()
+        .rev()
+        .find_map(|asked| asked.query.get("modified_after"))
+        .unwrap();
+    assert_eq!(
+        after, "2026-11-21T19:55:00",
+        "a little before the last change that was seen"
+    );
 }
 
 #[tokio::test]
 async fn what_is_gone_from_the_shop_goes_and_what_is_not_is_asked_for_before() {
     let sold = Sold::by(woocommerce()).await;
     for id in 1..=120 {
-        sold.shop.put(id, &json!({ "name": format!("Mug number {id}"), "description": format!("Mug {id} holds much tea.") }));
+        sold.shop.put(
+            id,
+            &json!({ "name": format!("Mug number {id}"), "description": format!("Mug {id} holds much tea.") }),
+        );
     }
     assert_eq!(sold.sync(SyncWork::Full).await["new"], 120);
     let live = "SELECT count(*) FROM scraped_pages WHERE tombstoned_at IS NULL";
@@ -164,7 +204,11 @@ async fn what_is_gone_from_the_shop_goes_and_what_is_not_is_asked_for_before() {
     draft["date_modified_gmt"] = json!("2026-11-22T00:00:00");
     sold.shop.put(8, &draft);
     let result = sold.sync(SyncWork::Full).await;
-    assert_eq!((&result["gone"], &result["changed"]), (&json!(2), &json!(0)), "{result}");
+    assert_eq!(
+        (&result["gone"], &result["changed"]),
+        (&json!(2), &json!(0)),
+        "{result}"
+    );
     assert_eq!(sold.count(live).await, 118);
     assert!(!sold.answer("How much is the Mug number 7?").await.contains("9.99"));
 
@@ -186,15 +230,23 @@ async fn a_shop_that_is_busy_is_left_alone_and_one_that_refuses_is_told_of() {
         sold.shop.put(id, &json!({}));
     }
     // An empty list is one, too.
-    sold.shop.once(200, &[("content-type", "application/json")], &json!([]).to_string());
+    sold.shop
+        .once(200, &[("content-type", "application/json")], &json!([]).to_string());
     assert_eq!(sold.sync(SyncWork::Full).await["products"], 0);
     sold.shop.once(429, &[("retry-after", "1")], "");
     let result = sold.sync(SyncWork::Full).await;
     assert_eq!(result["products"], 60, "{result}");
 
-    sold.shop.once(401, &[("content-type", "application/json")], r#"{"code":"woocommerce_rest_cannot_view","message":"Sorry."}"#);
+    sold.shop.once(
+        401,
+        &[("content-type", "application/json")],
+        r#"{"code":"woocommerce_rest_cannot_view","message":"Sorry."}"#,
+    );
     let failed = sold.ask(SyncWork::Full).await;
-    assert_eq!((failed.state.as_str(), &failed.error.unwrap()["code"]), ("failed", &json!("store_unauthorized")));
+    assert_eq!(
+        (failed.state.as_str(), &failed.error.unwrap()["code"]),
+        ("failed", &json!("store_unauthorized"))
+    );
     let row = commerce::find(&sold.world.tx().await, sold.connection).await.unwrap();
     assert_eq!(row.state, "failing");
     assert!(row.error.unwrap().contains("refuses the credentials"));
@@ -207,12 +259,18 @@ async fn a_shop_that_is_busy_is_left_alone_and_one_that_refuses_is_told_of() {
 async fn a_page_that_a_crawl_has_written_is_left_to_it_and_disconnecting_takes_the_rest() {
     let sold = Sold::by(woocommerce()).await;
     sold.shop.put(10, &lamp("89.00"));
-    sold.shop.put(11, &json!({ "name": "Fjord mug", "description": "Holds half a litre of tea." }));
+    sold.shop.put(
+        11,
+        &json!({ "name": "Fjord mug", "description": "Holds half a litre of tea." }),
+    );
     sold.sync(SyncWork::Full).await;
     // As a crawl would, which has read the page meanwhile.
-    let crawled = "UPDATE scraped_pages SET markdown = 'The crawled text.', content_hash = '\\x01' WHERE url LIKE '%/p/10/'";
+    let crawled =
+        "UPDATE scraped_pages SET markdown = 'The crawled text.', content_hash = '\\x01' WHERE url LIKE '%/p/10/'";
     let tx = sold.world.kit.db.system().await.unwrap();
-    tx.execute_raw(Statement::from_string(DbBackend::Postgres, crawled)).await.unwrap();
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, crawled))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let mut other = lamp("99.00");
     other["date_modified_gmt"] = json!("2026-11-22T00:00:00");
@@ -221,14 +279,24 @@ async fn a_page_that_a_crawl_has_written_is_left_to_it_and_disconnecting_takes_t
     sold.sync(SyncWork::Changes).await;
     let kept = "SELECT count(*) FROM scraped_pages WHERE markdown = 'The crawled text.' AND tombstoned_at IS NULL";
     assert_eq!(sold.count(kept).await, 1);
-    assert!(sold.answer("How much is the Alder desk lamp?").await.starts_with("**Alder desk lamp**: €99.00"));
+    assert!(
+        sold.answer("How much is the Alder desk lamp?")
+            .await
+            .starts_with("**Alder desk lamp**: €99.00")
+    );
 
     let tx = sold.world.tx().await;
     commerce::disconnect(&tx, sold.connection, BY).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(sold.count("SELECT count(*) FROM products").await, 0);
     assert_eq!(sold.count("SELECT count(*) FROM store_connections").await, 0);
-    assert_eq!((sold.count("SELECT count(*) FROM scraped_pages").await, sold.count(kept).await), (1, 1));
+    assert_eq!(
+        (
+            sold.count("SELECT count(*) FROM scraped_pages").await,
+            sold.count(kept).await
+        ),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -239,10 +307,15 @@ async fn a_shopify_shop_is_read_the_same_way() {
     }
     let throttled = json!({ "errors": [{ "message": "Throttled", "extensions": { "code": "THROTTLED" } }], "extensions": { "cost": {
         "requestedQueryCost": 110, "throttleStatus": { "maximumAvailable": 2000, "currentlyAvailable": 100, "restoreRate": 100 } } } });
-    sold.shop.once(200, &[("content-type", "application/json")], &throttled.to_string());
+    sold.shop
+        .once(200, &[("content-type", "application/json")], &throttled.to_string());
     let result = sold.sync(SyncWork::Full).await;
     assert_eq!(result["products"], 23, "{result}");
-    assert!(sold.answer("How much is the Kettle number 17?").await.starts_with("**Kettle number 17**: €17.50, in stock"));
+    assert!(
+        sold.answer("How much is the Kettle number 17?")
+            .await
+            .starts_with("**Kettle number 17**: €17.50, in stock")
+    );
     sold.shop.take(17);
     let id = "17".to_owned();
     assert_eq!(sold.sync(SyncWork::Product { id }).await["gone"], 1);
@@ -271,12 +344,25 @@ async fn a_shop_is_tried_before_it_is_kept() {
         client_secret: SecretString::from("client-secret"),
     };
     assert_eq!(tried(&shop.url(), wrong).await, "store_unauthorized");
-    for local in ["https://127.0.0.1:1/", "https://[::1]/", "http://192.168.0.1/", "https://localhost/"] {
+    for local in [
+        "https://127.0.0.1:1/",
+        "https://[::1]/",
+        "http://192.168.0.1/",
+        "https://localhost/",
+    ] {
         assert_eq!(tried(local, woocommerce()).await, "invalid_request", "{local}");
     }
     for (status, headers, body, code) in [
         (404, vec![], "<html>", "store_api_missing"),
-        (301, vec![("location", "https://www.shop.example/wp-json/wc/v3/products?consumer_key=x")], "", "store_moved"),
+        (
+            301,
+            vec![(
+                "location",
+                "https://www.shop.example/wp-json/wc/v3/products?consumer_key=x",
+            )],
+            "",
+            "store_moved",
+        ),
         (500, vec![], "", "store_failing"),
         (503, vec![("retry-after", "10")], "", "store_busy"),
         (202, vec![], "<html>captcha", "store_busy"),
