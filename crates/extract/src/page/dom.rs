@@ -131,7 +131,15 @@ impl Dom {
 
     /// Whether [`Dom::text`] says anything.
     pub fn has_text(&self, id: Id) -> bool {
-        self.text_within(id, 0).is_none()
+        let mut at = id;
+        while at < self.nodes[id].end {
+            at = match &self.nodes[at].data {
+                Data::Text(text) if !text.trim_start().is_empty() => return true,
+                Data::Element { name, .. } if matches!(&**name, "script" | "style") => self.nodes[at].end,
+                _ => at + 1,
+            };
+        }
+        false
     }
 
     /// [`Dom::text`] if it has no more than `most` bytes; a longer one is not collected.

@@ -35,7 +35,8 @@ fn encoding(body: &[u8], content_type: Option<&str>, tld: Option<&str>) -> &'sta
     {
         return wide;
     }
-    if is_utf8(body, declared.clone().next()) {
+    let plain = body.is_ascii() && memchr::memchr(0x1b, body).is_none();
+    if plain || is_utf8(body, declared.clone().next()) {
         return UTF_8;
     }
     let start = body
@@ -43,15 +44,12 @@ fn encoding(body: &[u8], content_type: Option<&str>, tld: Option<&str>) -> &'sta
         .position(|byte| *byte >= 0x80 || *byte == 0x1b)
         .unwrap_or(body.len());
     let sample = &body[start..body.len().min(start + SAMPLE_BYTES)];
-    if sample.is_empty() {
-        return UTF_8;
-    }
     let believed = declared.find(|it| *it != UTF_8 && !wide(it) && is_plausible(it, sample));
     believed.unwrap_or_else(|| guess(sample, tld))
 }
 
-/// Whether a body is UTF-8 beyond ASCII, whatever is declared: valid text with sequences beyond ASCII is not so by chance, and a few broken
-/// places (a cut body, one bad include) do not make it something else.
+/// Whether a body is UTF-8 beyond ASCII, whatever is declared: valid text with sequences beyond ASCII is not so by chance,
+/// and a few broken places (a cut body, one bad include) do not make it something else.
 fn is_utf8(body: &[u8], declared: Option<&'static Encoding>) -> bool {
     let double = declared.is_some_and(is_double_byte);
     if !double && std::str::from_utf8(body).is_ok() {

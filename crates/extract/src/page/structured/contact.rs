@@ -77,9 +77,10 @@ impl Contact {
 
     /// Takes e-mail addresses out of the content.
     pub fn of_text(&mut self, markdown: &str) {
-        let Some(pattern) = EMAIL.as_ref() else { return };
+        // The pattern is made when the first page has such a word.
         words_with_at(&markdown[..markdown.floor_char_boundary(MAX_TEXT)])
-            .flat_map(|word| pattern.find_iter(word))
+            .filter_map(|word| Some(EMAIL.as_ref()?.find_iter(word)))
+            .flatten()
             .take(MAX_EACH)
             .for_each(|found| self.email(found.as_str()));
     }
