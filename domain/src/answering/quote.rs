@@ -1,7 +1,7 @@
 //! The extractive answer: what the best sections say, quoted.
 //!
 //! Of the best passages' sections the one is quoted that answers best: nearness of its sentences counts beside the passage's score, and
-//! so does the kind of fact that is asked for. A question of two parts is answered from a section for each.
+//! so do the kind of fact that is asked for and what the heading says of the subject. A question of two parts is answered from a section for each.
 use super::{
     answerer::{Answerer, CONSIDERED, Usage},
     expected::plain,
@@ -29,6 +29,9 @@ const SENTENCE: f64 = 0.3;
 const WORDS: f64 = 0.15;
 /// What a section loses that does not hold the kind of fact that is asked for.
 const NO_FACT: f64 = 0.15;
+/// What a section loses whose heading is about something else, and gains whose heading promises the advice that is asked for.
+const ANOTHER: f64 = 0.25;
+const ADVICE: f64 = 0.1;
 
 /// A section that may be quoted.
 struct Quotable<'a> {
@@ -85,8 +88,15 @@ impl Answerer {
             let (own, others) = rest.split_at(texts.len().min(rest.len()));
             rest = others;
             let worth = Worth::new(&section, own, question);
-            let fact = if worth.no_fact { NO_FACT } else { 0.0 };
-            let value = passage.score + SENTENCE * f64::from(worth.best()) + WORDS * held(passage) - fact;
+            let value = passage.score
+                + SENTENCE * f64::from(worth.best())
+                + WORDS * held(passage)
+                + sign(extractive::subject::advises(question, &passage.heading_path), ADVICE)
+                - sign(
+                    extractive::subject::is_another(question, &passage.heading_path),
+                    ANOTHER,
+                )
+                - sign(worth.no_fact, NO_FACT);
             all.push(Quotable {
                 passage,
                 section,
@@ -143,6 +153,10 @@ impl Answerer {
                 .collect()
         }))
     }
+}
+
+fn sign(is: bool, weight: f64) -> f64 {
+    if is { weight } else { 0.0 }
 }
 
 /// The share of the question's words that the passage has, each by how rare it is on the site.

@@ -25,6 +25,9 @@ pub type Loader = Arc<dyn Fn(String) -> BoxFuture<'static, Option<Arc<dyn Embedd
 
 /// How long a model of older indexes is kept without being used, and how long one that can't be had is not asked for again.
 const IDLE: Duration = Duration::from_mins(5);
+/// Vectors of questions, and of texts of pages that questions are compared with, that are kept.
+const QUESTIONS: usize = 1000;
+const TEXTS: usize = 4000;
 /// Customers whose model is remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -56,7 +59,8 @@ struct Inner {
     others: tokio::sync::Mutex<HashMap<Uuid, Other>>,
     /// What is known of customers' indexes.
     of_customers: Mutex<HashMap<Uuid, Option<Uuid>>>,
-    vectors: Vectors,
+    questions: Vectors,
+    texts: Vectors,
 }
 
 struct Other {
@@ -80,7 +84,8 @@ impl Models {
             loader,
             others: tokio::sync::Mutex::default(),
             of_customers: Mutex::default(),
-            vectors: Vectors::default(),
+            questions: Vectors::new("question_vector", QUESTIONS),
+            texts: Vectors::new("text_vector", TEXTS),
         })))
     }
 
@@ -169,17 +174,13 @@ impl Models {
 
     /// The vector of a question, kept from the last time it was asked.
     pub async fn question(&self, model: &IndexModel, text: &str) -> Result<Arc<[f32]>> {
-        let key = Vectors::key(model.id, text);
-        if let Some(vector) = self.0.vectors.get(&key) {
-            return Ok(vector);
-        }
-        let mut vectors = embed(model, std::slice::from_ref(&text.to_owned())).await?;
-        let vector: Arc<[f32]> = vectors
-            .pop()
-            .ok_or_else(|| Error::internal("embedding", "no vector"))?
-            .into();
-        self.0.vectors.put(key, vector.clone());
-        Ok(vector)
+        let mut vectors = self.0.questions.of(model, &[text.to_owned()]).await?;
+        vectors.pop().ok_or_else(|| Error::internal("embedding", "no vector"))
+    }
+
+    /// The vectors of texts of pages that are compared with a question, kept from the last time that they were.
+    pub(super) async fn texts(&self, model: &IndexModel, texts: &[String]) -> Result<Vec<Arc<[f32]>>> {
+        self.0.texts.of(model, texts).await
     }
 }
 

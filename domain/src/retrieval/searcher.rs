@@ -102,9 +102,9 @@ impl Searcher {
         };
         let (asked, vectors) = (
             self.models.question(model, question).await?,
-            models::embed(model, texts).await?,
+            self.models.texts(model, texts).await?,
         );
-        let near = |v: &Vec<f32>| {
+        let near = |v: &Arc<[f32]>| {
             let cosine: f32 = v.iter().zip(asked.iter()).map(|(a, b)| a * b).sum();
             model.calibration().relevance(f64::from(cosine)) as f32
         };
@@ -187,10 +187,7 @@ impl Searcher {
         {
             return Ok(None);
         }
-        let asked = vector.map(|(model, values)| query::Vector {
-            model: model.id,
-            values,
-        });
+        let asked = vector.map(|(model, values)| query::Vector::new(model.id, values));
         let mut found = query::candidates(&tx, &index, asked.as_ref(), lexical).await?;
         let Some((model, _)) = vector else {
             return Ok(Some(found));

@@ -1,5 +1,6 @@
-//! The vectors of questions asked lately, in this process: the same question of another visitor, of a retry or of the next page of
-//! results is not embedded again. A vector depends on nothing but the model and the text, so nothing ever makes one invalid.
+//! The vectors of texts that came lately, in this process: the same question of another visitor, of a retry or of the next page of
+//! results is not embedded again, nor is the sentence of a page that another question is compared with. A vector depends on nothing but
+//! the model and the text, so nothing ever makes one invalid.
 //!
 //! Keys are hashes, so that no visitor's words stay in memory, and the least used go first.
 use std::{
@@ -8,15 +9,16 @@ use std::{
 };
 use uuid::Uuid;
 
-use crate::secrets;
-
-/// Questions that are kept: some 2 MB with 384 dimensions.
-const KEPT: usize = 1000;
+use super::models::{IndexModel, embed};
+use crate::{Result, secrets};
 
 type Key = [u8; 32];
 
-#[derive(Default)]
-pub(super) struct Vectors(Mutex<Kept>);
+pub(super) struct Vectors {
+    layer: &'static str,
+    most: usize,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -26,8 +28,31 @@ struct Kept {
 }
 
 impl Vectors {
-    /// Names a question by model and text; how often its words are separated and what stands around it makes no difference.
-    pub(super) fn key(model: Uuid, text: &str) -> Key {
+    /// Keeps at most so many vectors, of some 1.6 KB each with 384 dimensions; `layer` names them in measurements.
+    pub(super) fn new(layer: &'static str, most: usize) -> Self {
+        Self {
+            layer,
+            most,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The texts' vectors by the model, those that are not kept newly made.
+    pub(super) async fn of(&self, model: &IndexModel, texts: &[String]) -> Result<Vec<Arc<[f32]>>> {
+        let keys: Vec<Key> = texts.iter().map(|text| Self::key(model.id, text)).collect();
+        let mut vectors: Vec<_> = keys.iter().map(|key| self.get(key)).collect();
+        let new: Vec<usize> = (0..texts.len()).filter(|at| vectors[*at].is_none()).collect();
+        let unknown: Vec<String> = new.iter().map(|at| texts[*at].clone()).collect();
+        for (at, vector) in new.into_iter().zip(embed(model, &unknown).await?) {
+            let vector: Arc<[f32]> = vector.into();
+            self.put(keys[at], vector.clone());
+            vectors[at] = Some(vector);
+        }
+        Ok(vectors.into_iter().flatten().collect())
+    }
+
+    /// Names a text by model and text; how often its words are separated and what stands around it makes no difference.
+    fn key(model: Uuid, text: &str) -> Key {
         let words: Vec<&str> = text.split_whitespace().collect();
         let mut named = model.as_bytes().to_vec();
         named.extend(words.join(" ").as_bytes());
@@ -37,8 +62,8 @@ impl Vectors {
         key
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Arc<[f32]>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn get(&self, key: &Key) -> Option<Arc<[f32]>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.uses += 1;
         let now = kept.uses;
         let found = kept.vectors.get_mut(key).map(|(vector, used)| {
@@ -47,15 +72,14 @@ impl Vectors {
         });
         drop(kept);
         let result = if found.is_some() { "hit" } else { "miss" };
-        metrics::counter!("omniops_cache_requests_total", "layer" => "question_vector", "result" => result)
-            .increment(1);
+        metrics::counter!("omniops_cache_requests_total", "layer" => self.layer, "result" => result).increment(1);
         found
     }
 
-    pub(super) fn put(&self, key: Key, vector: Arc<[f32]>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.vectors.len() >= KEPT {
-            kept.forget();
+    fn put(&self, key: Key, vector: Arc<[f32]>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.vectors.len() >= self.most {
+            kept.forget(self.most / 10);
         }
         kept.uses += 1;
         let now = kept.uses;
@@ -64,10 +88,10 @@ impl Vectors {
 }
 
 impl Kept {
-    /// Makes room for a tenth at once, so that looking for the least used is rare.
-    fn forget(&mut self) {
+    /// Makes room for several at once, so that looking for the least used is rare.
+    fn forget(&mut self, several: usize) {
         let mut uses: Vec<u64> = self.vectors.values().map(|(_, used)| *used).collect();
-        let (_, limit, _) = uses.select_nth_unstable(KEPT / 10);
+        let (_, limit, _) = uses.select_nth_unstable(several);
         let limit = *limit;
         self.vectors.retain(|_, (_, used)| *used > limit);
     }
@@ -76,6 +100,50 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use embedding::{Calibration, Embedder, Kind, Model};
+
+    /// Makes a vector of a text's length, and remembers what it was asked.
+    struct Lengths(Model, Mutex<Vec<String>>);
+
+    #[async_trait]
+    impl Embedder for Lengths {
+        fn model(&self) -> &Model {
+            &self.0
+        }
+
+        async fn embed(&self, _: Kind, texts: &[String]) -> std::result::Result<Vec<Vec<f32>>, embedding::Error> {
+            self.1.lock().unwrap().extend_from_slice(texts);
+            Ok(texts.iter().map(|text| vec![text.len() as f32]).collect())
+        }
+
+        fn count_tokens(&self, text: &str) -> usize {
+            text.len()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_not_embedded_again() {
+        let model = Model {
+            name: "lengths".into(),
+            dimension: 1,
+            max_tokens: 100,
+            multilingual: false,
+            calibration: Calibration::default(),
+        };
+        let embedder = Arc::new(Lengths(model, Mutex::default()));
+        let model = IndexModel {
+            id: Uuid::nil(),
+            embedder: embedder.clone(),
+        };
+        let vectors = Vectors::new("test", 10);
+        let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        vectors.of(&model, &texts(&["a", "bb"])).await.unwrap();
+        let found = vectors.of(&model, &texts(&["bb", "ccc", "a"])).await.unwrap();
+        let found: Vec<f32> = found.iter().map(|vector| vector[0]).collect();
+        assert_eq!(found, [2.0, 3.0, 1.0], "in the texts' order");
+        assert_eq!(*embedder.1.lock().unwrap(), ["a", "bb", "ccc"]);
+    }
 
     #[test]
     fn a_question_is_known_by_its_words_and_the_model() {
@@ -91,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_least_used_go_first() {
-        let vectors = Vectors::default();
+        const KEPT: usize = 1000;
+        let vectors = Vectors::new("test", KEPT);
         let key = |n: usize| Vectors::key(Uuid::nil(), &n.to_string());
         for n in 0..KEPT {
             vectors.put(key(n), vec![n as f32].into());
@@ -100,6 +169,6 @@ mod tests {
         vectors.put(key(KEPT), vec![0.0].into());
         assert!(vectors.get(&key(0)).is_some() && vectors.get(&key(KEPT)).is_some());
         assert!(vectors.get(&key(1)).is_none());
-        assert!(vectors.0.lock().unwrap().vectors.len() <= KEPT);
+        assert!(vectors.kept.lock().unwrap().vectors.len() <= KEPT);
     }
 }

@@ -5,6 +5,7 @@
 //! announces a list, all steps of a procedure.
 mod choice;
 mod section;
+pub mod subject;
 
 use super::{
     expected::plain,
