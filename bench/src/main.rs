@@ -119,6 +119,9 @@ struct CrawlArgs {
     /// Pages made by scripts
     #[arg(long, default_value_t = 100)]
     browser_pages: usize,
+    /// Pages of the site that has hostile neighbours
+    #[arg(long, default_value_t = 400)]
+    distant_pages: usize,
     /// Only one kind of site
     #[arg(long)]
     only: Option<crawl_bench::Part>,

@@ -90,6 +90,9 @@ pub struct Order {
     pub site: String,
     /// Crawler: `static` or `browser`.
     pub mode: String,
+    /// Crawler: start pages of sites that are crawled at the same time, and not waited for.
+    #[serde(default)]
+    pub beside: Vec<String>,
 }
 
 /// An answer. Times are µs since 1970 by the machine's clock.

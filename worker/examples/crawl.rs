@@ -1,5 +1,6 @@
 //! Measures a crawl of a folder of HTML: `crawl <folder> <start path> <spider|loop> [embed]`. Serves the folder from loopback,
-//! crawls it into an installation of its own, twice, and prints both results.
+//! crawls it into an installation of its own, twice, and prints both results, and which pages it has not asked for though Python's
+//! parser (`reachable.py`) finds links that lead to them.
 #![expect(clippy::print_stdout, reason = "the output is the measurement")]
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@ use domain::{
     pages::request::{self, ScrapeRequest},
     retrieval::Searcher,
 };
-use std::{sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc, time::Duration};
 use testkit::{Kit, Site, local_model};
 use worker::{Context, CrawlerKind, Worker};
 
@@ -30,6 +31,7 @@ async fn main() {
         Some("embed") => Some(local_model().await),
         _ => None,
     };
+    let reachable = reachable(&folder, &path);
     let site = Site::folder(folder).await;
     let kit = Kit::with(&[("OMNIOPS_EGRESS_ALLOW", &site.host())]).await;
     let customer = kit.customer(&site.host()).await;
@@ -81,5 +83,22 @@ async fn main() {
         "{requests} requests answered with 200, {} of different URLs",
         asked.len()
     );
+    let missing: Vec<&String> = reachable
+        .iter()
+        .filter(|path| asked.binary_search(path).is_err())
+        .collect();
+    println!(
+        "{} of {} reachable pages found; not: {missing:?}",
+        reachable.len() - missing.len(),
+        reachable.len()
+    );
     life.shutdown(Duration::from_secs(20)).await;
+}
+
+/// The pages that links lead to, by another parser.
+fn reachable(folder: &str, path: &str) -> Vec<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/reachable.py");
+    let found = Command::new("python3").args([script, folder, path]).output();
+    let found = found.expect("python3 is needed").stdout;
+    String::from_utf8_lossy(&found).lines().map(str::to_owned).collect()
 }

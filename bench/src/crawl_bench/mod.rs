@@ -23,14 +23,19 @@ use crate::{
     queue_bench::{Contender as Ledger, Stores},
     stats::{self, summarize},
 };
-use site::{Site, Style};
+use site::{Hostile, LATENCY, Site, Style, Vice};
 
 /// Requests at once.
 const CONCURRENCY: usize = 16;
+/// Requests at once to a site that is asked politely, and crawls at once.
+const POLITE: usize = 4;
 /// Browser sessions at once.
 const SESSIONS: usize = 2;
 /// A crawl that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(20);
+/// The words that the product has stored.
+const WORDS: &str =
+    "SELECT coalesce(sum(cardinality(regexp_split_to_array(btrim(markdown), '\\s+'))), 0)::bigint FROM scraped_pages";
 /// How often a contender's memory is looked at.
 const SAMPLE: Duration = Duration::from_millis(500);
 
@@ -47,9 +52,11 @@ pub enum Crawler {
     Crawlee,
     /// crawl4ai with Chromium.
     Crawl4ai,
+    /// The product's worker, while it crawls hostile sites too.
+    Crowded,
 }
 
-use Crawler::{Crawl4ai, Crawlee, Plain, Scrapy, Worker};
+use Crawler::{Crawl4ai, Crawlee, Crowded, Plain, Scrapy, Worker};
 
 /// What kind of site; a table of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -58,6 +65,8 @@ pub enum Part {
     Static,
     /// Pages that a script makes.
     Browser,
+    /// A site beside hostile ones, at the same worker.
+    Neighbours,
 }
 
 impl Part {
@@ -65,6 +74,9 @@ impl Part {
         match self {
             Self::Static => "Pages with their text in the HTML",
             Self::Browser => "Pages that a script makes",
+            Self::Neighbours => {
+                "A site while the same worker crawls one that drips, one without end, and one that is always busy"
+            }
         }
     }
 
@@ -72,6 +84,7 @@ impl Part {
         match self {
             Self::Static => &[Worker, Plain, Scrapy, Crawlee],
             Self::Browser => &[Worker, Crawl4ai],
+            Self::Neighbours => &[Crowded, Worker],
         }
     }
 }
@@ -84,6 +97,7 @@ impl Crawler {
             Scrapy => "scrapy + trafilatura",
             Crawlee => "crawlee Cheerio",
             Crawl4ai => "crawl4ai",
+            Crowded => "beside hostile sites",
         }
     }
 }
@@ -96,6 +110,8 @@ enum Measure {
     CpuStores,
     Peak,
     Early,
+    Half,
+    Most,
     Late,
     Coverage,
     Requests,
@@ -110,6 +126,8 @@ impl Measure {
             Self::CpuStores => "CPU of Postgres and Valkey a page (ms)",
             Self::Peak => "peak memory (MiB)",
             Self::Early => "memory after a quarter (MiB)",
+            Self::Half => "memory after a half (MiB)",
+            Self::Most => "memory after three quarters (MiB)",
             Self::Late => "memory at the end (MiB)",
             Self::Coverage => "different pages found",
             Self::Requests => "requests",
@@ -130,26 +148,31 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
     }
     std::fs::create_dir_all(args.state.parent().context("the state needs a folder")?)?;
     let stores = Stores::start(&args.state).await?;
-    let parts = args
-        .only
-        .map_or_else(|| vec![Part::Static, Part::Browser], |part| vec![part]);
+    let parts = args.only.map_or_else(
+        || vec![Part::Static, Part::Browser, Part::Neighbours],
+        |part| vec![part],
+    );
     let (mut figures, mut failures, mut about) = (Figures::new(), Vec::new(), Vec::new());
     for part in &parts {
         let (pages, style) = match part {
             Part::Static => (args.pages, Style::Static),
             Part::Browser => (args.browser_pages, Style::Script),
+            Part::Neighbours => (args.distant_pages, Style::Distant),
         };
         let site = Site::start(pages, style).await?;
-        if *part == Part::Static {
-            about.push(format!(
+        about.push(match part {
+            Part::Static => format!(
                 "{pages} static pages, {} KiB each, concurrency {CONCURRENCY}",
                 site.page_bytes() / 1024
-            ));
-        } else {
-            about.push(format!(
-                "{pages} pages made by a script that waits 150 ms for its text, {SESSIONS} at once"
-            ));
-        }
+            ),
+            Part::Browser => {
+                format!("{pages} pages made by a script that waits 150 ms for its text, {SESSIONS} at once")
+            }
+            Part::Neighbours => format!(
+                "{pages} static pages that take {} ms each, {POLITE} at once",
+                LATENCY.as_millis()
+            ),
+        });
         for round in 0..args.rounds {
             let mut order = part.crawlers().to_vec();
             order.retain(|crawler| args.crawler.is_empty() || args.crawler.contains(crawler));
@@ -200,11 +223,19 @@ async fn cell(
     let (concurrency, mode) = match part {
         Part::Static => (CONCURRENCY, "static"),
         Part::Browser => (SESSIONS, "browser"),
+        Part::Neighbours => (POLITE, "static"),
     };
+    let mut hostile = Vec::new();
+    if crawler == Crowded {
+        for vice in [Vice::Drips, Vice::Endless, Vice::Busy] {
+            hostile.push(Hostile::start(vice).await?);
+        }
+    }
     let order = Order {
         site: site.url(),
         mode: mode.to_owned(),
         concurrency,
+        beside: hostile.iter().map(Hostile::url).collect(),
         ..cell.order.clone()
     };
     let (program, crawl) = command(args, crawler, &order)?;
@@ -226,6 +257,12 @@ async fn cell(
     let (last, peak) = cpu::memory(pid);
     let used = cpu::of(pid);
     let used_by_servers = stores.cpu() - before;
+    let ours = matches!(crawler, Worker | Crowded);
+    let words = if ours {
+        cell.postgres(WORDS).await? as f64
+    } else {
+        told.words as f64
+    };
     process.stop().await?;
     let visits = site.visits();
     let pages = told.pages.max(1) as f64;
@@ -240,14 +277,19 @@ async fn cell(
     add(Measure::Rate, pages / ((told.at - visits.first) / 1e6));
     add(Measure::Coverage, visits.pages as f64);
     add(Measure::Requests, visits.requests as f64);
-    add(Measure::Words, told.words as f64 / pages);
+    if part != Part::Neighbours {
+        add(Measure::Words, words / pages);
+    }
     if part == Part::Static {
+        let after = |quarters: usize| sizes.get(sizes.len() * quarters / 4).copied().unwrap_or(last);
         add(Measure::Cpu, used / pages / 1000.0);
         add(Measure::Peak, peak);
-        add(Measure::Early, sizes.get(sizes.len() / 4).copied().unwrap_or(last));
+        add(Measure::Early, after(1));
+        add(Measure::Half, after(2));
+        add(Measure::Most, after(3));
         add(Measure::Late, last);
     }
-    if crawler == Worker {
+    if crawler == Worker && part != Part::Neighbours {
         add(Measure::CpuStores, used_by_servers / pages / 1000.0);
     }
     Ok(())
@@ -262,8 +304,8 @@ fn command(args: &CrawlArgs, crawler: Crawler, order: &Order) -> Result<(PathBuf
         )
     };
     Ok(match crawler {
-        Worker | Plain => {
-            let name = if crawler == Worker { "worker" } else { "plain" };
+        Worker | Plain | Crowded => {
+            let name = if crawler == Plain { "plain" } else { "worker" };
             (std::env::current_exe()?, vec!["crawler".into(), name.into(), json])
         }
         Scrapy => python("scrapy_site.py"),

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    time::{Duration, Instant},
 };
 
 /// Somebody reached a canary.
@@ -72,19 +71,6 @@ impl Canaries {
             ]);
         }
         hits
-    }
-
-    /// Waits until somebody has knocked: for the control, in which somebody must.
-    pub fn wait_for_hit(&self, patience: Duration) -> Vec<Hit> {
-        let begun = Instant::now();
-        loop {
-            let hits = self.hits();
-            if !hits.is_empty() {
-                return hits;
-            }
-            assert!(begun.elapsed() < patience, "nobody knocked on any canary");
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 
     /// Fails the test if anybody knocked.

@@ -1,5 +1,6 @@
 //! A generated site, served on loopback by the driver itself: a documentation of linked guides, with the furniture, query
 //! variants and cross links that real sites have. Every page is a pure function of its number.
+mod hostile;
 mod page;
 mod text;
 
@@ -20,15 +21,21 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::protocol::now;
+pub use hostile::{Hostile, Vice};
 pub use page::path;
 use page::{html, shell};
 use text::article;
+
+/// How long an answer takes from a site that is not next door.
+pub const LATENCY: Duration = Duration::from_millis(100);
 
 /// What the pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Text in the HTML.
     Static,
+    /// The same after [`LATENCY`].
+    Distant,
     /// A shell whose script asks for the text.
     Script,
 }
@@ -149,6 +156,9 @@ impl Shared {
             tokio::time::sleep(Duration::from_millis(150)).await;
             return respond(StatusCode::OK, article(page));
         }
+        if self.style == Style::Distant {
+            tokio::time::sleep(LATENCY).await;
+        }
         let page = number("/guide/", ".html");
         {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +167,7 @@ impl Shared {
             log.seen.extend(page);
         }
         let body = match (page, self.style) {
-            (Some(page), Style::Static) => html(page, self.pages),
+            (Some(page), Style::Static | Style::Distant) => html(page, self.pages),
             (Some(page), Style::Script) => shell(page, self.pages),
             (None, _) => return respond(StatusCode::NOT_FOUND, "no such page".to_owned()),
         };
