@@ -142,6 +142,7 @@ const READING: &str = "
 - The peer has the weights of our first column. Where torch is not installed, ONNX Runtime in Python stands in for
   sentence-transformers, with its batches (32 texts, sorted by length); its name says which it was. To have the other one,
   install `sentence-transformers` into `target/bench/peers/venv-embedding` (torch takes some GB).
-- Memory to answer with: one question asked. To index with: some passages embedded too, and their memory given back.
+- Memory to answer with: one question asked. To index with: some passages embedded too.
+- Ours embeds as many texts at once as it has threads, each on one of them; the peer has all threads work on one batch.
 - The questions' own rank is that of the vectors alone; what visitors get is fused with words ([ADR 0004](../adr/0004-convex-fusion.md)).
 ";
