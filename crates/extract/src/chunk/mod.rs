@@ -310,7 +310,9 @@ impl<'t> Chunker<'t> {
                 ..self.splitter(max, max)
             };
             let mut units = Vec::new();
-            blocks.into_iter().for_each(|block| splitter.units(block, &mut units));
+            for block in blocks {
+                splitter.units(block, &mut units);
+            }
             units.into_iter().map(|(text, _)| text.into_owned()).collect()
         };
         let shrinks = parts.len() > 1 && parts.iter().all(|part| part.len() < text.len());
