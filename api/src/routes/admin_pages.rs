@@ -21,11 +21,8 @@ const DOCUMENT: &str = "index.html";
 
 /// Changes with any of the files.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let all: String = ADMIN
-        .iter()
-        .map(|(name, content)| format!("{name}\n{content}\n"))
-        .collect();
-    version(&all)
+    let all: Vec<&str> = ADMIN.iter().flat_map(|(name, content)| [*name, *content]).collect();
+    version(&all.join("\n"))
 });
 
 /// Adds `/admin`, everything below, and `/assets/admin/{version}/{file}`.
