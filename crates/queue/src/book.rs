@@ -16,6 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A handler that takes this many times the patience is no short one, the wait for its turn included.
+const SHORT: u32 = 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// In the queue, no handler yet.
@@ -108,9 +111,16 @@ impl Book {
         None
     }
 
+    /// Notes that a handler ended after so long. A long one says nothing about how soon the next will end, and one that gave its entry up
+    /// after a wait must not be a reason to fetch another.
+    pub(crate) fn took(&mut self, time: Duration) {
+        if self.patience.is_some_and(|patience| time < SHORT * patience) {
+            self.pace.verdict();
+        }
+    }
+
     /// What the handler of an entry came to.
     pub(crate) fn judge(&mut self, id: &str, settled: bool) {
-        self.pace.verdict();
         match self.entries.get_mut(id) {
             Some(state @ State::Running) if settled => *state = State::Settled,
             Some(state @ State::Running) => *state = State::Failed(Instant::now()),
@@ -233,6 +243,24 @@ mod tests {
         assert_eq!((book.leased(), book.settled(), book.known().len()), (vec![], vec![], 1));
         book.admit(vec![entry("1")]);
         assert_eq!(take(&mut book).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn as_many_are_fetched_ahead_as_ended_fast() {
+        let patience = Duration::from_secs(60);
+        let mut book = Book::new(&Config {
+            prefetch: 4,
+            patience: Some(patience),
+            ..Config::new("stream", 3)
+        });
+        assert_eq!(book.room(), 3);
+        book.took(patience);
+        book.took(patience);
+        assert_eq!(book.room(), 5);
+        book.took(SHORT * patience);
+        assert_eq!(book.room(), 5, "a long one does not count");
+        (0..10).for_each(|_| book.took(Duration::ZERO));
+        assert_eq!(book.room(), 7);
     }
 
     #[test]

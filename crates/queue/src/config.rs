@@ -15,8 +15,9 @@ pub struct Config {
     /// worker can take it; 1 saves a round trip to Redis between two handlers and keeps at most one entry waiting behind them;
     /// about `concurrency` for handlers of a few milliseconds.
     pub prefetch: usize,
-    /// For handlers of which some take milliseconds and others hours: of `prefetch`, only as many wait as handlers have ended
-    /// within this time. While they end fast, the next entries are at hand; as soon as they don't, nothing is fetched ahead.
+    /// For handlers of which some take milliseconds and others hours: of `prefetch`, only as many wait as short handlers have
+    /// ended within this time (those that took less than ten times as long). While they end fast, the next entries are at hand; as
+    /// soon as they don't, nothing is fetched ahead.
     pub patience: Option<Duration>,
     /// How long an entry stays with a worker that shows no sign of life, and how long a failed one rests before it runs again.
     pub lease: Duration,

@@ -6,7 +6,7 @@ use redis::streams::StreamId;
 use redis_link::Address;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
@@ -59,8 +59,11 @@ impl Shared {
         self.book().take()
     }
 
-    pub(crate) fn judge(&self, id: &str, settled: bool) {
-        self.book().judge(id, settled);
+    pub(crate) fn judge(&self, id: &str, settled: bool, took: Duration) {
+        let mut book = self.book();
+        book.took(took);
+        book.judge(id, settled);
+        drop(book);
         self.verdicts.notify_one();
         self.room.notify_one();
     }

@@ -7,6 +7,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -58,6 +59,7 @@ where
         let entry = task.task_id().map(ToString::to_string).unwrap_or_default();
         let mut verdict = Verdict {
             entry,
+            began: Instant::now(),
             settled: false,
             shared: self.shared.clone(),
         };
@@ -78,6 +80,7 @@ where
 /// Passed when it is dropped, so that a handler that never finishes its future has one, too: not settled.
 struct Verdict {
     entry: String,
+    began: Instant,
     settled: bool,
     shared: Arc<Shared>,
 }
@@ -92,6 +95,6 @@ impl Verdict {
 
 impl Drop for Verdict {
     fn drop(&mut self) {
-        self.shared.judge(&self.entry, self.settled);
+        self.shared.judge(&self.entry, self.settled, self.began.elapsed());
     }
 }

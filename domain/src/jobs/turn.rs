@@ -40,9 +40,9 @@ const TO: &str =
     "CASE WHEN e.state IN ('scheduled', 'queued', 'needs_confirmation') AND j.cancel_requested THEN 'cancelled'
             WHEN e.fault AND j.starts >= $10 THEN 'dead' ELSE e.state END";
 
-/// The statement. Who holds a job is said by its token alone, not also by its state: the planner would otherwise read all running jobs, and
-/// what is left of those that ran before, to find the few that end. A run that ended, well or badly, is no crash: the starts begin again; a fault counts as one. The columns are named, so
-/// that a running worker survives a migration that adds one.
+/// The statement. Who holds a job is said by its token alone, not also by its state: the planner would otherwise read all running
+/// jobs, and what is left of those that ran before, to find the few that end. A run that ended, well or badly, is no crash: the
+/// starts begin again; a fault counts as one. The columns are named, so that a running worker survives a migration that adds one.
 static TURN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "
