@@ -1,10 +1,11 @@
 //! Finding passages that may answer a question: dense and lexical candidates of one customer, fused by a convex sum.
 //!
 //! Postgres reads each chunk of the customer once, for its vector and its words ([`query`], [`scan`], [`words`]); [`bm25`] ranks the words,
-//! [`fuse`] adds the two up; [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
+//! [`legs`] choose the best of each, [`fuse`] adds the two up; [`select`] leaves out what was said already. All weights are measured (`docs/adr/0018-bm25-by-inner-products.md`).
 mod bm25;
 mod context;
 mod fuse;
+mod legs;
 mod models;
 mod query;
 mod scan;

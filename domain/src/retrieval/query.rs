@@ -1,14 +1,15 @@
 //! The statements of a search, all of one snapshot: what there is to know of the customer's index and how its languages read the
-//! question ([`look`]), a scan of each language ([`super::scan`]), and the chunks that the legs found ([`fetch`]). Customers with very
+//! question ([`look`]), a scan of each language ([`super::scan`]), and the chunks that the legs chose ([`fetch`]). Customers with very
 //! many chunks have the nearest from the vector index.
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    bm25::{self, Ranks},
-    scan::{self, FAR, Scan},
+    bm25,
+    legs::{self, LEG, Place, Read},
+    scan,
     words::Language,
 };
 use crate::{
@@ -22,8 +23,6 @@ use crate::{
 
 /// Tenants with fewer chunks are scanned exactly, which is fast enough and finds everything; bigger ones use the index.
 pub const EXACT_LIMIT: i64 = 50_000;
-/// Candidates of each leg.
-const LEG: usize = 60;
 
 /// What is searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,11 +84,24 @@ pub struct Candidate {
 }
 
 /// A question's vector with the model that made it.
-pub struct Vector<'a> {
+pub struct Vector {
     /// The model.
     pub model: Uuid,
-    /// Its dimension is the vector's length.
-    pub values: &'a [f32],
+    /// How many numbers it has.
+    pub dimension: usize,
+    /// pgvector's text form.
+    pub text: String,
+}
+
+impl Vector {
+    /// A vector of `model`.
+    pub fn new(model: Uuid, values: &[f32]) -> Self {
+        Self {
+            model,
+            dimension: values.len(),
+            text: vector_text(values),
+        }
+    }
 }
 
 /// What a search has to know of the customer's chunks before it begins.
@@ -152,7 +164,7 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
 pub async fn candidates(
     tx: &TenantTx,
     index: &Index,
-    vector: Option<&Vector<'_>>,
+    vector: Option<&Vector>,
     lexical: bool,
 ) -> Result<Vec<Candidate>> {
     let measured = vector.filter(|_| !index.large);
@@ -167,17 +179,12 @@ pub async fn candidates(
     }
     let mut found: BTreeMap<Uuid, Option<Place>> = BTreeMap::new();
     if lexical {
-        let words = leg(&read, |read, row| {
-            (read.ranks.has[row] != 0).then(|| -read.ranks.reach[row])
-        });
-        found.extend(words);
+        found.extend(legs::by_words(&read));
     }
     if measured.is_some() {
-        let distance = |read: &Read<'_>, row: usize| Some(read.scan.distances[row]).filter(|distance| *distance < FAR);
-        found.extend(leg(&read, distance));
+        found.extend(legs::by_distance(&read));
     } else if let Some(vector) = vector {
-        let near = by_index(tx, vector).await?;
-        found.extend(places(&read, &near));
+        found.extend(legs::places(&read, &by_index(tx, vector).await?));
     }
     let mut candidates = fetch(tx, index.version, found.keys().copied().collect(), vector).await?;
     candidates.sort_by_key(|candidate| candidate.id);
@@ -189,83 +196,18 @@ pub async fn candidates(
     Ok(candidates)
 }
 
-/// A language's chunks as they were read.
-struct Read<'a> {
-    language: &'a Language,
-    scan: Scan,
-    ranks: Ranks,
-}
-
-/// Where a chunk stands in what was read.
-#[derive(Clone, Copy)]
-struct Place {
-    language: usize,
-    row: usize,
-}
-
-impl Read<'_> {
-    /// Tells a candidate what its words come to.
-    fn tell(&self, row: usize, candidate: &mut Candidate, lexical: bool) {
-        let has = self.ranks.has[row];
-        let words = self.language.words.iter().map(|(lexeme, _)| lexeme);
-        candidate.reach = Some(self.ranks.reach[row]).filter(|_| lexical && has != 0);
-        candidate.words = words
-            .clone()
-            .enumerate()
-            .filter(|(at, _)| has >> at & 1 == 1)
-            .map(|(_, word)| word.clone())
-            .collect();
-        candidate.asked = words.cloned().collect();
-        candidate.rarity.clone_from(&self.ranks.rarity);
-        candidate.question_words = self.language.words.len() as i32;
-        candidate.sentence = self.language.sentence;
-    }
-}
-
-/// The chunks with the least of what `measure` gives, of all languages; equals by their ids.
-fn leg(read: &[Read<'_>], measure: impl Fn(&Read<'_>, usize) -> Option<f64>) -> Vec<(Uuid, Option<Place>)> {
-    let mut all = Vec::new();
-    for (language, read) in read.iter().enumerate() {
-        let rows = read.scan.ids.iter().enumerate();
-        all.extend(rows.filter_map(|(row, id)| Some((measure(read, row)?, *id, Place { language, row }))));
-    }
-    let order = |a: &(f64, Uuid, Place), b: &(f64, Uuid, Place)| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1));
-    if all.len() > LEG {
-        all.select_nth_unstable_by(LEG - 1, order);
-        all.truncate(LEG);
-    }
-    all.into_iter().map(|(_, id, place)| (id, Some(place))).collect()
-}
-
-/// The same of chunks that were found otherwise; those of a language that knows no word of the question were not read.
-fn places(read: &[Read<'_>], ids: &[Uuid]) -> Vec<(Uuid, Option<Place>)> {
-    let mut found: HashMap<Uuid, Option<Place>> = ids.iter().map(|id| (*id, None)).collect();
-    for (language, read) in read.iter().enumerate() {
-        for (row, id) in read.scan.ids.iter().enumerate() {
-            if let Some(place) = found.get_mut(id) {
-                *place = Some(Place { language, row });
-            }
-        }
-    }
-    found.into_iter().collect()
-}
-
 /// The nearest chunks by the vector index, which goes on looking until it has enough of the customer's.
-async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<Vec<Uuid>> {
+async fn by_index(tx: &TenantTx, vector: &Vector) -> Result<Vec<Uuid>> {
     let settings =
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
     tx.execute_raw(sql(settings, [])).await?;
     // The index is partial by model and cast to the model's dimension, so both stand in the statement as literals.
-    let (n, model) = (vector.values.len(), vector.model);
+    let (n, model) = (vector.dimension, vector.model);
     let near = format!(
         "SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = '{model}'
          ORDER BY c.embedding::halfvec({n}) <=> $2::halfvec({n}) LIMIT $3"
     );
-    let values = [
-        tx.customer().into(),
-        vector_text(vector.values).into(),
-        (LEG as i64).into(),
-    ];
+    let values = [tx.customer().into(), vector.text.clone().into(), (LEG as i64).into()];
     let rows = tx.query_all_raw(sql(&near, values)).await?;
     Ok(rows
         .iter()
@@ -274,12 +216,7 @@ async fn by_index(tx: &TenantTx, vector: &Vector<'_>) -> Result<Vec<Uuid>> {
 }
 
 /// The chunks with their pages, their cosines and the sizes of their sections.
-async fn fetch(
-    tx: &TenantTx,
-    version: Version,
-    found: Vec<Uuid>,
-    vector: Option<&Vector<'_>>,
-) -> Result<Vec<Candidate>> {
+async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option<&Vector>) -> Result<Vec<Candidate>> {
     const FETCH: &str = "
         WITH found AS MATERIALIZED (
           SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, {cosine} AS cosine
@@ -294,7 +231,7 @@ async fn fetch(
     let mut values: Vec<Value> = vec![tx.customer().into(), found.into()];
     let mut cosine = "NULL::float8";
     if let Some(vector) = vector {
-        values.extend([vector.model.into(), vector_text(vector.values).into()]);
+        values.extend([vector.model.into(), vector.text.clone().into()]);
         cosine = "CASE WHEN c.model_id = $3 THEN 1 - (c.embedding <=> (SELECT $4::halfvec)) END";
     }
     let statement = of_version(&FETCH.replace("{cosine}", cosine), values, version);

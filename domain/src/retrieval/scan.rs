@@ -10,7 +10,7 @@ use super::{
     query::{Vector, of_version},
     words::Language,
 };
-use crate::{Result, pages::index::vector_text, tenancy::TenantTx};
+use crate::{Result, tenancy::TenantTx};
 
 /// What a chunk without a vector of the model has for a distance.
 pub(super) const FAR: f64 = f64::INFINITY;
@@ -39,7 +39,7 @@ pub(super) async fn scan(
     tx: &TenantTx,
     version: Version,
     language: &Language,
-    vector: Option<&Vector<'_>>,
+    vector: Option<&Vector>,
 ) -> Result<Scan> {
     let products = language.products();
     let count = products.len();
@@ -52,7 +52,7 @@ pub(super) async fn scan(
         columns += &format!(", array_agg((SELECT ${}::sparsevec) <#> c.words) AS p{n}", values.len());
     }
     if let Some(vector) = vector {
-        values.extend([vector.model.into(), vector_text(vector.values).into()]);
+        values.extend([vector.model.into(), vector.text.clone().into()]);
         columns += &format!(
             ", array_agg(CASE WHEN c.model_id = ${} THEN c.embedding <=> (SELECT ${}::halfvec) ELSE 'Infinity' END) AS distances",
             values.len() - 1,
