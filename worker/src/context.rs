@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     Handlers, Product,
     crawl::{Politeness, browsers},
+    desk::Desk,
     heart::Heart,
-    run::Desk,
 };
 
 /// Renders the process's metrics in Prometheus' text format.
@@ -63,6 +63,7 @@ impl Context {
         let http = egress::Client::new(policy).map_err(|e| Error::internal("the crawler's HTTP client", e))?;
         Ok(Self {
             browsers: browsers(&config),
+            desk: Arc::new(Desk::new(config.worker.concurrency)),
             politeness: Politeness::new(config.crawl.per_host, dispatcher.redis()),
             config,
             db,
@@ -74,7 +75,6 @@ impl Context {
             crawl_turn: TURN,
             metrics: None,
             handlers: Arc::new(Product),
-            desk: Arc::default(),
             heart: Heart::new(),
         })
     }

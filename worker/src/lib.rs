@@ -14,6 +14,7 @@
 mod batch;
 mod context;
 mod crawl;
+mod desk;
 mod health;
 mod heart;
 mod job;

@@ -4,7 +4,7 @@
 //! means that the ledger could not be reached; the errand then runs again after its lease, and the claim decides.
 use domain::{
     Error, Result, error,
-    jobs::{self, Ask, Claim, Claimed, JobError, Lane, Lease, Outcome},
+    jobs::{Ask, Claim, Claimed, JobError, Lane, Lease, Outcome},
     lifecycle::Lifecycle,
 };
 use futures::FutureExt;
@@ -13,17 +13,14 @@ use std::{
     convert::Infallible,
     future::pending,
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Context,
-    batch::{Batch, bounded},
-    health,
+    Context, health,
     job::{Interrupt, Job},
     jobs::Ending,
     notary, runtime, scheduler,
@@ -31,8 +28,8 @@ use crate::{
 
 /// How often the settlement is tried while the database is away.
 const SETTLE_TRIES: u32 = 7;
-/// Longest wait for the ledger's answer to a claim or a settlement.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Longest wait for a seat. What is fetched ahead waits some milliseconds, unless the runs before it turn out to be long ones.
+const SEAT: Duration = Duration::from_millis(500);
 
 /// A worker process's work.
 pub struct Worker {
@@ -72,27 +69,15 @@ impl Worker {
     }
 }
 
-/// Where jobs are claimed and settled, many at a time, and suspects one after the other.
-pub(crate) struct Desk {
-    claims: Batch<Ask, Claim>,
-    ends: Batch<(Lease, Outcome), bool>,
-    quarantine: Arc<Semaphore>,
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        Self {
-            claims: Batch::new(),
-            ends: Batch::new(),
-            quarantine: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
-
 /// Does what an errand asks for.
 pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: &Errand) -> Result<()> {
     let Ok(job) = errand.job.parse::<Uuid>() else {
         tracing::warn!(job = errand.job, "an errand names no job");
+        return Ok(());
+    };
+    let Some(seat) = seat(ctx, life, lane).await? else {
+        // Dropped, not kept: the dispatcher sees that it is gone, and publishes it where and when it belongs.
+        ctx.dispatcher.wake();
         return Ok(());
     };
     let lease = ctx.config.worker.lease;
@@ -107,11 +92,8 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     } else {
         None
     };
-    let ask = Ask { job, quarantined };
-    let worker = ctx.heart.worker();
-    let claims = async |asks: Vec<Ask>| bounded(ANSWER, jobs::claim_all(&ctx.db, worker, &asks)).await;
-    match ctx.desk.claims.ask(ask, claims).await? {
-        Claim::Run(claimed) => run(ctx, life, *claimed, alone).await,
+    match ctx.desk.claim(ctx, Ask { job, quarantined }).await? {
+        Claim::Run(claimed) => run(ctx, life, *claimed, Places { seat, alone }).await,
         Claim::Dead => {
             tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
             count(&errand.kind, "dead");
@@ -121,10 +103,27 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     }
 }
 
+/// What a run occupies.
+struct Places {
+    /// One of those that run at once. It is free as soon as the handler is through, so that the end of one run and the beginning of the
+    /// next are one turn at the ledger.
+    seat: OwnedSemaphorePermit,
+    /// The quarantine's.
+    alone: Option<OwnedSemaphorePermit>,
+}
+
+/// Waits for a seat, but not for long: none if what was fetched ahead would wait behind long runs.
+async fn seat(ctx: &Context, life: &Lifecycle, lane: Lane) -> Result<Option<OwnedSemaphorePermit>> {
+    tokio::select! {
+        seat = tokio::time::timeout(SEAT, ctx.desk.seat(lane)) => seat.ok().transpose(),
+        () = life.stopping().cancelled_owned() => Err(stopping()),
+    }
+}
+
 /// Waits for the quarantine's one place.
 async fn alone(ctx: &Context, life: &Lifecycle) -> Result<OwnedSemaphorePermit> {
     tokio::select! {
-        place = ctx.desk.quarantine.clone().acquire_owned() => place.map_err(|_| stopping()),
+        place = ctx.desk.alone() => place,
         () = life.stopping().cancelled_owned() => Err(stopping()),
     }
 }
@@ -137,7 +136,7 @@ fn unheard() -> Error {
     )
 }
 
-fn stopping() -> Error {
+pub(crate) fn stopping() -> Error {
     Error::conflict("stopping", "the worker is stopping")
 }
 
@@ -148,7 +147,7 @@ async fn patience(place: Option<OwnedSemaphorePermit>, lease: Duration) -> Infal
     pending().await
 }
 
-async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<OwnedSemaphorePermit>) -> Result<()> {
+async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, places: Places) -> Result<()> {
     let started = Instant::now();
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     tracing::info!(job.id = %lease.job, job.kind = kind, starts = claimed.job.starts, event = "job_started");
@@ -161,12 +160,13 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, alone: Option<Ow
         // Nothing that the handler still does counts, and it may be waiting for a database that never answers: it is dropped, and its
         // errand given up, so that others can have the job.
         () = job.signal.lost() => return Ok(()),
-        never = patience(alone, ctx.config.worker.lease) => match never {},
+        never = patience(places.alone, ctx.config.worker.lease) => match never {},
         () = stopping.cancelled() => {
             job.signal.give(Interrupt::Stopping);
             handler.await
         }
     };
+    drop(places.seat);
     if let Some(outcome) = judge(&job, ended) {
         settle(ctx, lease, &kind, &outcome, started).await?;
         if matches!(outcome, Outcome::HandBack | Outcome::Later(_)) {
@@ -216,8 +216,7 @@ fn outcome_of(error: &Error) -> Outcome {
 async fn settle(ctx: &Context, lease: Lease, kind: &str, outcome: &Outcome, started: Instant) -> Result<()> {
     let mut tries = 1;
     let settled = loop {
-        let ends = async |ends: Vec<(Lease, Outcome)>| bounded(ANSWER, jobs::settle_all(&ctx.db, &ends)).await;
-        match ctx.desk.ends.ask((lease, outcome.clone()), ends).await {
+        match ctx.desk.settle(ctx, lease, outcome.clone()).await {
             Err(error) if tries < SETTLE_TRIES => {
                 tracing::warn!(job.id = %lease.job, error = error.story(), tries, "the job is settled later");
                 tokio::time::sleep(Duration::from_millis(200 << tries)).await;

@@ -8,7 +8,7 @@ use domain::{
 use queue::{Config, Errand, Queue};
 use redis_link::Address;
 use secrecy::ExposeSecret;
-use std::{io, num::NonZero, thread::available_parallelism};
+use std::{io, num::NonZero, thread::available_parallelism, time::Duration};
 
 use crate::{Context, health::Vitals, run};
 
@@ -20,6 +20,9 @@ const MAINTENANCE: usize = 8;
 
 /// Shops that one process reads at a time: each is asked one thing after the other.
 const SYNCS: usize = 8;
+
+/// How long what is fetched ahead may wait behind what runs.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Jobs of the quarantine in one process.
 const QUARANTINE: usize = 4;
@@ -46,7 +49,8 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
             let queue = Queue::with_health(address.clone(), config.clone(), health.clone());
             WorkerBuilder::new(format!("{lane}-{restarts}"))
                 .backend(queue)
-                .concurrency(config.concurrency)
+                // What is fetched ahead waits for a seat, where the ledger sees that it comes next.
+                .concurrency(config.concurrency + config.prefetch)
                 .data(hands.clone())
                 .build(handle)
         });
@@ -64,18 +68,25 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
     ended.map_err(|e| Error::internal("the workers", e.to_string()))
 }
 
-/// Crawls wait for their sites; embedding keeps a core busy. Nothing is prefetched: what waits, waits where any free worker can
-/// take it, and where a later job of higher priority can still be put before it.
-fn config_of(ctx: &Context, lane: Lane) -> Config {
-    let concurrency = match lane {
-        Lane::Queue(Kind::Scrape) => ctx.config.worker.concurrency,
+/// Jobs of a lane that run at once in a process. Crawls wait for their sites, as many as the setting says; embedding keeps a core busy.
+pub(crate) fn concurrency(lane: Lane, crawls: usize) -> usize {
+    match lane {
+        Lane::Queue(Kind::Scrape) => crawls,
         Lane::Queue(Kind::Embed) => available_parallelism().map_or(1, NonZero::get),
         Lane::Queue(Kind::Sync) => SYNCS,
         Lane::Queue(Kind::Maintenance) => MAINTENANCE,
         // One begins at a time; the others have outlasted the suspicion.
         Lane::Quarantine => QUARANTINE,
-    };
+    }
+}
+
+/// What waits, waits where any free worker can take it, and where a later job of higher priority can still be put before it: nothing is
+/// fetched ahead. Only jobs that end within milliseconds have the next ones at hand, for two turns at the ledger.
+fn config_of(ctx: &Context, lane: Lane) -> Config {
+    let concurrency = concurrency(lane, ctx.config.worker.concurrency);
     Config {
+        prefetch: if lane == Lane::Quarantine { 0 } else { 2 * concurrency },
+        patience: Some(PATIENCE),
         lease: ctx.config.worker.lease,
         group: GROUP.to_owned(),
         ..Config::new(lane.stream(), concurrency)

@@ -1,5 +1,6 @@
 //! A customer with thousands of jobs beside one with ten.
-use crate::fleet::{Fleet, work};
+use crate::fleet::{Fleet, HANDS, work};
+use serde_json::json;
 use std::collections::HashSet;
 
 const MANY: usize = 3000;
@@ -31,4 +32,16 @@ async fn ten_jobs_do_not_wait_for_anothers_thousands() {
         MANY - before
     );
     fleet.assert_each_done_once(&few).await;
+}
+
+/// While jobs end fast, a worker has the next ones at hand. When they turn out to be long, what it has fetched is others' to run.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_ahead_does_not_wait_behind_long_runs() {
+    let mut fleet = Fleet::start(1).await;
+    let fast = fleet.submit(&work(300, 1, 1)).await;
+    let long = fleet.submit(&vec![json!({ "do": "wait" }); HANDS]).await;
+    fleet.begun(&long, HANDS).await;
+    let behind = fleet.submit(&work(40, 1, 1)).await;
+    fleet.add();
+    fleet.assert_each_done_once(&[fast, behind].concat()).await;
 }
