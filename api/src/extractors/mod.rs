@@ -15,7 +15,9 @@ mod visitor;
 
 pub use admin::{Admin, MetricsReader, peer};
 pub use body::Body;
-pub use caller::{Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Shops, Webhooks};
+pub use caller::{
+    Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Shops, Webhooks,
+};
 pub use cookie::{from_own_page, set as session_cookie, token as session_token};
 pub use credential::{Identity, Schemes, bearer, origin};
 pub use paging::{List, Paging};
