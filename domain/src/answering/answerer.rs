@@ -272,7 +272,7 @@ impl Answerer {
             .searcher
             .search(customer, &asked.meant, Mode::Hybrid, CONSIDERED)
             .await?;
-        let searched = began.elapsed() - waited;
+        let searched = began.elapsed().saturating_sub(waited);
         let read = !found.passages.is_empty();
         let (passages, planted) = ground::disarm(found.passages);
         let supported = match self.supported(&asked.meant, &passages) {

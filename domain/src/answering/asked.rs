@@ -97,7 +97,7 @@ impl Answerer {
             .as_ref()
             .filter(|_| standalone::doubtful(said, locale, &history))
         {
-            meant = standalone::by_model(models, customer, said, locale, &history).await;
+            meant = Box::pin(standalone::by_model(models, customer, said, locale, &history)).await;
         }
         let meant = meant.or_else(|| standalone::rewrite(said, locale, &history));
         Asked {

@@ -31,7 +31,7 @@ impl Answerer {
         let Some(models) = &self.models else {
             return self.extract(customer, &asked.meant, passages).await;
         };
-        let note = match self.generate(models, customer, asked, passages, parts, turn).await {
+        let note = match Box::pin(self.generate(models, customer, asked, passages, parts, turn)).await {
             Ok(written) => return Ok(written),
             Err(Failure::Ours(error)) => return Err(error),
             Err(Failure::Silent(note)) => note,
@@ -70,7 +70,7 @@ impl Answerer {
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
         drop(turn);
-        let mut call = models.ask(customer, &prompt.messages, size).await?;
+        let mut call = Box::pin(models.ask(customer, &prompt.messages, size)).await?;
         let broken = loop {
             match call.next().await {
                 Ok(Some(more)) => {

@@ -128,7 +128,7 @@ impl Models {
             .map(|m| chat_model::estimate(&m.content) + PER_MESSAGE)
             .sum();
         let most = |writer: &Writer| writer.cost(tokens_in, self.max_tokens.into());
-        let mut spending = self.set_aside(customer, most(wanted)).await?;
+        let mut spending = Box::pin(self.set_aside(customer, most(wanted))).await?;
         let mut writer = wanted;
         if spending.is_late() && most(&self.small) < most(wanted) {
             writer = &self.small;
@@ -142,7 +142,7 @@ impl Models {
         loop {
             spending.spend(tokens_in, 0, writer.cost(tokens_in, 0));
             let asked = Instant::now();
-            match writer.model.chat(&request).await {
+            match Box::pin(writer.model.chat(&request)).await {
                 Ok(answer) => {
                     let model = writer.model.name().to_owned();
                     metrics::histogram!("omniops_llm_first_token_seconds", "model" => model)
@@ -160,7 +160,7 @@ impl Models {
                         writer = other;
                         continue;
                     }
-                    spending.settle().await.map_err(Unanswered::Own)?;
+                    Box::pin(spending.settle()).await.map_err(Unanswered::Own)?;
                     return Err(Unanswered::Provider);
                 }
             }
