@@ -3,7 +3,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     jobs::Operator,
     people::{
-        self,
+        self, Reception,
         webhooks::{self, NewWebhook},
     },
     secrets::Envelopes,
@@ -43,10 +43,12 @@ async fn wish(world: &World, customer: &Customer, words: &str) -> Uuid {
     let tx = world.kit.db.tenant(customer).await.unwrap();
     let received = people::receive(&tx, customer, Uuid::now_v7(), words, None)
         .await
-        .unwrap()
         .unwrap();
     tx.commit().await.unwrap();
-    received.conversation
+    match received {
+        Reception::People(received) => received.conversation,
+        Reception::Bot(_) => panic!("{words} is a wish for a person"),
+    }
 }
 
 /// Lets what waits for another try have it now.

@@ -2,7 +2,10 @@
 use domain::{
     jobs::Operator,
     pages::request::ScrapeRequest,
-    people::webhooks::{self, NewWebhook},
+    people::{
+        Reception,
+        webhooks::{self, NewWebhook},
+    },
     privacy::{Copy, Privacy, Subject},
     secrets::Envelopes,
 };
@@ -34,7 +37,10 @@ async fn visitor(world: &World) -> (Uuid, Uuid) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    (session, received.unwrap().conversation)
+    match received {
+        Reception::People(received) => (session, received.conversation),
+        Reception::Bot(_) => panic!("a wish for a person is no question"),
+    }
 }
 
 #[tokio::test]
