@@ -3,6 +3,7 @@
 //! chunk; what they come to is computed here ([`super::bm25`]), for a fraction of what grouping and joining cost there
 //! (`docs/adr/0035-ranks-are-computed-beside-the-database.md`).
 use sea_orm::{ConnectionTrait, QueryResult, Value};
+use std::fmt::Write as _;
 use uuid::Uuid;
 
 use super::{
@@ -49,11 +50,16 @@ pub(super) async fn scan(
     // vector first, which pgvector walks once.
     for (n, product) in products.into_iter().enumerate() {
         values.push(product.into());
-        columns += &format!(", array_agg((SELECT ${}::sparsevec) <#> c.words) AS p{n}", values.len());
+        let _ = write!(
+            columns,
+            ", array_agg((SELECT ${}::sparsevec) <#> c.words) AS p{n}",
+            values.len()
+        );
     }
     if let Some(vector) = vector {
         values.extend([vector.model.into(), vector.text.clone().into()]);
-        columns += &format!(
+        let _ = write!(
+            columns,
             ", array_agg(CASE WHEN c.model_id = ${} THEN c.embedding <=> (SELECT ${}::halfvec) ELSE 'Infinity' END) AS distances",
             values.len() - 1,
             values.len()

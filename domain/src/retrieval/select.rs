@@ -116,10 +116,10 @@ struct Shingles(Vec<u64>);
 impl Shingles {
     fn of(text: &str) -> Self {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        let mut hashes: Vec<u64> = words(text).windows(SHINGLE).map(|row| hasher.hash_one(row)).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        Self(hashes)
+        let mut rows: Vec<u64> = words(text).windows(SHINGLE).map(|row| hasher.hash_one(row)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Self(rows)
     }
 
     /// Whether the texts share most of them.
