@@ -3,7 +3,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{
     jobs::Operator,
     people::{
-        self, Reception,
+        self,
         webhooks::{self, NewWebhook},
     },
     secrets::Envelopes,
@@ -46,8 +46,8 @@ async fn wish(world: &World, customer: &Customer, words: &str) -> Uuid {
         .unwrap();
     tx.commit().await.unwrap();
     match received {
-        Reception::People(received) => received.conversation,
-        Reception::Bot(_) => panic!("{words} is a wish for a person"),
+        people::Reception::People(received) => received.conversation,
+        people::Reception::Bot(_) => panic!("{words} is a wish for a person"),
     }
 }
 
