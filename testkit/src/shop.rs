@@ -34,14 +34,17 @@ pub struct Shop {
     server: Local,
 }
 
+/// Status, headers and body.
+type Odd = (u16, Vec<(String, String)>, String);
+
 #[derive(Default)]
 struct State {
     products: BTreeMap<i64, Value>,
     /// Variations by product.
     variations: BTreeMap<i64, Vec<Value>>,
     asked: Vec<Asked>,
-    /// Answers to give before the usual ones: status, headers and body.
-    odd: VecDeque<(u16, Vec<(String, String)>, String)>,
+    /// Answers to give before the usual ones.
+    odd: VecDeque<Odd>,
 }
 
 impl Shop {
@@ -225,7 +228,7 @@ impl State {
             let after: i64 = query.get("after").and_then(|n| n.parse().ok()).unwrap_or(0);
             let rest: Vec<_> = self.products.range(after + 1..).collect();
             let nodes: Vec<Value> = rest.iter().take(first).map(|(_, row)| node(row)).collect();
-            let end = rest.iter().take(first).last().map(|(id, _)| id.to_string());
+            let end = rest.iter().take(first).next_back().map(|(id, _)| id.to_string());
             json!({ "products": { "nodes": nodes, "pageInfo": { "hasNextPage": rest.len() > first, "endCursor": end } }, "shop": shop })
         } else if text.contains("query Product(") {
             let id = query
@@ -259,9 +262,10 @@ impl State {
 
 fn wanted(row: &Value, query: &BTreeMap<String, String>) -> bool {
     let in_trash = row["status"] == "trash";
-    let included = query
-        .get("include")
-        .is_none_or(|ids| ids.split(',').any(|id| row["id"].to_string() == id));
+    let included = query.get("include").is_none_or(|ids| {
+        ids.split(',')
+            .any(|id| id.parse::<i64>().is_ok_and(|id| row["id"] == id))
+    });
     let changed = query.get("modified_after").is_none_or(|after| {
         // As real shops do: with a Z, an answer that is wrong.
         !after.ends_with('Z') && row["date_modified_gmt"].as_str().is_some_and(|at| at > after.as_str())

@@ -15,7 +15,7 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle) {
     let (mut all, mut failing) = (true, false);
     while !life.is_stopping() {
         let mut wait = ROUND;
-        let link = bounded(ROUND_LIMIT, audit::seal(&ctx.db, &envelopes, all));
+        let link = Box::pin(bounded(ROUND_LIMIT, audit::seal(&ctx.db, &envelopes, all)));
         // What is cut off here is done by whoever is next.
         let Some(linked) = life.stopping().run_until_cancelled(link).await else {
             return;

@@ -5,6 +5,7 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
 };
+use std::future::{Ready, ready};
 
 use super::shown::shown;
 use crate::error::Failure;
@@ -20,8 +21,8 @@ pub struct WooCommerceSignature(pub String);
 shown!(WooCommerceSignature, with WOOCOMMERCE);
 
 impl WooCommerceSignature {
-    async fn of(req: &Request) -> Result<Self, Failure> {
-        Ok(Self(text(req, WOOCOMMERCE)))
+    fn of(req: &Request) -> Ready<Result<Self, Failure>> {
+        ready(Ok(Self(text(req, WOOCOMMERCE))))
     }
 }
 
@@ -31,8 +32,8 @@ pub struct ShopifySignature(pub String);
 shown!(ShopifySignature, with SHOPIFY);
 
 impl ShopifySignature {
-    async fn of(req: &Request) -> Result<Self, Failure> {
-        Ok(Self(text(req, SHOPIFY)))
+    fn of(req: &Request) -> Ready<Result<Self, Failure>> {
+        ready(Ok(Self(text(req, SHOPIFY))))
     }
 }
 

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn as_many_are_fetched_ahead_as_ended_fast() {
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_mins(1);
         let mut book = Book::new(&Config {
             prefetch: 4,
             patience: Some(patience),

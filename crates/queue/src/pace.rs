@@ -39,12 +39,12 @@ mod tests {
     #[test]
     fn only_what_ended_of_late_counts() {
         let mut pace = Pace::new();
-        assert_eq!(pace.verdicts_within(Duration::from_secs(60)), 0);
-        let long_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        assert_eq!(pace.verdicts_within(Duration::from_mins(1)), 0);
+        let long_ago = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         pace.verdicts.push_front(long_ago);
         pace.verdict();
         pace.verdict();
         assert_eq!(pace.verdicts_within(Duration::from_secs(30)), 2);
-        assert_eq!(pace.verdicts_within(Duration::from_secs(3600)), 3);
+        assert_eq!(pace.verdicts_within(Duration::from_hours(1)), 3);
     }
 }

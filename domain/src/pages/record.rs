@@ -93,6 +93,38 @@ fn structured_hash(page: &FetchedPage) -> Vec<u8> {
     secrets::sha256(json!(page.structured).to_string().as_bytes())
 }
 
+/// The stored text stays where it is when it is the same: Postgres then copies nothing.
+const UPSERT: &str = "
+    WITH input AS MATERIALIZED (
+      SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[])
+        AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational, blocks)),
+    before AS MATERIALIZED (
+      SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
+      FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
+    saved AS (
+      INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
+        etag, last_modified, status, sitemap_lastmod, navigational, blocks, fetched_at)
+      SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
+        nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, blocks::bigint[],
+        now() FROM input ORDER BY url_hash
+      ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
+        language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
+        markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
+        blocks = CASE WHEN p.content_hash = excluded.content_hash THEN p.blocks ELSE excluded.blocks END,
+        last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
+        fetched_at = now(), gone_count = 0,
+        version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
+        duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
+        reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
+        shown_title = CASE WHEN $16 AND p.indexed_version > 0 THEN coalesce(p.shown_title, p.title) END,
+        tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
+      WHERE p.tombstone IS DISTINCT FROM 'customer'
+      RETURNING p.id, p.url_hash)
+    SELECT i.url, coalesce(s.id, b.id, i.id) AS id, b.tombstone IS NOT DISTINCT FROM 'customer' AS kept_out,
+      b.content_hash = i.hash AND b.tombstoned_at IS NULL AS same, b.structured_hash IS DISTINCT FROM i.structured AS restructured
+    FROM input i LEFT JOIN saved s ON s.url_hash = i.url_hash LEFT JOIN before b ON b.url_hash = i.url_hash";
+
 /// [`save_all_of`] for a crawl that shows what it brings.
 pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored>> {
     save_all_of(tx, pages, false).await
@@ -102,37 +134,6 @@ pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored
 /// customer deleted does not. With `staged`, answers keep the title and the structured data that they have until the page's chunks
 /// are shown ([`super::staging`]). Returns what became of each, in the order of `pages`.
 pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> Result<Vec<Stored>> {
-    // The stored text stays where it is when it is the same: Postgres then copies nothing.
-    const UPSERT: &str = "
-        WITH input AS MATERIALIZED (
-          SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[])
-            AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational, blocks)),
-        before AS MATERIALIZED (
-          SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
-          FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
-        saved AS (
-          INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
-            etag, last_modified, status, sitemap_lastmod, navigational, blocks, fetched_at)
-          SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
-            nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, blocks::bigint[],
-            now() FROM input ORDER BY url_hash
-          ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
-            language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
-            markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
-            blocks = CASE WHEN p.content_hash = excluded.content_hash THEN p.blocks ELSE excluded.blocks END,
-            last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
-            fetched_at = now(), gone_count = 0,
-            version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
-            duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
-            reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
-            shown_title = CASE WHEN $16 AND p.indexed_version > 0 THEN coalesce(p.shown_title, p.title) END,
-            tombstoned_at = NULL, tombstone = NULL, retired_by = NULL, content_hash = excluded.content_hash
-          WHERE p.tombstone IS DISTINCT FROM 'customer'
-          RETURNING p.id, p.url_hash)
-        SELECT i.url, coalesce(s.id, b.id, i.id) AS id, b.tombstone IS NOT DISTINCT FROM 'customer' AS kept_out,
-          b.content_hash = i.hash AND b.tombstoned_at IS NULL AS same, b.structured_hash IS DISTINCT FROM i.structured AS restructured
-        FROM input i LEFT JOIN saved s ON s.url_hash = i.url_hash LEFT JOIN before b ON b.url_hash = i.url_hash";
     if pages.is_empty() {
         return Ok(Vec::new());
     }
