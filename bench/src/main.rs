@@ -274,7 +274,7 @@ async fn run(what: What) -> Result<()> {
         What::Embedding(args) => embedding_bench::run(&args),
         What::Embedder { model, data, threads } => contender::embedder::embed(&model, &data, threads).await,
         What::Retrieval(args) => retrieval_bench::run(args).await,
-        What::Limits(args) => limits_bench::run(args).await,
+        What::Limits(args) => Box::pin(limits_bench::run(args)).await,
         What::Rls(args) => rls_bench::run(args).await,
         What::Chat(args) => chat_bench::run(args).await,
         What::Crawler { name, order } => {

@@ -74,7 +74,10 @@ mod tests {
 
     #[test]
     fn nothing_makes_markup_of_text() {
-        for (name, content) in ADMIN.iter().filter(|(name, _)| name.ends_with(".js")) {
+        for (name, content) in ADMIN
+            .iter()
+            .filter(|(name, _)| std::path::Path::new(name).extension().is_some_and(|it| it == "js"))
+        {
             for sink in [
                 "innerHTML",
                 "outerHTML",

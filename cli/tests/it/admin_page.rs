@@ -264,7 +264,7 @@ async fn ask(up: &Up<'_>, message: &str, session: Option<&Value>) -> Value {
         .expect("JSON")
 }
 
-/// The element that an XPath names, once it is there and can be used.
+/// The element that an `XPath` names, once it is there and can be used.
 async fn element(browser: &Browser, path: &str) -> Element {
     eventually(path, || async {
         let found = browser.client.find(Locator::XPath(path)).await.ok()?;

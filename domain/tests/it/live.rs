@@ -490,7 +490,7 @@ async fn no_gap_and_no_double_with_racing_writers_reconnects_and_a_redis_that_fo
     let over = AtomicBool::new(false);
     let work = async {
         for n in 1..=RUNS {
-            run(&kit, &customer, worker, job).await;
+            Box::pin(run(&kit, &customer, worker, job)).await;
             if n < RUNS {
                 let tx = kit.db.tenant(&customer).await.unwrap();
                 jobs::retry(&tx, job).await.unwrap();

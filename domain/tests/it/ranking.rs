@@ -102,7 +102,7 @@ async fn publish(kit: &Kit, customer: &Customer) {
         };
         let stored = store::save(&tx, &page).await.unwrap();
         let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
-        let chunks: Vec<NewChunk> = (0..1 + chance.below(6))
+        let chunks: Vec<NewChunk> = (0..=chance.below(6))
             .map(|_| {
                 let length = 1 + chance.below(3);
                 let heading = chance.words(words, length);
