@@ -47,7 +47,7 @@ fn least(operation: &Operation) -> &'static str {
         return "owner";
     }
     if operation.keys {
-        let owners = within("/api/outbound-webhooks") || path.contains("/domains");
+        let owners = within("/api/outbound-webhooks") || within("/api/connections") || path.contains("/domains");
         return match (reads, owners) {
             (true, _) => "viewer",
             (false, true) => "owner",

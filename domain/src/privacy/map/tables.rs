@@ -442,6 +442,7 @@ pub const TABLES: &[Table] = &[
             ("name", Site),
             ("options", Site),
             ("sku", Site),
+            ("price", Site),
             ("availability", Site),
         ],
     ),
