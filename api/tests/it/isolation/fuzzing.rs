@@ -16,7 +16,7 @@ const EXAMPLES: u32 = 12;
 
 /// What the checks can't know: rules that no schema can tell (a URL of a verified domain, an `Idempotency-Key` that was used) refuse
 /// data that is right in form, and so do calls that a caller's credential is not for. And a request through a proxy is not from this machine, which may read metrics without a credential.
-/// Calls that take an optional header are sent unknown ones as wrong data; HTTP ignores those (RFC 9110, section 5.1).
+/// An address that is too long to be read is refused as such. Calls that take an optional header are sent unknown ones as wrong data; HTTP ignores those (RFC 9110, section 5.1).
 const RULES: &str = r#"
 [headers]
 X-Forwarded-For = "203.0.113.7"
@@ -27,6 +27,8 @@ X-Forwarded-For = "203.0.113.7"
 {auth}
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 422, 429, 503]
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 428, 429, 431, "5xx"]
 [[operations]]
 include-operation-id = ["follow_conversation", "follow_job"]
 checks.negative_data_rejection.enabled = false
