@@ -148,9 +148,13 @@ async fn secret_variables(kit: &Kit, canaries: &BTreeMap<String, String>) -> BTr
     let redis = |canary: &str| format!("{}?user=default&pass={canary}", kit.services.redis_url());
     let filled = canaries.iter().map(|(name, canary)| {
         let value = match name.as_str() {
-            "ENCRYPTION_KEY" | "ENCRYPTION_KEYS_OLD" | "OMNIOPS_ADMIN_TOKEN" | "CRON_SECRET" | "OPENAI_API_KEY" => {
-                canary.clone()
-            }
+            "ENCRYPTION_KEY"
+            | "ENCRYPTION_KEYS_OLD"
+            | "OMNIOPS_ADMIN_TOKEN"
+            | "OMNIOPS_ADMIN_TOKEN_OLD"
+            | "CRON_SECRET"
+            | "CRON_SECRET_OLD"
+            | "OPENAI_API_KEY" => canary.clone(),
             "DATABASE_URL" => postgres("omniops", canary),
             "DATABASE_OWNER_URL" => kit
                 .services

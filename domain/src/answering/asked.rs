@@ -3,7 +3,7 @@
 use super::{
     answerer::{Answerer, Question},
     conversation::Turn,
-    small_talk, spelling, standalone,
+    greeting, small_talk, spelling, standalone,
 };
 use crate::{
     Error, Result,
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Asked {
     /// The visitor's words.
     pub said: String,
-    /// The question by itself: the visitor's words unless they lean on earlier ones.
+    /// The question by itself: the visitor's words behind a greeting, unless they lean on earlier ones.
     pub meant: String,
     /// The language to answer in, where that is known.
     pub locale: Option<Locale>,
@@ -32,7 +32,7 @@ impl Asked {
     pub fn first(text: &str, locale: Option<Locale>) -> Self {
         Self {
             said: text.to_owned(),
-            meant: text.to_owned(),
+            meant: greeting::without(text).to_owned(),
             locale: language::choose(text, std::iter::empty(), locale),
             history: Vec::new(),
             mended: false,
@@ -51,7 +51,7 @@ impl Asked {
 
     /// The question by itself, if it had to be made.
     pub fn rewritten(&self) -> Option<&str> {
-        (self.said != self.meant).then_some(self.meant.as_str())
+        (greeting::without(&self.said) != self.meant).then_some(self.meant.as_str())
     }
 
     /// The reply, if nothing is asked of the site.
@@ -91,18 +91,19 @@ impl Answerer {
         let earlier = history.iter().filter(|turn| turn.role == "visitor");
         let session = locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
+        let asked = greeting::without(said);
         let mut meant = None;
         if let Some(models) = self
             .models
             .as_ref()
-            .filter(|_| standalone::doubtful(said, locale, &history))
+            .filter(|_| standalone::doubtful(asked, locale, &history))
         {
-            meant = Box::pin(standalone::by_model(models, customer, said, locale, &history)).await;
+            meant = Box::pin(standalone::by_model(models, customer, asked, locale, &history)).await;
         }
-        let meant = meant.or_else(|| standalone::rewrite(said, locale, &history));
+        let meant = meant.or_else(|| standalone::rewrite(asked, locale, &history));
         Asked {
             said: said.to_owned(),
-            meant: meant.unwrap_or_else(|| said.to_owned()),
+            meant: meant.unwrap_or_else(|| asked.to_owned()),
             locale,
             history,
             mended: false,

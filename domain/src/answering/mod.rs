@@ -14,6 +14,7 @@ mod expected;
 mod extractive;
 mod facts;
 mod generate;
+mod greeting;
 mod ground;
 mod history;
 mod model;

@@ -2,7 +2,7 @@
 //! They are answered kindly and without a search.
 //!
 //! A message is small talk only if it consists of nothing else. Whatever is left over is a question to the site, however politely
-//! it begins: "hi, what is shipping?" is searched for.
+//! it begins: of "hi, what is shipping?" the second part is searched for.
 use std::sync::LazyLock;
 
 use super::phrases;
@@ -217,8 +217,14 @@ static KNOWN: LazyLock<Vec<(Talk, Vec<String>)>> = LazyLock::new(|| {
 
 static FILLING: LazyLock<Vec<&'static str>> = LazyLock::new(|| FILLERS.split_whitespace().collect());
 
+/// The greetings, word by word.
+pub(super) fn greetings() -> impl Iterator<Item = &'static [String]> {
+    let hello = KNOWN.iter().filter(|(talk, _)| *talk == Talk::Hello);
+    hello.map(|(_, phrase)| phrase.as_slice())
+}
+
 /// Words in lower case; letters struck three times or more count once, and Arabic's vowel signs not at all.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut clean = String::with_capacity(text.len());
     let mut run = 0;
     let mut last = ' ';

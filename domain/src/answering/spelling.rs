@@ -8,6 +8,8 @@ use crate::retrieval::Passage;
 
 /// Letters of a word that can be told from another by one stroke.
 const SHORTEST: usize = 5;
+/// The same where two letters only changed places.
+const SWAPPED: usize = 4;
 /// From here on a wrong letter counts as a slip as well: shorter words become others by it ("world", "would").
 const LONG: usize = 7;
 
@@ -19,7 +21,7 @@ pub(super) fn mended(question: &str, passages: &[Passage]) -> Option<String> {
     let mut from = 0;
     for (at, word) in words(question) {
         let lower = word.to_lowercase();
-        if lower.chars().count() < SHORTEST || known.contains(&lower) {
+        if lower.chars().count() < SWAPPED || known.contains(&lower) {
             continue;
         }
         let mut near: Vec<&String> = known.iter().filter(|other| is_slip(&lower, other)).collect();
@@ -44,15 +46,16 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Whether one letter too many, one too few, two that changed places, or, in long words, one other letter makes the difference.
 fn is_slip(word: &str, other: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
-    if b.len() < SHORTEST || a.len().abs_diff(b.len()) > 1 || a.first() != b.first() {
+    if b.len() < SWAPPED || a.len().abs_diff(b.len()) > 1 || a.first() != b.first() {
         return false;
     }
+    let stroke = a.len().min(b.len()) >= SHORTEST;
     let front = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let rest = |a: &[char], b: &[char]| a == b;
     let (a, b) = (&a[front..], &b[front..]);
     match a.len().cmp(&b.len()) {
-        std::cmp::Ordering::Less => !b.is_empty() && rest(a, &b[1..]),
-        std::cmp::Ordering::Greater => !a.is_empty() && rest(&a[1..], b),
+        std::cmp::Ordering::Less => stroke && !b.is_empty() && rest(a, &b[1..]),
+        std::cmp::Ordering::Greater => stroke && !a.is_empty() && rest(&a[1..], b),
         std::cmp::Ordering::Equal => {
             let swapped = a.len() >= 2 && a[0] == b[1] && a[1] == b[0] && rest(&a[2..], &b[2..]);
             let other_letter = front + a.len() >= LONG && !a.is_empty() && rest(&a[1..], &b[1..]);
@@ -71,13 +74,14 @@ mod tests {
         let passages = [passage(
             None,
             0.0,
-            "Delivery takes a week. Would you like a refund of the Sognefjord? Rents.",
+            "How long it takes: delivery takes a week. Would you like a refund of the Sognefjord? Rents.",
         )];
         let mended = |question: &str| mended(question, &passages);
         assert_eq!(
             mended("how long does delivry take?").as_deref(),
             Some("how long does delivery take?")
         );
+        assert_eq!(mended("how lnog?").as_deref(), Some("how long?"));
         assert_eq!(mended("DELIVERRY and reufnd").as_deref(), Some("delivery and refund"));
         assert_eq!(mended("the Sognefiord").as_deref(), Some("the sognefjord"));
         for question in [
@@ -86,6 +90,8 @@ mod tests {
             "tents",
             "how much is XK1200",
             "Sagen",
+            "song",
+            "lon",
         ] {
             assert_eq!(mended(question), None, "{question}");
         }

@@ -128,6 +128,7 @@ async fn capital_letters_and_typos_do_not_matter() {
     for text in [
         "HOW LONG DOES DELIVERY TAKE",
         "how long does delivry take",
+        "hi how long does delivery take",
         "hi how lnog does delivery take",
     ] {
         let answer = say(&answerer, &customer, domain::ids::new_id(), text).await;

@@ -428,6 +428,8 @@ pub const TABLES: &[Table] = &[
             ("currency", Site),
             ("availability", Site),
             ("attributes", Site),
+            ("price", Site),
+            ("price_high", Site),
             ("data_hash", Technical),
             ("page_hash", Technical),
             ("modified", Technical),
