@@ -226,9 +226,9 @@ async fn a_crawl_ends_when_its_bytes_are_used_up_and_says_what_is_left() {
         .filter(|word| *word == "skipped: budget: bytes")
         .count();
     let fetched = decisions.values().filter(|word| *word == "new").count();
-    // Those under way at the end are recorded as well.
+    // The visits under way at the end, two for each of the four requests at a time, are recorded as well.
     assert!(
-        (19..=25).contains(&fetched) && fetched + left == 60,
+        (19..=28).contains(&fetched) && fetched + left == 60,
         "{fetched} fetched, {left} left"
     );
     assert_eq!(result["pages"], fetched);
