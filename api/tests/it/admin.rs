@@ -185,7 +185,7 @@ async fn health_tells_the_operator_about_every_part() {
         );
     }
     let queues = all["queues"].as_array().unwrap();
-    let queues: BTreeSet<&str> = queues.iter().filter_map(|queue| queue["name"].as_str()).collect();
+    let queues: BTreeSet<&str> = queues.iter().filter_map(|queue| queue["kind"].as_str()).collect();
     assert_eq!(queues, BTreeSet::from(["embed", "maintenance", "scrape", "sync"]));
     let counted = app.get("/api/queue/stats").admin().send().await.expect(200);
     assert_eq!(counted["queues"][0]["depth"], 0);
