@@ -232,7 +232,7 @@ async fn metrics_are_for_the_operator_and_this_machine() {
 }
 
 /// The metrics that a file of the deployment names.
-fn named(file: &str) -> std::collections::BTreeSet<String> {
+fn named(file: &str) -> BTreeSet<String> {
     let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
