@@ -1,7 +1,7 @@
 //! Shops that a customer has connected.
 use domain::{
     Error,
-    commerce::{self, Credentials, NewConnection, Platform, SyncWork},
+    commerce::{self, Credentials, NewConnection, SyncWork},
     jobs::Operator,
 };
 use entity::store_connection::Model;
@@ -133,49 +133,6 @@ enum Removed {
     /// The credentials and everything that was read from the shop are gone.
     #[oai(status = 204)]
     Gone,
-}
-
-/// Whether a shop answers.
-#[derive(Debug, Object)]
-pub struct Tried {
-    /// It takes the credentials, and shows its products.
-    ok: bool,
-    /// What is wrong: `store_address_refused`, `store_tls`, `store_unreachable`, `store_timeout`, `store_unauthorized`, `store_api_missing`,
-    /// `store_moved`, `store_busy`, `store_failing`, `store_unreadable`.
-    #[oai(nullable)]
-    code: Option<String>,
-    /// The same for people.
-    #[oai(nullable)]
-    detail: Option<String>,
-    #[oai(nullable)]
-    name: Option<String>,
-    #[oai(nullable)]
-    currency: Option<String>,
-}
-
-/// Asks the customer's shop of this platform for what syncing needs.
-pub async fn try_out(context: &Context, caller: &Caller<Shops>, platform: Platform) -> Answer<Json<Tried>> {
-    let tx = context.db.tenant_read(&caller.customer).await?;
-    let row = commerce::of_platform(&tx, platform).await?;
-    let client = std::sync::Arc::new(context.outside.client().clone());
-    let store = commerce::open(&tx, &context.envelopes, &row, client).await?;
-    tx.commit().await?;
-    Ok(Json(match store.about().await {
-        Ok(about) => Tried {
-            ok: true,
-            code: None,
-            detail: None,
-            name: about.name,
-            currency: about.currency,
-        },
-        Err(error) => Tried {
-            ok: false,
-            code: Some(error.code().to_owned()),
-            detail: Some(error.to_string()),
-            name: None,
-            currency: None,
-        },
-    }))
 }
 
 /// The calls of this resource.

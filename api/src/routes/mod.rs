@@ -35,14 +35,13 @@ mod scrape;
 mod screenshots;
 mod search;
 mod settings;
-mod shopify;
+mod shop_tests;
 mod sse;
 mod sync;
 mod usage;
 mod users;
 mod webhooks_in;
 mod widget;
-mod woocommerce;
 
 pub use queue::stats_json as queue_stats_json;
 
@@ -55,7 +54,7 @@ pub type Apis = (
     (pages::Api, citations::Api, gaps::Api, golden::Api),
     (
         connections::Api,
-        (woocommerce::Api, shopify::Api),
+        shop_tests::Api,
         webhooks_in::Api,
         (products::Api, sync::Api),
     ),
@@ -81,7 +80,7 @@ pub fn apis() -> Apis {
         (pages::Api, citations::Api, gaps::Api, golden::Api),
         (
             connections::Api,
-            (woocommerce::Api, shopify::Api),
+            shop_tests::Api,
             webhooks_in::Api,
             (products::Api, sync::Api),
         ),

@@ -32,6 +32,12 @@ pub(crate) fn json(response: &Response) -> Result<Value> {
         .map_err(|_| Error::Unreadable(format!("status {} without JSON", response.status.as_u16())))
 }
 
+/// The products of a list.
+pub(crate) fn products(list: &Value) -> Result<&Vec<Value>> {
+    let rows = list.as_array();
+    rows.ok_or_else(|| Error::Unreadable("it is no list of products".into()))
+}
+
 fn retry_after(response: &Response) -> Duration {
     let value = response
         .headers

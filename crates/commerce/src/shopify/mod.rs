@@ -76,9 +76,7 @@ impl Client {
         let variables = json!({ "first": PAGE, "after": at, "query": changed });
         let data = self.ask(PRODUCTS, variables).await?;
         let list = &data["products"];
-        let rows = list["nodes"]
-            .as_array()
-            .ok_or_else(|| Error::Unreadable("it is no list of products".into()))?;
+        let rows = answer::products(&list["nodes"])?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             entries.extend(self.entry(row, &data).await?);
@@ -104,9 +102,7 @@ impl Client {
     pub async fn shown(&self, ids: &[String]) -> Result<BTreeSet<String>> {
         let ids: Vec<String> = ids.iter().filter_map(|id| read::gid(id)).collect();
         let data = self.ask(NODES, json!({ "ids": ids })).await?;
-        let rows = data["nodes"]
-            .as_array()
-            .ok_or_else(|| Error::Unreadable("it is no list of products".into()))?;
+        let rows = answer::products(&data["nodes"])?;
         Ok(rows
             .iter()
             .filter(|row| read::is_shown(row))

@@ -74,9 +74,7 @@ impl Client {
             query.extend([("modified_after", after.as_str()), ("dates_are_gmt", "true")]);
         }
         let (response, value) = self.ask("products", &query).await?;
-        let rows = value
-            .as_array()
-            .ok_or_else(|| Error::Unreadable("it is no list of products".into()))?;
+        let rows = answer::products(&value)?;
         let currency = self.currency().await?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
@@ -120,9 +118,7 @@ impl Client {
         ];
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (_, value) = self.ask("products", &query).await?;
-        let rows = value
-            .as_array()
-            .ok_or_else(|| Error::Unreadable("it is no list of products".into()))?;
+        let rows = answer::products(&value)?;
         Ok(rows
             .iter()
             .filter(|row| read::is_shown(row))
