@@ -122,9 +122,11 @@ impl Db {
         Ok(pool.query_all_raw(statement).await?)
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers. A connection of the pool that has broken since its last use says nothing about that, so this
+    /// begins as every transaction does.
     pub async fn ping(&self) -> Result<()> {
-        Ok(self.pool.ping().await?)
+        self.begin("BEGIN READ ONLY").await?;
+        Ok(())
     }
 
     /// Closes the pools, and waits for their connections no longer than a pool does for a new one.

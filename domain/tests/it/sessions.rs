@@ -17,7 +17,7 @@ async fn alone(kit: &Kit) -> PgPool {
 }
 
 #[tokio::test]
-async fn connections_that_postgres_has_ended_cost_no_transaction() {
+async fn connections_that_postgres_has_ended_cost_no_transaction_and_no_alarm() {
     let kit = Kit::with(&[("DATABASE_POOL_MAX", "5")]).await;
     let customer = kit.customer("a.example").await;
     let mut open = Vec::new();
@@ -31,6 +31,7 @@ async fn connections_that_postgres_has_ended_cost_no_transaction() {
     }
     let ended = format!("SELECT count(pg_terminate_backend(pid)) FROM unnest(ARRAY{sessions:?}) pid");
     assert_eq!(Catalogue::of(&kit).await.count(&ended).await, 5);
+    kit.db.ping().await.unwrap();
     for _ in 0..10 {
         let tx = kit.db.tenant(&customer).await.unwrap();
         assert!(!sessions.contains(&one(&*tx, "SELECT pg_backend_pid()").await));
