@@ -344,7 +344,7 @@ impl Pool {
         Session::start(&self.settings, owner).await
     }
 
-    async fn give_back(&self, session: Session) {
+    async fn give_back(&self, mut session: Session) {
         if session.pages >= self.settings.pages {
             session.end("pages").await;
         } else if !session.is_tidy().await {

@@ -67,6 +67,8 @@ pub(super) struct Session {
     pub owner: Owner,
     pub pages: u32,
     pub used: Instant,
+    /// Nothing of an earlier page is left in the window.
+    blank: bool,
     life: Life,
 }
 
@@ -143,6 +145,7 @@ impl Session {
             owner,
             pages: 0,
             used: Instant::now(),
+            blank: false,
             life: Life::new(settings.observe),
         };
         match tokio::time::timeout(PAGE, session.arm()).await {
@@ -204,9 +207,11 @@ impl Session {
         })
     }
 
-    async fn look(&self, url: &Url, bounds: &Bounds) -> Result<Settled, Failure> {
+    async fn look(&mut self, url: &Url, bounds: &Bounds) -> Result<Settled, Failure> {
         // A download or a 204 leaves the old document in its place; it must not be taken for the new one.
-        self.client.goto("about:blank").await.map_err(|e| failure(&e))?;
+        if !std::mem::take(&mut self.blank) {
+            self.client.goto("about:blank").await.map_err(|e| failure(&e))?;
+        }
         self.client.goto(url.as_str()).await.map_err(|e| failure(&e))?;
         let mut error = Failure::Timeout;
         for document in 0..MAX_DOCUMENTS {
@@ -247,13 +252,14 @@ impl Session {
     }
 
     /// Ends what the page does, and tells whether nothing else of it is left: it may have made other windows, which would live on.
-    pub async fn is_tidy(&self) -> bool {
+    pub async fn is_tidy(&mut self) -> bool {
         let leave = async {
             self.client.goto("about:blank").await?;
             self.client.windows().await
         };
         let left = tokio::time::timeout(PICTURE, leave).await;
-        matches!(left, Ok(Ok(windows)) if windows.len() == 1)
+        self.blank = matches!(left, Ok(Ok(windows)) if windows.len() == 1);
+        self.blank
     }
 
     /// A picture of what there is, if it can be had.

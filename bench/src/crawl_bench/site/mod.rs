@@ -151,7 +151,7 @@ impl Shared {
             let page = path.strip_prefix(prefix)?.strip_suffix(suffix)?.rsplit_once('-')?.1;
             page.parse::<usize>().ok().filter(|page| *page < self.pages)
         };
-        if let Some(page) = number("/text/page-", ".html") {
+        if let Some(page) = number("/text/", ".html") {
             // What a page's own server would take to answer its script.
             tokio::time::sleep(Duration::from_millis(150)).await;
             return respond(StatusCode::OK, article(page));
