@@ -2,7 +2,9 @@
 //! whom the policies bind, and as the system, whom they don't. Then the product's own vector search, with the policies switched on and off.
 //!
 //! Both doors open a transaction, set role and customer, run the statement and commit, so that only the policies differ. They take
-//! turns call by call: whatever else the machine does meets both. Every statement names its customer, as the product's do.
+//! turns call by call: whatever else the machine does meets both. Each has connections of its own: a connection keeps the plan of a
+//! statement for the role that it was made for, and in the product a statement is always asked by the same role. Every statement names
+//! its customer, as the product's do.
 use anyhow::{Context as _, Result};
 use domain::{
     jobs::Operator,
@@ -52,6 +54,7 @@ pub async fn run(args: RlsArgs) -> Result<()> {
     let owner = Db::connect_owner(&config.database).await?;
     let mut bench = Bench {
         searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new()))).await?,
+        free: Db::connect(&config.database).await?,
         db,
         owner,
         customers: Vec::new(),
@@ -83,12 +86,15 @@ pub async fn run(args: RlsArgs) -> Result<()> {
     fs::write(&bench.args.report, report).context("writing the report")?;
     bench.owner.close().await?;
     bench.db.close().await;
+    bench.free.close().await;
     stores.stop().await
 }
 
 struct Bench {
     searcher: Searcher,
     db: Db,
+    /// For what the policies don't bind.
+    free: Db,
     owner: DatabaseConnection,
     customers: Vec<Customer>,
     /// Pages with their customers.
@@ -199,7 +205,7 @@ impl Bench {
             tx.commit().await?;
             return Ok([alone, ms(begun)]);
         }
-        let tx = self.db.system().await?;
+        let tx = self.free.system().await?;
         let asking = Instant::now();
         tx.query_all_raw(asked).await?;
         let alone = ms(asking);
@@ -296,7 +302,8 @@ fn document(head: &[String], rows: &[Row], args: &RlsArgs) -> String {
     }
     text + "\n## How to read it\n\n\
             - A transaction: begin, role and customer, the statement, commit.\n\
-            - With: `omniops_app`, bound by the policies. Without: `omniops_system`, the same statement, which names the customer itself.\n\
+            - With: `omniops_app`, bound by the policies. Without: `omniops_system`, the same statement, which names the customer itself. Each\n  \
+            has connections of its own, so that Postgres keeps its plans, as it does in the product.\n\
             - The product's search: `Searcher::search` without the model; without means that the policies are switched off.\n\
             - The bars: at most 1.1 for reads by a key, at most 1.5 for vector search.\n"
 }
