@@ -1,5 +1,5 @@
 //! People's requests about their data, from the call to the last trace.
-use domain::privacy::make_export;
+use domain::privacy::Privacy;
 use poem::http::Method;
 use serde_json::{Value, json};
 use testkit::{Provider, Script, eventually};
@@ -91,7 +91,7 @@ async fn change_settings(app: &App, settings: &Value) {
 async fn everything(app: &App) -> String {
     let mut text = String::new();
     let tx = app.kit.db.system().await.unwrap();
-    for table in domain::privacy::map::TABLES.iter().filter(|table| table.of.is_some()) {
+    for table in domain::privacy::map::tables().filter(|table| table.of.is_some()) {
         let query = format!(
             "SELECT coalesce(string_agg(to_jsonb(t)::text, ' '), '') AS all FROM {} t",
             table.name
@@ -427,7 +427,8 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     assert_eq!(early.problem(409), "export_not_ready");
 
     let id: Uuid = body["export_id"].as_str().unwrap().parse().unwrap();
-    assert!(make_export(&app.kit.db, &app.shop, id).await.unwrap().is_some());
+    let privacy = Privacy::new(app.kit.db.clone(), &app.kit.config);
+    assert!(privacy.make_export(&app.shop, id).await.unwrap().is_some());
     let copy = app.get(&document).bearer(&app.key).send().await.expect(200);
     assert_eq!(copy["counts"]["messages"], 2502);
     assert_eq!(
@@ -459,7 +460,7 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
         app.get(&document).bearer(&app.key).send().await.problem(404),
         "not_found"
     );
-    assert_eq!(make_export(&app.kit.db, &app.shop, id).await.unwrap(), None);
+    assert_eq!(privacy.make_export(&app.shop, id).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Privacy,
     find::{Visitors, alone_with},
-    map::{Erase, Rows, TABLES},
+    map::{Erase, Rows, tables},
     mentions,
     receipt::Tombstone,
     subject::{Subject, session_hash},
@@ -130,7 +130,7 @@ async fn remove(tx: &TenantTx, rows: &Rows, subject: &Subject) -> Result<BTreeMa
 pub(super) async fn delete(tx: &TenantTx, rows: &Rows) -> Result<BTreeMap<String, u64>> {
     const MOVE_ON: &str = "UPDATE customer_configs SET index_version = index_version + 1 WHERE id = $1";
     let mut counts = BTreeMap::new();
-    for table in TABLES {
+    for table in tables() {
         let Some(of) = table.of.filter(|of| of.erase == Erase::Delete) else {
             continue;
         };

@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::{
     Privacy,
     find::Visitors,
-    map::{Rows, TABLES},
+    map::{Rows, tables},
     mentions,
     subject::Subject,
 };
 use crate::{
     Error, Result, audit, ids,
     jobs::{MaintenanceTask, NewJob, Operator, Payload, Submitted, submit},
-    tenancy::{Customer, Db, TenantTx, sql},
+    tenancy::{Customer, TenantTx, sql},
 };
 
 /// The form of a document.
@@ -52,7 +52,7 @@ pub struct ExportJob {
 }
 
 impl Privacy {
-    /// A copy of all that is held about a person; looks for mentions of an address, too. Give a job to the dispatcher.
+    /// A copy of all that is held about a person. Give a job to the dispatcher.
     pub async fn export(&self, customer: &Customer, subject: &Subject, by: Operator<'_>) -> Result<Copy> {
         let hash = self.seals.subject_key().hash(customer.id, subject);
         let tx = self.db.tenant(customer).await?;
@@ -61,11 +61,7 @@ impl Privacy {
             let (job, submitted) = plan(&tx, subject, &rows).await?;
             Copy::Later(job, submitted)
         } else {
-            let mut document = document(&tx, customer, subject.kind(), &rows).await?;
-            if let Subject::Email(key) = subject {
-                document["mentions"] = mentioned(&tx, key, &rows).await?;
-            }
-            Copy::Document(document)
+            Copy::Document(self.document(&tx, customer, subject.kind(), &rows).await?)
         };
         let later = matches!(copy, Copy::Later(..));
         let entry = audit::Entry {
@@ -98,12 +94,79 @@ impl Privacy {
         let document: Option<String> = row.map(|row| row.try_get("", "document")).transpose()?.flatten();
         document.ok_or_else(|| Error::conflict("export_not_ready", "the job has not made the document yet"))
     }
+
+    async fn document(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<Value> {
+        let (held, counts) = held_rows(tx, rows).await?;
+        let made_at = now(tx).await?.format(&Rfc3339);
+        let made_at = made_at.map_err(|e| Error::internal("a document's time", e))?;
+        let mentions = match kind {
+            "email" => self.mentioned(tx, rows).await?,
+            _ => json!([]),
+        };
+        Ok(json!({
+            "schema": SCHEMA,
+            "made_at": made_at,
+            "customer": { "id": customer.id, "domain": customer.domain, "name": customer.name },
+            "subject_kind": kind,
+            "sessions": rows.sessions,
+            "counts": counts,
+            "held": held,
+            "mentions": mentions,
+        }))
+    }
+
+    /// Texts of others in which the address stands. A job knows the address by its hash only, under the key of the moment in which it
+    /// was asked for.
+    async fn mentioned(&self, tx: &TenantTx, rows: &Rows) -> Result<Value> {
+        let keys = self.seals.subject_keys();
+        let whose = |address: &str, _: Uuid| {
+            let subject = Subject::Email(address.to_owned());
+            keys.iter().any(|key| key.hash(tx.customer(), &subject) == rows.subject)
+        };
+        let found = mentions::find(tx, &whose).await?;
+        let others = found
+            .into_iter()
+            .filter(|mention| !rows.messages.contains(&mention.row));
+        Ok(others
+            .map(|m| json!({ "table": m.table, "column": m.column, "id": m.row, "text": m.text }))
+            .collect())
+    }
+
+    /// Makes the document that was planned; returns how many bytes it has, or none if nobody wants it any more: it has expired, or the
+    /// person was forgotten meanwhile.
+    pub async fn make_export(&self, customer: &Customer, id: Uuid) -> Result<Option<usize>> {
+        const PLAN: &str = "SELECT subject_kind, subject, visitors, sessions FROM subject_exports
+            WHERE customer_id = $1 AND id = $2 AND state = 'pending' AND expires_at > now()";
+        const KEEP: &str =
+            "UPDATE subject_exports SET state = 'done', document = $3 WHERE customer_id = $1 AND id = $2";
+        let tx = self.db.tenant_read(customer).await?;
+        let Some(row) = tx.query_one_raw(sql(PLAN, [customer.id.into(), id.into()])).await? else {
+            return Ok(None);
+        };
+        let visitors = Visitors {
+            ids: row.try_get("", "visitors")?,
+            sessions: row.try_get("", "sessions")?,
+        };
+        let kind: String = row.try_get("", "subject_kind")?;
+        let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
+        let document = self.document(&tx, customer, &kind, &rows).await?.to_string();
+        tx.commit().await?;
+        let bytes = document.len();
+        let tx = self.db.tenant(customer).await?;
+        // Where the person was forgotten meanwhile the row is gone, and so is what was read.
+        let kept = tx
+            .execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()]))
+            .await?
+            .rows_affected();
+        tx.commit().await?;
+        Ok((kept > 0).then_some(bytes))
+    }
 }
 
 /// How many rows a document will have.
 async fn held(tx: &TenantTx, rows: &Rows) -> Result<i64> {
     let mut held = 0;
-    for table in TABLES {
+    for table in tables() {
         let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
             continue;
         };
@@ -116,11 +179,10 @@ async fn held(tx: &TenantTx, rows: &Rows) -> Result<i64> {
     Ok(held)
 }
 
-/// The rows by table.
-async fn document(tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<Value> {
-    let mut held = Map::new();
-    let mut counts = Map::new();
-    for table in TABLES {
+/// The rows by table, and how many of each there are.
+async fn held_rows(tx: &TenantTx, rows: &Rows) -> Result<(Map<String, Value>, Map<String, Value>)> {
+    let (mut held, mut counts) = (Map::new(), Map::new());
+    for table in tables() {
         let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
             continue;
         };
@@ -132,29 +194,7 @@ async fn document(tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -
         counts.insert(table.name.to_owned(), read.len().into());
         held.insert(table.name.to_owned(), read.into());
     }
-    let made_at = now(tx).await?.format(&Rfc3339);
-    let made_at = made_at.map_err(|e| Error::internal("a document's time", e))?;
-    Ok(json!({
-        "schema": SCHEMA,
-        "made_at": made_at,
-        "customer": { "id": customer.id, "domain": customer.domain, "name": customer.name },
-        "subject_kind": kind,
-        "sessions": rows.sessions,
-        "counts": counts,
-        "held": held,
-        "mentions": [],
-    }))
-}
-
-/// Texts of others in which the address stands.
-async fn mentioned(tx: &TenantTx, key: &str, rows: &Rows) -> Result<Value> {
-    let found = mentions::find(tx, &|address: &str, _: Uuid| address == key).await?;
-    let others = found
-        .into_iter()
-        .filter(|mention| !rows.messages.contains(&mention.row));
-    Ok(others
-        .map(|m| json!({ "table": m.table, "column": m.column, "id": m.row, "text": m.text }))
-        .collect())
+    Ok((held, counts))
 }
 
 async fn now(tx: &TenantTx) -> Result<OffsetDateTime> {
@@ -202,33 +242,4 @@ fn read(row: &QueryResult) -> Result<ExportJob> {
         created_at: row.try_get("", "created_at")?,
         expires_at: row.try_get("", "expires_at")?,
     })
-}
-
-/// Makes the document that was planned; returns how many bytes it has, or none if nobody wants it any more: it has expired, or the
-/// person was forgotten meanwhile.
-pub async fn make_export(db: &Db, customer: &Customer, id: Uuid) -> Result<Option<usize>> {
-    const PLAN: &str = "SELECT subject_kind, subject, visitors, sessions FROM subject_exports
-        WHERE customer_id = $1 AND id = $2 AND state = 'pending' AND expires_at > now()";
-    const KEEP: &str = "UPDATE subject_exports SET state = 'done', document = $3 WHERE customer_id = $1 AND id = $2";
-    let tx = db.tenant_read(customer).await?;
-    let Some(row) = tx.query_one_raw(sql(PLAN, [customer.id.into(), id.into()])).await? else {
-        return Ok(None);
-    };
-    let visitors = Visitors {
-        ids: row.try_get("", "visitors")?,
-        sessions: row.try_get("", "sessions")?,
-    };
-    let kind: String = row.try_get("", "subject_kind")?;
-    let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
-    let document = document(&tx, customer, &kind, &rows).await?.to_string();
-    tx.commit().await?;
-    let bytes = document.len();
-    let tx = db.tenant(customer).await?;
-    // Where the person was forgotten meanwhile the row is gone, and so is what was read.
-    let kept = tx
-        .execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()]))
-        .await?
-        .rows_affected();
-    tx.commit().await?;
-    Ok((kept > 0).then_some(bytes))
 }

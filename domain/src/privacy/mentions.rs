@@ -5,7 +5,7 @@ use sea_orm::ConnectionTrait;
 use std::sync::LazyLock;
 use uuid::Uuid;
 
-use super::{map::TABLES, subject::email_key};
+use super::{map::tables, subject::email_key};
 use crate::{
     Error, Result,
     tenancy::{TenantTx, sql},
@@ -54,7 +54,7 @@ pub(super) struct Mention {
 /// The customer's texts that have an address in them that `whose` knows, given the row's id. `LIKE` leaves few of them to be read.
 pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + Sync + ?Sized)) -> Result<Vec<Mention>> {
     let mut mentions = Vec::new();
-    for table in TABLES {
+    for table in tables() {
         let Some((key, columns)) = table.words() else { continue };
         for column in columns {
             let look = format!(

@@ -28,7 +28,7 @@ mod subject;
 
 pub use consent::{Choices, PrivacySettings};
 pub use erase::{Erased, MENTIONS};
-pub use export::{Copy, ExportJob, SCHEMA, make_export};
+pub use export::{Copy, ExportJob, SCHEMA};
 pub(crate) use find::alone_with;
 pub use log::ErasureLog;
 pub use receipt::{Seals, Tombstone};

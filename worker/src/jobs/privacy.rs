@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::Ending;
 use crate::job::Job;
 
-/// Makes a copy; see [`privacy::make_export`].
+/// Makes a copy; see [`Privacy::make_export`].
 pub(super) async fn export(job: &Job, export: Uuid) -> Result<Ending> {
-    let made = privacy::make_export(&job.ctx.db, job.customer()?, export);
+    let privacy = Privacy::new(job.ctx.db.clone(), &job.ctx.config);
+    let made = privacy.make_export(job.customer()?, export);
     Ok(Ending::Done(match job.signal.until(made).await? {
         Some(bytes) => json!({ "bytes": bytes }),
         None => json!({ "skipped": "nobody wants it any more" }),

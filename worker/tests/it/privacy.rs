@@ -48,11 +48,16 @@ async fn a_worker_makes_a_large_copy() {
     let site = Site::start([("/", Page::html("Home", "<p>Nothing.</p>"))]).await;
     let world = World::around(&site).await;
     let (session, conversation) = visitor(&world).await;
+    let (_, of_bob) = visitor(&world).await;
+    let address = "UPDATE visitors SET email = 'Ada@Mail.example', email_key = 'ada@mail.example', email_at = now() WHERE session_id";
+    execute(&world, &format!("{address} = '{session}'")).await;
     execute(
         &world,
         &format!(
             "INSERT INTO messages (id, customer_id, conversation_id, role, text)
-             SELECT gen_random_uuid(), '{}', '{conversation}', 'visitor', 'line ' || n FROM generate_series(1, 2500) n",
+             SELECT gen_random_uuid(), '{0}', '{conversation}', 'visitor', 'line ' || n FROM generate_series(1, 2500) n
+             UNION ALL VALUES (gen_random_uuid(), '{0}'::uuid, '{of_bob}'::uuid, 'visitor', 'I am Bob, ADA@mail.example knows.'),
+               (gen_random_uuid(), '{0}', '{of_bob}', 'visitor', 'Write to bob@mail.example.')",
             world.customer.id
         ),
     )
@@ -60,7 +65,11 @@ async fn a_worker_makes_a_large_copy() {
     let worker = world.worker();
     let privacy = Privacy::new(world.kit.db.clone(), &world.kit.config);
     let copy = privacy
-        .export(&world.customer, &Subject::Session(session), BY)
+        .export(
+            &world.customer,
+            &Subject::read(Some("ADA@mail.example"), None).unwrap(),
+            BY,
+        )
         .await
         .unwrap();
     let Copy::Later(planned, submitted) = copy else {
@@ -72,6 +81,9 @@ async fn a_worker_makes_a_large_copy() {
     let document = privacy.export_document(&world.customer, planned.id).await.unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["counts"]["messages"], 2501);
+    let mentions = document["mentions"].as_array().unwrap();
+    assert_eq!(mentions.len(), 1, "{mentions:?}");
+    assert_eq!(mentions[0]["text"], "I am Bob, ADA@mail.example knows.");
     assert_eq!(job.result.unwrap()["bytes"], document_bytes(&world, planned.id).await);
     worker.stop().await;
 }
