@@ -24,6 +24,7 @@ pub struct Model {
     pub published: bool,
     pub config: String,
     pub kind: String,
+    pub section: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -67,9 +67,9 @@ impl Filling<'_> {
               SELECT uuidv7(), $1, 'https://page/' || n, 'Page ' || n, 'en', '', ''::bytea, 200, now(), 1 FROM generate_series(0, ($3 - 1) / 10) n
               RETURNING id, substring(url FROM 14)::bigint AS n)
             INSERT INTO page_embeddings
-              (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, words, word_total)
+              (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, words, word_total, section)
             SELECT uuidv7(), $1, p.id, at, t.heading, t.body || ' ' || at, int8send(at), length(t.body) / 5, $4,
-              l2_normalize(c.vector + o.vector), t.words, t.total
+              l2_normalize(c.vector + o.vector), t.words, t.total, count(*) OVER (PARTITION BY p.id, t.heading)
             FROM generate_series(0, $3 - 1) at
             JOIN pages p ON p.n = at / 10
             JOIN bench_texts t ON t.n = (at + 37 * $2) % (SELECT count(*) FROM bench_texts)

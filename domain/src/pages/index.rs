@@ -204,10 +204,11 @@ pub struct Edition {
     pub chunks: Vec<NewChunk>,
 }
 
-/// The parts of the statements that store editions: `new` has their chunks, from the values of [`arrays`].
+/// The parts of the statements that store editions: `new` has their chunks, from the values of [`arrays`], each with the number of chunks
+/// of its section.
 pub(super) const NEW: &str = "
   new AS MATERIALIZED (
-    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[], $13::text[])
+    SELECT *, count(*) OVER (PARTITION BY page_id, kind, heading_path)::integer AS section FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::text[], $11::text[], $13::text[])
       AS n (id, page_id, ordinal, heading_path, text, hash, tokens, config, vector, kind))";
 
 /// The vector of a new chunk `n`: its own, else that of a stored chunk with the same input.
@@ -282,14 +283,15 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         "WITH {NEW},
         kept AS MATERIALIZED (
           SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
-          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2),
+          WHERE o.text_hash = n.hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind AND n.vector = '' AND o.model_id IS NOT DISTINCT FROM $2
+            AND coalesce(o.section, n.section) = n.section),
         gone AS (
           DELETE FROM page_embeddings o WHERE (o.page_id = ANY($12) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($12)))
             AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
         ready AS MATERIALIZED (SELECT count(*) FROM gone)
-        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind)
+        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind, section)
         SELECT n.id, $1, n.page_id, n.ordinal, n.heading_path, n.text, n.hash, n.tokens,
-          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding, n.config, n.kind
+          CASE WHEN v.embedding IS NOT NULL THEN $2::uuid END, v.embedding, n.config, n.kind, n.section
         FROM ready CROSS JOIN new n CROSS JOIN LATERAL ({VECTOR}) v
         WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)
         RETURNING embedding IS NULL AS bare"

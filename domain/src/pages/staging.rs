@@ -147,13 +147,13 @@ pub(crate) fn seen_by(search: &str, parameter: usize) -> String {
         "id, customer_id, page_id, ordinal, heading_path, text, config, kind, model_id, embedding, words, word_total";
     let seen = format!(
         "WITH seen AS NOT MATERIALIZED (
-           SELECT {COLUMNS}, published FROM page_embeddings WHERE customer_id = $1 AND published
+           SELECT {COLUMNS}, section, published FROM page_embeddings WHERE customer_id = $1 AND published
              AND page_id NOT IN (SELECT page_id FROM staged_pages WHERE customer_id = $1 AND job_id = ${parameter})
              AND page_id NOT IN (SELECT p.id FROM job_urls u JOIN scraped_pages p ON p.customer_id = $1 AND p.url_hash = u.url_hash
                WHERE u.job_id = ${parameter} AND u.retires IS NOT NULL
                  AND NOT EXISTS (SELECT FROM scraped_pages t WHERE t.duplicate_of = p.id AND t.tombstoned_at IS NULL))
            UNION ALL
-           SELECT {COLUMNS}, true FROM staged_chunks WHERE customer_id = $1 AND job_id = ${parameter}),"
+           SELECT {COLUMNS}, NULL::integer, true FROM staged_chunks WHERE customer_id = $1 AND job_id = ${parameter}),"
     );
     let title = format!(
         "CASE WHEN p.id IN (SELECT page_id FROM staged_pages WHERE customer_id = $1 AND job_id = ${parameter}) THEN p.title
@@ -216,17 +216,18 @@ pub async fn show(tx: &TenantTx, job: Uuid, together: i64) -> Result<Shown> {
 async fn show_batch(tx: &TenantTx, pages: &[Uuid]) -> Result<()> {
     // As `index::publish_all` replaces chunks: `ready` makes the old ones go before the first new one comes.
     const REPLACE: &str = "
-        WITH new AS MATERIALIZED (SELECT * FROM staged_chunks WHERE page_id = ANY($1)),
+        WITH new AS MATERIALIZED (
+          SELECT *, count(*) OVER (PARTITION BY page_id, kind, heading_path)::integer AS section FROM staged_chunks WHERE page_id = ANY($1)),
         kept AS MATERIALIZED (
           SELECT o.id, o.page_id, o.ordinal FROM page_embeddings o JOIN new n USING (page_id, ordinal)
           WHERE o.text_hash = n.text_hash AND o.heading_path = n.heading_path AND o.published AND o.config = n.config AND o.kind = n.kind
-            AND o.model_id IS NOT DISTINCT FROM n.model_id),
+            AND o.model_id IS NOT DISTINCT FROM n.model_id AND coalesce(o.section, n.section) = n.section),
         gone AS (
           DELETE FROM page_embeddings o WHERE (o.page_id = ANY($1) OR o.page_id IN (SELECT id FROM scraped_pages WHERE duplicate_of = ANY($1)))
             AND o.id NOT IN (SELECT id FROM kept) RETURNING 1),
         ready AS MATERIALIZED (SELECT count(*) FROM gone)
-        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind)
-        SELECT n.id, n.customer_id, n.page_id, n.ordinal, n.heading_path, n.text, n.text_hash, n.tokens, n.model_id, n.embedding, n.config, n.kind
+        INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding, config, kind, section)
+        SELECT n.id, n.customer_id, n.page_id, n.ordinal, n.heading_path, n.text, n.text_hash, n.tokens, n.model_id, n.embedding, n.config, n.kind, n.section
         FROM ready CROSS JOIN new n WHERE NOT EXISTS (SELECT FROM kept k WHERE k.page_id = n.page_id AND k.ordinal = n.ordinal)";
     let done = format!(
         "WITH outdated AS (DELETE FROM structured_extractions e WHERE e.page_id = ANY($1) AND NOT e.latest),

@@ -35,8 +35,10 @@ pub(super) struct Place {
 pub(super) type Chosen = (Uuid, Option<Place>);
 
 impl Read<'_> {
-    /// Tells a candidate what its words come to.
+    /// Tells a candidate what its words come to, and how near it is if that was measured.
     pub(super) fn tell(&self, row: usize, candidate: &mut Candidate, lexical: bool) {
+        let distance = self.scan.distances.get(row).filter(|distance| **distance < FAR);
+        candidate.cosine = distance.map(|distance| 1.0 - distance).or(candidate.cosine);
         let has = self.ranks.has[row];
         let words = || self.language.words.iter().map(|(lexeme, _)| lexeme.clone());
         let here = words().enumerate().filter(|(at, _)| has >> at & 1 == 1);

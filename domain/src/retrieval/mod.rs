@@ -11,6 +11,7 @@ mod query;
 mod scan;
 mod searcher;
 mod select;
+mod sizes;
 mod vectors;
 mod words;
 

@@ -111,8 +111,6 @@ pub struct Index {
     pub version: Version,
     /// The model of its vectors; none if it has none, or no chunks.
     pub model: Option<Uuid>,
-    /// At least [`EXACT_LIMIT`] chunks: the vector index finds the nearest.
-    pub large: bool,
     /// The languages of its chunks, with the question as each reads it.
     pub languages: Vec<Language>,
 }
@@ -125,7 +123,6 @@ struct Look {
     numbers: Vec<i32>,
     spoken: i32,
     model: Option<Uuid>,
-    large: bool,
 }
 
 /// Looks at the customer's chunks by their index, and has the question read.
@@ -133,26 +130,18 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
     const LOOK: &str = "
         WITH spoken AS (SELECT cardinality(tsvector_to_array(to_tsvector('simple', $2))) AS words)
         SELECT l.config, w.lexemes, ARRAY(SELECT word_number(w.lexemes[n]) FROM generate_subscripts(w.lexemes, 1) n ORDER BY n) AS numbers,
-          (SELECT words FROM spoken) AS spoken, (SELECT embedding_model_id FROM customer_configs WHERE id = $1) AS model,
-          EXISTS (SELECT FROM page_embeddings c WHERE c.customer_id = $1 OFFSET $4) AS large
+          (SELECT words FROM spoken) AS spoken, (SELECT embedding_model_id FROM customer_configs WHERE id = $1) AS model
         FROM unnest($3::text[]) AS l (config)
         CROSS JOIN LATERAL (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = l.config LIMIT 1) written
         CROSS JOIN LATERAL (SELECT tsvector_to_array(to_tsvector(l.config::regconfig, $2)) AS lexemes OFFSET 0) w";
     let known: Vec<String> = CONFIGS.iter().map(|&config| config.to_owned()).collect();
-    let values = vec![
-        tx.customer().into(),
-        question.into(),
-        known.into(),
-        (EXACT_LIMIT - 1).into(),
-    ];
+    let values = vec![tx.customer().into(), question.into(), known.into()];
     let rows = Look::find_by_statement(of_version(LOOK, values, version))
         .all(&**tx)
         .await?;
     Ok(Index {
         version,
         model: rows.first().and_then(|row| row.model),
-        // For what is staged nobody waits, and it is in no vector index.
-        large: version == Version::Published && rows.first().is_some_and(|row| row.large),
         languages: rows
             .into_iter()
             .map(|row| Language::new(row.config, row.lexemes, row.numbers, row.spoken))
@@ -160,14 +149,27 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
     })
 }
 
-/// Candidates of both legs. Without `vector` the search is lexical; with `lexical` off only the vectors choose.
-pub async fn candidates(
-    tx: &TenantTx,
-    index: &Index,
-    vector: Option<&Vector>,
-    lexical: bool,
-) -> Result<Vec<Candidate>> {
-    let measured = vector.filter(|_| !index.large);
+/// Who chooses.
+#[derive(Clone, Copy, Debug)]
+pub struct Legs {
+    /// The words, too, not only the vectors.
+    pub lexical: bool,
+    /// The vector index finds the nearest, not a scan. For what is staged nobody waits, and it is in no vector index.
+    pub by_index: bool,
+}
+
+/// What the legs chose.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// It.
+    pub candidates: Vec<Candidate>,
+    /// Of how many chunks; none if not all were read.
+    pub of: Option<i64>,
+}
+
+/// Candidates of both legs. Without `vector` the search is lexical.
+pub async fn candidates(tx: &TenantTx, index: &Index, vector: Option<&Vector>, by: Legs) -> Result<Found> {
+    let measured = vector.filter(|_| !by.by_index || index.version != Version::Published);
     let mut read = Vec::with_capacity(index.languages.len());
     for language in &index.languages {
         if language.words.is_empty() && measured.is_none() {
@@ -177,8 +179,10 @@ pub async fn candidates(
         let ranks = bm25::rank(language, &scan, vector.is_some());
         read.push(Read { language, scan, ranks });
     }
+    let all = read.len() == index.languages.len();
+    let of = all.then(|| read.iter().map(|read| read.scan.ids.len() as i64).sum());
     let mut found: BTreeMap<Uuid, Option<Place>> = BTreeMap::new();
-    if lexical {
+    if by.lexical {
         found.extend(legs::by_words(&read));
     }
     if measured.is_some() {
@@ -186,14 +190,16 @@ pub async fn candidates(
     } else if let Some(vector) = vector {
         found.extend(legs::places(&read, &by_index(tx, vector).await?));
     }
-    let mut candidates = fetch(tx, index.version, found.keys().copied().collect(), vector).await?;
+    // What a scan has measured need not be measured again.
+    let ids = found.keys().copied().collect();
+    let mut candidates = fetch(tx, index.version, ids, vector.filter(|_| measured.is_none())).await?;
     candidates.sort_by_key(|candidate| candidate.id);
     for candidate in &mut candidates {
         if let Some(Some(place)) = found.get(&candidate.id) {
-            read[place.language].tell(place.row, candidate, lexical);
+            read[place.language].tell(place.row, candidate, by.lexical);
         }
     }
-    Ok(candidates)
+    Ok(Found { candidates, of })
 }
 
 /// The nearest chunks by the vector index, which goes on looking until it has enough of the customer's.
@@ -215,15 +221,15 @@ async fn by_index(tx: &TenantTx, vector: &Vector) -> Result<Vec<Uuid>> {
         .collect::<std::result::Result<_, _>>()?)
 }
 
-/// The chunks with their pages, their cosines and the sizes of their sections.
+/// The chunks with their pages and the sizes of their sections; with `vector`, their cosines.
 async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option<&Vector>) -> Result<Vec<Candidate>> {
     const FETCH: &str = "
         WITH found AS MATERIALIZED (
-          SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, {cosine} AS cosine
+          SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, c.section AS counted, {cosine} AS cosine
           FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.id = ANY($2))
         SELECT f.*, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at,
-          (SELECT count(*)::int FROM page_embeddings c WHERE c.customer_id = $1 AND c.published
-             AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path) AS section
+          coalesce(f.counted, (SELECT count(*)::integer FROM page_embeddings c WHERE c.customer_id = $1 AND c.published
+             AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path)) AS section
         FROM found f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL";
     if found.is_empty() {
         return Ok(Vec::new());

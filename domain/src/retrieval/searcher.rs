@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, Version, fuse, known, models, query};
+use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, Version, fuse, known, models, query, sizes::Sizes};
 use crate::{
     Error, Result,
     tenancy::{Customer, Db, sql},
@@ -54,6 +54,7 @@ pub struct Search {
 pub struct Searcher {
     db: Db,
     models: Models,
+    sizes: Arc<Sizes>,
 }
 
 impl Searcher {
@@ -65,7 +66,11 @@ impl Searcher {
     /// The same, with `loader` for the models of indexes that have not changed to this one yet.
     pub async fn with_loader(db: Db, embedder: Option<Arc<dyn Embedder>>, loader: Option<Loader>) -> Result<Self> {
         let models = Models::new(db.clone(), embedder, loader).await?;
-        Ok(Self { db, models })
+        Ok(Self {
+            db,
+            models,
+            sizes: Arc::default(),
+        })
     }
 
     /// The configured model, if there is one: what indexes have or change to.
@@ -188,15 +193,21 @@ impl Searcher {
             return Ok(None);
         }
         let asked = vector.map(|(model, values)| query::Vector::new(model.id, values));
-        let mut found = query::candidates(&tx, &index, asked.as_ref(), lexical).await?;
-        let Some((model, _)) = vector else {
-            return Ok(Some(found));
+        let by = query::Legs {
+            lexical,
+            by_index: self.sizes.is_large(customer.id),
         };
-        let calibration = model.calibration();
-        for candidate in &mut found {
-            candidate.cosine = candidate.cosine.map(|cosine| calibration.relevance(cosine));
+        let mut found = query::candidates(&tx, &index, asked.as_ref(), by).await?;
+        if let (Some(chunks), Version::Published) = (found.of, version) {
+            self.sizes.learn(customer.id, chunks);
         }
-        Ok(Some(found))
+        if let Some((model, _)) = vector {
+            let calibration = model.calibration();
+            for candidate in &mut found.candidates {
+                candidate.cosine = candidate.cosine.map(|cosine| calibration.relevance(cosine));
+            }
+        }
+        Ok(Some(found.candidates))
     }
 
     /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.

@@ -29,6 +29,7 @@ mod ranking;
 mod retrieval;
 mod schedules;
 mod schema;
+mod sections;
 mod sessions;
 mod sharing;
 mod spoken;

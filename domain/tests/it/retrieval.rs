@@ -239,6 +239,9 @@ async fn the_vector_index_serves_large_customers_only_and_finds_what_is_theirs()
     };
     assert_eq!(search(&small).await.len(), 60);
     assert_eq!(kit.count(SCANS).await, 0);
+    // A process learns by a search how large a customer is.
+    assert_eq!(search(&large).await.len(), 40);
+    assert_eq!(kit.count(SCANS).await, 0);
     let found = search(&large).await;
     // Its graph is made by chance and may miss some; an index that stopped at the first candidates would find none.
     assert!(found.len() >= 32, "{} of the 40 that have a vector", found.len());
