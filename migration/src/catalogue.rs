@@ -30,8 +30,11 @@ const OWN: &str = "'(customer_id=(NULLIF(current_setting(''app.current_customer'
 const LASTING: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.domain=current_setting(''app.current_domain''::text,true))))'";
 const ITSELF: &str = "'(domain=current_setting(''app.current_domain''::text,true))'";
 
+/// The type of a trigger that fires for each row before it is inserted or updated.
+const BEFORE_WRITES: &str = "23";
+
 /// A sentence for each thing that is wrong; `{…}` stand for the constants above.
-const FAULTS: [&str; 16] = [
+const FAULTS: [&str; 17] = [
     "SELECT format('table %s: row-level security is not forced', relname) FROM tables WHERE NOT (relrowsecurity AND relforcerowsecurity)",
     "SELECT format('table %s: there is no policy `tenant` for all commands and roles', c.relname) FROM tables c WHERE NOT EXISTS (
        SELECT FROM policies p WHERE p.polrelid = c.oid AND p.polname = 'tenant' AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}')",
@@ -40,6 +43,16 @@ const FAULTS: [&str; 16] = [
          WHEN p.relname IN ({SHARED}) THEN ARRAY['true'] WHEN p.dies THEN ARRAY[{OWN}, 'false'] ELSE ARRAY[{LASTING}, 'false'] END), false)",
     "SELECT format('table %s: the policy `tenant` lets other rows be written than be seen: %s', relname, writes) FROM policies
        WHERE polname = 'tenant' AND writes IS DISTINCT FROM sees",
+    // References are checked as the tables' owner, whom no policy holds, so that they must carry the customer themselves.
+    "SELECT format('table %s: %s lets a row refer to one of another customer', k.conrelid::regclass, k.conname) FROM pg_constraint k
+       JOIN pg_attribute mine ON mine.attrelid = k.conrelid AND mine.attname = 'customer_id'
+       JOIN pg_attribute other ON other.attrelid = k.confrelid AND other.attname = 'customer_id'
+       WHERE k.contype = 'f' AND NOT (mine.attnotnull AND k.convalidated
+         AND EXISTS (SELECT FROM unnest(k.conkey, k.confkey) AS pair (here, there) WHERE (here, there) = (mine.attnum, other.attnum)))
+       AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
+         WHERE t.tgrelid = k.conrelid AND t.tgfoid = to_regproc('same_customer') AND t.tgenabled = 'O' AND t.tgtype = {BEFORE_WRITES} AND t.tgqual IS NULL
+         AND t.tgargs = convert_to(k.confrelid::regclass::text, 'UTF8') || '\\x00' || convert_to(a.attname, 'UTF8') || '\\x00'
+         AND (cardinality(t.tgattr) = 0 OR ARRAY[mine.attnum, a.attnum] <@ t.tgattr::int2[]))",
     "SELECT format('table %s: the policy `%s` shows more than `tenant`', relname, polname) FROM policies WHERE polpermissive AND polname <> 'tenant'
        AND polroles <> ARRAY(SELECT oid FROM pg_roles WHERE rolname = 'omniops_owner')",
     "SELECT format('table %s: %s may %s', c.relname, coalesce(r.rolname, 'everybody'), right_of.privilege_type || CASE WHEN right_of.is_grantable THEN ' and grant it' ELSE '' END)
@@ -82,6 +95,7 @@ pub async fn faults(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         ("{OWN}", OWN),
         ("{LASTING}", LASTING),
         ("{ITSELF}", ITSELF),
+        ("{BEFORE_WRITES}", BEFORE_WRITES),
     ];
     let mut found = Vec::new();
     for fault in FAULTS {

@@ -231,7 +231,7 @@ impl Table {
             let rows = match table.as_str() {
                 "customer_configs" => format!("WHERE id = {}", literal(customer)),
                 _ if customer.is_some() => format!(
-                    "r WHERE coalesce(to_jsonb(r)->>'customer_id', {0}::text) = {0}::text",
+                    "r WHERE NOT jsonb_exists(to_jsonb(r), 'customer_id') OR to_jsonb(r)->>'customer_id' = {0}::text",
                     literal(customer)
                 ),
                 _ => String::new(),

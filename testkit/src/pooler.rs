@@ -22,7 +22,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts it before the server whose sockets are in this folder.
+    /// Starts it before the server whose sockets are in this folder. Of a session it takes away what the driver has prepared and nothing
+    /// else: a role or a customer that outlives its transaction is there for the next one to meet.
     pub async fn before(sockets: &Path) -> Self {
         let folder = Folder::new();
         let here = folder.path().to_str().expect("UTF-8");
@@ -38,7 +39,7 @@ impl Pooler {
              pool_mode = transaction\n\
              default_pool_size = {SESSIONS}\n\
              max_client_conn = 400\n\
-             server_reset_query = DISCARD ALL\n\
+             server_reset_query = DEALLOCATE ALL\n\
              server_reset_query_always = 1\n\
              ignore_startup_parameters = extra_float_digits\n",
             sockets.display()

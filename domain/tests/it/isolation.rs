@@ -231,7 +231,7 @@ async fn a_trigger_of_the_system_s_own_can_not_be_turned_against_another_custome
 }
 
 /// What somebody may add to the schema one day, and what the check after each migration says of it.
-const HOLES: [(&str, &str); 19] = [
+const HOLES: [(&str, &str); 23] = [
     (
         "CREATE TABLE hole (customer_id uuid)",
         "table hole: row-level security is not forced",
@@ -288,6 +288,22 @@ const HOLES: [(&str, &str); 19] = [
     (
         "CREATE FUNCTION hole() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public AS 'SELECT count(*) FROM jobs'",
         "function hole(): omniops_app may execute it as its owner",
+    ),
+    (
+        "ALTER TABLE messages DROP CONSTRAINT messages_conversation_id_fkey, ADD CONSTRAINT by_id FOREIGN KEY (conversation_id) REFERENCES conversations (id)",
+        "table messages: by_id lets a row refer to one of another customer",
+    ),
+    (
+        "ALTER TABLE job_urls ALTER COLUMN customer_id DROP NOT NULL",
+        "table job_urls: job_urls_job_id_fkey lets a row refer to one of another customer",
+    ),
+    (
+        "DROP TRIGGER same_customer ON scrape_jobs",
+        "table scrape_jobs: scrape_jobs_job_id_fkey lets a row refer to one of another customer",
+    ),
+    (
+        "CREATE OR REPLACE TRIGGER same_customer BEFORE INSERT ON next_embeddings FOR EACH ROW EXECUTE FUNCTION same_customer('page_embeddings', 'chunk_id')",
+        "table next_embeddings: next_embeddings_chunk_id_fkey lets a row refer to one of another customer",
     ),
     (
         "ALTER FUNCTION url_origin(text) LEAKPROOF",

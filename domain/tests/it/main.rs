@@ -26,6 +26,7 @@ mod policies;
 mod pooler;
 mod privacy;
 mod ranking;
+mod references;
 mod retrieval;
 mod schedules;
 mod schema;

@@ -525,6 +525,14 @@ async fn old(kit: &Kit, customer: &Customer, state: &str, days: i64, parent: Opt
     sql(
         kit,
         &format!(
+            "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth)
+             VALUES ('{id}', '{customer}', 'https://a.example/', 'static', 1, 1)"
+        ),
+    )
+    .await;
+    sql(
+        kit,
+        &format!(
             "INSERT INTO job_urls (job_id, customer_id, url, decision, depth, via, at)
              VALUES ('{id}', '{customer}', 'https://a.example/', 'new', 0, 'spider', {at})"
         ),
