@@ -3,6 +3,7 @@
 //! chunk; what they come to is computed here ([`super::bm25`]), for a fraction of what grouping and joining cost there
 //! (`docs/adr/0035-ranks-are-computed-beside-the-database.md`).
 use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sqlx::{Row as _, ValueRef as _};
 use std::fmt::Write as _;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::{
     query::{Vector, of_version},
     words::Language,
 };
-use crate::{Result, tenancy::TenantTx};
+use crate::{Error, Result, tenancy::TenantTx};
 
 /// What a chunk without a vector of the model has for a distance.
 pub(super) const FAR: f64 = f64::INFINITY;
@@ -74,16 +75,44 @@ pub(super) async fn scan(
 
 /// Arrays of no rows are null.
 fn read(row: &QueryResult, products: usize, distances: bool) -> Result<Scan> {
-    let numbers = |column: &str| -> Result<Vec<f64>> { Ok(row.try_get::<Option<_>>("", column)?.unwrap_or_default()) };
+    let ids = elements(row, "ids", Uuid::from_bytes)?;
+    let lengths = elements(row, "lengths", i32::from_be_bytes)?;
     // The operator gives the negative of the product.
-    let whole = |negative: f64| -negative as u32;
-    let products: Result<Vec<Vec<u32>>> = (0..products)
-        .map(|n| Ok(numbers(&format!("p{n}"))?.into_iter().map(whole).collect()))
-        .collect();
+    let whole = |bytes| -f64::from_be_bytes(bytes) as u32;
+    let products = (0..products).map(|n| elements(row, &format!("p{n}"), whole));
+    let products = products.collect::<Result<Vec<_>>>()?;
+    let distances = if distances {
+        elements(row, "distances", f64::from_be_bytes)?
+    } else {
+        Vec::new()
+    };
+    let counted = [lengths.len()].into_iter().chain(products.iter().map(Vec::len));
+    if counted.into_iter().any(|count| count != ids.len()) || ![0, ids.len()].contains(&distances.len()) {
+        return Err(Error::internal("search", "arrays of different lengths"));
+    }
     Ok(Scan {
-        ids: row.try_get::<Option<_>>("", "ids")?.unwrap_or_default(),
-        lengths: row.try_get::<Option<_>>("", "lengths")?.unwrap_or_default(),
-        products: products?,
-        distances: if distances { numbers("distances")? } else { Vec::new() },
+        ids,
+        lengths,
+        products,
+        distances,
     })
+}
+
+/// The elements of an array without nulls, as `array_send` writes it: five numbers (dimensions, whether there are nulls, type, count, first
+/// subscript), and each element's size and bytes. sqlx would look up and check each element's type, of tens of thousands.
+fn elements<T, const SIZE: usize>(row: &QueryResult, column: &str, of: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>> {
+    const HEAD: usize = 20;
+    let row = row
+        .try_as_pg_row()
+        .ok_or_else(|| Error::internal("search", "no row of Postgres"))?;
+    let value = row.try_get_raw(column).map_err(|e| Error::internal("search", e))?;
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    let bytes = value.as_bytes().map_err(|e| Error::internal("search", e))?;
+    let each = bytes.get(HEAD..).unwrap_or_default().chunks_exact(4 + SIZE);
+    Ok(each
+        .filter_map(|element| element[4..].try_into().ok())
+        .map(of)
+        .collect())
 }
