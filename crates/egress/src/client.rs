@@ -29,8 +29,9 @@ use crate::{
 /// Idle connections are kept this long: through a crawl's politeness delay, not for ever.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
-/// Idle connections kept for one place; a crawl of many sites must not hold many for each.
-const POOL_PER_HOST: usize = 8;
+/// Idle connections kept for one place: as many as a crawl may have requests at once, which come and go together. With fewer, each
+/// wave of requests would connect anew.
+const POOL_PER_HOST: usize = 64;
 
 /// The HTTP library reads no heads into less than this, nor more of a body at once than its limit for heads.
 const LEAST_BUFFER: usize = 8 * 1024;

@@ -3,17 +3,9 @@
 //!
 //! Most lines are told apart by their first byte; only what begins like a mark is looked at further.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, rc::Rc};
 
 use super::text;
-
-/// A heading's own text, up to the next heading of any level.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Section<'t> {
-    /// The title and the headings around, outermost first, the section's own last.
-    pub path: Vec<&'t str>,
-    pub blocks: Vec<Block<'t>>,
-}
 
 /// A piece of a section that belongs together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,50 +39,51 @@ impl Line<'_> {
 }
 
 /// The lines of a text that has line feeds alone at their ends.
-pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
-    const USUAL: usize = 48;
-    let mut out = Vec::with_capacity(text.len() / USUAL + 1);
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
-        let text = &text[start..end];
-        out.push(Line { text, start });
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain(Some(text.len()).filter(|_| !text.ends_with('\n')));
+    ends.map(move |end| {
+        let line = Line {
+            text: &text[start..end],
+            start,
+        };
         start = end + 1;
-    }
-    let text = &text[start..];
-    if !text.is_empty() {
-        out.push(Line { text, start });
-    }
-    out
+        line
+    })
 }
 
-/// Gives the sections in order. A heading without text of its own is left out when deeper headings follow, whose paths name
-/// it.
-pub(super) fn sections<'t>(markdown: &'t str, title: &'t str, take: &mut dyn FnMut(Section<'t>)) {
-    let all = lines(markdown);
+/// What takes a section: its path, and its blocks.
+type Take<'f, 't> = dyn FnMut(Rc<[&'t str]>, &mut Vec<Block<'t>>) + 'f;
+
+/// Gives the sections in order: the title and the headings around each, outermost first and its own last, and its own text's
+/// blocks, up to the next heading of any level. A heading without text of its own is left out when deeper headings follow, whose
+/// paths name it.
+pub(super) fn sections<'t>(markdown: &'t str, title: &'t str, take: &mut Take<'_, 't>) {
     let mut outline = Outline {
         title,
         lower_title: title.to_lowercase(),
         titled: false,
         headings: Vec::new(),
     };
-    let (mut start, mut fence) = (0, None);
-    for (at, line) in all.iter().enumerate() {
+    let (mut own, mut found) = (Vec::new(), Vec::new());
+    let mut fence = None;
+    for line in lines(markdown) {
         fence = fence_after(fence, line.text);
         let Some((level, heading)) = heading(line.text).filter(|_| fence.is_none()) else {
+            own.push(line);
             continue;
         };
-        let blocks = blocks(markdown, &all[start..at]);
-        start = at + 1;
-        if !blocks.is_empty() || outline.ends_at(level) {
-            let path = outline.path();
-            take(Section { path, blocks });
+        blocks(markdown, &own, &mut found);
+        own.clear();
+        if !found.is_empty() || outline.ends_at(level) {
+            take(outline.path(), &mut found);
+            found.clear();
         }
         outline.enter(level, heading);
     }
-    let blocks = blocks(markdown, &all[start..]);
-    if !blocks.is_empty() || !outline.headings.is_empty() {
-        let path = outline.path();
-        take(Section { path, blocks });
+    blocks(markdown, &own, &mut found);
+    if !found.is_empty() || !outline.headings.is_empty() {
+        take(outline.path(), &mut found);
     }
 }
 
@@ -104,11 +97,12 @@ struct Outline<'t> {
 }
 
 impl<'t> Outline<'t> {
-    fn path(&self) -> Vec<&'t str> {
-        let mut path = Vec::with_capacity(self.headings.len() + 1);
-        path.extend(Some(self.title).filter(|title| !title.is_empty() && !self.titled));
-        path.extend(self.headings.iter().map(|(_, heading)| heading));
-        path
+    fn path(&self) -> Rc<[&'t str]> {
+        let title = Some(self.title).filter(|title| !title.is_empty() && !self.titled);
+        title
+            .into_iter()
+            .chain(self.headings.iter().map(|(_, heading)| *heading))
+            .collect()
     }
 
     /// Whether a heading of this level ends the innermost section rather than going deeper into it.
@@ -145,9 +139,8 @@ fn fence_after(open: Option<&'static str>, line: &str) -> Option<&'static str> {
     }
 }
 
-/// The blocks of lines without headings.
-pub(super) fn blocks<'t>(text: &'t str, lines: &[Line<'t>]) -> Vec<Block<'t>> {
-    let mut out: Vec<Block<'_>> = Vec::new();
+/// Adds the blocks of lines without headings to none.
+pub(super) fn blocks<'t>(text: &'t str, lines: &[Line<'t>], out: &mut Vec<Block<'t>>) {
     let mut at = 0;
     while let Some(first) = lines.get(at) {
         if is_blank(first.text) {
@@ -178,7 +171,6 @@ pub(super) fn blocks<'t>(text: &'t str, lines: &[Line<'t>]) -> Vec<Block<'t>> {
         }
         at += length;
     }
-    out
 }
 
 fn is_blank(line: &str) -> bool {

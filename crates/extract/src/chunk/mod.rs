@@ -12,7 +12,7 @@ use std::{borrow::Cow, rc::Rc};
 
 use serde::Serialize;
 
-use blocks::{Block, Kind, Section};
+use blocks::{Block, Kind};
 use split::{Splitter, Unit};
 
 /// Between the headings of a path.
@@ -64,24 +64,19 @@ pub fn embedding_input(path: &str, text: &str) -> String {
     }
 }
 
-/// The headings above a text.
-#[derive(Debug)]
-struct Path<'t> {
-    headings: Vec<&'t str>,
-    joined: String,
-}
-
-impl<'t> Path<'t> {
-    fn new(headings: Vec<&'t str>) -> Rc<Self> {
-        let joined = headings.join(SEPARATOR);
-        Rc::new(Self { headings, joined })
+/// Writes a heading path.
+fn push_path(out: &mut String, headings: &[&str]) {
+    for (index, heading) in headings.iter().enumerate() {
+        out.push_str(if index == 0 { "" } else { SEPARATOR });
+        out.push_str(heading);
     }
 }
 
 /// A future chunk.
 #[derive(Debug)]
 struct Piece<'t> {
-    path: Rc<Path<'t>>,
+    /// The headings above it.
+    path: Rc<[&'t str]>,
     text: Cow<'t, str>,
     tokens: usize,
     /// The piece is a whole section, so that it may be merged with its neighbours.
@@ -92,32 +87,23 @@ struct Piece<'t> {
 pub fn chunks(markdown: &str, title: &str, limit: Limit, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
     let markdown = with_line_feeds(markdown);
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let chunker = Chunker {
+    let mut chunker = Chunker {
         source: &markdown,
         limit,
         count,
         joint: count(JOINER),
+        pieces: Vec::new(),
+        units: Vec::new(),
+        input: String::new(),
+        out: Vec::new(),
     };
-    let mut out = Vec::new();
-    // The last piece so far, which the next section may join, and those of that section.
-    let mut pieces: Vec<Piece<'_>> = Vec::new();
-    blocks::sections(&markdown, &title, &mut |section| {
-        chunker.section(section, &mut pieces);
-        if let [before, own] = &pieces[..]
-            && let Some(merged) = chunker.merged(before, own)
-        {
-            pieces.clear();
-            pieces.push(merged);
-        }
-        let ready = pieces.len() - 1;
-        for piece in pieces.drain(..ready) {
-            chunker.finish(&piece.path.joined, piece.text, &mut out);
-        }
+    blocks::sections(&markdown, &title, &mut |path, blocks| {
+        chunker.section(path, blocks);
+        chunker.merge();
+        chunker.finish_all_but(1);
     });
-    for piece in pieces {
-        chunker.finish(&piece.path.joined, piece.text, &mut out);
-    }
-    out
+    chunker.finish_all_but(0);
+    chunker.out
 }
 
 /// The text with line feeds alone at the ends of its lines.
@@ -129,20 +115,26 @@ fn with_line_feeds(text: &str) -> Cow<'_, str> {
     }
 }
 
-#[derive(Clone, Copy)]
 struct Chunker<'t> {
     source: &'t str,
     limit: Limit,
     count: &'t dyn Fn(&str) -> usize,
     /// Tokens of [`JOINER`]. Most tokenizers give white space no token of its own; some do.
     joint: usize,
+    /// The last piece so far, which the next section may join, and those of that section.
+    pieces: Vec<Piece<'t>>,
+    /// A section's; empty between sections, as the next is, so that their memory is used again.
+    units: Vec<Unit<'t>>,
+    /// What is being counted.
+    input: String,
+    out: Vec<Chunk>,
 }
 
 impl<'t> Chunker<'t> {
     /// Adds the pieces of one section, each within the limits.
-    fn section(&self, section: Section<'t>, out: &mut Vec<Piece<'t>>) {
-        let (path, over) = self.short_path(section.path);
-        let own = (self.count)(&path.joined) + 1;
+    fn section(&mut self, path: Rc<[&'t str]>, blocks: &mut Vec<Block<'t>>) {
+        let (path, own, over) = self.short_path(path);
+        let own = own + 1;
         // A path longer than its share was cut above, so that text always has half of the room.
         let max = self
             .limit
@@ -152,26 +144,26 @@ impl<'t> Chunker<'t> {
             .max(1);
         let target = self.limit.target_tokens.saturating_sub(own).clamp(max / 2, max).max(1);
         let splitter = self.splitter(max, target);
-        let mut units: Vec<Unit<'t>> = Vec::with_capacity(section.blocks.len());
+        let mut units = std::mem::take(&mut self.units);
         let headline = over.map(|heading| Block {
             kind: Kind::Paragraph,
             text: Cow::Borrowed(heading),
         });
-        for block in headline.into_iter().chain(section.blocks) {
+        for block in headline.into_iter().chain(blocks.drain(..)) {
             splitter.units(block, &mut units);
         }
         let joints = self.joint * units.len().saturating_sub(1);
         let total = units.iter().map(|(_, tokens)| tokens).sum::<usize>() + joints;
         let whole = total <= max;
         let target = if whole { max } else { target };
-        let (first, tail) = (out.len(), units.len().saturating_sub(1));
-        for (index, (text, tokens)) in units.into_iter().enumerate() {
+        let (first, tail) = (self.pieces.len(), units.len().saturating_sub(1));
+        for (index, (text, tokens)) in units.drain(..).enumerate() {
             let room = if index == tail && tokens < target / SMALL_TAIL {
                 max
             } else {
                 target
             };
-            let last = out[first..].last_mut().filter(|last| {
+            let last = self.pieces[first..].last_mut().filter(|last| {
                 // What ends in a colon introduces what follows.
                 let room = if last.text.ends_with(':') { max } else { room };
                 last.tokens + self.joint + tokens <= room
@@ -181,7 +173,7 @@ impl<'t> Chunker<'t> {
                 last.tokens += self.joint + tokens;
             } else {
                 let path = path.clone();
-                out.push(Piece {
+                self.pieces.push(Piece {
                     path,
                     text,
                     tokens,
@@ -189,14 +181,35 @@ impl<'t> Chunker<'t> {
                 });
             }
         }
-        if out.len() == first {
-            out.push(Piece {
+        self.units = units;
+        if self.pieces.len() == first {
+            self.pieces.push(Piece {
                 path,
                 text: Cow::default(),
                 tokens: 0,
                 whole,
             });
         }
+    }
+
+    /// Joins the last piece so far and the only one of the section after it, where they belong together.
+    fn merge(&mut self) {
+        if let [before, own] = &self.pieces[..]
+            && let Some(merged) = merged(before, own, self.limit.merge_tokens, self.count)
+        {
+            self.pieces.clear();
+            self.pieces.push(merged);
+        }
+    }
+
+    /// Makes chunks of the pieces but for the last ones.
+    fn finish_all_but(&mut self, last: usize) {
+        let ready = self.pieces.len() - last;
+        let mut pieces = std::mem::take(&mut self.pieces);
+        for piece in pieces.drain(..ready) {
+            self.finish(&piece.path, piece.text);
+        }
+        self.pieces = pieces;
     }
 
     fn splitter(&self, max: usize, target: usize) -> Splitter<'t> {
@@ -208,20 +221,27 @@ impl<'t> Chunker<'t> {
         }
     }
 
-    /// At most half of the room goes to the path: outer headings are dropped first. The second value is the innermost
-    /// heading when it had to be shortened, to be kept in the text.
-    fn short_path(&self, headings: Vec<&'t str>) -> (Rc<Path<'t>>, Option<&'t str>) {
+    /// At most half of the room goes to the path: outer headings are dropped first. With its tokens, and the innermost heading when it
+    /// had to be shortened, to be kept in the text.
+    fn short_path(&mut self, mut path: Rc<[&'t str]>) -> (Rc<[&'t str]>, usize, Option<&'t str>) {
         let room = self.limit.max_tokens / 2;
-        let mut path = Path::new(headings);
-        while (self.count)(&path.joined) > room {
-            path = match path.headings[..] {
-                [] => break,
-                [only] => return (Path::new(vec![self.short_heading(only, room)]), Some(only)),
-                [_, last] => Path::new(vec![last]),
-                [first, _, ref inner @ ..] => Path::new([&[first], inner].concat()),
+        loop {
+            self.input.clear();
+            push_path(&mut self.input, &path);
+            let tokens = (self.count)(&self.input);
+            if tokens <= room {
+                return (path, tokens, None);
+            }
+            path = match path[..] {
+                [] => return (path, tokens, None),
+                [only] => {
+                    let short = self.short_heading(only, room);
+                    return (Rc::new([short]), (self.count)(short), Some(only));
+                }
+                [_, last] => Rc::new([last]),
+                [first, _, ref inner @ ..] => [&[first], inner].concat().into(),
             };
         }
-        (path, None)
     }
 
     fn short_heading(&self, heading: &'t str, room: usize) -> &'t str {
@@ -232,63 +252,28 @@ impl<'t> Chunker<'t> {
         short.trim_end()
     }
 
-    /// Two small sections in one, when they are siblings, or parent and first child, and neither is a question: a
-    /// question is found by its own heading, and its answer must not share a vector with another.
-    fn merged(&self, first: &Piece<'t>, second: &Piece<'t>) -> Option<Piece<'t>> {
-        let is_question = |piece: &Piece<'_>| {
-            let heading = piece.path.headings.last();
-            heading.is_some_and(|heading| heading.ends_with(['?', '？', '؟']))
-        };
-        let (own, other) = (&first.path.headings, &second.path.headings);
-        let common = own.iter().zip(other).take_while(|(a, b)| a == b).count();
-        let near = common > 0 && own.len() <= common + 1 && other.len() <= common + 1;
-        let small = first.tokens + second.tokens <= self.limit.merge_tokens;
-        if !near || !small || !first.whole || !second.whole || is_question(first) || is_question(second) {
-            return None;
-        }
-        let path = if own.len() == common {
-            first.path.clone()
-        } else {
-            Path::new(own[..common].to_vec())
-        };
-        let own = (self.count)(&path.joined) + 1;
-        if first.tokens + second.tokens + own > self.limit.merge_tokens {
-            return None;
-        }
-        let mut text = String::with_capacity(first.text.len() + second.text.len() + 80);
-        for piece in [first, second] {
-            let heading = piece.path.headings.get(common).map(|heading| (common, *heading));
-            push_part(&mut text, heading, &piece.text);
-        }
-        let tokens = (self.count)(&text);
-        (tokens + own <= self.limit.merge_tokens).then_some(Piece {
-            path,
-            text: Cow::Owned(text),
-            tokens,
-            whole: true,
-        })
-    }
-
     /// Adds a text as a chunk. Tokens of joined texts are not exactly the sum of their tokens; what came out too large is cut
     /// again, between blocks where it has several, else as a block of its own, and anywhere only when nothing else helps.
-    fn finish(&self, path: &str, text: Cow<'_, str>, out: &mut Vec<Chunk>) {
+    fn finish(&mut self, path: &[&str], text: Cow<'_, str>) {
+        self.input.clear();
+        push_path(&mut self.input, path);
+        let path_bytes = self.input.len();
         // A heading without text of its own is in the paths of its sections, unless it has none.
-        if path.is_empty() && text.trim().is_empty() {
+        if path_bytes == 0 && text.trim().is_empty() {
             return;
         }
-        let tokens = if path.is_empty() {
+        let tokens = if path_bytes == 0 {
             (self.count)(&text)
         } else {
-            (self.count)(&embedding_input(path, &text))
+            self.input.extend(["\n", &text]);
+            (self.count)(&self.input)
         };
         let cut = (tokens > self.limit.max_tokens).then(|| self.smaller(&text, tokens));
         match cut.filter(|parts| parts.len() > 1) {
-            Some(parts) => parts
-                .into_iter()
-                .for_each(|part| self.finish(path, Cow::Owned(part), out)),
-            None => out.push(Chunk {
-                ordinal: out.len(),
-                heading_path: path.to_owned(),
+            Some(parts) => parts.into_iter().for_each(|part| self.finish(path, Cow::Owned(part))),
+            None => self.out.push(Chunk {
+                ordinal: self.out.len(),
+                heading_path: self.input[..path_bytes].to_owned(),
                 text: text.into_owned(),
                 tokens,
             }),
@@ -296,7 +281,8 @@ impl<'t> Chunker<'t> {
     }
 
     fn smaller(&self, text: &str, tokens: usize) -> Vec<String> {
-        let mut blocks = blocks::blocks(text, &blocks::lines(text));
+        let mut blocks = Vec::new();
+        blocks::blocks(text, &blocks::lines(text).collect::<Vec<_>>(), &mut blocks);
         let by_half = || split::halves(text).map_or_else(Vec::new, |(first, second)| vec![first, second]);
         let parts: Vec<String> = if blocks.len() > 1 {
             let second = blocks.split_off(blocks.len() / 2);
@@ -318,6 +304,47 @@ impl<'t> Chunker<'t> {
         let shrinks = parts.len() > 1 && parts.iter().all(|part| part.len() < text.len());
         if shrinks { parts } else { by_half() }
     }
+}
+
+/// Two small sections in one of at most `most` tokens, when they are siblings, or parent and first child, and neither is a question:
+/// a question is found by its own heading, and its answer must not share a vector with another.
+fn merged<'t>(first: &Piece<'t>, second: &Piece<'t>, most: usize, count: &dyn Fn(&str) -> usize) -> Option<Piece<'t>> {
+    let is_question = |piece: &Piece<'_>| {
+        let heading = piece.path.last();
+        heading.is_some_and(|heading| heading.ends_with(['?', '？', '؟']))
+    };
+    if !first.whole || !second.whole || first.tokens + second.tokens > most {
+        return None;
+    }
+    let (own, other) = (&first.path, &second.path);
+    let common = own.iter().zip(&**other).take_while(|(a, b)| a == b).count();
+    let near = common > 0 && own.len() <= common + 1 && other.len() <= common + 1;
+    if !near || is_question(first) || is_question(second) {
+        return None;
+    }
+    let path = if own.len() == common {
+        first.path.clone()
+    } else {
+        own[..common].into()
+    };
+    let mut joined = String::new();
+    push_path(&mut joined, &path);
+    let own = count(&joined) + 1;
+    if first.tokens + second.tokens + own > most {
+        return None;
+    }
+    let mut text = String::with_capacity(first.text.len() + second.text.len() + 80);
+    for piece in [first, second] {
+        let heading = piece.path.get(common).map(|heading| (common, *heading));
+        push_part(&mut text, heading, &piece.text);
+    }
+    let tokens = count(&text);
+    (tokens + own <= most).then_some(Piece {
+        path,
+        text: Cow::Owned(text),
+        tokens,
+        whole: true,
+    })
 }
 
 /// Adds a section to a merged text, under its heading if it has one of its own there.

@@ -99,7 +99,7 @@ impl<'t> Splitter<'t> {
     }
 
     fn sentences(&self, text: &'t str) -> Vec<Unit<'t>> {
-        self.pack(sentences(text).into_iter(), " ", &|sentence| self.words(sentence))
+        self.pack(sentences(text), " ", &|sentence| self.words(sentence))
     }
 
     fn words(&self, text: &'t str) -> Vec<Unit<'t>> {
@@ -150,45 +150,51 @@ impl<'t> Splitter<'t> {
 
 /// The items of a list with what is indented under them.
 fn items(text: &str) -> Vec<&str> {
-    let mut starts = vec![0];
-    let mut at = 0;
+    let mut out = Vec::new();
+    let (mut start, mut at) = (0, 0);
     let mut open = text.lines().next().unwrap_or_default();
     for line in text.split_inclusive('\n') {
         // A term keeps its definition.
         let of_term = line.starts_with(": ") && !is_item(open);
         if at > 0 && is_item(line) && !of_term {
-            starts.push(at);
+            out.push(text[start..at].trim_end());
+            start = at;
             open = line;
         }
         at += line.len();
     }
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(start, end)| text[*start..end].trim_end())
-        .collect()
+    out.push(text[start..].trim_end());
+    out
 }
 
-/// Ends of sentences: a full stop, question or exclamation mark before white space, or its CJK form anywhere.
-fn sentences(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
+/// The sentences of a text.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    let ends = (0..text.len()).filter_map(|at| end_of_sentence(text, at));
     let mut start = 0;
-    for (at, c) in text.char_indices() {
-        let end = at + c.len_utf8();
-        let ends = match c {
-            '\n' | '。' | '！' | '？' => true,
-            '.' | '!' | '?' | '…' => text[end..].chars().next().is_none_or(char::is_whitespace),
-            _ => false,
-        };
-        if ends {
-            out.push(text[start..end].trim());
-            start = end;
-        }
-    }
-    out.push(text[start..].trim());
-    out.retain(|sentence| !sentence.is_empty());
-    out
+    let sentences = ends.chain([text.len()]).map(move |end| {
+        let sentence = text[start..end].trim();
+        start = end;
+        sentence
+    });
+    sentences.filter(|sentence| !sentence.is_empty())
+}
+
+/// Where a sentence ends, if the character at this byte ends one: a full stop, question or exclamation mark before white space, or its
+/// CJK form anywhere.
+fn end_of_sentence(text: &str, at: usize) -> Option<usize> {
+    let before_space = |end: usize| text[end..].chars().next().is_none_or(char::is_whitespace);
+    let (end, ends) = match text.as_bytes()[at] {
+        b'\n' => (at + 1, true),
+        b'.' | b'!' | b'?' => (at + 1, before_space(at + 1)),
+        // What the other marks begin with, and nothing else has in its middle.
+        0xe2 | 0xe3 | 0xef => match text[at..].chars().next()? {
+            '。' | '！' | '？' => (at + 3, true),
+            '…' => (at + 3, before_space(at + 3)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    ends.then_some(end)
 }
 
 /// Where the second half of the characters begins.

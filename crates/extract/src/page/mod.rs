@@ -18,6 +18,8 @@ mod patterns;
 mod structured;
 mod tree;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use ::url::Url;
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ pub use {
 pub const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
 /// Most bytes of JSON that a page's structured data has.
 pub const MAX_STRUCTURED_BYTES: usize = 256 * 1024;
-/// Stack of the thread that [`extract_guarded`] works on, in bytes: four times what the deepest accepted page needs
+/// Stack that [`extract_guarded`] works on, in bytes: four times what the deepest accepted page needs
 /// in a build without optimisation.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -48,9 +50,6 @@ pub enum Error {
     /// The extraction panicked; a fault of this crate, kept from taking the worker with it.
     #[error("the extraction failed: {0}")]
     Panicked(String),
-    /// The operating system gave no thread.
-    #[error("no thread for the extraction: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 /// One answer to a GET.
@@ -162,8 +161,8 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
     })
 }
 
-/// [`extract`] on a thread of its own with a stack for the deepest page that the guard lets through; a panic becomes
-/// [`Error::Panicked`]. Blocks the calling thread.
+/// [`extract`] on a stack for the deepest page that the guard lets through; a panic becomes [`Error::Panicked`]. Blocks the calling
+/// thread.
 pub fn extract_guarded(input: &Input<'_>) -> Result<Page, Error> {
     on_deep_stack(|| extract(input))?
 }
@@ -180,17 +179,14 @@ pub fn head_metas(body: &[u8], content_type: Option<&str>, name: &str) -> Result
     on_deep_stack(|| head::metas(&decode(body, content_type, None), name))
 }
 
-fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("extract".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, work)?;
-        thread.join().map_err(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Error::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
-        })
+/// A new stack costs much less than a new thread, which would also find the caches of the allocator and of patterns cold.
+fn on_deep_stack<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    // What a panic leaves behind is dropped with it.
+    let work = AssertUnwindSafe(|| stacker::grow(STACK_BYTES, work));
+    catch_unwind(work).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Error::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
     })
 }
 
@@ -206,7 +202,11 @@ fn is_html(content_type: &str) -> bool {
 
 /// Words as the extraction benchmark counts them.
 pub(crate) fn words(text: &str) -> usize {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-        .count()
+    let (mut words, mut inside) = (0, false);
+    for c in text.chars() {
+        let is_part = c.is_alphanumeric() || c == '_';
+        words += usize::from(is_part && !inside);
+        inside = is_part;
+    }
+    words
 }
