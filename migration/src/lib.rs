@@ -39,6 +39,7 @@ mod m20261125_000029_policies_by_id;
 mod m20261125_000030_crawl_costs;
 mod m20261125_000031_shops;
 mod m20261125_000033_traces;
+mod m20261125_000034_ledger_costs;
 mod m20261125_000035_section_sizes;
 mod m20261125_000036_references;
 mod tables;
@@ -83,6 +84,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000030_crawl_costs::Migration),
             Box::new(m20261125_000031_shops::Migration),
             Box::new(m20261125_000033_traces::Migration),
+            Box::new(m20261125_000034_ledger_costs::Migration),
             Box::new(m20261125_000035_section_sizes::Migration),
             Box::new(m20261125_000036_references::Migration),
         ]

@@ -1,60 +1,92 @@
 //! Group commit: what many tasks ask at the same time is asked in one statement.
 //!
-//! There is no task behind it. Whoever asks first does the work of all who ask meanwhile; those who come while a batch is under
+//! There is no task behind it. Whoever asks first does the work of all who ask meanwhile; those who come while batches are under
 //! way make up the next one, and so do those who are about to ask: before it begins, everybody else who can go on does so, until
 //! nobody new comes. So a single job waits for nothing, and a crowd shares a commit.
+//!
+//! Two batches are under way at a time, in halves: while one waits for the disk, the askers of the other go on. So a crowd keeps the
+//! database and this process busy at once, and a single question does not wait for a commit that is under way.
 use domain::{Error, Result, error::Kind};
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Most questions of one batch.
 const MOST: usize = 256;
+/// Batches that are under way at a time.
+const AT_ONCE: usize = 2;
+/// Questions that are too few to be shared out: a statement costs more than what it does for each of them.
+const FEW: usize = 8;
 
 /// Rounds of the runtime that a batch waits for company at most, and rounds without any after which it begins.
 const YIELDS: usize = 64;
 const PATIENCE: usize = 3;
 
-type Waiting<Q, A> = Vec<(Q, oneshot::Sender<Result<A>>)>;
+type Asked<Q, A> = (Q, oneshot::Sender<Result<A>>);
 
 /// Collects questions of type `Q`, each of which gets an `A`.
 pub(crate) struct Batch<Q, A> {
-    waiting: Mutex<Waiting<Q, A>>,
-    turn: tokio::sync::Mutex<()>,
+    desk: Mutex<Desk<Q, A>>,
+    turns: Semaphore,
+}
+
+struct Desk<Q, A> {
+    waiting: VecDeque<Asked<Q, A>>,
+    /// Questions in the batches under way.
+    under_way: usize,
+}
+
+impl<Q, A> Desk<Q, A> {
+    /// Takes the next batch: all that waits, up to its share of all that is asked at the time.
+    fn take(&mut self) -> Vec<Asked<Q, A>> {
+        let share = (self.waiting.len() + self.under_way).div_ceil(AT_ONCE);
+        let taken = self.waiting.len().min(share.clamp(FEW, MOST));
+        self.under_way += taken;
+        self.waiting.drain(..taken).collect()
+    }
 }
 
 impl<Q: Clone, A> Batch<Q, A> {
     /// Nobody waits yet.
     pub fn new() -> Self {
         Self {
-            waiting: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            desk: Mutex::new(Desk {
+                waiting: VecDeque::new(),
+                under_way: 0,
+            }),
+            turns: Semaphore::new(AT_ONCE),
         }
     }
 
     /// Asks, by way of `work`, which answers questions in their order; every caller gives the same `work`.
     pub async fn ask<F: Future<Output = Result<Vec<A>>>>(&self, question: Q, work: impl Fn(Vec<Q>) -> F) -> Result<A> {
         let (sender, mut answer) = oneshot::channel();
-        self.waiting().push((question, sender));
+        self.desk().waiting.push_back((question, sender));
         loop {
-            let _turn = self.turn.lock().await;
-            match answer.try_recv() {
-                Ok(answer) => return answer,
-                // Whoever took the question was cut off with it.
-                Err(oneshot::error::TryRecvError::Closed) => return Err(cut_off()),
-                Err(oneshot::error::TryRecvError::Empty) => self.answer(&work).await,
+            tokio::select! {
+                biased;
+                told = &mut answer => return told.unwrap_or_else(|_| Err(cut_off())),
+                turn = self.turns.acquire() => {
+                    let _turn = turn;
+                    if !self.answer(&work).await {
+                        break;
+                    }
+                }
             }
         }
+        // Nobody waits: ours is under way. Whoever took it may be cut off with it.
+        answer.await.unwrap_or_else(|_| Err(cut_off()))
     }
 
     /// Lets the runtime's other tasks come as far as they can.
     async fn gather(&self) {
-        let (mut here, mut idle) = (self.waiting().len(), 0);
+        let (mut here, mut idle) = (self.desk().waiting.len(), 0);
         for _ in 0..YIELDS {
             tokio::task::yield_now().await;
-            let now = self.waiting().len();
+            let now = self.desk().waiting.len();
             idle = if now > here { 0 } else { idle + 1 };
             here = now;
             if idle == PATIENCE || here >= MOST {
@@ -63,15 +95,17 @@ impl<Q: Clone, A> Batch<Q, A> {
         }
     }
 
-    async fn answer<F: Future<Output = Result<Vec<A>>>>(&self, work: &impl Fn(Vec<Q>) -> F) {
+    /// Answers the next batch; false if nobody waits.
+    async fn answer<F: Future<Output = Result<Vec<A>>>>(&self, work: &impl Fn(Vec<Q>) -> F) -> bool {
         self.gather().await;
-        let batch: Waiting<Q, A> = {
-            let mut waiting = self.waiting();
-            let end = waiting.len().min(MOST);
-            waiting.drain(..end).collect()
-        };
+        let batch = self.desk().take();
+        let _under_way = UnderWay(&self.desk, batch.len());
+        if batch.is_empty() {
+            return false;
+        }
         let (questions, senders): (Vec<Q>, Vec<_>) = batch.into_iter().unzip();
-        match work(questions.clone()).await {
+        // In a box: it is one for the whole batch, and would be room in each of the tasks that ask.
+        match Box::pin(work(questions.clone())).await {
             Ok(answers) => {
                 for (sender, answer) in senders.into_iter().zip(answers) {
                     let _ = sender.send(Ok(answer));
@@ -80,7 +114,7 @@ impl<Q: Clone, A> Batch<Q, A> {
             // What is wrong with one question is not wrong with the others.
             Err(error) if questions.len() > 1 && !matches!(error.kind(), Kind::Unavailable { .. }) => {
                 for (sender, question) in senders.into_iter().zip(questions) {
-                    let alone = work(vec![question]).await;
+                    let alone = Box::pin(work(vec![question])).await;
                     let _ = sender.send(alone.and_then(|mut answers| answers.pop().ok_or_else(cut_off)));
                 }
             }
@@ -100,11 +134,25 @@ impl<Q: Clone, A> Batch<Q, A> {
                 }
             }
         }
+        true
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting<Q, A>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn desk(&self) -> MutexGuard<'_, Desk<Q, A>> {
+        locked(&self.desk)
     }
+}
+
+/// So many questions are under way until this is dropped, however that comes about.
+struct UnderWay<'a, Q, A>(&'a Mutex<Desk<Q, A>>, usize);
+
+impl<Q, A> Drop for UnderWay<'_, Q, A> {
+    fn drop(&mut self) {
+        locked(self.0).under_way -= self.1;
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives up on an answer after `limit`: a network that went silent does not say so.
@@ -146,6 +194,41 @@ mod tests {
         let answers: Vec<usize> = all.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, (0..100).map(|q| 2 * q).collect::<Vec<_>>());
         assert!(calls.load(SeqCst) <= 2, "{calls:?} statements for 100 questions");
+    }
+
+    /// Both have to be under way for either to go on.
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_is_answered_by_two_batches_at_a_time_and_a_few_by_one() {
+        let (batch, both, sizes) = (Batch::new(), tokio::sync::Barrier::new(2), Mutex::new(vec![]));
+        let meet = |questions: Vec<usize>| {
+            locked(&sizes).push(questions.len());
+            let both = &both;
+            async move {
+                if questions.len() > FEW {
+                    both.wait().await;
+                }
+                Ok(questions)
+            }
+        };
+        let crowd = futures::future::join_all((0..100).map(|q| batch.ask(q, meet)));
+        let all = tokio::time::timeout(Duration::from_mins(1), crowd).await;
+        assert!(all.expect("one waited for the other").iter().all(Result::is_ok));
+        futures::future::join_all((0..FEW).map(|q| batch.ask(q, meet))).await;
+        assert_eq!(*locked(&sizes), [50, 50, FEW]);
+        assert_eq!(batch.desk().under_way, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_is_cut_off_answers_everybody_and_counts_no_more() {
+        let batch: Batch<usize, usize> = Batch::new();
+        let never = |_: Vec<usize>| std::future::pending();
+        // Who comes last sees sooner that nobody else does, and leads.
+        let cut = tokio::time::timeout(Duration::from_secs(1), batch.ask(2, never));
+        let (told, cut) = tokio::join!(batch.ask(1, never), cut);
+        assert!(cut.is_err());
+        assert_eq!(told.unwrap_err().code(), "database_unavailable");
+        assert_eq!(batch.desk().under_way, 0);
+        assert_eq!(batch.ask(3, |q| async { Ok(q) }).await.unwrap(), 3);
     }
 
     #[tokio::test]

@@ -82,6 +82,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     };
     let lease = ctx.config.worker.lease;
     tokio::select! {
+        biased;
         alive = tokio::time::timeout(lease, ctx.heart.alive(lease)) => alive.map_err(|_| unheard())?,
         () = life.stopping().cancelled_owned() => return Err(stopping()),
     }
@@ -115,6 +116,7 @@ struct Places {
 /// Waits for a seat, but not for long: none if what was fetched ahead would wait behind long runs.
 async fn seat(ctx: &Context, life: &Lifecycle, lane: Lane) -> Result<Option<OwnedSemaphorePermit>> {
     tokio::select! {
+        biased;
         seat = tokio::time::timeout(SEAT, ctx.desk.seat(lane)) => seat.ok().transpose(),
         () = life.stopping().cancelled_owned() => Err(stopping()),
     }
@@ -142,8 +144,10 @@ pub(crate) fn stopping() -> Error {
 
 /// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer.
 async fn patience(place: Option<OwnedSemaphorePermit>, lease: Duration) -> Infallible {
-    tokio::time::sleep(2 * lease).await;
-    drop(place);
+    if let Some(place) = place {
+        tokio::time::sleep(2 * lease).await;
+        drop(place);
+    }
     pending().await
 }
 
@@ -156,6 +160,8 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, places: Places) 
     let stopping = life.stopping();
     let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
     let ended = tokio::select! {
+        // In this order, so that a handler that is through at once has nobody register for what else may come.
+        biased;
         ended = &mut handler => ended,
         // Nothing that the handler still does counts, and it may be waiting for a database that never answers: it is dropped, and its
         // errand given up, so that others can have the job.
@@ -274,5 +280,16 @@ mod tests {
         assert!(matches!(outcome_of(&Error::not_found("page")), Outcome::Fail(_)));
         let strange = Error::conflict("payload_unreadable", "from a later version");
         assert!(matches!(outcome_of(&strange), Outcome::Fault(_)));
+    }
+
+    /// What a task is made of is copied several times before the task runs, and allocated for each job.
+    #[test]
+    fn the_task_of_a_job_is_small() {
+        fn size<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        type Given = (&'static Context, &'static Lifecycle, &'static Errand);
+        let task = size(|(ctx, life, named): Given| errand(ctx, life, Lane::Quarantine, named));
+        assert!(task < 8192, "{task} bytes");
     }
 }

@@ -8,7 +8,7 @@ use domain::{
 use queue::{Config, Errand, Queue};
 use redis_link::Address;
 use secrecy::ExposeSecret;
-use std::{io, num::NonZero, thread::available_parallelism, time::Duration};
+use std::{io, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
 
 use crate::{Context, health::Vitals, run};
 
@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Jobs of the quarantine in one process.
 const QUARANTINE: usize = 4;
 
-#[derive(Clone)]
 struct Hands {
     ctx: Context,
     life: Lifecycle,
@@ -40,11 +39,11 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
     let mut monitor = Monitor::new();
     for lane in LANES {
         let (address, config, health) = (address.clone(), config_of(ctx, lane), vitals.queue(lane));
-        let hands = Hands {
+        let hands = Arc::new(Hands {
             ctx: ctx.clone(),
             life: life.clone(),
             lane,
-        };
+        });
         monitor = monitor.register(move |restarts| {
             let queue = Queue::with_health(address.clone(), config.clone(), health.clone());
             WorkerBuilder::new(format!("{lane}-{restarts}"))
@@ -94,11 +93,11 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
 }
 
 /// Each job is a task of its own, so that jobs use all cores.
-async fn handle(errand: Errand, hands: Data<Hands>) -> Result<(), BoxDynError> {
-    let Hands { ctx, life, lane } = (*hands).clone();
+async fn handle(errand: Errand, hands: Data<Arc<Hands>>) -> Result<(), BoxDynError> {
+    let shared = Arc::clone(&hands);
     let task = hands
         .life
-        .spawn(async move { run::errand(&ctx, &life, lane, &errand).await });
+        .spawn(async move { run::errand(&shared.ctx, &shared.life, shared.lane, &errand).await });
     match task.await {
         Ok(Some(done)) => done.map_err(|error| {
             tracing::warn!(

@@ -21,6 +21,9 @@ use tokio::{
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Entries acknowledged in one call: Lua unpacks some thousands of values, and no more.
 const SETTLED: usize = 1000;
+/// Verdicts that come within this time of the first are acknowledged in one call. Nobody waits for it: there is room for the next
+/// entry as soon as a handler is through.
+const BREATH: Duration = Duration::from_millis(5);
 const SHUTDOWN_CHECK: Duration = Duration::from_millis(100);
 
 /// The life of a queue's own task: reads until the worker winds down, keeps until the backend is closed, leaves.
@@ -53,6 +56,12 @@ async fn winding_down(worker: &WorkerContext, closed: &mut watch::Receiver<()>) 
     tokio::select! { () = shutdown => {}, () = close(closed) => {} }
 }
 
+/// Waits until there is something to acknowledge, and what comes right after it is there as well.
+async fn verdicts(shared: &Shared) {
+    shared.verdicts.notified().await;
+    sleep(BREATH).await;
+}
+
 /// The backend was closed or dropped: its end of the channel is gone.
 async fn close(closed: &mut watch::Receiver<()>) {
     while closed.changed().await.is_ok() {}
@@ -75,7 +84,7 @@ impl Keeper<'_> {
             self.turn().await;
             tokio::select! {
                 () = &mut end => return,
-                () = self.shared.verdicts.notified() => {}
+                () = verdicts(self.shared) => {}
                 () = sleep_until(self.due) => {}
             }
         }

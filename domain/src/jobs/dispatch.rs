@@ -160,23 +160,30 @@ impl Dispatcher {
     }
 
     async fn fill(&self, tx: &SystemTx) -> Result<bool> {
-        let (mut rooms, mut sent) = (BTreeMap::new(), Vec::new());
-        for look in try_join_all(LANES.map(|lane| self.look(lane))).await? {
-            let (lane, jobs, waiting) = look;
-            sent.extend(jobs.iter().filter_map(|job| job.parse::<Uuid>().ok()));
+        let mut rooms = BTreeMap::new();
+        for (lane, waiting) in try_join_all(LANES.map(|lane| self.waiting(lane))).await? {
             rooms.insert(lane, self.windows().entry(lane).or_default().room(waiting));
         }
-        let errands = next(tx, &rooms, sent).await?;
+        // What is on a stream says nothing about the other lanes, but for suspects, which are of all kinds.
+        let asked = rooms
+            .iter()
+            .filter(|(lane, room)| **room > 0 || **lane == Lane::Quarantine);
+        let sent = try_join_all(asked.map(|(lane, _)| self.sent(*lane))).await?;
+        let errands = next(tx, &rooms, sent.concat()).await?;
         let hungry = self.note(&rooms, &errands);
         self.publish(&errands).await?;
         Ok(hungry)
     }
 
-    /// The jobs whose errands are on a lane's stream, and how many of these no worker was given yet.
-    async fn look(&self, lane: Lane) -> Result<(Lane, Vec<String>, u64)> {
-        // Before the count: what is published meanwhile is counted, and at worst published twice.
+    /// How many errands of a lane no worker was given yet.
+    async fn waiting(&self, lane: Lane) -> Result<(Lane, u64)> {
+        Ok((lane, self.stream(lane).await?.waiting))
+    }
+
+    /// The jobs whose errands are on a lane's stream.
+    async fn sent(&self, lane: Lane) -> Result<Vec<Uuid>> {
         let sent = self.publisher(lane)?.jobs(MOST_SENT).await.map_err(away)?;
-        Ok((lane, sent, self.stream(lane).await?.waiting))
+        Ok(sent.iter().filter_map(|job| job.parse().ok()).collect())
     }
 
     /// Tells the windows how the round went; returns whether another one is worthwhile at once.
@@ -215,6 +222,8 @@ impl Dispatcher {
 /// before all that.
 async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
     // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
+    // Owners are looked for in the backlog's own order. By the customer alone the planner would also find them by the index of customers,
+    // where all jobs that have ever been come before the first that is queued.
     let query = format!("
         WITH RECURSIVE lanes AS (
           SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
@@ -222,10 +231,10 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           WHERE l.room > 0 AND c.paused_at IS NULL),
         owners (kind, customer_id) AS (
           SELECT l.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = l.kind AND j.state = 'queued'
-            AND j.customer_id IS NOT NULL ORDER BY j.customer_id LIMIT 1) FROM lanes l
+            AND j.customer_id IS NOT NULL ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT 1) FROM lanes l
           UNION ALL
           SELECT o.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = o.kind AND j.state = 'queued'
-            AND j.customer_id > o.customer_id ORDER BY j.customer_id LIMIT 1) FROM owners o WHERE o.customer_id IS NOT NULL),
+            AND j.customer_id > o.customer_id ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT 1) FROM owners o WHERE o.customer_id IS NOT NULL),
         busy AS (
           SELECT kind, customer_id, count(*) AS n FROM (
             SELECT kind, customer_id FROM jobs WHERE state = 'running'

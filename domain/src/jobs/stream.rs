@@ -54,32 +54,47 @@ impl fmt::Display for Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     size: u64,
-    /// Whether the last round left jobs behind for want of room.
+    /// Errands that waited when the last round was through.
+    left: u64,
+    /// Whether the last errands that were added left jobs behind for want of room.
     full: bool,
+    /// Whether errands were taken or added in the last round.
+    moving: bool,
 }
 
 impl Window {
     const LEAST: u64 = 4;
     const MOST: u64 = 4096;
 
-    /// Errands to add, when so many wait.
+    /// Errands to add, when so many wait: none until half of the window is free, since choosing a few costs as much as choosing
+    /// hundreds.
     pub fn room(&mut self, waiting: u64) -> u64 {
         if waiting < self.size / 4 && self.full {
             self.size = (self.size * 2).min(Self::MOST);
         } else if waiting > self.size * 3 / 4 {
             self.size = (self.size / 2).max(Self::LEAST);
         }
-        self.size.saturating_sub(waiting)
+        self.moving = waiting < self.left;
+        self.left = waiting;
+        if waiting > self.size / 2 {
+            0
+        } else {
+            self.size - waiting
+        }
     }
 
     /// Notes how many of the errands that had room there were.
     pub fn filled(&mut self, room: u64, added: u64) {
-        self.full = room > 0 && added >= room;
+        if room > 0 {
+            self.full = added >= room;
+        }
+        self.moving |= added > 0;
+        self.left += added;
     }
 
-    /// Whether another round is worthwhile at once.
+    /// Whether another round is worthwhile soon.
     pub fn hungry(self) -> bool {
-        self.full
+        self.full && self.moving
     }
 }
 
@@ -87,7 +102,9 @@ impl Default for Window {
     fn default() -> Self {
         Self {
             size: Self::LEAST * 4,
+            left: 0,
             full: false,
+            moving: false,
         }
     }
 }
@@ -122,5 +139,18 @@ mod tests {
             assert_eq!(round(&mut window, 0, 3), 16);
         }
         assert!(!window.hungry());
+    }
+
+    #[test]
+    fn few_errands_wait_for_company_and_nobody_hurries_for_workers_that_take_nothing() {
+        let mut window = Window::default();
+        assert_eq!(round(&mut window, 0, 100), 16);
+        assert!(window.hungry());
+        assert_eq!(round(&mut window, 9, 100), 0);
+        assert!(window.hungry(), "they are at it");
+        assert_eq!(round(&mut window, 9, 100), 0);
+        assert!(!window.hungry(), "they are not");
+        assert_eq!(round(&mut window, 8, 100), 8);
+        assert!(window.hungry());
     }
 }

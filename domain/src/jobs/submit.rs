@@ -95,7 +95,8 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
     Ok(answer)
 }
 
-/// Writes those jobs that have no live twin; returns which these are, and whether their errands may be published at once.
+/// Writes those jobs that have no live twin; returns which these are, and whether their errands may be published at once. It names no
+/// index, so that a later schema can keep twins apart by another one while this build runs.
 async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<HashMap<Uuid, bool>> {
     const INSERT: &str = "
         WITH asked AS (
@@ -114,9 +115,7 @@ async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<Ha
         made AS (
           INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key)
           SELECT id, customer_id, parent_id, kind, payload, $3, state, priority, coalesce(run_at, now()), dedupe_key FROM asked ORDER BY n
-          ON CONFLICT (customer_id, kind, dedupe_key)
-            WHERE dedupe_key IS NOT NULL AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
-          DO NOTHING
+          ON CONFLICT DO NOTHING
           RETURNING id, customer_id, kind, state),
         told AS (
           INSERT INTO job_events (customer_id, job_id, kind, data)
