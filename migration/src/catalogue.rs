@@ -30,8 +30,8 @@ const OWN: &str = "'(customer_id=(NULLIF(current_setting(''app.current_customer'
 const LASTING: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.domain=current_setting(''app.current_domain''::text,true))))'";
 const ITSELF: &str = "'(domain=current_setting(''app.current_domain''::text,true))'";
 
-/// The type of a trigger that fires for each row before it is inserted or updated.
-const BEFORE_WRITES: &str = "23";
+/// The type of a trigger that fires for each row that is inserted or updated, when the policies have let it through.
+const AFTER_WRITES: &str = "21";
 
 /// A sentence for each thing that is wrong; `{…}` stand for the constants above.
 const FAULTS: [&str; 17] = [
@@ -50,7 +50,7 @@ const FAULTS: [&str; 17] = [
        WHERE k.contype = 'f' AND NOT (mine.attnotnull AND k.convalidated
          AND EXISTS (SELECT FROM unnest(k.conkey, k.confkey) AS pair (here, there) WHERE (here, there) = (mine.attnum, other.attnum)))
        AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
-         WHERE t.tgrelid = k.conrelid AND t.tgfoid = to_regproc('same_customer') AND t.tgenabled = 'O' AND t.tgtype = {BEFORE_WRITES} AND t.tgqual IS NULL
+         WHERE t.tgrelid = k.conrelid AND t.tgfoid = to_regproc('same_customer') AND t.tgenabled = 'O' AND t.tgtype = {AFTER_WRITES} AND t.tgqual IS NULL
          AND t.tgargs = convert_to(k.confrelid::regclass::text, 'UTF8') || '\\x00' || convert_to(a.attname, 'UTF8') || '\\x00'
          AND (cardinality(t.tgattr) = 0 OR ARRAY[mine.attnum, a.attnum] <@ t.tgattr::int2[]))",
     "SELECT format('table %s: the policy `%s` shows more than `tenant`', relname, polname) FROM policies WHERE polpermissive AND polname <> 'tenant'
@@ -95,7 +95,7 @@ pub async fn faults(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         ("{OWN}", OWN),
         ("{LASTING}", LASTING),
         ("{ITSELF}", ITSELF),
-        ("{BEFORE_WRITES}", BEFORE_WRITES),
+        ("{AFTER_WRITES}", AFTER_WRITES),
     ];
     let mut found = Vec::new();
     for fault in FAULTS {

@@ -24,11 +24,11 @@ BEGIN
   IF NOT same THEN
     RAISE foreign_key_violation USING MESSAGE = format('%s refers to a row of %s that its customer has not', TG_TABLE_NAME, TG_ARGV[0]), TABLE = TG_TABLE_NAME;
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER same_customer BEFORE INSERT OR UPDATE OF job_id, customer_id ON scrape_jobs
+CREATE OR REPLACE TRIGGER same_customer AFTER INSERT OR UPDATE OF job_id, customer_id ON scrape_jobs
   FOR EACH ROW EXECUTE FUNCTION same_customer('jobs', 'job_id');
-CREATE OR REPLACE TRIGGER same_customer BEFORE INSERT OR UPDATE OF chunk_id, customer_id ON next_embeddings
+CREATE OR REPLACE TRIGGER same_customer AFTER INSERT OR UPDATE OF chunk_id, customer_id ON next_embeddings
   FOR EACH ROW EXECUTE FUNCTION same_customer('page_embeddings', 'chunk_id');
 -- What is there already goes through it as well.
 UPDATE scrape_jobs SET customer_id = customer_id;

@@ -302,7 +302,7 @@ const HOLES: [(&str, &str); 23] = [
         "table scrape_jobs: scrape_jobs_job_id_fkey lets a row refer to one of another customer",
     ),
     (
-        "CREATE OR REPLACE TRIGGER same_customer BEFORE INSERT ON next_embeddings FOR EACH ROW EXECUTE FUNCTION same_customer('page_embeddings', 'chunk_id')",
+        "CREATE OR REPLACE TRIGGER same_customer AFTER INSERT ON next_embeddings FOR EACH ROW EXECUTE FUNCTION same_customer('page_embeddings', 'chunk_id')",
         "table next_embeddings: next_embeddings_chunk_id_fkey lets a row refer to one of another customer",
     ),
     (
