@@ -106,6 +106,21 @@ pub struct Counts {
     pub done: i64,
 }
 
+/// Sets a transaction up for the statements of visits, which run by the thousand. Their plans are made once for a connection, and when
+/// tables are still small, and must suit large ones: rows are looked up by their keys, and read in the order of the index that gives
+/// it. Sorted, the next URLs would cost reading all that are open.
+///
+/// The commit does not wait for the disk. What a crash of Postgres takes back are the last visits, whole and in their order: their URLs
+/// are open then, and visited again.
+pub async fn work_by_keys(tx: &impl ConnectionTrait) -> Result<()> {
+    const HABITS: &str =
+        "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+        set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true), set_config('synchronous_commit', 'off', true)";
+    tx.execute_raw(sql(HABITS, [])).await?;
+    Ok(())
+}
+
 /// Admits URLs that are new to the crawl, at most `room` of them, and returns those that it admitted.
 pub async fn admit(
     tx: &impl ConnectionTrait,

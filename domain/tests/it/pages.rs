@@ -10,6 +10,7 @@ use domain::{
     tenancy::{Customer, TenantTx},
 };
 use embedding::Kind;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use testkit::Kit;
 use uuid::Uuid;
 
@@ -177,6 +178,34 @@ async fn a_search_finds_by_meaning_and_by_words_and_only_in_the_customer_s_own_p
         .await
         .unwrap();
     assert_eq!(odd.passages.len(), 3, "odd characters are just no words");
+}
+
+#[tokio::test]
+async fn the_next_urls_of_a_large_site_cost_no_more_than_those_of_a_small_one() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let job = request::request_scrape(&tx, &ScrapeRequest::of("https://a.example/"))
+        .await
+        .unwrap()
+        .id;
+    frontier::work_by_keys(&*tx).await.unwrap();
+    let leads: Vec<Lead> = (0..2000)
+        .map(|n| Lead::new(format!("https://a.example/{n}"), 1))
+        .collect();
+    let admitted = frontier::admit(&*tx, customer.id, job, &leads, 5000).await.unwrap();
+    assert_eq!(admitted.len(), 2000);
+    let read = async || {
+        let count = "SELECT pg_stat_get_xact_tuples_fetched('crawl_frontier'::regclass) AS n";
+        let row = tx
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, count))
+            .await;
+        row.unwrap().unwrap().try_get::<i64>("", "n").unwrap()
+    };
+    let before = read().await;
+    assert_eq!(frontier::take(&*tx, job, 0, 16).await.unwrap().len(), 16);
+    let read = read().await - before;
+    assert!((16..200).contains(&read), "{read} rows for 16");
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@ use domain::{
     Error, Result,
     pages::frontier::{self, Taken},
 };
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -211,9 +210,7 @@ impl Clerk {
     ) -> Result<(Vec<Vec<String>>, Vec<Taken>)> {
         let fetcher = &self.fetcher;
         let tx = fetcher.job.write().await?;
-        // The plans are made once for a connection, and when tables are still small: they must suit large ones.
-        tx.execute_raw(Statement::from_string(DbBackend::Postgres, PLANS))
-            .await?;
+        frontier::work_by_keys(&**tx).await?;
         let recorded = match findings {
             [] => None,
             _ => Some(record::record(fetcher, &tx, findings).await?),
@@ -239,8 +236,3 @@ impl Clerk {
         Ok((admitted.unwrap_or_default(), taken))
     }
 }
-
-/// Looks rows up by their keys.
-const PLANS: &str =
-    "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
