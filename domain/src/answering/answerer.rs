@@ -10,6 +10,7 @@ use super::{
     cache::{AnswerCache, Recipe},
     conversation::{self, Receipt},
     draft::Draft,
+    found::Found,
     ground,
     model::Models,
     note::Note,
@@ -25,7 +26,7 @@ use crate::{
     language::{self, Locale},
     lifecycle::Lifecycle,
     people::{self, Received, Reception, Standing},
-    retrieval::{Mode, Passage, Searcher, Version},
+    retrieval::{Passage, Searcher, Version},
     tenancy::{Customer, Db},
 };
 
@@ -268,15 +269,15 @@ impl Answerer {
         let began = Instant::now();
         let turn = self.turns.take(customer.id).await;
         let waited = began.elapsed();
-        let found = self
-            .searcher
-            .search(customer, &asked.meant, Mode::Hybrid, CONSIDERED)
-            .await?;
+        let Found {
+            passages,
+            indexed,
+            planted,
+            mode,
+        } = self.find(customer, Version::Published, &asked.meant).await?;
         let searched = began.elapsed().saturating_sub(waited);
-        let read = !found.passages.is_empty();
-        let (passages, planted) = ground::disarm(found.passages);
         let supported = match self.supported(&asked.meant, &passages) {
-            Err(Refusal::NothingIndexed) if read => Err(Refusal::NotOnSite),
+            Err(Refusal::NothingIndexed) if indexed => Err(Refusal::NotOnSite),
             supported => supported,
         };
         if supported.is_err()
@@ -305,11 +306,11 @@ impl Answerer {
         Ok(Draft {
             origin: ids::new_id(),
             // Typed rows change without a new index version.
-            lasting: asked.history.is_empty() && !typed && self.lasts(&written, found.mode),
+            lasting: asked.history.is_empty() && !typed && self.lasts(&written, mode),
             written,
             passages: kept.collect::<Vec<_>>().into(),
             prompt_version: prompt::VERSION.to_owned(),
-            timings: json!({ "waited_ms": waited.as_millis() as u64, "search_ms": searched.as_millis() as u64, "mode": found.mode }),
+            timings: json!({ "waited_ms": waited.as_millis() as u64, "search_ms": searched.as_millis() as u64, "mode": mode }),
             cached: None,
         })
     }

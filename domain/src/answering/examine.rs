@@ -2,15 +2,10 @@
 //! a version of the index and need to know whether it answers, and by which pages. No model writes here, so it costs nothing.
 use uuid::Uuid;
 
-use super::{
-    answerer::{Answerer, CONSIDERED},
-    asked::Asked,
-    ground,
-    support::Refusal,
-};
+use super::{answerer::Answerer, asked::Asked, support::Refusal};
 use crate::{
     Result,
-    retrieval::{Mode, Passage, Version},
+    retrieval::{Passage, Version},
     tenancy::Customer,
 };
 
@@ -47,11 +42,7 @@ impl Answerer {
     }
 
     async fn examine_asked(&self, customer: &Customer, version: Version, asked: &Asked) -> Result<Examined> {
-        let found = self
-            .searcher
-            .search_in(customer, version, &asked.meant, Mode::Hybrid, CONSIDERED)
-            .await?;
-        let (passages, _) = ground::disarm(found.passages);
+        let passages = self.find(customer, version, &asked.meant).await?.passages;
         let supported = self.supported(&asked.meant, &passages);
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)

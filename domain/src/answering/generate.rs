@@ -29,7 +29,7 @@ impl Answerer {
         turn: Turn,
     ) -> Result<Written> {
         let Some(models) = &self.models else {
-            return self.extract(customer, &asked.meant, passages).await;
+            return self.extract(customer, asked, passages).await;
         };
         let note = match Box::pin(self.generate(models, customer, asked, passages, parts, turn)).await {
             Ok(written) => return Ok(written),
@@ -40,7 +40,7 @@ impl Answerer {
                 return Err(Error::unavailable("provider_broke_off", message, error));
             }
         };
-        let quoted = self.extract(customer, &asked.meant, passages).await?;
+        let quoted = self.extract(customer, asked, passages).await?;
         Ok(Written {
             notes: vec![note],
             ..quoted

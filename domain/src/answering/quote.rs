@@ -3,16 +3,18 @@
 //! Of the best passages' sections the one is quoted that answers best: nearness of its sentences counts beside the passage's score, and
 //! so do the kind of fact that is asked for and what the heading says of the subject. A question of two parts is answered from a section for each.
 use super::{
-    answerer::{Answerer, CONSIDERED, Usage},
-    expected::plain,
+    answerer::{Answerer, Usage},
+    asked::Asked,
+    expected::{Fact, plain},
     extractive::{self, Section, Worth},
     ground::{self, Removed},
-    support,
-    written::{SHOWN, Written, one_a_page, sources},
+    parts::parts,
+    support::{self, Refusal},
+    written::{SHOWN, Written, one_a_page, refuse, sources},
 };
 use crate::{
     Error, Result,
-    retrieval::{Mode, Passage, Word},
+    retrieval::{Passage, Version, Word},
     tenancy::Customer,
 };
 
@@ -32,6 +34,8 @@ const NO_FACT: f64 = 0.15;
 /// What a section loses whose heading is about something else, and gains whose heading promises the advice that is asked for.
 const ANOTHER: f64 = 0.25;
 const ADVICE: f64 = 0.1;
+/// A name is rare that one in so many chunks has, as a logarithm: about one in 150.
+const RARE: f64 = 5.0;
 
 /// A section that may be quoted.
 struct Quotable<'a> {
@@ -41,17 +45,25 @@ struct Quotable<'a> {
     value: f64,
 }
 
+/// What a section says to a question.
+struct Quotation {
+    passage: Passage,
+    body: String,
+    /// It holds the fact that is asked for, if one is.
+    tells: bool,
+}
+
 impl Answerer {
-    /// Quotes what answers best; other pages are further sources.
-    pub(super) async fn extract(&self, customer: &Customer, question: &str, passages: &[Passage]) -> Result<Written> {
+    /// Quotes what answers best; other pages are further sources. What does not hold the fact that is asked for is no answer.
+    pub(super) async fn extract(&self, customer: &Customer, asked: &Asked, passages: &[Passage]) -> Result<Written> {
+        let question = asked.meant.as_str();
         let parts = parts(question);
         let share = if parts.len() > 1 { 0.6 } else { 1.0 };
-        let mut quoted: Vec<(Passage, String)> = Vec::new();
+        let mut quoted: Vec<Quotation> = Vec::new();
         for part in &parts {
             let found;
             let passages: &[Passage] = if parts.len() > 1 {
-                let searched = self.searcher.search(customer, part, Mode::Hybrid, CONSIDERED).await?;
-                found = ground::disarm(searched.passages).0;
+                found = self.find(customer, Version::Published, part).await?.passages;
                 if self.supported(part, &found).is_err() {
                     continue;
                 }
@@ -59,25 +71,23 @@ impl Answerer {
             } else {
                 passages
             };
-            let (passage, body) = self.quote(customer, part, passages, share).await?;
-            if quoted.iter().all(|(_, other)| *other != body) {
-                quoted.push((passage, body));
+            let quotation = self.quote(customer, part, passages, share).await?;
+            if quotation.tells && quoted.iter().all(|other| other.body != quotation.body) {
+                quoted.push(quotation);
             }
         }
+        if quoted.is_empty() && parts.len() > 1 {
+            let quotation = self.quote(customer, question, passages, 1.0).await?;
+            quoted.extend(Some(quotation).filter(|quotation| quotation.tells));
+        }
         if quoted.is_empty() {
-            quoted.push(self.quote(customer, question, passages, 1.0).await?);
+            return Ok(refuse(customer, Refusal::NotAnswered, passages, asked.locale));
         }
         self.led_home(customer, written(&quoted, passages)).await
     }
 
     /// The passage whose section answers best, and what it says.
-    async fn quote(
-        &self,
-        customer: &Customer,
-        question: &str,
-        passages: &[Passage],
-        share: f32,
-    ) -> Result<(Passage, String)> {
+    async fn quote(&self, customer: &Customer, question: &str, passages: &[Passage], share: f32) -> Result<Quotation> {
         let sections = self.sections(customer, passages).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
         let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
@@ -113,7 +123,11 @@ impl Answerer {
         } else {
             body
         };
-        Ok((best.passage.clone(), body))
+        Ok(Quotation {
+            passage: best.passage.clone(),
+            tells: best.worth.asks_the_same() || tells(question, best.passage, &best.section, &body),
+            body,
+        })
     }
 
     /// The different sections of the best passages that have something to quote; if none has, the best one's.
@@ -155,6 +169,29 @@ impl Answerer {
     }
 }
 
+/// Whether what is quoted of a section can be the answer: it holds the fact that is asked for, and the section names what the question
+/// names, as far as that is rare on the site.
+fn tells(question: &str, passage: &Passage, section: &Section, body: &str) -> bool {
+    let told = format!(
+        "{} {} {}\n{}",
+        passage.url,
+        passage.title,
+        passage.heading_path,
+        section.text()
+    )
+    .to_lowercase();
+    let rare = |name: &&String| {
+        let mut words = passage.words.iter().filter(|word| word.rarity >= RARE);
+        words.any(|word| support::akin(&word.lexeme, name))
+    };
+    let fact = Fact::of(question).filter(|fact| fact.plainly);
+    fact.is_none_or(|fact| fact.is_in(body))
+        && support::names(question)
+            .iter()
+            .filter(rare)
+            .all(|name| support::is_named(&told, name))
+}
+
 fn sign(is: bool, weight: f64) -> f64 {
     if is { weight } else { 0.0 }
 }
@@ -172,10 +209,10 @@ fn held(passage: &Passage) -> f64 {
 }
 
 /// The answer with the marks of its sources: first the pages that are quoted, then others.
-fn written(quoted: &[(Passage, String)], passages: &[Passage]) -> Written {
+fn written(quoted: &[Quotation], passages: &[Passage]) -> Written {
     let mut shown: Vec<&Passage> = Vec::new();
     let mut texts = Vec::new();
-    for (passage, body) in quoted {
+    for Quotation { passage, body, .. } in quoted {
         let known = shown.iter().position(|p| p.page == passage.page);
         let n = known.unwrap_or_else(|| {
             shown.push(passage);
@@ -199,97 +236,11 @@ fn written(quoted: &[(Passage, String)], passages: &[Passage]) -> Written {
     }
 }
 
-/// The parts of a question that asks two things: two sentences that ask, or two clauses that each begin with a question word.
-fn parts(question: &str) -> Vec<String> {
-    const JOINTS: [&str; 16] = [
-        " and ",
-        ", and ",
-        " und ",
-        " et ",
-        " y ",
-        " e ",
-        " en ",
-        " i ",
-        " & ",
-        " and also ",
-        " sowie ",
-        "; ",
-        ", ",
-        " plus ",
-        " ed ",
-        " oder ",
-    ];
-    const ASKING: [&str; 62] = [
-        "how", "what", "when", "where", "who", "which", "why", "can", "do", "does", "is", "are", "wie", "was", "wann",
-        "wo", "wer", "welche", "welcher", "welches", "warum", "kann", "gibt", "comment", "combien", "quand", "où",
-        "qui", "quel", "quelle", "quels", "quelles", "pourquoi", "est-ce", "cómo", "cuánto", "cuándo", "dónde",
-        "quién", "qué", "cuál", "come", "quanto", "quando", "dove", "chi", "quale", "perché", "hoe", "wat", "wanneer",
-        "waar", "welk", "waarom", "como", "onde", "quem", "qual", "jak", "kiedy", "gdzie", "ile",
-    ];
-    let asks = |text: &str| {
-        let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-        ASKING.contains(&first.trim_start_matches('¿')) && text.split_whitespace().count() >= 3
-    };
-    let sentences: Vec<&str> = question
-        .split_inclusive(['?', '？'])
-        .map(str::trim)
-        .filter(|s| !s.is_empty())
-        .collect();
-    if let [first, second] = sentences[..]
-        && asks(first)
-        && asks(second)
-        && second.ends_with(['?', '？'])
-    {
-        return vec![first.to_owned(), second.to_owned()];
-    }
-    if sentences.len() == 1 && asks(question) {
-        for joint in JOINTS {
-            if let Some((first, second)) = question.split_once(joint)
-                && asks(first)
-                && asks(second)
-            {
-                return vec![format!("{first}?"), second.to_owned()];
-            }
-        }
-    }
-    vec![question.to_owned()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::answering::support::tests::passage;
     use uuid::Uuid;
-
-    #[test]
-    fn a_question_of_two_parts_has_two() {
-        let cases: [(&str, &[&str]); 6] = [
-            (
-                "How long does delivery take and what does it cost?",
-                &["How long does delivery take?", "what does it cost?"],
-            ),
-            (
-                "Where are you? When do you open?",
-                &["Where are you?", "When do you open?"],
-            ),
-            (
-                "Was kostet der Versand und wie lange dauert er?",
-                &["Was kostet der Versand?", "wie lange dauert er?"],
-            ),
-            (
-                "What is the difference between a list and a tuple?",
-                &["What is the difference between a list and a tuple?"],
-            ),
-            (
-                "How do I delete and restore a page?",
-                &["How do I delete and restore a page?"],
-            ),
-            ("Returns", &["Returns"]),
-        ];
-        for (question, want) in cases {
-            assert_eq!(parts(question), want);
-        }
-    }
 
     #[test]
     fn what_is_quoted_comes_first_and_a_page_has_one_number() {
@@ -298,11 +249,12 @@ mod tests {
             url: format!("https://shop.example/{page}"),
             ..passage(Some(0.8), 1.0, "text")
         };
-        let quoted = [
-            (of(2), "Two.".to_owned()),
-            (of(1), "One.".to_owned()),
-            (of(2), "```\nx\n```".to_owned()),
-        ];
+        let of_page = |page, body: &str| Quotation {
+            passage: of(page),
+            body: body.to_owned(),
+            tells: true,
+        };
+        let quoted = [of_page(2, "Two."), of_page(1, "One."), of_page(2, "```\nx\n```")];
         let written = written(&quoted, &[of(1), of(3)]);
         assert_eq!(written.text, "Two. [1]\n\nOne. [2]\n\n```\nx\n```\n\n[1]");
         let urls: Vec<&str> = written
@@ -311,5 +263,41 @@ mod tests {
             .map(|s| s.url.rsplit('/').next().unwrap())
             .collect();
         assert_eq!(urls, ["2", "1", "3"]);
+    }
+
+    #[test]
+    fn what_is_quoted_holds_the_fact_and_names_the_thing() {
+        let word = |lexeme: &str, rarity| Word {
+            lexeme: lexeme.into(),
+            rarity,
+            here: false,
+        };
+        let tells = |question: &str, text: &str| {
+            let passage = Passage {
+                words: vec![word("tern", 7.0), word("fjordkajak", 0.5)],
+                ..passage(Some(0.6), 1.0, text)
+            };
+            let section = Section::new(&passage, &[text.to_owned()]);
+            super::tells(question, &passage, &section, text)
+        };
+        let text = "The Tern is light, and 12 shops sell it.";
+        for question in [
+            "How many shops sell the Tern?",
+            "Why should Fjordkajak sell the Tern?",
+            "How can I lower the cost of a Tern?",
+        ] {
+            assert!(tells(question, text), "{question}");
+        }
+        for question in [
+            "How many people use the Tern?",
+            "What does the Tern cost?",
+            "Who is the owner of it?",
+        ] {
+            assert!(!tells(question, text), "{question}");
+        }
+        assert!(!tells(
+            "Is the Tern good for Fjordkajak?",
+            "It is light, and 12 shops sell it."
+        ));
     }
 }

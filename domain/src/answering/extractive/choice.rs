@@ -43,6 +43,11 @@ impl Choice<'_> {
         let mut order: Vec<usize> = (0..self.pieces.len()).filter(|i| !self.is_long_code(*i)).collect();
         order.sort_by(|a, b| self.worth.of(*b).total_cmp(&self.worth.of(*a)));
         let best = order.first().map_or(0.0, |i| self.worth.of(*i));
+        // The fact that is asked for must not fall to sentences that only speak of it.
+        let told = |i: &usize| self.worth.holds_fact(*i) && self.worth.of(*i) >= best - FAR;
+        if let Some(at) = order.iter().position(told) {
+            order[..=at].rotate_right(1);
+        }
         let mut chosen: Vec<usize> = Vec::new();
         let mut used = 0;
         for i in order {

@@ -4,6 +4,7 @@
 //! question are kept, in their order, each with what it can't be understood without: the sentence that it leans on, the line that
 //! announces a list, all steps of a procedure.
 mod choice;
+mod idle;
 mod section;
 pub mod subject;
 

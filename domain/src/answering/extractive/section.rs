@@ -1,7 +1,9 @@
 //! The section that an answer is quoted from, and what each piece of it is worth for the question.
+use super::idle;
 use crate::{
     answering::{
-        expected::{Expected, plain},
+        definition::Term,
+        expected::{Fact, plain},
         sentences::{Kind, Piece, pieces},
         support::akin,
     },
@@ -14,8 +16,16 @@ const SAME_QUESTION: f32 = 0.75;
 const SAME_WORTH: f32 = 0.4;
 /// How much a piece gains that holds the kind of fact that is asked for.
 const FACT: f32 = 0.1;
+/// How much a piece gains that says what a thing is, for a question that asks just this.
+const DEFINITION: f32 = 0.3;
 /// How much a sentence loses that answers nothing by itself: that asks, leads elsewhere, or is a title in capitals.
 const IDLE: f32 = 0.6;
+/// How much one loses that only gives an example of what was said before.
+const EXAMPLE: f32 = 0.2;
+/// How much a sentence gains that names a command or the like for who asks how something is done.
+const MEANS: f32 = 0.08;
+/// How much code loses where nobody asks how something is done.
+const CODE: f32 = 0.15;
 
 /// A section to answer from.
 pub struct Section {
@@ -33,6 +43,8 @@ pub struct Worth {
     pieces: Vec<f32>,
     /// Of each piece, how many words of the question it has.
     shared: Vec<usize>,
+    /// Of each piece, whether it holds the kind of fact that is asked for.
+    facts: Vec<bool>,
     /// A kind of fact is asked for that no piece holds.
     pub no_fact: bool,
 }
@@ -40,7 +52,7 @@ pub struct Worth {
 impl Worth {
     /// Of the nearness of [`Section::texts`].
     pub fn new(section: &Section, near: &[f32], question: &str) -> Self {
-        let expected = Expected::of(question);
+        let expected = Fact::of(question);
         let asked = plain(question);
         let asked: Vec<&str> = asked
             .split_whitespace()
@@ -53,14 +65,23 @@ impl Worth {
                 .filter(|word| said.split(' ').any(|other| akin(word, other)))
                 .count()
         };
-        let fact = |p: &Piece| expected.is_some_and(|e| e.is_in(&p.text));
+        let fact = |p: &Piece| expected.as_ref().is_some_and(|fact| fact.is_in(&p.text));
+        let defining = Term::of(question).map(|term| term.defining(&section.pieces));
+        let defines = |i: usize| defining.as_ref().is_some_and(|defining| defining[i]);
+        let method = idle::asks_how(question);
+        let sign = |is: bool, weight: f32| if is { weight } else { 0.0 };
+        let own = |i: usize, p: &Piece| {
+            sign(fact(p), FACT) + sign(defines(i), DEFINITION) + sign(method && idle::names_means(p), MEANS)
+                - sign(idle::is_idle(p), IDLE)
+                - sign(idle::is_example(p), EXAMPLE)
+                - sign(p.kind == Kind::Code && !method, CODE)
+        };
         let pieces = section.pieces.iter().zip(near.iter().skip(1));
         Self {
             heading: near.first().copied().unwrap_or(0.0),
-            pieces: pieces
-                .map(|(p, near)| near + if fact(p) { FACT } else { 0.0 } - if is_idle(p) { IDLE } else { 0.0 })
-                .collect(),
+            pieces: pieces.enumerate().map(|(i, (p, near))| near + own(i, p)).collect(),
             shared: section.pieces.iter().map(shared).collect(),
+            facts: section.pieces.iter().map(fact).collect(),
             no_fact: expected.is_some() && !section.pieces.iter().any(fact),
         }
     }
@@ -75,7 +96,12 @@ impl Worth {
         self.pieces.iter().copied().fold(heading, f32::max)
     }
 
-    pub(super) fn asks_the_same(&self) -> bool {
+    pub(super) fn holds_fact(&self, piece: usize) -> bool {
+        self.facts.get(piece).copied().unwrap_or(false)
+    }
+
+    /// Whether the section's heading asks what the question does.
+    pub fn asks_the_same(&self) -> bool {
         self.heading >= SAME_QUESTION
     }
 
@@ -103,6 +129,12 @@ impl Section {
         }
     }
 
+    /// All that it says.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.pieces.iter().map(|p| p.text.as_str()).collect();
+        texts.join("\n")
+    }
+
     /// Whether there is nothing to quote.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -126,6 +158,7 @@ impl Section {
             heading: worth.heading,
             pieces: kept.iter().map(|i| worth.of(*i)).collect(),
             shared: kept.iter().map(|i| of(*i)).collect(),
+            facts: kept.iter().map(|i| worth.holds_fact(*i)).collect(),
             no_fact: worth.no_fact,
         };
         (kept.iter().map(|i| self.pieces[*i].clone()).collect(), worth)
@@ -141,27 +174,4 @@ impl Section {
             .chain(self.pieces.iter().map(text))
             .collect()
     }
-}
-
-/// Whether a sentence answers nothing by itself.
-fn is_idle(piece: &Piece) -> bool {
-    const LEADS: [&str; 10] = [
-        "see ",
-        "please refer to",
-        "please see",
-        "refer to",
-        "siehe ",
-        "voir ",
-        "véase ",
-        "vedi ",
-        "zie ",
-        "more about ",
-    ];
-    let lower = piece.text.to_lowercase();
-    let sends = lower.starts_with("for ") && lower.contains(", see ");
-    let shouts = piece.text.chars().any(char::is_uppercase)
-        && !piece.text.chars().any(char::is_lowercase)
-        && piece.text.len() > 12;
-    let asks = piece.kind != Kind::Code && piece.text.ends_with('?');
-    asks || (piece.kind == Kind::Sentence && (sends || shouts || LEADS.iter().any(|lead| lower.starts_with(lead))))
 }

@@ -113,6 +113,8 @@ fn asked_for(plain: &str) -> Option<Wanted> {
     let has = |signs: &[&str]| signs.iter().any(|sign| plain.contains(sign));
     let mut wanted = Wanted::default();
     match Expected::of(plain) {
+        // A number of another kind than the one that a page marks up.
+        Some(Expected::Telephone) if plain.contains(" fax") => return None,
         Some(Expected::Telephone) => wanted.telephone = true,
         Some(Expected::Email) => wanted.email = true,
         Some(Expected::Hours) => wanted.hours = true,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::retrieval::Passage;
 use signals::Signals;
-pub use signals::{akin, has};
+pub use signals::{akin, has, is_named, names};
 
 /// Why an answer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

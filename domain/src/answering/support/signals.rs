@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::{
-    answering::expected::{Expected, plain},
+    answering::expected::{Fact, plain},
     language,
     retrieval::{Passage, Word},
 };
@@ -58,7 +58,7 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
         let here = |p: &Passage| p.words.iter().any(|own| own.lexeme == w.lexeme && own.here);
         !top.iter().any(here) && !said.iter().any(|said| mentions(said, &w.lexeme))
     };
-    let fact = Expected::of(question);
+    let fact = Fact::of(question);
     let asked = plain(question);
     let heading = |p: &Passage| plain(unnumbered(p.heading_path.rsplit(" > ").next().unwrap_or_default()));
     let lower: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
@@ -74,7 +74,7 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
         no_fact: fact.zip(likeliest).is_some_and(|(fact, at)| !fact.is_in(&texts[at])),
         unnamed: names(question)
             .iter()
-            .any(|name| lower.iter().all(|text| !text.contains(name))),
+            .any(|name| lower.iter().all(|text| !is_named(text, name))),
         foreign: is_foreign(question, top),
         asked_there: asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked),
     }
@@ -116,7 +116,26 @@ pub fn has(word: &Word, said: &str) -> bool {
 }
 
 fn mentions(said: &str, lexeme: &str) -> bool {
-    said.split(' ').any(|word| akin(lexeme, word))
+    let mut words = said.split(' ');
+    words.any(|word| akin(lexeme, word)) || is_written_apart(said, lexeme) || is_written_together(said, lexeme)
+}
+
+/// Whether a text has the parts of a word with a hyphen, or writes it as one: "e-mail", where it says "mail" or "email".
+fn is_written_apart(said: &str, lexeme: &str) -> bool {
+    let parts = || lexeme.split('-').filter(|part| part.chars().count() > 2);
+    let has = |part: &str| said.split(' ').any(|word| akin(part, word));
+    lexeme.contains('-') && (has(&lexeme.replace('-', "")) || (parts().count() > 0 && parts().all(has)))
+}
+
+/// Whether two words in a row are the one that is asked for: "email", where a text says "e-mail".
+fn is_written_together(said: &str, lexeme: &str) -> bool {
+    let mut pairs = said.split_whitespace().zip(said.split_whitespace().skip(1));
+    lexeme.chars().count() > 4
+        && pairs.any(|(one, other)| {
+            lexeme
+                .strip_prefix(one)
+                .is_some_and(|rest| !rest.is_empty() && rest == other)
+        })
 }
 
 /// A heading without the number of its section.
@@ -125,7 +144,7 @@ fn unnumbered(heading: &str) -> &str {
 }
 
 /// What is asked with the one word and told with the other.
-const MEASURES: [(&str, &str); 21] = [
+const MEASURES: [(&str, &str); 30] = [
     ("much", "cost"),
     ("much", "price"),
     ("combien", "coût"),
@@ -147,6 +166,16 @@ const MEASURES: [(&str, &str); 21] = [
     ("haut", "hauteur"),
     ("lourd", "poids"),
     ("alto", "altura"),
+    // Who wants money back is told of refunds.
+    ("money", "refund"),
+    ("money", "reimburs"),
+    ("geld", "erstatt"),
+    ("geld", "erstattung"),
+    ("geld", "rückerstattung"),
+    ("argent", "rembours"),
+    ("argent", "remboursement"),
+    ("dinero", "reembols"),
+    ("soldi", "rimbors"),
 ];
 
 fn measures(a: &str, b: &str) -> bool {
@@ -169,9 +198,20 @@ pub fn akin(a: &str, b: &str) -> bool {
     whole || (common >= 4 && common * 10 >= long * 7)
 }
 
+/// Whether a text in lower case has a name. One of digits is no part of another number: of "4" nothing is said in "3.4".
+pub fn is_named(text: &str, name: &str) -> bool {
+    let number = name.starts_with(|c: char| c.is_ascii_digit());
+    text.match_indices(name).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + name.len()..]);
+        !number
+            || !(before.ends_with(|c: char| c.is_alphanumeric() || c == '.')
+                || behind.starts_with(char::is_alphanumeric))
+    })
+}
+
 /// The names in a question, in lower case: words with a capital in the middle of it or with a digit. German writes every noun so,
 /// and capital letters throughout say nothing.
-fn names(question: &str) -> Vec<String> {
+pub fn names(question: &str) -> Vec<String> {
     const GERMAN: [&str; 20] = [
         "der", "die", "das", "ist", "wie", "was", "und", "für", "ich", "sie", "ein", "eine", "wann", "kann", "haben",
         "gibt", "wo", "wer", "bei", "ihre",
@@ -291,6 +331,36 @@ mod tests {
         ] {
             assert!(!akin(a, b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_compound_is_the_same_together_apart_and_with_a_hyphen() {
+        for (lexeme, text) in [
+            ("e-mail", "Send mail to the list."),
+            ("e-mail", "Send an email."),
+            ("email", "Send an e-mail."),
+            ("check-in", "The check-in opens."),
+            ("checkout", "The check-out closes."),
+        ] {
+            assert!(mentions(&plain(text), lexeme), "{lexeme} {text}");
+        }
+        for (lexeme, text) in [
+            ("e-mail", "The letter e."),
+            ("check-in", "Come in."),
+            ("email", "An e or a mailbox."),
+        ] {
+            assert!(!mentions(&plain(text), lexeme), "{lexeme} {text}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_name_is_not_a_part_of_another() {
+        assert!(
+            is_named("python 4 is out", "4")
+                && is_named("since 3.11.2 of it", "3.11")
+                && is_named("numpy's arrays", "numpy")
+        );
+        assert!(!is_named("python 3.4 and 42", "4"));
     }
 
     #[test]

@@ -1,0 +1,81 @@
+//! Words of questions by the kind of fact that they ask for, in eight languages.
+use super::Expected;
+
+/// Words of a question by what they ask for; the first kind that has one decides. Spaces stand for the ends of words.
+#[rustfmt::skip]
+pub(super) const ASKS: [(Expected, &[&str]); 7] = [
+    (
+        Expected::Telephone,
+        &[
+            " phone number", " telephone", " your phone", " call you", " fax number", " telefon", " rufnummer",
+            " anrufen", " téléphone", " teléfono", " telefono", " telefoonnummer", " telefone", " numer telefonu",
+        ],
+    ),
+    (
+        Expected::Email,
+        &[
+            " email address", " e mail address", " mail address of", " your email", " your e mail", " email adresse",
+            " e mail adresse", " adresse e mail", " adresse mail", " correo electrónico", " indirizzo email",
+            " indirizzo e mail", " mailadres", " e mailadres", " adres e mail", " endereço de e mail",
+        ],
+    ),
+    (
+        Expected::Hours,
+        &[
+            " opening hours", " opening times", " business hours", " office hours", " open on ", " are you open",
+            " you open ", " you close ", " öffnungszeiten", " geöffnet", " horaires", " horario", " orari ",
+            " orario ", " openingstijden", " geopend ", " horário", " godziny otwarcia",
+        ],
+    ),
+    (
+        Expected::Price,
+        &[
+            " how much is ", " how much are ", " how much does ", " how much do ", " how much for ",
+            " how much would ", " how much will ", " price of ", " the price ", " cost of ", " does it cost",
+            " cost ", " costs ", " how expensive", " what do you charge", " kostet ", " kosten ", " wie teuer",
+            " preis ", " wie hoch ist die kaution", " combien coûte", " combien coûtent", " quel est le prix",
+            " cuánto cuesta", " cuánto vale", " qué precio", " quanto costa", " quanto costano", " che prezzo",
+            " hoeveel kost", " wat kost", " quanto custa", " ile kosztuje",
+        ],
+    ),
+    (
+        Expected::Number,
+        &[
+            " how many ", " the number of ", " maximum number of ", " total number of ", " how long ", " how tall ",
+            " how heavy ", " how big ", " how large ", " how old ",
+            " how far ", " how wide ", " how high ", " how deep ", " how fast ", " how much disk", " how much memory", " how much space", " how much weight",
+            " how much time", " what percentage", " wie viele ", " wie lange ", " wie hoch ", " wie schwer ",
+            " wie groß ", " wie breit ", " wie alt ", " wie weit ", " combien de ", " combien d ", " cuántos ",
+            " cuántas ", " quanti ", " quante ", " hoeveel ", " hoe lang ", " hoe zwaar ", " quantos ", " quantas ",
+            " ile ",
+        ],
+    ),
+    (
+        Expected::Date,
+        &[
+            " when is ", " when was ", " when were ", " when will ", " when did ", " what time ", " what date",
+            " which year",
+            " what year", " wann ist ", " wann war ", " wann wird ", " wann findet ", " quand est ", " cuándo es ",
+            " quando è ", " wanneer is ", " quando é ", " kiedy ",
+        ],
+    ),
+    (
+        Expected::Person,
+        &[
+            " who is ", " who was ", " who are ", " who founded ", " who wrote ", " who won ", " who created ",
+            " who designed ", " who leads ", " wer ist ", " wer war ", " wer leitet ", " wer hat ", " wer sind ",
+            " qui est ", " quién es ", " chi è ", " wie is de ", " quem é ", " kto ",
+        ],
+    ),
+];
+
+/// Beginnings of questions that want the fact itself: "how can I lower the cost of delivery" has the words of one for a price, and is none.
+#[rustfmt::skip]
+pub(super) const PLAINLY: [&str; 56] = [
+    " how much ", " how many ", " how long ", " how tall ", " how heavy ", " how big ", " how large ", " how old ", " how far ", " how wide ",
+    " how high ", " how deep ", " how fast ", " how expensive ", " what is ", " what s ", " what are ", " what was ", " what does ",
+    " what do you charge ", " what time ", " what date ", " what year ", " what percentage ", " which year ", " when will ", " when was ",
+    " when were ", " when did ", " who ", " was kostet ", " was kosten ", " wie viel", " wie lange ", " wie hoch ", " wie schwer ",
+    " wie groß ", " wie breit ", " wie alt ", " wie weit ", " wie teuer ", " wann wird ", " wann war ", " wer ", " combien ", " quel est ",
+    " qui est ", " cuánt", " quién ", " quant", " chi ", " hoeveel ", " hoe lang ", " wat kost", " ile ", " kto ",
+];

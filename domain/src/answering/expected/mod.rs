@@ -1,0 +1,210 @@
+//! What kind of fact a question asks for, and whether a text holds one: a price for "how much is", a number for "how many", an
+//! address for "e-mail". Words of eight languages; a question of another kind, or in another language, expects nothing.
+//!
+//! A text without such a fact can't answer the question, however near it is; that it has one proves nothing.
+mod asks;
+mod numbers;
+mod people;
+
+use regex::Regex;
+use std::sync::LazyLock;
+
+use asks::{ASKS, PLAINLY};
+
+/// The kind of fact that a question asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// An amount of money, or that there is nothing to pay.
+    Price,
+    /// A telephone number.
+    Telephone,
+    /// An e-mail address.
+    Email,
+    /// When somebody is there.
+    Hours,
+    /// A count or a measure.
+    Number,
+    /// A moment.
+    Date,
+    /// Somebody's name.
+    Person,
+}
+
+/// The fact that a question asks for.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    kind: Expected,
+    /// The question as [`plain`] gives it.
+    asked: String,
+    /// Of how many things the number is asked, if they are named.
+    counted: Vec<String>,
+    /// The fact itself is asked for, not something about it.
+    pub plainly: bool,
+}
+
+#[expect(clippy::expect_used, reason = "constant patterns, compiled by every test run")]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a constant pattern")
+}
+
+static MONEY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)[$€£¥₹]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₹]|\d[\d.,]*\s?(?:eur|euros?|usd|dollars?|gbp|pounds?|chf|franken|nok|sek|dkk|kr|pln|zł|jpy|yen|cents?|%)(?:\W|$)|(?:eur|usd|gbp|chf|nok|sek|dkk)\s?\d|\b(?:free|no charge|no cost|included|royalt\w+|kostenlos|kostenfrei|gratis|umsonst|gratuit\w*|offert\w*|incluido|incluso|inbegriffen|im preis enthalten)\b",
+    )
+});
+static TELEPHONE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:^|[^\w.])(?:\+|\(|0|1-)?\d[\d ()/.-]{5,18}\d(?:\D|$)"));
+static EMAIL: LazyLock<Regex> = LazyLock::new(|| pattern(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"));
+static HOURS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b\d{1,2}[:.h]\d{2}\b|\b\d{1,2}\s?(?:am|pm|a\.m|p\.m|uhr|h)\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|lundi|mardi|samedi|lunes|sábado|lunedì|sabato|maandag|zaterdag|segunda|sobota|24/7",
+    )
+});
+static DATE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:1[89]|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}(?:[./-](?:\d{2,4})?)?(?:\s|$|,)|\b\d{1,2}[:h]\d{2}\b|\b\d{1,2}\s?(?:am|pm|uhr)\b|\b\d+(?:st|nd|rd|th)\b|\b(?:one|1|an?) (?:working |business )?(?:minute|hour|day|week|month|year)\b|\b(?:minutes|hours|days|weeks|months|years)\b|\b\d+ (?:minuten|stunde|tag|arbeitstag|werktag|woche|monat|jahr|jour|semaine|mois|heure|día|semana|mes|año|giorn|settiman|mes|ann|dag|we[e]?k|maand|jaar|dni)|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|januar|februar|märz|mai|juni|juli|oktober|dezember|(?:mon|tues|wednes|thurs|fri|satur|sun)day|every|daily|weekly|yearly|jeden|täglich|today|tomorrow|immediately|sofort|never)\b",
+    )
+});
+
+static PAST: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:was|were|has been|had been)\b"));
+
+/// The sentences of each line.
+fn sentences(text: &str) -> impl Iterator<Item = String> {
+    text.lines().flat_map(super::sentences::sentences)
+}
+
+impl Expected {
+    /// What `question` asks for, if that can be told.
+    pub fn of(question: &str) -> Option<Self> {
+        let words = plain(question);
+        ASKS.iter()
+            .find(|(_, signs)| signs.iter().any(|sign| words.contains(sign)))
+            .map(|(kind, _)| *kind)
+    }
+
+    /// Whether it is how to reach somebody.
+    fn is_contact(self) -> bool {
+        matches!(self, Self::Telephone | Self::Email | Self::Hours)
+    }
+}
+
+impl Fact {
+    /// The fact that `question` asks for, if that can be told.
+    pub fn of(question: &str) -> Option<Self> {
+        let (kind, asked) = (Expected::of(question)?, plain(question));
+        Some(Self {
+            kind,
+            counted: numbers::counted(&asked),
+            plainly: kind.is_contact() || PLAINLY.iter().any(|beginning| asked.starts_with(beginning)),
+            asked,
+        })
+    }
+
+    /// Whether `text` holds one of its kind. Numbers and names in code are nobody's.
+    pub fn is_in(&self, text: &str) -> bool {
+        let prose: String = text.split("```").step_by(2).collect();
+        let text = prose.as_str();
+        match self.kind {
+            Expected::Price => MONEY.is_match(text),
+            Expected::Telephone => TELEPHONE.is_match(text),
+            Expected::Email => EMAIL.is_match(text),
+            Expected::Hours => HOURS.is_match(text),
+            Expected::Date if self.asked.starts_with(" when will ") => {
+                sentences(text).any(|sentence| DATE.is_match(&sentence) && !PAST.is_match(&sentence))
+            }
+            Expected::Date => DATE.is_match(text),
+            // An amount of money is no measure.
+            Expected::Number => numbers::is_in(&MONEY.replace_all(text, " "), &self.counted),
+            Expected::Person => people::is_in(text, &self.asked),
+        }
+    }
+}
+
+/// Lower-case words between single spaces, with one at each end.
+pub(super) fn plain(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    words.fold(String::from(" "), |mut out, word| {
+        out.extend(word.chars().flat_map(char::to_lowercase));
+        out.push(' ');
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_s_words_tell_what_it_asks_for() {
+        let cases = [
+            ("How much does shipping cost?", Some(Expected::Price)),
+            ("Was kostet eine große Inspektion?", Some(Expected::Price)),
+            ("What is your phone number?", Some(Expected::Telephone)),
+            ("Wann haben Sie am Samstag geöffnet?", Some(Expected::Hours)),
+            ("How many people use it?", Some(Expected::Number)),
+            ("How heavy is the lamp?", Some(Expected::Number)),
+            ("When will the next release come out?", Some(Expected::Date)),
+            ("When should I not use it?", None),
+            ("Who founded the company?", Some(Expected::Person)),
+            ("How do I wash a dry suit?", None),
+        ];
+        for (question, expected) in cases {
+            assert_eq!(Expected::of(question), expected, "{question}");
+        }
+    }
+
+    #[test]
+    fn a_text_holds_a_fact_of_the_kind_or_does_not() {
+        let cases = [
+            ("How much is it?", "It costs £3.95.", "It arrives in 3 days."),
+            ("How much is it?", "The label is free.", "The label is white."),
+            (
+                "What is your phone number?",
+                "Call +44 114 496 0123.",
+                "Version 3.11.2 of 2023.",
+            ),
+            ("What is your e-mail address?", "Write to a@b.example.", "Write to us."),
+            ("Wann haben Sie geöffnet?", "9 bis 14 Uhr", "14 days"),
+            ("How long does it take?", "for two weeks", "for ever"),
+            ("How heavy is it?", "It weighs 2 kg.", "£89.00"),
+            ("When will it come?", "in 3 weeks", "as release 11"),
+            (
+                "When will it come?",
+                "within two working days",
+                "with a 5 year warranty",
+            ),
+            (
+                "When will it come?",
+                "It comes in May.",
+                "The last one was sent in May.",
+            ),
+            ("When was it founded?", "in 1983", "by 3 joiners"),
+            ("Who founded it?", "founded by Ruth Hallam", "founded by two joiners"),
+        ];
+        for (question, with, without) in cases {
+            let fact = Fact::of(question).unwrap();
+            assert!(fact.is_in(with), "{with}");
+            assert!(!fact.is_in(without), "{without}");
+        }
+    }
+
+    #[test]
+    fn a_fact_may_be_mentioned_without_being_asked_for() {
+        let plainly = |question: &str| Fact::of(question).map(|fact| fact.plainly);
+        for question in [
+            "How much does it cost?",
+            "What is the price of it?",
+            "Was kostet das?",
+            "Do you have a phone number?",
+        ] {
+            assert_eq!(plainly(question), Some(true), "{question}");
+        }
+        for question in [
+            "How can I lower the cost of delivery?",
+            "Why is the price so high?",
+            "When is it used?",
+        ] {
+            assert_eq!(plainly(question), Some(false), "{question}");
+        }
+    }
+}
