@@ -1,6 +1,7 @@
 //! Answers of a shop, read without trust in their shape: what is not there, or is of another type, is nothing.
 use egress::Response;
 use http::{StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
 use url::Url;
@@ -91,9 +92,15 @@ pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// A message of the shop, cut.
-pub(crate) fn told(value: &Value) -> String {
-    name(value).unwrap_or_default().chars().take(TOLD).collect()
+/// A message of the shop, cut; without what opens the shop, which some repeat to whoever has sent it.
+pub(crate) fn told(value: &Value, secrets: &[SecretString]) -> String {
+    let told = name(value).unwrap_or_default();
+    let secrets = secrets
+        .iter()
+        .map(SecretString::expose_secret)
+        .filter(|secret| !secret.is_empty());
+    let told = secrets.fold(told, |told, secret| told.replace(secret, "[secret]"));
+    told.chars().take(TOLD).collect()
 }
 
 #[cfg(test)]
@@ -111,6 +118,17 @@ mod tests {
         assert_eq!(name(&json!("&amp;lt;")).as_deref(), Some("&lt;"));
         assert_eq!(name(&json!("<img src=x onerror=alert(1)>")), None);
         assert_eq!((name(&json!(null)), name(&json!(12)).as_deref()), (None, Some("12")));
+    }
+
+    #[test]
+    fn what_a_shop_repeats_of_its_secrets_is_not_told() {
+        let secrets = [SecretString::from("cs_0123456789"), SecretString::from("")];
+        assert_eq!(
+            told(&json!("No such key: cs_0123456789."), &secrets),
+            "No such key: [secret]."
+        );
+        let long = format!("{}cs_0123456789", "x".repeat(TOLD - 5));
+        assert!(!told(&json!(long), &secrets).contains("cs_"), "nor a part of it");
     }
 
     #[test]

@@ -38,6 +38,8 @@ const SHOP: &str = "{ shop { name currencyCode } }";
 pub struct Client {
     endpoint: Url,
     token: HeaderValue,
+    /// The token, which a shop may repeat.
+    secrets: [SecretString; 1],
     transport: Arc<dyn Transport>,
     /// Before this moment there are no points for another request.
     ready: Mutex<Option<Instant>>,
@@ -48,12 +50,14 @@ impl Client {
     pub fn new(base: &Url, token: &SecretString, transport: Arc<dyn Transport>) -> Result<Self> {
         let mut endpoint = base.clone();
         endpoint.set_path(&format!("/admin/api/{VERSION}/graphql.json"));
+        let secrets = [token.clone()];
         let mut token = HeaderValue::try_from(token.expose_secret())
             .map_err(|_| Error::Unauthorized("the token can't be sent".into()))?;
         token.set_sensitive(true);
         Ok(Self {
             endpoint,
             token,
+            secrets,
             transport,
             ready: Mutex::default(),
         })
@@ -158,7 +162,7 @@ impl Client {
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = cost
             .and_then(read::Cost::wait_for_another)
             .map(|wait| Instant::now() + wait.min(LONGEST));
-        if let Some(error) = read::error(&answer, cost) {
+        if let Some(error) = read::error(&answer, cost, &self.secrets) {
             return Err(error);
         }
         Ok(answer["data"].take())

@@ -1,4 +1,5 @@
 //! What the API answers, as products, errors and costs. Pure.
+use secrecy::SecretString;
 use serde_json::Value;
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -125,7 +126,7 @@ impl Cost {
 }
 
 /// Why there is no data. Partial data is no answer: what is missing in it would look as if it were gone.
-pub(super) fn error(answer: &Value, cost: Option<Cost>) -> Option<Error> {
+pub(super) fn error(answer: &Value, cost: Option<Cost>, secrets: &[SecretString]) -> Option<Error> {
     let errors = &answer["errors"];
     let first = match errors {
         Value::Null => None,
@@ -139,8 +140,8 @@ pub(super) fn error(answer: &Value, cost: Option<Cost>) -> Option<Error> {
         Some("THROTTLED") => Error::Busy {
             retry_after: cost.and_then(Cost::wait_for_another).unwrap_or(USUAL_WAIT),
         },
-        Some("ACCESS_DENIED" | "UNAUTHORIZED") => Error::Unauthorized(told(&first["message"])),
-        _ => Error::Failing(format!("{}{}", told(&first["message"]), told(first))),
+        Some("ACCESS_DENIED" | "UNAUTHORIZED") => Error::Unauthorized(told(&first["message"], secrets)),
+        _ => Error::Failing(format!("{}{}", told(&first["message"], secrets), told(first, secrets))),
     })
 }
 
@@ -213,11 +214,11 @@ mod tests {
             "requestedQueryCost": 310, "actualQueryCost": null, "throttleStatus": { "maximumAvailable": 2000, "currentlyAvailable": 110, "restoreRate": 100 } } } });
         let cost = Cost::of(&answer);
         let retry_after = Duration::from_secs(2);
-        assert_eq!(error(&answer, cost), Some(Error::Busy { retry_after }));
+        assert_eq!(error(&answer, cost, &[]), Some(Error::Busy { retry_after }));
         let fine = json!({ "data": { "shop": {} }, "extensions": { "cost": { "requestedQueryCost": 10, "throttleStatus": { "currentlyAvailable": 990, "restoreRate": 50 } } } });
         assert_eq!(
             (
-                error(&fine, Cost::of(&fine)),
+                error(&fine, Cost::of(&fine), &[]),
                 Cost::of(&fine).and_then(Cost::wait_for_another)
             ),
             (None, None)
@@ -227,14 +228,14 @@ mod tests {
     #[test]
     fn errors_come_in_three_forms_and_partial_data_is_one() {
         let denied = json!({ "data": null, "errors": [{ "message": "Access denied for products field.", "extensions": { "code": "ACCESS_DENIED" } }] });
-        assert!(matches!(error(&denied, None), Some(Error::Unauthorized(told)) if told.contains("products")));
+        assert!(matches!(error(&denied, None, &[]), Some(Error::Unauthorized(told)) if told.contains("products")));
         assert!(matches!(
-            error(&json!({ "errors": "Not Found" }), None),
+            error(&json!({ "errors": "Not Found" }), None, &[]),
             Some(Error::Failing(_))
         ));
         let partial = json!({ "data": { "products": null }, "errors": [{ "message": "Timeout" }] });
-        assert!(matches!(error(&partial, None), Some(Error::Failing(_))));
-        assert!(matches!(error(&json!({}), None), Some(Error::Unreadable(_))));
+        assert!(matches!(error(&partial, None, &[]), Some(Error::Failing(_))));
+        assert!(matches!(error(&json!({}), None, &[]), Some(Error::Unreadable(_))));
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
                     let mut row = lamp();
                     row[field] = odd.clone();
                     let _ = entry(&row, None);
-                    let _ = error(&json!({ "errors": odd, "extensions": { "cost": { "requestedQueryCost": number } } }), None);
+                    let _ = error(&json!({ "errors": odd, "extensions": { "cost": { "requestedQueryCost": number } } }), None, &[]);
                 }
             }
         }

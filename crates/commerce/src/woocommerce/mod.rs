@@ -31,6 +31,8 @@ const VARIATION_FIELDS: &str = "id,sku,price,stock_status,stock_quantity,attribu
 pub struct Client {
     base: Url,
     authorization: HeaderValue,
+    /// What a shop may repeat: the key, its secret, and both as they are sent.
+    secrets: [SecretString; 3],
     transport: Arc<dyn Transport>,
     currency: OnceCell<Option<String>>,
 }
@@ -45,6 +47,7 @@ impl Client {
         Ok(Self {
             base: base.clone(),
             authorization,
+            secrets: [key.clone(), secret.clone(), pair.into()],
             transport,
             currency: OnceCell::new(),
         })
@@ -179,7 +182,7 @@ impl Client {
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.transport.send(request).await?;
-        judge(&response)?;
+        judge(&response, &self.secrets)?;
         let value = answer::json(&response)?;
         Ok((response, value))
     }
@@ -188,7 +191,7 @@ impl Client {
 /// What a 404 of one product means.
 const GONE: &str = "there is no such product";
 
-fn judge(response: &Response) -> Result<()> {
+fn judge(response: &Response, secrets: &[SecretString]) -> Result<()> {
     answer::refuse(response)?;
     if response.status.is_success() {
         return Ok(());
@@ -208,6 +211,9 @@ fn judge(response: &Response) -> Result<()> {
         StatusCode::NOT_FOUND => {
             Error::Missing("is WooCommerce active, and do permalinks have another form than \"plain\"?")
         }
-        status => Error::Failing(format!("status {} {}", status.as_u16(), answer::told(&body["message"]))),
+        status => {
+            let told = answer::told(&body["message"], secrets);
+            Error::Failing(format!("status {} {told}", status.as_u16()))
+        }
     })
 }
