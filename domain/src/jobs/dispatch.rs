@@ -222,8 +222,8 @@ impl Dispatcher {
 /// before all that.
 async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
     // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
-    // Owners are looked for in the backlog's own order. By the customer alone the planner would also find them by the index of customers,
-    // where all jobs that have ever been come before the first that is queued.
+    // What waits is looked for in the backlog's own order, all columns of its index named. For any other order the planner would also take an
+    // index, or the table, where all jobs that have ever been come before the first that is queued.
     let query = format!("
         WITH RECURSIVE lanes AS (
           SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
@@ -257,7 +257,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           SELECT l.kind, n.*, 0, 0 FROM lanes l CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at FROM jobs j
             WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
-            ORDER BY j.priority DESC, j.run_at, j.id LIMIT l.room) n),
+            ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
           SELECT *, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, place, run_at, id) AS rank FROM candidates)
         SELECT r.id, r.kind, r.customer_id, r.payload_version, r.starts, r.rank FROM ranked r JOIN lanes l ON l.kind = r.kind

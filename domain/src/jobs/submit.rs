@@ -96,7 +96,8 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
 }
 
 /// Writes those jobs that have no live twin; returns which these are, and whether their errands may be published at once. It names no
-/// index, so that a later schema can keep twins apart by another one while this build runs.
+/// index, so that a later schema can keep twins apart by another one while this build runs. What waits is counted in the backlog's order, which
+/// keeps the planner from reading the jobs of the past for it.
 async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<HashMap<Uuid, bool>> {
     const INSERT: &str = "
         WITH asked AS (
@@ -105,7 +106,8 @@ async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<Ha
             priority smallint, run_at timestamptz, dedupe_key text)),
         room AS (
           SELECT g.customer_id, g.kind, $2 - (SELECT count(*) FROM (
-              SELECT FROM jobs j WHERE j.customer_id = g.customer_id AND j.kind = g.kind AND j.state = 'queued' LIMIT $2) q) AS free
+              SELECT FROM jobs j WHERE j.customer_id = g.customer_id AND j.kind = g.kind AND j.state = 'queued'
+              ORDER BY j.priority DESC, j.run_at, j.id LIMIT $2) q) AS free
           FROM (SELECT DISTINCT customer_id, kind FROM asked) g
           WHERE NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = g.kind
             AND (c.paused_at IS NOT NULL OR c.max_running IS NOT NULL OR c.max_running_per_customer IS NOT NULL))),
