@@ -130,14 +130,15 @@ pub async fn admit(
     room: i64,
 ) -> Result<Vec<String>> {
     // Each URL is looked up by itself: as a join, which the planner may choose when it thinks the table small, the whole frontier
-    // would be read, and the hash computed, for each of them.
+    // would be read, and the hash computed, for each of them. In the order of its hash: see `take_those`.
     const ADMIT: &str = "
         WITH u AS MATERIALIZED (SELECT u.*, hash_url(u.url) AS url_hash
           FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::text[]) WITH ORDINALITY
             AS u (url, depth, hops, found_from, lastmod, position))
         INSERT INTO crawl_frontier (job_id, customer_id, url, depth, hops, found_from, lastmod)
         SELECT $1, $2, u.url, u.depth, u.hops, nullif(u.found_from, ''), nullif(u.lastmod, '')::timestamptz
-        FROM u WHERE (SELECT f.depth FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash = u.url_hash) IS NULL
+        FROM u WHERE (SELECT f.depth FROM crawl_frontier f WHERE f.job_id = $1 AND f.url_hash BETWEEN u.url_hash AND u.url_hash
+          ORDER BY f.url_hash LIMIT 1) IS NULL
         ORDER BY position LIMIT $8
         ON CONFLICT (job_id, url_hash) DO NOTHING RETURNING url";
     if leads.is_empty() || room <= 0 {
@@ -207,14 +208,16 @@ async fn take_those<const N: usize>(
     next: &'static str,
     values: [sea_orm::Value; N],
 ) -> Result<Vec<Taken>> {
+    // Asked for in the order of its hash, a page is looked up by the one index that has it. Planned when the table is empty, an equal hash
+    // would as well be looked for among all pages of the customer.
     let take = format!(
         "WITH next AS MATERIALIZED ({next}),
         taken AS (UPDATE crawl_frontier f SET state = 'fetching', attempts = attempts + 1 FROM next
           WHERE f.job_id = $1 AND f.url_hash = next.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM next))
           RETURNING f.url, f.url_hash, f.customer_id, f.depth, f.hops, f.attempts, f.lastmod, f.own, f.found_from, f.seq)
         SELECT t.url, t.depth, t.hops, t.attempts, t.lastmod, t.own, t.found_from, t.seq, {KNOWN}
-        FROM taken t LEFT JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = t.customer_id AND p.url_hash = t.url_hash
-          AND p.tombstoned_at IS NULL LIMIT 1) p ON true
+        FROM taken t LEFT JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = t.customer_id
+          AND p.url_hash BETWEEN t.url_hash AND t.url_hash AND p.tombstoned_at IS NULL ORDER BY p.url_hash LIMIT 1) p ON true
         ORDER BY t.seq"
     );
     let rows = tx.query_all_raw(sql(&take, values)).await?;
