@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{cpu, queue_bench::Stores, stats::percentile};
 
@@ -23,9 +23,10 @@ const WANTED: usize = 12;
 /// What is asked, and of whom.
 #[derive(Clone)]
 pub struct Asking {
-    pub searcher: Searcher,
+    searcher: Searcher,
     pub customers: Arc<[Customer]>,
-    pub questions: Arc<[String]>,
+    questions: Arc<[String]>,
+    turns: Arc<Semaphore>,
 }
 
 /// Searches of one kind.
@@ -39,6 +40,23 @@ pub struct Asked {
 }
 
 impl Asking {
+    pub fn new(searcher: Searcher, customers: Vec<Customer>, questions: Arc<[String]>) -> Self {
+        Self {
+            searcher,
+            customers: customers.into(),
+            questions,
+            turns: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    /// The same, of which so many are answered at once and the others wait, the first first.
+    pub fn in_turns(&self, at_once: usize) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(at_once)),
+            ..self.clone()
+        }
+    }
+
     /// `clients` that ask without a pause.
     pub async fn closed(&self, stores: &Stores, mode: Mode, clients: usize, time: Duration) -> Result<Asked> {
         let (begun, before) = (Instant::now(), used(stores));
@@ -78,6 +96,7 @@ impl Asking {
     async fn ask(&self, random: &mut StdRng, mode: Mode, since: Instant) -> Result<f64> {
         let customer = &self.customers[random.random_range(0..self.customers.len())];
         let question = &self.questions[random.random_range(0..self.questions.len())];
+        let _turn = self.turns.acquire().await?;
         let found = self.searcher.search(customer, question, mode, WANTED).await?;
         ensure!(
             (found.mode == "hybrid") == (mode == Mode::Hybrid),

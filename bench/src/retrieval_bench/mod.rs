@@ -18,9 +18,11 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     fs,
+    num::NonZero,
     path::Path,
     process::Command,
     sync::Arc,
+    thread::available_parallelism,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -38,6 +40,8 @@ pub use vectors::{Centres, DIMENSION, near, text_of};
 const ROUNDS: u32 = 4;
 /// For as long searches run before they are measured, after each change of the policies.
 const WARM: Duration = Duration::from_secs(1);
+/// Questions for each processor that the product answers at once, when visitors ask (`domain::answering`'s turns).
+const TURNS: usize = 2;
 /// Of the rate that clients get who ask without a pause, what comes by chance.
 const SHARES: [f64; 2] = [0.25, 0.5];
 
@@ -61,6 +65,8 @@ struct Peer {
 struct Measured {
     /// With the policies and without.
     closed: Vec<(&'static str, [Asked; 2])>,
+    /// In turns.
+    turned: Asked,
     /// By their rates.
     open: Vec<(f64, Asked)>,
     /// One customer's, as large as they come.
@@ -152,6 +158,11 @@ impl Bench<'_> {
         let usual = self.asking(&filling, 0..args.customers, args.chunks).await?;
         println!("filled after {} s", begun.elapsed().as_secs());
         let closed = self.closed(&usual).await?;
+        println!("hybrid, in turns");
+        let turns = usual.in_turns(TURNS * available_parallelism().map_or(1, NonZero::get));
+        let turned = turns
+            .closed(self.stores, Mode::Hybrid, args.clients, self.seconds())
+            .await?;
         let mut open = Vec::new();
         for share in SHARES {
             let rate = share * closed[0].1[0].rate();
@@ -172,6 +183,7 @@ impl Bench<'_> {
         let index = recall::recall(&self.searcher, &self.owner, &large.customers[0], &self.questions).await?;
         Ok(Measured {
             closed,
+            turned,
             open,
             large: asked,
             recall: [exact, index],
@@ -187,11 +199,7 @@ impl Bench<'_> {
             customers.push(filling.customer(number, chunks).await?);
         }
         filling.settle().await?;
-        Ok(Asking {
-            searcher: self.searcher.clone(),
-            customers: customers.into(),
-            questions: self.questions.clone(),
-        })
+        Ok(Asking::new(self.searcher.clone(), customers, self.questions.clone()))
     }
 
     fn seconds(&self) -> Duration {

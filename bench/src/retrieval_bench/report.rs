@@ -17,6 +17,7 @@ pub fn document(head: &[String], args: &RetrievalArgs, measured: &Measured) -> S
         row(&mut text, &format!("{label}, the same without it"), without);
         ratio(&mut text, with, without);
     }
+    row(&mut text, "hybrid, row-level security, in turns", &measured.turned);
     let peer = |percent| percentile(&measured.peer, percent).unwrap_or_default();
     let _ = writeln!(
         text,
