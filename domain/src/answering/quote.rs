@@ -278,7 +278,7 @@ mod tests {
                 ..passage(Some(0.6), 1.0, text)
             };
             let section = Section::new(&passage, &[text.to_owned()]);
-            super::tells(question, &passage, &section, text)
+            tells(question, &passage, &section, text)
         };
         let text = "The Tern is light, and 12 shops sell it.";
         for question in [
