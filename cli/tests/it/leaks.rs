@@ -5,7 +5,7 @@ use domain::config::variables;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Command};
-use testkit::{Catalogue, Kit, eventually};
+use testkit::{Catalogue, Kit, SHOP_KEY, SHOP_SECRET, Shop, eventually};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
@@ -17,6 +17,18 @@ use crate::{
 };
 
 const ORIGIN: &str = "https://shop.example";
+
+/// The secrets of a shop that a customer connects, by what they are.
+const OF_SHOP: [(&str, &str); 3] = [
+    ("the key of a shop", SHOP_KEY),
+    ("the secret of a shop", SHOP_SECRET),
+    ("the secret of a shop's webhooks", "canary-of-a-shop-s-webhooks"),
+];
+
+/// The key and the secret as the header of a request has them.
+fn sent_to_shop() -> String {
+    STANDARD.encode(format!("{SHOP_KEY}:{SHOP_SECRET}"))
+}
 
 /// Something of its own for every secret, that appears nowhere by itself.
 fn canary(name: &str) -> String {
@@ -192,6 +204,7 @@ struct House {
     http: reqwest::Client,
     redis: redis::aio::MultiplexedConnection,
     base: String,
+    shop: Shop,
 }
 
 impl House {
@@ -201,7 +214,7 @@ impl House {
             .filter(|(_, secret)| *secret)
             .map(|(name, _)| name)
             .collect();
-        let canaries: BTreeMap<String, String> = names.iter().map(|name| (name.clone(), canary(name))).collect();
+        let mut canaries: BTreeMap<String, String> = names.iter().map(|name| (name.clone(), canary(name))).collect();
         let kit = Kit::start().await;
         let redis = protect_redis(&kit, &canaries).await;
         let parrot = provider_parrot().await;
@@ -211,7 +224,11 @@ impl House {
             .expect("one")
             .port();
         let mut variables = secret_variables(&kit, &canaries).await;
+        canaries.extend(OF_SHOP.map(|(what, secret)| (what.to_owned(), secret.to_owned())));
+        canaries.insert("what opens a shop".into(), sent_to_shop());
+        let shop = Shop::start().await;
         for (name, value) in [
+            ("OMNIOPS_EGRESS_ALLOW", shop.host()),
             ("PORT", port.to_string()),
             ("OPENAI_BASE_URL", parrot),
             ("EMBEDDING_MODEL", "parrot-embeddings".into()),
@@ -232,6 +249,7 @@ impl House {
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             redis,
             base: format!("http://127.0.0.1:{port}"),
+            shop,
         }
     }
 
@@ -326,6 +344,7 @@ async fn no_secret_is_in_anything_that_the_processes_say_or_keep() {
     worker.says("worker_started").await;
 
     use_it(&mut house, &admin, customer.id).await;
+    connect_a_shop(&mut house, &admin, customer.id).await;
     abuse_it(&mut house, &admin).await;
     for (name, process) in [("api", &mut api), ("worker", &mut worker)] {
         let status = process.end_by(Signal::SIGTERM).await;
@@ -384,6 +403,43 @@ async fn use_it(house: &mut House, admin: &str, customer: uuid::Uuid) {
         .call("GET", &format!("/api/jobs?customer_id={customer}"), admin, &Value::Null)
         .await;
     house.call("GET", "/api/metrics", admin, &Value::Null).await;
+}
+
+/// A shop that is read, and then refuses and repeats what it was sent, in each of its spellings.
+async fn connect_a_shop(house: &mut House, admin: &str, customer: uuid::Uuid) {
+    let [key, secret, webhooks] = OF_SHOP.map(|(_, secret)| secret);
+    let of = format!("?customer_id={customer}");
+    let shop = json!({ "platform": "woocommerce", "url": house.shop.url(), "consumer_key": key, "consumer_secret": secret, "webhook_secret": webhooks });
+    let connected = house.call("POST", &format!("/api/connections{of}"), admin, &shop).await;
+    eventually("a shop that is read", || async {
+        let read = "SELECT count(*) FROM store_connections WHERE synced_at IS NOT NULL";
+        (house.kit.count(read).await > 0).then_some(())
+    })
+    .await;
+    let told = format!(
+        "There is no key {key} with {secret}, and Basic {} opens nothing",
+        sent_to_shop()
+    );
+    let repeats = json!({ "message": told });
+    for _ in 0..3 {
+        house
+            .shop
+            .once(400, &[("content-type", "application/json")], &repeats.to_string());
+    }
+    let tried = house
+        .call("GET", &format!("/api/woocommerce/test{of}"), admin, &Value::Null)
+        .await;
+    assert_eq!(tried["code"], "store_failing", "{tried}");
+    let again = json!({ "connection_id": connected["id"], "mode": "full" });
+    house.call("POST", &format!("/api/sync{of}"), admin, &again).await;
+    eventually("a shop that fails", || async {
+        let failing = "SELECT count(*) FROM store_connections WHERE error LIKE '%[secret]%'";
+        (house.kit.count(failing).await > 0).then_some(())
+    })
+    .await;
+    for path in ["/api/connections", "/api/jobs"] {
+        house.call("GET", &format!("{path}{of}"), admin, &Value::Null).await;
+    }
 }
 
 /// What goes wrong.

@@ -148,7 +148,7 @@ async fn neither_turns_nor_rounds_of_the_dispatcher_read_the_jobs_of_the_past() 
     .await;
     let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'jobs'";
     let fetches = "SELECT coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'jobs'";
-    let (before, fetched) = (kit.count(scans).await, kit.count(fetches).await);
+    let (before, read_before) = (kit.count(scans).await, kit.count(fetches).await);
     let jobs = submit(&kit, &customer, 20).await;
     kit.dispatcher.tick().await.unwrap();
     let leases = claim(&kit, &worker, &jobs).await;
@@ -166,7 +166,7 @@ async fn neither_turns_nor_rounds_of_the_dispatcher_read_the_jobs_of_the_past() 
         (kit.count(looks).await >= 4).then_some(())
     })
     .await;
-    let read = kit.count(fetches).await - fetched;
+    let read = kit.count(fetches).await - read_before;
     assert!(read < 2000, "{read} jobs were read for 20");
     assert_eq!(kit.count(scans).await, before, "scans of the whole table");
 }
