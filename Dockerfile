@@ -20,7 +20,8 @@ RUN apt-get update \
 COPY --from=build /out/omniops /usr/local/bin/omniops
 USER omniops
 WORKDIR /home/omniops
-ENV OMNIOPS_CACHE_DIR=/var/cache/omniops BROWSER_NO_SANDBOX=true
+# The C library would keep a heap for each thread: its pages stay with the process once a thread has read a large document.
+ENV OMNIOPS_CACHE_DIR=/var/cache/omniops BROWSER_NO_SANDBOX=true MALLOC_ARENA_MAX=2
 VOLUME /var/cache/omniops
 EXPOSE 3000 3001
 ENTRYPOINT ["omniops"]
