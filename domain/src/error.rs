@@ -180,9 +180,26 @@ impl From<sea_orm::DbErr> for Error {
             sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
+            error if gave_way(&error) => Self::unavailable(
+                "database_busy",
+                "others were changing the same; nothing was done",
+                error,
+            ),
             _ => Self::internal("database", error),
         }
     }
+}
+
+/// Postgres ended the transaction for the sake of others: a deadlock, or an order of changes that can't be had.
+fn gave_way(error: &sea_orm::DbErr) -> bool {
+    const CODES: [&str; 2] = ["40P01", "40001"];
+    let (sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
+    | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| CODES.contains(&&*code))
 }
 
 impl From<serde_json::Error> for Error {

@@ -22,18 +22,10 @@ pub struct Browser {
 
 impl Browser {
     pub async fn start() -> Self {
-        let folder = Folder::new();
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").env("TMPDIR", folder.path());
         let found = Command::new("chromedriver").arg("--version").output();
         assert!(found.is_ok_and(|output| output.status.success()), "{NEEDED}");
-        let mut driver = Process::spawn(command, folder.path().join("chromedriver.log"));
-        let port = eventually("chromedriver's port", || {
-            assert!(driver.ended().is_none(), "chromedriver ended");
-            let port = port_of(&driver.output());
-            async move { port }
-        })
-        .await;
+        let folder = Folder::new();
+        let (driver, port) = driver(&folder).await;
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(&folder))
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -86,6 +78,27 @@ impl Browser {
     pub async fn close(self) {
         self.client.clone().close().await.expect("closing the session");
     }
+}
+
+/// A chromedriver and its port. It takes a free port of IPv6, and ends if the same one of IPv4 is somebody else's.
+async fn driver(folder: &Folder) -> (Process, u16) {
+    for start in 0..5 {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").env("TMPDIR", folder.path());
+        let mut driver = Process::spawn(command, folder.path().join(format!("chromedriver-{start}.log")));
+        let port = eventually("chromedriver's port", || {
+            let (over, said) = (driver.ended().is_some(), driver.output());
+            let taken = over && said.contains("port not available");
+            assert!(!over || taken, "chromedriver ended: {said}");
+            let port = port_of(&said).map(Some).or(taken.then_some(None));
+            async move { port }
+        })
+        .await;
+        if let Some(port) = port {
+            return (driver, port);
+        }
+    }
+    panic!("chromedriver finds no port that is free of IPv4 and of IPv6");
 }
 
 fn port_of(log: &str) -> Option<u16> {

@@ -23,6 +23,8 @@ const ENDING: Duration = Duration::from_secs(10);
 /// Chromium dies at its start, without a word, if its socket `FOLDER/org.chromium.Chromium.XXXXXX/SingletonSocket` has a name
 /// longer than Unix allows (108 bytes with the end, unix(7)).
 const MAX_FOLDER: usize = 62;
+/// chromedriver takes a free port of IPv6 and ends if the same one of IPv4 is somebody else's; another start gets another.
+const STARTS: usize = 4;
 /// Where programs are looked for that chromedriver starts; the owner's environment holds secrets and is kept from it.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -39,6 +41,16 @@ pub(super) struct Driver {
 impl Driver {
     /// Starts it below `parent` and waits until it listens.
     pub async fn start(program: &Path, parent: &Path) -> io::Result<Self> {
+        for _ in 1..STARTS {
+            match Self::start_once(program, parent).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                started => return started,
+            }
+        }
+        Self::start_once(program, parent).await
+    }
+
+    async fn start_once(program: &Path, parent: &Path) -> io::Result<Self> {
         let folder = parent.join(name());
         if folder.as_os_str().len() > MAX_FOLDER {
             let told = format!(
@@ -94,6 +106,9 @@ impl Driver {
                 return Ok(port);
             }
             let last = said.lines().last().unwrap_or_default();
+            if last.contains("port not available") {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, last.to_owned()));
+            }
             if last.contains("not found") || last.contains("Permission denied") || Instant::now() > deadline {
                 return Err(io::Error::other(format!("chromedriver does not listen: {last}")));
             }

@@ -193,7 +193,7 @@ pub(super) fn printable(value: Value) -> Value {
 }
 
 /// Errors of our own services. They pass, and are not counted as attempts.
-const OURS: [&str; 2] = ["database_unavailable", "redis_unavailable"];
+const OURS: [&str; 3] = ["database_unavailable", "database_busy", "redis_unavailable"];
 
 /// How the waits before retries grow: doubling from `first` up to `most`, each with a random half, so that what failed
 /// together does not return together.
@@ -259,9 +259,11 @@ mod tests {
 
     #[test]
     fn an_outage_of_ours_uses_up_no_attempts() {
-        let outage = Outcome::Retry(JobError::new("database_unavailable", "away"), None);
-        let end = Ending::of(&outage, lease(4));
-        assert_eq!((end.state, end.attempts), ("scheduled", 4));
+        for code in OURS {
+            let outage = Outcome::Retry(JobError::new(code, "away"), None);
+            let end = Ending::of(&outage, lease(4));
+            assert_eq!((end.state, end.attempts), ("scheduled", 4));
+        }
     }
 
     #[test]

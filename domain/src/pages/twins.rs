@@ -14,13 +14,13 @@ use crate::{
     tenancy::{TenantTx, sql},
 };
 
-/// The best page of each content among `$2`.
+/// The best page of each content among the pages `$2`, which are locked.
 const BEST: &str = "
   members AS (
     SELECT id, content_hash, version, indexed_version, reindex, repeats, tombstoned_at,
       first_value(CASE WHEN tombstoned_at IS NULL THEN id END) OVER (PARTITION BY content_hash
         ORDER BY tombstoned_at IS NULL DESC, canonical IS NOT DISTINCT FROM url DESC, length(url), id) AS best
-    FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) AND purged_at IS NULL)";
+    FROM scraped_pages WHERE customer_id = $1 AND id = ANY($2) AND purged_at IS NULL)";
 
 /// Finds the twins of the pages that wait for their chunks, all but those whose content is in `but`.
 pub async fn join(tx: &TenantTx, but: &[Vec<u8>]) -> Result<()> {
@@ -90,8 +90,9 @@ async fn hashes(tx: &TenantTx, find: &str, but: &[Vec<u8>]) -> Result<Vec<Vec<u8
 }
 
 async fn regroup(tx: &TenantTx, contents: &[Vec<u8>]) -> Result<()> {
+    // A page that gets one of these contents afterwards waits for its chunks, and is looked at by whoever makes them.
     const LOCK: &str =
-        "SELECT FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) ORDER BY url_hash FOR UPDATE";
+        "SELECT id FROM scraped_pages WHERE customer_id = $1 AND content_hash = ANY($2) ORDER BY url_hash FOR UPDATE";
     const MOVE: &str = "UPDATE page_embeddings SET page_id = $1, published = true WHERE page_id = $2";
     // A page that has up-to-date chunks hands them to the best one, if that has none.
     let hand_over = format!(
@@ -118,8 +119,11 @@ async fn regroup(tx: &TenantTx, contents: &[Vec<u8>]) -> Result<()> {
     if contents.is_empty() {
         return Ok(());
     }
-    let values = || [tx.customer().into(), contents.to_vec().into()];
-    tx.execute_raw(sql(LOCK, values())).await?;
+    let rows = tx
+        .query_all_raw(sql(LOCK, [tx.customer().into(), contents.to_vec().into()]))
+        .await?;
+    let locked: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?;
+    let values = || [tx.customer().into(), locked.clone().into()];
     for row in tx.query_all_raw(sql(&hand_over, values())).await? {
         let (best, holder): (Uuid, Uuid) = (row.try_get("", "best")?, row.try_get("", "holder")?);
         tx.execute_raw(sql(MOVE, [best.into(), holder.into()])).await?;

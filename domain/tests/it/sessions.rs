@@ -1,5 +1,8 @@
 //! How transactions begin: in one round trip, on a connection that lives, and on none that did not open as it was told to.
-use domain::tenancy::Session;
+use domain::{
+    Error,
+    tenancy::{Session, SystemTx},
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
 use sqlx::{Connection as _, PgPool, postgres::PgPoolOptions};
@@ -74,4 +77,25 @@ async fn nobody_waits_for_a_rollback_and_it_is_one() {
     drop(connection);
     let next = Session::begin(&pool, "BEGIN").await.unwrap();
     assert_eq!(one(&next, "SELECT count(to_regclass('left_behind'))::int").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_way_in_a_deadlock_is_told_to_try_again() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let lock = |id| format!("SELECT FROM customer_configs WHERE id = '{id}' FOR UPDATE");
+    let (first, second) = (kit.db.system().await.unwrap(), kit.db.system().await.unwrap());
+    first.execute_unprepared(&lock(a.id)).await.unwrap();
+    second.execute_unprepared(&lock(b.id)).await.unwrap();
+    let cross = async |tx: SystemTx, id| {
+        let done = tx.execute_unprepared(&lock(id)).await;
+        // Whoever is left goes on once the other has ended.
+        drop(tx);
+        done.map_err(Error::from)
+    };
+    let (one, other) = tokio::join!(cross(first, b.id), cross(second, a.id));
+    let ((Err(gave_way), Ok(_)) | (Ok(_), Err(gave_way))) = (one, other) else {
+        panic!("one of them had to give way");
+    };
+    assert_eq!(gave_way.code(), "database_busy");
 }

@@ -30,9 +30,9 @@ pub(super) const ASKS: [(Expected, &[&str]); 7] = [
     (
         Expected::Price,
         &[
-            " how much is ", " how much are ", " how much does ", " how much do ", " how much for ",
-            " how much would ", " how much will ", " price of ", " the price ", " cost of ", " does it cost",
-            " cost ", " costs ", " how expensive", " what do you charge", " kostet ", " kosten ", " wie teuer",
+            " how much is ", " how much are ", " how much for ", " price of ", " the price ", " cost of ", " does it cost",
+            " cost ", " costs ", " you charge ", " they charge ", " it charge ", " i pay ", " we pay ", " to pay ",
+            " how expensive", " what do you charge", " kostet ", " kosten ", " wie teuer",
             " preis ", " wie hoch ist die kaution", " combien coûte", " combien coûtent", " quel est le prix",
             " cuánto cuesta", " cuánto vale", " qué precio", " quanto costa", " quanto costano", " che prezzo",
             " hoeveel kost", " wat kost", " quanto custa", " ile kosztuje",
@@ -44,7 +44,8 @@ pub(super) const ASKS: [(Expected, &[&str]); 7] = [
             " how many ", " the number of ", " maximum number of ", " total number of ", " how long ", " how tall ",
             " how heavy ", " how big ", " how large ", " how old ",
             " how far ", " how wide ", " how high ", " how deep ", " how fast ", " how much disk", " how much memory", " how much space", " how much weight",
-            " how much time", " what percentage", " wie viele ", " wie lange ", " wie hoch ", " wie schwer ",
+            " how much time", " weigh ", " what percentage", " wie viele ", " wie lange ", " wie hoch ", " wie schwer ",
+            " wiegt ",
             " wie groß ", " wie breit ", " wie alt ", " wie weit ", " combien de ", " combien d ", " cuántos ",
             " cuántas ", " quanti ", " quante ", " hoeveel ", " hoe lang ", " hoe zwaar ", " quantos ", " quantas ",
             " ile ",
