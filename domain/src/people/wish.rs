@@ -1,8 +1,8 @@
 //! Whether a visitor asks for a person, told by words, in the languages of the widget.
 //!
 //! A wrong yes takes a question away from the bot and a person's time; a wrong no costs a press of the button. So a yes takes a
-//! verb of speaking or being connected with a word for a person near it, or a message that is little else than that word.
-//! "Do you sell wigs of human hair?" is a question.
+//! verb of speaking, or of being connected oneself, with a word for a person near it, or a message that is little else than that word.
+//! "Do you sell wigs of human hair?" and "Can I transfer this to another person?" are questions; so is how the company is written to.
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -17,9 +17,15 @@ struct Language {
 }
 
 /// Patterns run on lower-case text whose white space is single blanks and whose apostrophes are plain. `~` stands for up to five
-/// words in between.
-fn language(full: &str, alone: &str, not: &str) -> Option<Language> {
-    let read = |pattern: &str| Regex::new(&pattern.replace('~', "(?:[^ ,.!?]+,? ){0,5}?"));
+/// words in between, `@` for one of the words for a `person`.
+fn language(person: &str, full: &str, alone: &str, not: &str) -> Option<Language> {
+    let read = |pattern: &str| {
+        Regex::new(
+            &pattern
+                .replace('@', &format!("(?:{person})"))
+                .replace('~', "(?:[^ ,.!?]+,? ){0,5}?"),
+        )
+    };
     Some(Language {
         full: read(&format!(r"\b(?:{full})\b")).ok()?,
         alone: read(&format!(r"^[\W_]*(?:{alone})[\W_]*$")).ok()?,
@@ -34,61 +40,71 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let languages = [
         // English
         language(
-            r"(?:talk|speak|chat|write|connect(?:ed)?|transfer(?:red)?|hand(?:ed)?|put|pass|get|reach|escalate)(?: me| us| this| through| over| on)* (?:to|with|through to|hold of) ~(?:human|person|people|human being|agent|representative|rep|operator|someone|somebody|advisor|adviser|team member|staff|employee|support team|customer service|colleague|manager|supervisor)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:human(?: being)?|live (?:agent|chat|person)|real person|human (?:agent|help|support|operator))|(?:human|live) (?:agent|operator|support|assistance|representative) please",
-            r"(?:please |hello |hi |i (?:want|need) |an? |the |can i (?:get|have) |get me )*(?:real |live |actual )?(?:human(?: being)?|person|agent|representative|operator|live chat|human support|talk to human|real person)(?: please| now| pls)*",
+            r"human|person|human being|agent|representative|rep|operator|someone|somebody|advisor|adviser|team member|staff|employee|support team|customer service|colleague|manager|supervisor",
+            r"(?:talk|speak|chat)(?: to| with| directly)+ ~@|(?:can|could|may|want to|like to|need to|prefer to|i) (?:i |please )*(?:be |get )(?:connected|transferred|escalated|put through|handed over|passed on) (?:to|with) ~@|(?:connect|transfer|hand|put|pass|escalate) (?:me|us)(?: on| over| through)* (?:to|with) ~@|escalate (?:this|it) (?:to|with) ~@|get (?:me |us )?(?:hold of|through to) ~@|reach (?:an? )?(?:real |live |actual )?(?:human|agent|representative|operator|person)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:live (?:agent|chat|person)|real person|human (?:agent|help|support|operator|being))|(?:human|live) (?:agent|operator|support|assistance|representative) please",
+            r"(?:please |hello |hi |i (?:want|need) |i'd (?:like|prefer) |an? |the |can i (?:get|have) |(?:can|could) you |(?:get|give|find) me )*(?:real |live |actual )?(?:human(?: being)?|person|agent|representative|operator|live chat|human support|talk to human|real person)(?: please| now| pls)*",
             r"(?:don't|dont|do not|not|never|no need to|without) (?:want |like |need |have |having |wish |going )?(?:to |me )?(?:talk|talking|speak|speaking|chat|connected|transferred|a human|a real person)",
         ),
         // German
         language(
-            r"(?:mit|zu|an) ~(?:menschen?|mensch|mitarbeiter(?:in|n|innen)?|person|berater(?:in|n)?|jemand(?:em|en)?|kundenservice|kundendienst|support|ansprechpartner(?:in|n)?|kolleg(?:e|en|in)) ~(?:sprechen|reden|verbinden|verbunden|chatten|schreiben|weiterleiten|weitergeleitet|durchstellen|unterhalten)|(?:verbinde[nt]?|leite[nt]?|stelle[nt]?) (?:sie )?mich ~(?:mit|zu|an) ~(?:menschen?|mitarbeiter(?:in)?|person|jemandem|berater(?:in)?)|(?:brauche|will|möchte|hätte gerne?) (?:bitte )?(?:einen |eine )?(?:echten |echte |richtigen )?(?:menschen|mitarbeiter(?:in)?|ansprechpartner(?:in)?|echte person)",
+            r"menschen?|mensch|mitarbeiter(?:in|n|innen)?|person|berater(?:in|n)?|jemand(?:em|en)?|kundenservice|kundendienst|support|ansprechpartner(?:in|n)?|kolleg(?:e|en|in)",
+            r"mit ~@ ~(?:sprechen|reden|verbinden|verbunden|chatten|schreiben|unterhalten)|(?:mich|uns) ~(?:zu|an) ~@ ~(?:weiterleiten|durchstellen)|(?:verbinde[nt]?|leite[nt]?|stelle[nt]?) (?:sie )?mich ~(?:mit|zu|an) ~(?:menschen?|mitarbeiter(?:in)?|person|jemandem|berater(?:in)?)|(?:brauche|will|möchte|hätte gerne?) (?:bitte )?(?:einen |eine )?(?:echten |echte |richtigen )?(?:menschen|mitarbeiter(?:in)?|ansprechpartner(?:in)?|echte person)",
             r"(?:bitte |ich will |ich möchte |einen |ein |eine )*(?:echter |echten |echte |richtiger |richtigen )?(?:mensch(?:en)?|mitarbeiter(?:in)?|person|berater(?:in)?|ansprechpartner)(?: bitte)*",
             r"(?:nicht|kein(?:en|em|er|e)?|ohne|nie) ~(?:menschen?|mitarbeiter(?:in)?|person|jemand(?:em)?|berater(?:in)?)",
         ),
         // French
         language(
-            r"(?:parler|discuter|échanger|communiquer|joindre|contacter|mettre en (?:contact|relation)|transférer?|passer) ~(?:humain|personne|conseiller|conseillère|agent|opérateur|quelqu'un|interlocuteur|service client|être humain)|(?:veux|voudrais|souhaite|besoin d'?) ?(?:parler |avoir )?(?:à |d'|de )?(?:un |une )?(?:vrai |vraie |réel )?(?:humain|être humain|conseiller|conseillère|vraie personne)",
+            r"humain|personne|conseiller|conseillère|agent|opérateur|quelqu'un|interlocuteur|service client|être humain",
+            r"(?:parler|discuter|échanger|communiquer) ~@|(?:me|nous) (?:mettre en (?:contact|relation)|transférer|passer) ~@|(?:passez|transférez|mettez|connectez)[ -]moi ~@|(?:joindre|contacter) (?:un |une )(?:vraie? )?(?:humain|personne|conseiller|conseillère|agent|opérateur|interlocuteur|être humain)|(?:veux|voudrais|souhaite|besoin d'?) ?(?:parler |avoir )?(?:à |d'|de )?(?:un |une )?(?:vrai |vraie |réel )?(?:humain|être humain|conseiller|conseillère|vraie personne)",
             r"(?:je veux |un |une |s'il vous plaît )*(?:vrai |vraie )?(?:humain|conseiller|conseillère|personne réelle|vraie personne|agent|opérateur)(?: s'il vous plaît| svp)*",
             r"(?:ne |n')[\w']* ?(?:pas|jamais) ~(?:parler|humain|conseiller)|sans (?:devoir )?(?:parler|humain|conseiller)",
         ),
         // Spanish
         language(
-            r"(?:hablar|chatear|comunicar(?:me)?|conect(?:ar|arme|e|eme|ame)|contactar|transfier[ae]me|transferir(?:me)?|pás[ae]me|ponerme en contacto|atienda) (?:con|a|una?) ~(?:humano|humana|persona|agente|operador|operadora|alguien|asesor|asesora|representante|atención al cliente|ser humano)|(?:quiero|necesito|quisiera) (?:a )?(?:una? )?(?:humano|persona real|agente|asesor|asesora|operador|operadora|ser humano)",
+            r"humano|humana|persona|agente|operador|operadora|alguien|asesor|asesora|representante|atención al cliente|ser humano",
+            r"(?:hablar|chatear|comunicarme|con[eé]ct(?:arme|eme|ame)|transfi[eé]r[ae]me|transferirme|pás[ae]me|ponerme en contacto|me (?:puedes?|podrías?) (?:conectar|transferir|pasar|comunicar|poner)) (?:con|a) ~@|contactar (?:con|a) (?:una? )?(?:humano|humana|persona|agente|operador|operadora|asesor|asesora)|me atienda ~@|(?:quiero|necesito|quisiera) (?:a )?(?:una? )?(?:humano|persona real|agente|asesor|asesora|operador|operadora|ser humano)",
             r"(?:por favor |quiero |un |una )*(?:humano|persona real|persona|agente|operador|operadora|asesor|asesora)(?: real| humano)?(?: por favor)*",
             r"(?:no (?:quiero|necesito|hace falta)|sin|nunca) ~(?:hablar|humano|persona|agente)",
         ),
         // Italian
         language(
-            r"(?:parlare|chattare|comunicare|contattare|mett(?:ere|imi|etemi) in contatto|passare|passami|passatemi|trasferi(?:re|scimi|temi)|essere (?:contattato|messo in contatto)) ~(?:umano|umana|persona|operatore|operatrice|qualcuno|consulente|addetto|assistenza|essere umano)|(?:voglio|vorrei|ho bisogno di) (?:un |una |un')?(?:umano|persona reale|persona vera|operatore|operatrice|essere umano)",
+            r"umano|umana|persona|operatore|operatrice|qualcuno|consulente|addetto|assistenza|essere umano",
+            r"(?:parlare|chattare|comunicare|mett(?:ermi|imi|etemi) in contatto|passa(?:rmi|mi|temi)|trasferi(?:rmi|scimi|temi)|mi (?:può|puoi|potete) (?:passare|trasferire|mettere in contatto)|essere (?:contattato|contattata|messo in contatto|messa in contatto)) ~@|contattare (?:un |una |un')(?:umano|persona|operatore|operatrice|consulente|essere umano)|(?:voglio|vorrei|ho bisogno di) (?:un |una |un')?(?:umano|persona reale|persona vera|operatore|operatrice|essere umano)",
             r"(?:per favore |voglio |un |una |un')*(?:umano|persona reale|persona vera|persona|operatore|operatrice)(?: umano| reale)?(?: per favore)*",
             r"(?:non (?:voglio|vorrei|serve)|senza) ~(?:parlare|umano|persona|operatore)",
         ),
         // Dutch
         language(
-            r"(?:met|naar) ~(?:mens|persoon|medewerker|iemand|klantenservice|collega|mensen) ~(?:praten|spreken|chatten|verbinden|verbonden|doorverbinden|doorverbonden|overleggen)|(?:praten|spreken|chatten|verbinden|doorverbinden|verbind me(?: door)?) (?:met|naar) ~(?:mens|persoon|medewerker|iemand|klantenservice)|(?:wil|heb|zoek) (?:graag )?(?:een )?(?:echte? )?(?:mens|medewerker|echt persoon)(?: nodig| spreken)?",
+            r"mens|persoon|medewerker|iemand|klantenservice|collega|mensen",
+            r"(?:met|naar) ~@ ~(?:praten|spreken|chatten|verbinden|verbonden|doorverbinden|doorverbonden|overleggen)|(?:praten|spreken|chatten|verbinden|doorverbinden|verbind me(?: door)?) (?:met|naar) ~(?:mens|persoon|medewerker|iemand|klantenservice)|(?:wil|heb|zoek) (?:graag )?(?:een )?(?:echte? )?(?:mens|medewerker|echt persoon)(?: nodig| spreken)?",
             r"(?:graag |ik wil |een |alstublieft )*(?:echt |echte )?(?:mens|medewerker|persoon)(?: graag| alstublieft| aub)*",
             r"(?:niet|geen|zonder|nooit) ~(?:mens|persoon|medewerker|iemand)",
         ),
         // Portuguese
         language(
-            r"(?:falar|conversar|contactar|contatar|ligar-me|transferir|transfira-me|passe-me|ser atendid[oa] por) ~(?:humano|humana|pessoa|atendente|agente|operador|operadora|alguém|assistente humano|representante|ser humano|funcionári[oa])|(?:quero|preciso de|gostaria de) (?:um |uma )?(?:humano|pessoa real|pessoa de verdade|atendente|operador|ser humano)",
+            r"humano|humana|pessoa|atendente|agente|operador|operadora|alguém|assistente humano|representante|ser humano|funcionári[oa]",
+            r"(?:falar|conversar|ligar-me|transferir-me|transfira-me|passe-me|me (?:transferir|transfira|passar|passe|conectar|conecte)|ser atendid[oa] por) ~@|conta(?:c?)tar (?:com )?(?:um |uma )(?:humano|pessoa|atendente|agente|operador|operadora|ser humano)|(?:quero|preciso de|gostaria de) (?:um |uma )?(?:humano|pessoa real|pessoa de verdade|atendente|operador|ser humano)",
             r"(?:por favor |quero |um |uma )*(?:humano|pessoa real|pessoa|atendente|operador|operadora)(?: humano| real)?(?: por favor)*",
             r"(?:não (?:quero|preciso)|sem|nunca) ~(?:falar|humano|pessoa|atendente)",
         ),
         // Polish
         language(
-            r"(?:rozmawiać|porozmawiać|pogadać|połącz(?:cie|yć|ysz)?|skontaktować|przełącz(?:cie|yć)?) ~(?:człowiekiem|osobą|konsultantem|konsultantką|kimś|pracownikiem|obsługą(?: klienta)?|doradcą|konsultanta)|(?:chcę|potrzebuję|proszę o) (?:rozmowę z )?(?:prawdziwego |prawdziwym )?(?:człowieka|człowiekiem|konsultanta|konsultantem)",
+            r"człowiekiem|osobą|konsultantem|konsultantką|kimś|pracownikiem|doradcą|konsultanta",
+            r"(?:rozmawiać|porozmawiać|pogadać|połącz(?:cie|yć|ysz)?|skontaktować|przełącz(?:cie|yć)?) ~@|(?:chcę|potrzebuję|proszę o) (?:rozmowę z )?(?:prawdziwego |prawdziwym )?(?:człowieka|człowiekiem|konsultanta|konsultantem)",
             r"(?:proszę |chcę )*(?:człowiek|człowieka|konsultant|konsultanta|prawdziwa osoba)(?: proszę)*",
             r"(?:nie (?:chcę|muszę|potrzebuję)|bez) ~(?:rozmawiać|rozmowy|człowiek\w*|konsultant\w*)",
         ),
         // Arabic
         language(
-            r"(?:التحدث|اتحدث|أتحدث|تحدث|التكلم|أتكلم|اتكلم|التواصل|أتواصل|حولني|تحويلي|اوصلني|كلمني) (?:[^ ]+ ){0,3}?(?:شخص|إنسان|انسان|موظف|ممثل|أحد|احد|خدمة العملاء|بشري|مسؤول)|(?:أريد|اريد|أحتاج|احتاج) (?:إلى )?(?:شخص|إنسان|انسان|موظف)(?:ا|اً)?(?: حقيقي| بشري)?",
+            r"شخص|إنسان|انسان|موظف|ممثل|أحد|احد|خدمة العملاء|بشري|مسؤول",
+            r"(?:التحدث|اتحدث|أتحدث|تحدث|التكلم|أتكلم|اتكلم|التواصل|أتواصل|حولني|تحويلي|اوصلني|كلمني) (?:[^ ]+ ){0,3}?@|(?:أريد|اريد|أحتاج|احتاج) (?:إلى )?(?:شخص|إنسان|انسان|موظف)(?:ا|اً)?(?: حقيقي| بشري)?",
             r"(?:من فضلك )?(?:شخص|إنسان|انسان|موظف)(?: حقيقي| بشري)?(?: من فضلك)?",
             r"(?:لا أريد|لا اريد|بدون) (?:[^ ]+ ){0,4}?(?:شخص|إنسان|موظف|التحدث)",
         ),
         // Hebrew
         language(
-            r"(?:לדבר|לשוחח|להתכתב|תעבירו אותי|תעביר אותי|העבירו אותי|לעבור) (?:[^ ]+ ){0,3}?(?:עם|אל|ל)? ?(?:בן אדם|אדם|נציג|נציגה|מישהו|אנושי|שירות הלקוחות|לנציג|לנציגה)|(?:רוצה|צריך|צריכה) (?:נציג|נציגה|בן אדם|מענה אנושי)",
+            r"בן אדם|אדם|נציג|נציגה|מישהו|אנושי|שירות הלקוחות|לנציג|לנציגה",
+            r"(?:לדבר|לשוחח|להתכתב|תעבירו אותי|תעביר אותי|העבירו אותי|לעבור) (?:[^ ]+ ){0,3}?(?:עם|אל|ל)? ?@|(?:רוצה|צריך|צריכה) (?:נציג|נציגה|בן אדם|מענה אנושי)",
             r"(?:בבקשה )?(?:נציג|נציגה|בן אדם|נציג אנושי|מענה אנושי)(?: בבקשה)?",
             r"(?:לא (?:רוצה|צריך|צריכה)|בלי) (?:[^ ]+ ){0,3}?(?:לדבר|נציג|נציגה)",
         ),
@@ -148,15 +164,24 @@ mod tests {
             "How do I get hold of a person?",
             "Can I talk to somebody about my broken paddle?",
             "put me through to a manager",
+            "I'd like to be transferred to an agent",
+            "Could you get me a human?",
+            "Escalate this to your supervisor",
+            "How can I reach a human",
             "Ich möchte mit einem Menschen sprechen",
             "Kann ich bitte mit einem Mitarbeiter reden?",
             "Mitarbeiter bitte",
             "Verbinden Sie mich mit einer echten Person",
+            "Können Sie mich an einen Mitarbeiter weiterleiten?",
+            "Ich möchte mit jemandem verbunden werden",
             "Je voudrais parler à un conseiller",
             "Puis-je parler à quelqu’un ?",
+            "Pouvez-vous me passer un conseiller ?",
+            "Passez-moi quelqu'un",
             "Un humain s'il vous plaît",
             "Quiero hablar con una persona",
             "¿Puedo hablar con un agente?",
+            "¿Me puedes pasar con una persona?",
             "Vorrei parlare con un operatore",
             "operatore per favore",
             "Ik wil graag met een medewerker praten",
@@ -190,6 +215,23 @@ mod tests {
             "I don't want to talk to a human, just tell me the price",
             "Can I return it without talking to someone?",
             "Please send me the personnel brochure",
+            "Can I transfer this to another person?",
+            "Can the ticket be transferred to someone else?",
+            "Can I pass this on to someone else?",
+            "Is the warranty transferred to a new person if I sell it?",
+            "Do these wigs look like human hair?",
+            "How do I write to customer service?",
+            "How do I talk to people in another language?",
+            "Can my boat be handed over to a friend of a colleague?",
+            "Comment contacter le service client ?",
+            "Combien coûte de passer une commande pour une personne ?",
+            "Kann ich den Gutschein an eine andere Person weiterleiten?",
+            "¿Puedo transferir a otra persona mi bono?",
+            "¿Cómo contactar con atención al cliente?",
+            "Posso trasferire il biglietto a un'altra persona?",
+            "Come posso contattare l'assistenza?",
+            "Posso transferir o bilhete para outra pessoa?",
+            "Jak skontaktować się z obsługą klienta?",
             "Wie viele Personen passen in das Kajak?",
             "Ich will nicht mit einem Mitarbeiter sprechen",
             "Gibt es Rabatt für Mitarbeiter?",
