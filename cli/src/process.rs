@@ -184,6 +184,9 @@ fn provided(name: &str) -> embedding::Model {
     }
 }
 
+/// How long a visitor's question waits for its vector; then it is answered by words.
+const QUESTION: Duration = Duration::from_secs(3);
+
 fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
     let settings = openai::Settings {
         base_url: config.base_url.clone(),
@@ -192,6 +195,7 @@ fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
         passage_prefix: String::new(),
         query_prefix: String::new(),
         deadline: Duration::from_mins(1),
+        patience: QUESTION,
     };
     openai::OpenAi::new(settings).context("the embedding provider")
 }

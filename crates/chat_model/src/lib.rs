@@ -11,7 +11,6 @@
 //! - every wait has a limit, and so has every buffer, whatever the other side sends;
 //! - dropping a future or an [`Answer`] closes its connection, which ends the provider's work;
 //! - the key is sent to the base URL only, never along a redirect, and never stands in an error or a log.
-mod breaker;
 mod chunk;
 mod client;
 mod error;

@@ -1,4 +1,5 @@
 //! An answer as it comes, until the provider says that it is complete.
+use breaker::Permit;
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use secrecy::SecretString;
@@ -6,9 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
-    Error, Limits, Wait,
-    breaker::Permit,
-    chunk,
+    Error, Limits, Wait, chunk,
     error::story,
     sse::{Decoder, LARGEST, TooLarge},
 };

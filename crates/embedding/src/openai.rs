@@ -1,11 +1,14 @@
 //! Embeddings of any provider with `OpenAI`'s interface: `POST {base}/embeddings` with `model` and `input`.
 //!
 //! The base URL is the operator's, so it may be local; nothing of a tenant decides where requests go. What must stay true:
-//! the key never appears in an error or a log, and one call ends within its deadline, retries included.
+//! the key never appears in an error or a log, and one call ends within its deadline, retries included. Somebody waits for the vector
+//! of a question: it is asked for once, within its patience, and after failures in a row not at all for a while. Whoever asks has
+//! the words to go by.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use breaker::Breaker;
 use reqwest::{StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -38,8 +41,10 @@ pub struct Settings {
     pub passage_prefix: String,
     /// Put before every query (`query: `).
     pub query_prefix: String,
-    /// The longest that one [`Embedder::embed`] may take, with all its requests and retries.
+    /// The longest that one [`Embedder::embed`] of passages may take, with all its requests and retries.
     pub deadline: Duration,
+    /// The longest that one of questions may take, which is not tried again.
+    pub patience: Duration,
 }
 
 /// The provider's client.
@@ -47,6 +52,8 @@ pub struct OpenAi {
     settings: Settings,
     url: reqwest::Url,
     http: reqwest::Client,
+    /// Of questions: a job waits and tries again by itself.
+    breaker: Arc<Breaker>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +100,12 @@ impl OpenAi {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| Error::Settings(error.to_string()))?;
-        Ok(Self { settings, url, http })
+        Ok(Self {
+            settings,
+            url,
+            http,
+            breaker: Arc::default(),
+        })
     }
 
     async fn batch(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, Error> {
@@ -114,6 +126,27 @@ impl OpenAi {
             sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// One try that counts for the breaker.
+    async fn at_once(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, Error> {
+        let permit = self.breaker.enter().map_err(|rest| {
+            let seconds = rest.as_secs().max(1);
+            Error::Unreachable(format!(
+                "it failed several times in a row and is left alone for {seconds} s"
+            ))
+        })?;
+        let (error, wish) = match timeout_at(deadline, self.attempt(texts)).await {
+            Ok(Ok(Attempt::Done(answer))) => {
+                permit.succeed();
+                return self.vectors(answer, texts.len());
+            }
+            Ok(Ok(Attempt::Again(error, wish))) => (error, wish),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => (Error::Unreachable("the deadline passed".to_owned()), None),
+        };
+        permit.fail(wish);
+        Err(error)
     }
 
     async fn attempt(&self, texts: &[String]) -> Result<Attempt, Error> {
@@ -181,15 +214,18 @@ impl Embedder for OpenAi {
     }
 
     async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-        let deadline = Instant::now() + self.settings.deadline;
-        let prefix = match kind {
-            Kind::Passage => &self.settings.passage_prefix,
-            Kind::Query => &self.settings.query_prefix,
+        let (prefix, within) = match kind {
+            Kind::Passage => (&self.settings.passage_prefix, self.settings.deadline),
+            Kind::Query => (&self.settings.query_prefix, self.settings.patience),
         };
+        let deadline = Instant::now() + within;
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
             let prefixed: Vec<String> = batch.iter().map(|text| format!("{prefix}{text}")).collect();
-            vectors.extend(self.batch(&prefixed, deadline).await?);
+            vectors.extend(match kind {
+                Kind::Passage => self.batch(&prefixed, deadline).await?,
+                Kind::Query => self.at_once(&prefixed, deadline).await?,
+            });
         }
         Ok(vectors)
     }

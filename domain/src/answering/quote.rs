@@ -91,7 +91,7 @@ impl Answerer {
         let sections = self.sections(customer, passages).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
         let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
-        let near = self.near(question, &compared).await?;
+        let near = self.near(question, &compared).await;
         let mut rest = near.as_slice();
         let mut all = Vec::new();
         for ((passage, section), texts) in sections.into_iter().zip(&texts) {
@@ -157,10 +157,14 @@ impl Answerer {
         Ok(out)
     }
 
-    /// How near each text is to the question; by their words without a model.
-    async fn near(&self, question: &str, texts: &[String]) -> Result<Vec<f32>> {
-        let near = self.searcher.nearness(question, texts).await?;
-        Ok(near.unwrap_or_else(|| {
+    /// How near each text is to the question; by their words without a model, or while it does not answer.
+    async fn near(&self, question: &str, texts: &[String]) -> Vec<f32> {
+        let near = self.searcher.nearness(question, texts).await;
+        let near = near.unwrap_or_else(|error| {
+            tracing::warn!(error = error.story(), "quoting by words alone");
+            None
+        });
+        near.unwrap_or_else(|| {
             texts
                 .iter()
                 .map(|text| extractive::shared_words(question, text))

@@ -1,4 +1,5 @@
 //! Answers: quoted without a model, written with one, refused when the site does not say; always stored with a receipt.
+use async_trait::async_trait;
 use domain::{
     answering::{Answerer, Part, Question, messages},
     pages::{
@@ -8,7 +9,8 @@ use domain::{
     retrieval::Searcher,
     tenancy::Customer,
 };
-use embedding::Kind;
+use embedding::{Embedder, Kind};
+use std::sync::Arc;
 use testkit::{Kit, Provider, Script};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -326,6 +328,38 @@ async fn a_provider_that_fails_leaves_the_site_s_own_words() {
         assert_eq!(answer.model, "extractive");
         assert!(answer.text.starts_with("Parcels arrive"), "{}", answer.text);
     }
+}
+
+/// A provider of embeddings that is away: the model of the index, which answers nobody.
+struct Away(Arc<dyn Embedder>);
+
+#[async_trait]
+impl Embedder for Away {
+    fn model(&self) -> &embedding::Model {
+        self.0.model()
+    }
+
+    async fn embed(&self, _: Kind, _: &[String]) -> Result<Vec<Vec<f32>>, embedding::Error> {
+        Err(embedding::Error::Unreachable("connection refused".into()))
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.0.count_tokens(text)
+    }
+}
+
+#[tokio::test]
+async fn embeddings_that_fail_leave_the_words() {
+    let (kit, customer, _) = installation(&[]).await;
+    let away: Arc<dyn Embedder> = Arc::new(Away(testkit::local_model().await));
+    let searcher = Searcher::new(kit.db.clone(), Some(away)).await.unwrap();
+    let answerer = Answerer::new(kit.db.clone(), searcher, &kit.config.model).unwrap();
+    let answer = answerer
+        .answer(&customer, &ask(session(), "How long does delivery take?"), None)
+        .await
+        .unwrap();
+    assert_eq!(answer.sources[0].url, "https://shop.example/shipping");
+    assert!(answer.text.starts_with("Parcels arrive"), "{}", answer.text);
 }
 
 #[tokio::test]

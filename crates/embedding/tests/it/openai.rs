@@ -25,6 +25,7 @@ fn settings(port: u16) -> Settings {
         passage_prefix: "passage: ".to_owned(),
         query_prefix: "query: ".to_owned(),
         deadline: Duration::from_secs(20),
+        patience: Duration::from_secs(20),
     }
 }
 
@@ -154,9 +155,9 @@ async fn a_refusal_is_not_repeated_and_does_not_tell_the_key() {
 #[tokio::test]
 async fn a_silent_provider_is_left_at_the_deadline() {
     let provider = Provider::start(|_, _| None);
-    let deadline = Duration::from_millis(300);
+    let patience = Duration::from_millis(300);
     let client = OpenAi::new(Settings {
-        deadline,
+        patience,
         ..settings(provider.port)
     })
     .unwrap();
@@ -174,14 +175,28 @@ async fn nobody_at_the_port_is_said() {
         .local_addr()
         .unwrap()
         .port();
-    let deadline = Duration::from_millis(300);
+    let patience = Duration::from_millis(300);
     let client = OpenAi::new(Settings {
-        deadline,
+        patience,
         ..settings(port)
     })
     .unwrap();
     let error = client.embed(Kind::Query, &numbered(1)).await.unwrap_err();
     assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_question_is_asked_once_and_a_provider_that_fails_is_left_alone() {
+    let provider = Provider::start(|_, _| Some((500, "", "{}".to_owned())));
+    let client = client(&provider);
+    for asked in 1..=5 {
+        client.embed(Kind::Query, &numbered(1)).await.unwrap_err();
+        assert_eq!(provider.seen().len(), asked, "no second try");
+    }
+    let error = client.embed(Kind::Query, &numbered(1)).await.unwrap_err();
+    assert!(error.to_string().contains("is left alone for"), "{error}");
+    assert!(error.is_retryable());
+    assert_eq!(provider.seen().len(), 5);
 }
 
 #[tokio::test]

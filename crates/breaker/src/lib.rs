@@ -1,5 +1,17 @@
 //! A circuit breaker: after several failures in a row nobody waits for the provider for a while; then one call tries.
 //!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # use breaker::{Breaker, State};
+//! let breaker = Arc::new(Breaker::default());
+//! match breaker.enter() {
+//!     Ok(permit) => permit.fail(Some(Duration::from_secs(30))), // the provider asked to be left alone
+//!     Err(_rest) => unreachable!("it was closed"),
+//! }
+//! assert_eq!(breaker.state(), State::Open);
+//! assert!(breaker.enter().is_err());
+//! ```
+//!
 //! A call enters and settles as a success or a failure; one that is dropped says nothing about the provider. Only calls that
 //! entered while the circuit was closed count towards opening it, so that stragglers neither open nor close it.
 use std::{
@@ -71,7 +83,7 @@ impl Circuit {
 
 impl Breaker {
     /// Lets a call through, or says how long the circuit stays open.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Permit, Duration> {
+    pub fn enter(self: &Arc<Self>) -> Result<Permit, Duration> {
         let mut circuit = self.lock();
         let tries = match circuit.at {
             At::Closed => false,
@@ -104,9 +116,9 @@ impl Breaker {
     }
 }
 
-/// A call that was let through.
+/// A call that was let through. Dropped without a word, it says nothing about the provider.
 #[derive(Debug)]
-pub(crate) struct Permit {
+pub struct Permit {
     breaker: Arc<Breaker>,
     tries: bool,
     settled: bool,
