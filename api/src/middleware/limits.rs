@@ -3,7 +3,7 @@
 //!
 //! hyper refuses heads beyond its buffer by itself, without a body; what fits into that and is still too much is a problem like
 //! any other here.
-use domain::{Error, error::Kind};
+use domain::{Error, error::Kind, tenancy::Principal};
 use poem::{Endpoint, Request, Response, Result, http::StatusCode};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::context;
-use crate::{error::Failure, pace::Pace};
+use crate::{error::Failure, extractors::Identity, pace::Pace};
 
 /// Largest body of a request, in bytes.
 const MAX_BODY: usize = 1 << 20;
@@ -24,7 +24,7 @@ const MAX_HEADERS: usize = 32 << 10;
 const MAX_LINES: usize = 64;
 /// Bodies that are being held, all together, in bytes.
 const ALL_BODIES: usize = 64 << 20;
-/// What answers during maintenance as well.
+/// What answers everybody during maintenance as well: who administers has to be able to log in.
 const ALWAYS: [&str; 4] = ["/api/health", "/api/metrics", "/api/admin", "/admin"];
 
 /// The room for bodies of one server. Cloning shares.
@@ -42,20 +42,26 @@ struct Held {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// During maintenance everything but health, metrics and administration is 503.
+/// During maintenance everything but health and metrics is 503, for all but those who administer.
 pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
     let path = req.uri().path();
     let open = ALWAYS.iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
-    if open || !context(&req)?.maintenance {
+    if open || !context(&req)?.maintenance || administers(&req) {
         return next.call(req).await;
     }
     let kind = Kind::Unavailable {
         retry_after: Duration::from_hours(1),
     };
     Err(Failure::from(Error::new(kind, "maintenance", "the installation is being maintained")).into())
+}
+
+/// Whether the operator asks, or a person who has logged in; the limits have found out.
+fn administers(req: &Request) -> bool {
+    let who = req.data::<Identity>().map(Identity::principal);
+    matches!(who, Some(Ok(Principal::Admin | Principal::User(_))))
 }
 
 /// Refuses heads that are longer than any of ours.

@@ -2,7 +2,10 @@
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{App, Got};
+use crate::{
+    accounts,
+    app::{App, Got},
+};
 
 /// A problem without what differs from run to run.
 fn shape(got: &Got) -> Value {
@@ -110,11 +113,20 @@ async fn our_own_faults_tell_the_caller_nothing() {
 }
 
 #[tokio::test]
-async fn maintenance_leaves_only_health_and_metrics_open() {
+async fn maintenance_leaves_health_and_metrics_open_and_those_who_administer() {
     let app = App::with(&[("MAINTENANCE_MODE", "true")]).await;
     let got = app.get("/api/jobs").bearer(&app.key).send().await;
     assert_eq!(got.problem(503), "maintenance");
     assert_eq!(got.header("retry-after"), "3600");
     assert_eq!(app.get("/api/health").send().await.expect(503)["status"], "maintenance");
     assert_eq!(app.get("/api/metrics").admin().send().await.problem(404), "no_metrics");
+
+    app.get("/api/customers").admin().send().await.expect(200);
+    let ada = accounts::browser(&app, "ada@example.com", "owner", &[]).await;
+    ada.get(&app, "/api/queue/stats").send().await.expect(200);
+    for stranger in ["omniops_local=made-up", ""] {
+        let got = app.get("/api/queue/stats").header("cookie", stranger).send().await;
+        assert_eq!(got.problem(503), "maintenance");
+    }
+    assert_eq!(app.get("/demo").admin().send().await.problem(503), "maintenance");
 }
