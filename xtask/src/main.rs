@@ -8,6 +8,8 @@
 )]
 mod bench;
 mod ci;
+#[cfg(test)]
+mod links;
 mod openapi;
 mod package;
 #[cfg(test)]
