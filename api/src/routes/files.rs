@@ -7,15 +7,28 @@ use poem::{
     web::Path,
 };
 
-use crate::assets::{PUBLIC, WIDGET, etag, media_type, version};
+use crate::assets::{ADMIN, PUBLIC, WIDGET, etag, media_type, version};
 
 pub(super) const HOUR: &str = "public, max-age=3600";
 /// For an address that has the content's hash in it (RFC 8246).
 pub(super) const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// Adds `/embed.js` and `/assets/{file}`.
+/// Adds `/embed.js`, `/favicon.ico` and `/assets/{file}`.
 pub fn add(routes: Route) -> Route {
-    routes.at("/embed.js", get(widget)).at("/assets/:file", get(asset))
+    routes
+        .at("/embed.js", get(widget))
+        .at("/favicon.ico", get(icon))
+        .at("/assets/:file", get(asset))
+}
+
+/// What browsers ask every site for; they go by the media type, not by the name.
+#[handler]
+fn icon(req: &Request) -> poem::Result<Response> {
+    let (name, content) = ADMIN
+        .iter()
+        .find(|(name, _)| *name == "icon.svg")
+        .ok_or(NotFoundError)?;
+    Ok(file(req, name, content, HOUR))
 }
 
 /// Any page may load it: one with `Cross-Origin-Embedder-Policy` as well, and one that pins it by `integrity`, which needs CORS.

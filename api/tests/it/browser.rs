@@ -107,6 +107,11 @@ async fn every_page_answers_without_a_placeholder_left() {
         "no_such_route"
     );
     assert_eq!(app.get("/openapi.yaml").send().await.text, api::openapi_yaml());
+    let icon = app.get("/favicon.ico").send().await;
+    assert_eq!(
+        (icon.status.as_u16(), icon.header("content-type")),
+        (200, "image/svg+xml")
+    );
 }
 
 #[tokio::test]
