@@ -26,13 +26,24 @@ pub fn precise() -> f64 {
 
 /// MiB of memory that a process holds now, and the most that it ever held.
 pub fn memory(pid: u32) -> (f64, f64) {
+    let [now, most] = sizes(pid, ["VmRSS", "VmHWM"]);
+    (now, most)
+}
+
+/// MiB of a process's memory that are its own, and that are pages of its executable and libraries, which the kernel can drop and read
+/// again, and which processes of the same executable share.
+pub fn own_and_files(pid: u32) -> (f64, f64) {
+    let [own, files] = sizes(pid, ["RssAnon", "RssFile"]);
+    (own, files)
+}
+
+fn sizes<const N: usize>(pid: u32, names: [&str; N]) -> [f64; N] {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().nth(1)?.parse::<f64>().ok()
     };
-    let mib = |name| field(name).unwrap_or_default() / 1024.0;
-    (mib("VmRSS"), mib("VmHWM"))
+    names.map(|name| field(name).unwrap_or_default() / 1024.0)
 }
 
 /// µs that a process has used.

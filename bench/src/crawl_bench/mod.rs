@@ -113,6 +113,8 @@ enum Measure {
     Half,
     Most,
     Late,
+    Own,
+    Files,
     Coverage,
     Requests,
     Words,
@@ -129,6 +131,8 @@ impl Measure {
             Self::Half => "memory after a half (MiB)",
             Self::Most => "memory after three quarters (MiB)",
             Self::Late => "memory at the end (MiB)",
+            Self::Own => "of it the process's own (MiB)",
+            Self::Files => "of it pages of executables and libraries (MiB)",
             Self::Coverage => "different pages found",
             Self::Requests => "requests",
             Self::Words => "words of content a page",
@@ -255,6 +259,7 @@ async fn cell(
         }
     };
     let (last, peak) = cpu::memory(pid);
+    let (own, files) = cpu::own_and_files(pid);
     let used = cpu::of(pid);
     let used_by_servers = stores.cpu() - before;
     let ours = matches!(crawler, Worker | Crowded);
@@ -288,6 +293,8 @@ async fn cell(
         add(Measure::Half, after(2));
         add(Measure::Most, after(3));
         add(Measure::Late, last);
+        add(Measure::Own, own);
+        add(Measure::Files, files);
     }
     if crawler == Worker && part != Part::Neighbours {
         add(Measure::CpuStores, used_by_servers / pages / 1000.0);

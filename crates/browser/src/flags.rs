@@ -32,7 +32,8 @@ pub(super) fn flags(proxy: &SocketAddr, user_agent: &str, no_sandbox: bool) -> V
         "--disable-sync",
         "--disable-domain-reliability",
         "--metrics-recording-only",
-        "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,DialMediaRouteProvider",
+        // The last two: no page that was left stays in memory, and no process waits for one that is never visited.
+        "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,DialMediaRouteProvider,BackForwardCache,SpareRendererForSitePerProcess",
         // A page that nobody looks at would be slowed down.
         "--disable-background-timer-throttling",
         "--disable-renderer-backgrounding",

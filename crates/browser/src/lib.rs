@@ -96,6 +96,8 @@ pub enum Event {
 pub struct Bounds {
     /// A document without changes and requests for this long has settled.
     pub quiet: Duration,
+    /// The same for one that has nothing put off which could change it within `quiet`.
+    pub calm: Duration,
     /// One that never does is taken as it is after this long.
     pub settle: Duration,
     /// All of it: settling, the consent banner, scrolling.
@@ -110,6 +112,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             quiet: Duration::from_millis(300),
+            calm: Duration::from_millis(100),
             settle: Duration::from_secs(5),
             total: Duration::from_secs(10),
             screens: 4,

@@ -27,6 +27,9 @@ use crate::{
 
 const ARM: &str = include_str!("arm.js");
 const SETTLE: &str = include_str!("settle.js");
+/// Leaves a page from within, so that the empty document has its process; led there by the browser, each page would start another.
+const LEAVE: &str = "location.replace('about:blank')";
+const BLANK: &str = "about:blank";
 
 /// The driver's own bound on a navigation up to its `DOMContentLoaded`.
 const NAVIGATION: Duration = Duration::from_secs(10);
@@ -210,7 +213,7 @@ impl Session {
     async fn look(&mut self, url: &Url, bounds: &Bounds) -> Result<Settled, Failure> {
         // A download or a 204 leaves the old document in its place; it must not be taken for the new one.
         if !std::mem::take(&mut self.blank) {
-            self.client.goto("about:blank").await.map_err(|e| failure(&e))?;
+            self.client.goto(BLANK).await.map_err(|e| failure(&e))?;
         }
         self.client.goto(url.as_str()).await.map_err(|e| failure(&e))?;
         let mut error = Failure::Timeout;
@@ -235,6 +238,7 @@ impl Session {
     async fn settle(&self, bounds: &Bounds, may_click: bool) -> Result<Settled, CmdError> {
         let bounds = json!({
             "quiet_ms": bounds.quiet.as_millis() as u64,
+            "calm_ms": bounds.calm.as_millis() as u64,
             "settle_ms": bounds.settle.as_millis() as u64,
             "load_ms": bounds.settle.as_millis() as u64 / 2,
             "total_ms": bounds.total.as_millis() as u64,
@@ -254,7 +258,11 @@ impl Session {
     /// Ends what the page does, and tells whether nothing else of it is left: it may have made other windows, which would live on.
     pub async fn is_tidy(&mut self) -> bool {
         let leave = async {
-            self.client.goto("about:blank").await?;
+            self.client.execute(LEAVE, Vec::new()).await?;
+            // A page can have its own way about being left by itself, and none about being left by the browser.
+            if self.client.current_url().await?.as_str() != BLANK {
+                self.client.goto(BLANK).await?;
+            }
             self.client.windows().await
         };
         let left = tokio::time::timeout(PICTURE, leave).await;

@@ -6,11 +6,19 @@ const done = arguments[arguments.length - 1];
 const began = performance.now();
 const now = () => performance.now();
 const left = () => Math.max(0, bounds.total_ms - (now() - began));
-const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
-const unfinished = () => (window.__unfinished ? window.__unfinished() : 0);
+// From `arm.js`; documents that are no HTML may be without it.
+const plain = (ms) => new Promise((wake) => setTimeout(wake, ms));
+const { unfinished, lastDone, restless, sleep, frame } = window.__watch || {
+    unfinished: () => 0,
+    lastDone: now,
+    restless: () => true,
+    sleep: plain,
+    frame: () => plain(20),
+};
 const root = () => document.scrollingElement || document.documentElement;
 
-// Whether nothing has changed and nothing has been fetched for a while, within `limit`.
+// Whether nothing has changed and nothing has been fetched for a while, within `limit`. The while is shorter where nothing is known
+// of that could change anything in it.
 const quiet = async (limit) => {
     const until = now() + Math.min(limit, left());
     let last = now();
@@ -25,7 +33,9 @@ const quiet = async (limit) => {
         if (loading || unfinished() > 0) {
             last = now();
         }
-        still = now() - last >= bounds.quiet_ms;
+        const since = now() - last;
+        const calm = () => Math.min(since, now() - lastDone()) >= bounds.calm_ms && !restless(bounds.quiet_ms);
+        still = since >= bounds.quiet_ms || calm();
     }
     observer.disconnect();
     return still;
@@ -86,8 +96,9 @@ const scroll = async () => {
             return;
         }
         window.scrollTo(0, height);
-        // Two frames and a moment, so that whoever looks out for the bottom has begun to fetch.
-        await sleep(100);
+        // Two frames, so that whoever looks out for the bottom has been told, and a moment if that has put off something.
+        await Promise.race([frame().then(frame), sleep(100)]);
+        await sleep(restless(100) ? 100 : 0);
         if (unfinished() > 0 || root().scrollHeight > height) {
             await quiet(1000);
         }

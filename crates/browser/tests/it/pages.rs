@@ -30,6 +30,77 @@ async fn what_scripts_fetch_is_in_the_html() {
 }
 
 #[tokio::test]
+async fn what_scripts_put_off_is_in_the_html() {
+    let late = |body: &str| {
+        html(&format!(
+            "<script>const add = () => document.body.append('At ' + 'last')</script>{body}"
+        ))
+    };
+    let script = |text: &str| late(&format!("<script>{text}</script>"));
+    let pages = [
+        ("/timer", script("setTimeout(add, 220)")),
+        ("/timers", script("setTimeout(() => setTimeout(add, 110), 110)")),
+        (
+            "/interval",
+            script("const id = setInterval(() => { clearInterval(id); add() }, 220)"),
+        ),
+        (
+            "/frames",
+            script("let n = 0; const next = () => ++n < 14 ? requestAnimationFrame(next) : add(); next()"),
+        ),
+        ("/idle", script("requestIdleCallback(() => setTimeout(add, 200))")),
+        (
+            "/worker",
+            script(
+                "new Worker(URL.createObjectURL(new Blob(['setTimeout(() => postMessage(1), 220)']))).onmessage = add",
+            ),
+        ),
+        (
+            "/styles",
+            late(
+                "<style>@keyframes k { to { opacity: 0 } } i { animation: k 220ms }</style><i onanimationend=add()>.</i>",
+            ),
+        ),
+        (
+            "/module",
+            late("<script type=module>(await import('/late.js')).default()</script>"),
+        ),
+        ("/import", script("import('/late.js').then(late => late.default())")),
+    ];
+    let paths: Vec<&str> = pages.iter().map(|(path, _)| *path).collect();
+    let module = raw("text/javascript", "export default () => add()").after(Duration::from_millis(220));
+    let answers = pages.iter().cloned().chain([("/late.js", module)]);
+    let answers = answers.map(|(path, answer)| (path.to_owned(), answer)).collect();
+    let world = World::at("127.0.0.1:0", answers, |_| {}).await;
+    for path in paths {
+        let rendered = world.render(path).await.unwrap();
+        assert!(
+            rendered.settled && rendered.html.contains("At last"),
+            "{path}: {}",
+            rendered.html
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_let_itself_be_left_is_left() {
+    let world = World::new([
+        (
+            "/stays",
+            html(
+                "<script>navigation.addEventListener('navigate', event => event.preventDefault())</script><p>Mine</p>",
+            ),
+        ),
+        ("/nothing", raw("text/html", "").status(204)),
+        ("/fine", html("<p>Fine</p>")),
+    ])
+    .await;
+    assert!(world.html("/stays").await.contains("Mine"));
+    assert_eq!(world.render("/nothing").await.unwrap_err().why, Failure::NoDocument);
+    assert!(world.html("/fine").await.contains("Fine"));
+}
+
+#[tokio::test]
 async fn redirects_by_script_meta_and_server_are_told() {
     let world = World::new([
         ("/js", html("<script>location = '/end?by=js'</script>")),
