@@ -19,6 +19,17 @@ pub(super) fn content<'a>(dom: &'a Dom, wanted: &str) -> Option<&'a str> {
         .find(|text| !text.is_empty())
 }
 
+/// Longest name of an author, in characters; what is longer is no name.
+const MAX_AUTHOR: usize = 200;
+
+/// Who wrote the page: `<meta name=author>`, or what articles and catalogues call it. An address of a profile is no name.
+pub(super) fn author(dom: &Dom) -> Option<String> {
+    let names = ["author", "article:author", "dc.creator", "dcterms.creator"];
+    let names = names.iter().filter_map(|name| content(dom, name));
+    let mut names = names.map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "));
+    names.find(|name| !name.contains("://") && name.chars().count() <= MAX_AUTHOR)
+}
+
 /// The `title` element without the site's name where a heading or `og:title` shows which part that is; else
 /// `og:title`, else the first `h1`.
 pub(super) fn title(dom: &Dom) -> String {
@@ -177,6 +188,21 @@ mod tests {
             of("<svg><title>icon</title></svg><h1> Only  heading </h1>"),
             "Only heading"
         );
+    }
+
+    #[test]
+    fn authors_have_names() {
+        let of = |html: &str| author(&Dom::parse(html));
+        assert_eq!(
+            of("<meta name=Author content=' Ada  Lovelace '>"),
+            Some("Ada Lovelace".into())
+        );
+        assert_eq!(
+            of("<meta property=article:author content='https://e.com/ada'><meta name=dc.creator content=Ada>"),
+            Some("Ada".into())
+        );
+        assert_eq!(of("<meta name=author content=''><meta name=authors content=x>"), None);
+        assert_eq!(of(&format!("<meta name=author content='{}'>", "a".repeat(201))), None);
     }
 
     #[test]

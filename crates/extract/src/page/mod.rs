@@ -15,10 +15,14 @@ mod links;
 mod markdown;
 mod meta;
 mod patterns;
+mod sniff;
 mod structured;
 mod tree;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use ::url::Url;
 use serde::Serialize;
@@ -44,7 +48,7 @@ pub enum Error {
     /// The body is larger than [`MAX_BODY_BYTES`].
     #[error("the page has {0} bytes, more than {MAX_BODY_BYTES}")]
     TooLarge(usize),
-    /// The content type says that this is not HTML.
+    /// The content type says that this is not HTML, or the bytes do.
     #[error("not an HTML page: {0}")]
     NotHtml(String),
     /// The extraction panicked; a fault of this crate, kept from taking the worker with it.
@@ -106,6 +110,8 @@ pub struct Page {
     pub published: Option<String>,
     /// Date of the last change as the page gives it (ISO 8601).
     pub modified: Option<String>,
+    /// Who wrote it, as its head says.
+    pub author: Option<String>,
 }
 
 impl Page {
@@ -122,14 +128,8 @@ impl Page {
 
 /// Reads one page on the caller's stack. Use [`extract_guarded`] unless the caller's thread has 16 MiB of stack.
 pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
-    if input.body.len() > MAX_BODY_BYTES {
-        return Err(Error::TooLarge(input.body.len()));
-    }
-    if let Some(content_type) = input.content_type.filter(|value| !is_html(value)) {
-        return Err(Error::NotHtml(content_type.to_owned()));
-    }
     let tld = input.url.host_str().and_then(|host| host.rsplit('.').next());
-    let html = decode(input.body, input.content_type, tld);
+    let html = text(input.body, input.content_type, tld)?;
     let dom = dom::Dom::parse(&guard::bounded(&html));
     let base = links::base(&dom, input.url);
     let json_ld = structured::json_ld(&dom);
@@ -156,6 +156,7 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
         structured: structured::collect(&dom, &base, &json_ld, &markdown),
         published,
         modified,
+        author: meta::author(&dom),
         title,
         markdown,
     })
@@ -170,13 +171,8 @@ pub fn extract_guarded(input: &Input<'_>) -> Result<Page, Error> {
 /// The `content` of each `<meta>` of this name that stands in the page's head. Blocks the calling thread as [`extract_guarded`]
 /// does, and refuses the same bodies.
 pub fn head_metas(body: &[u8], content_type: Option<&str>, name: &str) -> Result<Vec<String>, Error> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(Error::TooLarge(body.len()));
-    }
-    if let Some(content_type) = content_type.filter(|value| !is_html(value)) {
-        return Err(Error::NotHtml(content_type.to_owned()));
-    }
-    on_deep_stack(|| head::metas(&decode(body, content_type, None), name))
+    let html = text(body, content_type, None)?;
+    on_deep_stack(|| head::metas(&html, name))
 }
 
 /// A new stack costs much less than a new thread, which would also find the caches of the allocator and of patterns cold.
@@ -188,6 +184,24 @@ fn on_deep_stack<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Error::Panicked(text.unwrap_or_else(|| "no message".to_owned()))
     })
+}
+
+/// The source of a page, if the body is one.
+fn text<'a>(body: &'a [u8], content_type: Option<&str>, tld: Option<&str>) -> Result<Cow<'a, str>, Error> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Error::TooLarge(body.len()));
+    }
+    if let Some(content_type) = content_type.filter(|value| !is_html(value)) {
+        return Err(Error::NotHtml(content_type.to_owned()));
+    }
+    if sniff::is_known_file(body) {
+        return Err(Error::NotHtml("it begins like a file of another kind".to_owned()));
+    }
+    let text = decode(body, content_type, tld);
+    if sniff::is_binary(&text) {
+        return Err(Error::NotHtml("it begins with binary data".to_owned()));
+    }
+    Ok(text)
 }
 
 fn is_html(content_type: &str) -> bool {

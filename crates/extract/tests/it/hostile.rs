@@ -72,7 +72,8 @@ fn broken_encodings_and_noise() {
     let noise: Vec<u8> = (0..200_000u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
-    assert!(extract(&noise).is_ok());
+    assert!(matches!(extract(&noise), Err(Error::NotHtml(_))));
+    assert!(extract(&[b"<!doctype html>", noise.as_slice()].concat()).is_ok());
     assert!(extract(b"\xff\xfe\x00<\x00p\x00>").is_ok());
     assert!(
         extract(b"<meta charset=utf-16><p>\xc3\x28 \xf0\x9f text")

@@ -12,5 +12,6 @@ mod hidden;
 mod hostile;
 mod pages;
 mod replay;
+mod sniffing;
 mod structured;
 mod traps;
