@@ -1,7 +1,7 @@
 //! Our extraction, page by page on one thread, and our chunks.
 use anyhow::Result;
 use extract::{
-    chunk::{Limit, chunks},
+    chunk::{Characters, Limit, chunks},
     page::{Input, extract_guarded},
 };
 use std::{io::BufRead as _, path::Path};
@@ -52,7 +52,7 @@ pub fn split() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let text = std::fs::read_to_string(line?)?;
         let begun = cpu::precise();
-        let chunks = chunks(&text, "", limit, &|text| text.chars().count()).len();
+        let chunks = chunks(&text, "", limit, &Characters).len();
         let ms = (cpu::precise() - begun) / 1000.0;
         say(&Split { chunks, ms });
     }

@@ -3,9 +3,9 @@
 //!
 //! Most lines are told apart by their first byte; only what begins like a mark is looked at further.
 
-use std::{borrow::Cow, rc::Rc};
+use std::borrow::Cow;
 
-use super::text;
+use super::{SEPARATOR, text};
 
 /// A piece of a section that belongs together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,98 +25,126 @@ pub(super) enum Kind {
     Table,
 }
 
-/// A line without its end.
-#[derive(Clone, Copy)]
-pub(super) struct Line<'t> {
-    text: &'t str,
-    start: usize,
-}
-
-impl Line<'_> {
-    fn end(&self) -> usize {
-        self.start + self.text.len()
-    }
-}
-
-/// The lines of a text that has line feeds alone at their ends.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain(Some(text.len()).filter(|_| !text.ends_with('\n')));
-    ends.map(move |end| {
-        let line = Line {
-            text: &text[start..end],
-            start,
-        };
-        start = end + 1;
-        line
-    })
-}
-
-/// What takes a section: its path, and its blocks.
-type Take<'f, 't> = dyn FnMut(Rc<[&'t str]>, &mut Vec<Block<'t>>) + 'f;
-
-/// Gives the sections in order: the title and the headings around each, outermost first and its own last, and its own text's
-/// blocks, up to the next heading of any level. A heading without text of its own is left out when deeper headings follow, whose
-/// paths name it.
+/// Gives the sections in order: the headings above each, its own last, and its own text's blocks, up to the next heading of any
+/// level. A heading without text of its own is left out when deeper headings follow, whose paths name it.
 pub(super) fn sections<'t>(markdown: &'t str, title: &'t str, take: &mut Take<'_, 't>) {
-    let mut outline = Outline {
-        title,
-        lower_title: title.to_lowercase(),
-        titled: false,
-        headings: Vec::new(),
-    };
-    let (mut own, mut found) = (Vec::new(), Vec::new());
-    let mut fence = None;
-    for line in lines(markdown) {
-        fence = fence_after(fence, line.text);
-        let Some((level, heading)) = heading(line.text).filter(|_| fence.is_none()) else {
-            own.push(line);
+    let mut outline = Outline::new(title);
+    let mut reader = Reader::new(markdown);
+    for (start, line) in lines(markdown) {
+        let Some((level, heading)) = heading(line).filter(|_| reader.fence.is_none()) else {
+            reader.line(start, line);
             continue;
         };
-        blocks(markdown, &own, &mut found);
-        own.clear();
-        if !found.is_empty() || outline.ends_at(level) {
-            take(outline.path(), &mut found);
-            found.clear();
+        reader.close();
+        if !reader.found.is_empty() || outline.ends_at(level) {
+            take(&outline, &mut reader.found);
+            reader.found.clear();
         }
         outline.enter(level, heading);
     }
-    blocks(markdown, &own, &mut found);
-    if !found.is_empty() || !outline.headings.is_empty() {
-        take(outline.path(), &mut found);
+    reader.close();
+    if !reader.found.is_empty() || !outline.headings.is_empty() {
+        take(&outline, &mut reader.found);
     }
 }
 
-/// The headings around a line, with their levels.
-struct Outline<'t> {
+/// The blocks of a text in which no line is a heading.
+pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut reader = Reader::new(text);
+    for (start, line) in lines(text) {
+        reader.line(start, line);
+    }
+    reader.close();
+    reader.found
+}
+
+/// The lines of a text that has line feeds alone at their ends, without them; each with the place of its first byte.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        // Every other line is empty, and found sooner than a search begins.
+        let length = match bytes.get(start)? {
+            b'\n' => 0,
+            _ => memchr::memchr(b'\n', &bytes[start..]).unwrap_or(bytes.len() - start),
+        };
+        let line = (start, &text[start..start + length]);
+        start += length + 1;
+        Some(line)
+    })
+}
+
+/// What takes a section: the headings above it, and its blocks.
+type Take<'f, 't> = dyn FnMut(&Outline<'t>, &mut Vec<Block<'t>>) + 'f;
+
+/// The headings around a line.
+pub(super) struct Outline<'t> {
     title: &'t str,
     lower_title: String,
     /// The outermost heading is the title itself.
     titled: bool,
-    headings: Vec<(usize, &'t str)>,
+    headings: Vec<Heading<'t>>,
+    /// The title and the headings, as a path.
+    path: String,
+}
+
+struct Heading<'t> {
+    level: usize,
+    text: &'t str,
+    /// How long the path is before it.
+    before: usize,
 }
 
 impl<'t> Outline<'t> {
-    fn path(&self) -> Rc<[&'t str]> {
+    fn new(title: &'t str) -> Self {
+        Self {
+            title,
+            lower_title: title.to_lowercase(),
+            titled: false,
+            headings: Vec::new(),
+            path: title.to_owned(),
+        }
+    }
+
+    /// The heading path as it is written in a chunk.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The parts of the path, outermost first.
+    pub fn parts(&self) -> impl Iterator<Item = &'t str> {
         let title = Some(self.title).filter(|title| !title.is_empty() && !self.titled);
         title
             .into_iter()
-            .chain(self.headings.iter().map(|(_, heading)| *heading))
-            .collect()
+            .chain(self.headings.iter().map(|heading| heading.text))
     }
 
     /// Whether a heading of this level ends the innermost section rather than going deeper into it.
     fn ends_at(&self, level: usize) -> bool {
-        self.headings.last().is_some_and(|(own, _)| level <= *own)
+        self.headings.last().is_some_and(|heading| level <= heading.level)
     }
 
-    fn enter(&mut self, level: usize, heading: &'t str) {
-        self.headings.retain(|(own, _)| *own < level);
-        if self.headings.is_empty() {
-            self.titled = heading.to_lowercase() == self.lower_title;
+    fn enter(&mut self, level: usize, text: &'t str) {
+        while let Some(deeper) = self.headings.pop_if(|heading| heading.level >= level) {
+            self.path.truncate(deeper.before);
         }
-        self.headings.push((level, heading));
+        if self.headings.is_empty() {
+            self.titled = text.to_lowercase() == self.lower_title;
+            self.path.clear();
+            self.path.push_str(if self.titled { "" } else { self.title });
+        }
+        let before = self.path.len();
+        push_heading(&mut self.path, text);
+        self.headings.push(Heading { level, text, before });
     }
+}
+
+/// Adds a heading to a path.
+pub(super) fn push_heading(path: &mut String, heading: &str) {
+    if !path.is_empty() {
+        path.push_str(SEPARATOR);
+    }
+    path.push_str(heading);
 }
 
 fn heading(line: &str) -> Option<(usize, &str)> {
@@ -139,80 +167,117 @@ fn fence_after(open: Option<&'static str>, line: &str) -> Option<&'static str> {
     }
 }
 
-/// Adds the blocks of lines without headings to none.
-pub(super) fn blocks<'t>(text: &'t str, lines: &[Line<'t>], out: &mut Vec<Block<'t>>) {
-    let mut at = 0;
-    while let Some(first) = lines.get(at) {
-        if is_blank(first.text) {
-            at += 1;
-            continue;
+/// Puts lines together to blocks, each line looked at once.
+struct Reader<'t> {
+    source: &'t str,
+    /// The fence that is open, of a block of code or of one within a list.
+    fence: Option<&'static str>,
+    open: Option<Open>,
+    found: Vec<Block<'t>>,
+}
+
+/// A block that the next line may belong to.
+struct Open {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    /// Its first line defines the term before it.
+    defines: bool,
+}
+
+impl<'t> Reader<'t> {
+    fn new(source: &'t str) -> Self {
+        Self {
+            source,
+            fence: None,
+            open: None,
+            found: Vec::with_capacity(64),
         }
-        let rest = &lines[at..];
-        let (length, kind) = if fence_after(None, first.text).is_some() {
-            (code_length(rest), Kind::Code)
-        } else if first.text.starts_with('|') {
-            (run_length(rest, |line| line.starts_with('|')), Kind::Table)
-        } else if is_item(first.text) {
-            (list_length(rest), Kind::List)
-        } else {
-            (run_length(rest, continues_paragraph), Kind::Paragraph)
-        };
-        let own = text[first.start..rest[length - 1].end()].trim_end();
-        match out.last_mut().filter(|last| last.kind == Kind::Paragraph) {
+    }
+
+    fn line(&mut self, start: usize, line: &str) {
+        let inside = self.fence;
+        self.fence = fence_after(inside, line);
+        if let Some(open) = &mut self.open {
+            let end = start + line.len();
+            match open.kind {
+                Kind::Code => {
+                    open.end = end;
+                    if self.fence.is_none() {
+                        self.close();
+                    }
+                    return;
+                }
+                // A list goes on over blank lines while what follows is indented or another item of the same sort.
+                Kind::List if is_blank(line) => return,
+                _ if is_blank(line) => return self.close(),
+                Kind::List => {
+                    let same_sort = is_item(line) && line.starts_with(": ") == open.defines;
+                    if inside.is_some() || same_sort || line.starts_with("  ") {
+                        open.end = end;
+                        return;
+                    }
+                }
+                Kind::Table => {
+                    if line.starts_with('|') {
+                        open.end = end;
+                        return;
+                    }
+                }
+                Kind::Paragraph => {
+                    if self.fence.is_none() && begins(line) == Kind::Paragraph {
+                        open.end = end;
+                        return;
+                    }
+                }
+            }
+            self.close();
+        } else if is_blank(line) {
+            return;
+        }
+        self.open = Some(Open {
+            kind: if self.fence.is_some() { Kind::Code } else { begins(line) },
+            start,
+            end: start + line.len(),
+            defines: line.starts_with(": "),
+        });
+    }
+
+    /// Ends the open block.
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let own = self.source[open.start..open.end].trim_end();
+        match self.found.last_mut().filter(|last| last.kind == Kind::Paragraph) {
             // A term stays with its definition.
-            Some(term) if first.text.starts_with(": ") => {
-                text::join(text, &mut term.text, "\n", own);
+            Some(term) if open.defines => {
+                text::join(self.source, &mut term.text, "\n", own);
                 term.kind = Kind::List;
             }
-            _ => out.push(Block {
-                kind,
+            _ => self.found.push(Block {
+                kind: open.kind,
                 text: Cow::Borrowed(own),
             }),
         }
-        at += length;
+    }
+}
+
+/// What a line begins that is not blank and opens no fence.
+fn begins(line: &str) -> Kind {
+    if line.starts_with('|') {
+        Kind::Table
+    } else if is_item(line) {
+        Kind::List
+    } else {
+        Kind::Paragraph
     }
 }
 
 fn is_blank(line: &str) -> bool {
-    !matches!(line.as_bytes().first(), Some(b'!'..=b'~')) && line.trim().is_empty()
-}
-
-/// The first line and those directly after it that belong to it.
-fn run_length(lines: &[Line<'_>], belongs: impl Fn(&str) -> bool) -> usize {
-    1 + lines[1..].iter().take_while(|line| belongs(line.text)).count()
-}
-
-fn continues_paragraph(line: &str) -> bool {
-    !(is_blank(line) || line.starts_with('|') || fence_after(None, line).is_some() || is_item(line))
-}
-
-fn code_length(lines: &[Line<'_>]) -> usize {
-    let mut open = fence_after(None, lines[0].text);
-    let closing = lines[1..].iter().position(|line| {
-        open = fence_after(open, line.text);
-        open.is_none()
-    });
-    closing.map_or(lines.len(), |at| at + 2)
-}
-
-/// A list goes on over blank lines while what follows is indented or another item of the same sort.
-fn list_length(lines: &[Line<'_>]) -> usize {
-    let definition = lines[0].text.starts_with(": ");
-    let mut length = 1;
-    let mut fence = None;
-    for (at, line) in lines.iter().enumerate().skip(1) {
-        let inside = fence.is_some();
-        fence = fence_after(fence, line.text);
-        if is_blank(line.text) {
-            continue;
-        }
-        let same_sort = is_item(line.text) && line.text.starts_with(": ") == definition;
-        if !inside && !same_sort && !line.text.starts_with("  ") {
-            break;
-        }
-        length = at + 1;
+    match line.as_bytes().first() {
+        None => true,
+        Some(b'!'..=b'~') => false,
+        Some(_) => line.trim().is_empty(),
     }
-    length
 }
 
 /// Whether a line begins a list item or a definition at the margin.

@@ -4,12 +4,29 @@
 use std::borrow::Cow;
 
 use super::{
-    blocks::{Block, Kind, is_item},
+    Count,
+    blocks::{Block, Kind, is_item, lines},
     text,
 };
 
 /// A text with its tokens.
-pub(super) type Unit<'t> = (Cow<'t, str>, usize);
+#[derive(Debug, Clone)]
+pub(super) struct Unit<'t> {
+    pub text: Cow<'t, str>,
+    pub tokens: usize,
+    /// The tokens are those of the text, and not only the sum of those of its parts.
+    pub exact: bool,
+}
+
+impl<'t> Unit<'t> {
+    fn counted(text: impl Into<Cow<'t, str>>, tokens: usize) -> Self {
+        Self {
+            text: text.into(),
+            tokens,
+            exact: true,
+        }
+    }
+}
 
 /// Cuts blocks to size.
 #[derive(Clone, Copy)]
@@ -20,45 +37,49 @@ pub(super) struct Splitter<'t> {
     pub max: usize,
     /// What the parts of a cut block are packed up to.
     pub target: usize,
-    pub count: &'t dyn Fn(&str) -> usize,
+    pub count: &'t dyn Count,
 }
 
 impl<'t> Splitter<'t> {
     /// Adds the block as units, as one if it fits.
     pub fn units(&self, block: Block<'t>, out: &mut Vec<Unit<'t>>) {
-        let tokens = (self.count)(&block.text);
+        let tokens = self.count.tokens(&block.text);
         if tokens <= self.max {
-            out.push((block.text, tokens));
+            out.push(Unit::counted(block.text, tokens));
             return;
         }
         match block.text {
-            Cow::Borrowed(text) => out.extend(self.cut(block.kind, text)),
+            Cow::Borrowed(text) => self.cut(block.kind, text, out),
             Cow::Owned(text) => {
                 let inner = Splitter { source: &text, ..*self };
-                let units = inner.cut(block.kind, &text).into_iter();
-                out.extend(units.map(|(text, tokens)| (Cow::Owned(text.into_owned()), tokens)));
+                let mut units = Vec::new();
+                inner.cut(block.kind, &text, &mut units);
+                out.extend(units.into_iter().map(|unit| Unit {
+                    text: Cow::Owned(unit.text.into_owned()),
+                    ..unit
+                }));
             }
         }
     }
 
-    fn cut(&self, kind: Kind, text: &'t str) -> Vec<Unit<'t>> {
+    fn cut(&self, kind: Kind, text: &'t str, out: &mut Vec<Unit<'t>>) {
         match kind {
-            Kind::Paragraph => self.sentences(text),
-            Kind::List => self.list(text),
-            Kind::Code => self.code(text),
-            Kind::Table => self.table(text),
+            Kind::Paragraph => self.sentences(text, out),
+            Kind::List => self.list(text, out),
+            Kind::Code => self.code(text, out),
+            Kind::Table => self.table(text, out),
         }
     }
 
-    fn list(&self, text: &'t str) -> Vec<Unit<'t>> {
-        self.pack(items(text).into_iter(), "\n", &|item| {
-            self.pack(item.split("\n\n"), "\n\n", &|part| {
-                self.pack(part.lines(), "\n", &|line| self.sentences(line))
-            })
-        })
+    fn list(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
+        self.pack(items(text).into_iter(), "\n", out, &|item, out| {
+            self.pack(item.split("\n\n"), "\n\n", out, &|part, out| {
+                self.pack(part.lines(), "\n", out, &|line, out| self.sentences(line, out));
+            });
+        });
     }
 
-    fn code(&self, text: &'t str) -> Vec<Unit<'t>> {
+    fn code(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
         let mut lines: Vec<&str> = text.lines().collect();
         let opening = lines.first().copied().unwrap_or("```");
         let fence = opening.trim_end_matches(|c| c != '`' && c != '~');
@@ -66,59 +87,66 @@ impl<'t> Splitter<'t> {
             lines.pop();
         }
         let inner = Self {
-            target: self.target.saturating_sub(2 * (self.count)(opening)).max(1),
+            target: self.target.saturating_sub(2 * self.count.tokens(opening)).max(1),
             ..*self
         };
-        let parts = inner.pack(lines.into_iter().skip(1), "\n", &|line| inner.words(line));
-        let fenced = parts.into_iter().enumerate().map(|(index, (code, _))| {
-            // The language is named once, as in the source.
-            let text = format!("{}\n{code}\n{fence}", if index == 0 { opening } else { fence });
-            let tokens = (self.count)(&text);
-            (Cow::Owned(text), tokens)
+        let first = out.len();
+        inner.pack(lines.into_iter().skip(1), "\n", out, &|line, out| {
+            inner.words(line, out);
         });
-        fenced.collect()
+        for (index, unit) in out[first..].iter_mut().enumerate() {
+            // The language is named once, as in the source.
+            let text = format!("{}\n{}\n{fence}", if index == 0 { opening } else { fence }, unit.text);
+            let tokens = self.count.tokens(&text);
+            *unit = Unit::counted(text, tokens);
+        }
     }
 
-    fn table(&self, text: &'t str) -> Vec<Unit<'t>> {
+    fn table(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
         let mut lines = text.lines();
         let header = [lines.next().unwrap_or_default(), lines.next().unwrap_or_default()].join("\n");
-        let tokens = (self.count)(&header);
+        let tokens = self.count.tokens(&header);
         if tokens * 2 > self.target {
-            return self.pack(text.lines(), "\n", &|row| self.words(row));
+            return self.pack(text.lines(), "\n", out, &|row, out| self.words(row, out));
         }
         let inner = Self {
             max: self.max - tokens,
             target: self.target - tokens,
             ..*self
         };
-        let parts = inner.pack(lines, "\n", &|row| inner.words(row));
-        parts
-            .into_iter()
-            .map(|(rows, own)| (Cow::Owned(format!("{header}\n{rows}")), own + tokens))
-            .collect()
+        let first = out.len();
+        inner.pack(lines, "\n", out, &|row, out| inner.words(row, out));
+        for rows in &mut out[first..] {
+            *rows = Unit {
+                text: Cow::Owned(format!("{header}\n{}", rows.text)),
+                tokens: tokens + rows.tokens,
+                exact: false,
+            };
+        }
     }
 
-    fn sentences(&self, text: &'t str) -> Vec<Unit<'t>> {
-        self.pack(sentences(text), " ", &|sentence| self.words(sentence))
+    fn sentences(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
+        self.pack(sentences(text), " ", out, &|sentence, out| self.words(sentence, out));
     }
 
-    fn words(&self, text: &'t str) -> Vec<Unit<'t>> {
+    fn words(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
         // Indentation belongs to the first word, so that code keeps its shape.
         let indent = text.len() - text.trim_start().len();
         let first = text[indent..]
             .find(char::is_whitespace)
             .map_or(text.len(), |length| indent + length);
         let parts = std::iter::once(&text[..first]).chain(text[first..].split_whitespace());
-        self.pack(parts, " ", &|word| self.anywhere(word))
+        self.pack(parts, " ", out, &|word, out| self.anywhere(word, out));
     }
 
-    fn anywhere(&self, text: &'t str) -> Vec<Unit<'t>> {
-        let tokens = (self.count)(text);
+    fn anywhere(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
+        let tokens = self.count.tokens(text);
         let middle = middle(text);
         if tokens <= self.max || middle == 0 {
-            return vec![(Cow::Borrowed(text), tokens)];
+            return out.push(Unit::counted(text, tokens));
         }
-        [self.anywhere(&text[..middle]), self.anywhere(&text[middle..])].concat()
+        self.anywhere(&text[..middle], out);
+        self.anywhere(&text[middle..], out);
     }
 
     /// Joins parts up to the target; a part over the maximum is cut finer first.
@@ -126,34 +154,35 @@ impl<'t> Splitter<'t> {
         &self,
         parts: impl Iterator<Item = &'t str>,
         joiner: &str,
-        finer: &dyn Fn(&'t str) -> Vec<Unit<'t>>,
-    ) -> Vec<Unit<'t>> {
-        let mut out: Vec<Unit<'t>> = Vec::new();
+        out: &mut Vec<Unit<'t>>,
+        finer: &dyn Fn(&'t str, &mut Vec<Unit<'t>>),
+    ) {
+        let first = out.len();
         for part in parts {
-            let tokens = (self.count)(part);
+            let tokens = self.count.tokens(part);
             if tokens > self.max {
                 // The rest of a cut part may be filled up.
-                out.extend(finer(part));
+                finer(part, out);
                 continue;
             }
-            match out.last_mut() {
-                Some(last) if last.1 + tokens <= self.target => {
-                    text::join(self.source, &mut last.0, joiner, part);
-                    last.1 += tokens;
+            match out[first..].last_mut() {
+                Some(last) if last.tokens + tokens <= self.target => {
+                    text::join(self.source, &mut last.text, joiner, part);
+                    last.tokens += tokens;
+                    last.exact = false;
                 }
-                _ => out.push((Cow::Borrowed(part), tokens)),
+                _ => out.push(Unit::counted(part, tokens)),
             }
         }
-        out
     }
 }
 
 /// The items of a list with what is indented under them.
 fn items(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
-    let (mut start, mut at) = (0, 0);
+    let mut start = 0;
     let mut open = text.lines().next().unwrap_or_default();
-    for line in text.split_inclusive('\n') {
+    for (at, line) in lines(text) {
         // A term keeps its definition.
         let of_term = line.starts_with(": ") && !is_item(open);
         if at > 0 && is_item(line) && !of_term {
@@ -161,7 +190,6 @@ fn items(text: &str) -> Vec<&str> {
             start = at;
             open = line;
         }
-        at += line.len();
     }
     out.push(text[start..].trim_end());
     out
@@ -169,32 +197,35 @@ fn items(text: &str) -> Vec<&str> {
 
 /// The sentences of a text.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    let ends = (0..text.len()).filter_map(|at| end_of_sentence(text, at));
-    let mut start = 0;
-    let sentences = ends.chain([text.len()]).map(move |end| {
-        let sentence = text[start..end].trim();
-        start = end;
-        sentence
+    let mut rest = text;
+    let sentences = std::iter::from_fn(move || {
+        let (sentence, behind) = rest.split_at(end_of_sentence(rest)?);
+        rest = behind;
+        Some(sentence.trim())
     });
     sentences.filter(|sentence| !sentence.is_empty())
 }
 
-/// Where a sentence ends, if the character at this byte ends one: a full stop, question or exclamation mark before white space, or its
-/// CJK form anywhere.
-fn end_of_sentence(text: &str, at: usize) -> Option<usize> {
+/// Where the first sentence of a text ends: behind a full stop, question or exclamation mark before white space, or behind its CJK form
+/// anywhere. Nowhere in an empty text.
+fn end_of_sentence(text: &str) -> Option<usize> {
     let before_space = |end: usize| text[end..].chars().next().is_none_or(char::is_whitespace);
-    let (end, ends) = match text.as_bytes()[at] {
-        b'\n' => (at + 1, true),
-        b'.' | b'!' | b'?' => (at + 1, before_space(at + 1)),
-        // What the other marks begin with, and nothing else has in its middle.
-        0xe2 | 0xe3 | 0xef => match text[at..].chars().next()? {
-            '。' | '！' | '？' => (at + 3, true),
-            '…' => (at + 3, before_space(at + 3)),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    ends.then_some(end)
+    // The bytes that the other marks begin with stand in the middle of none.
+    let is_mark = |byte: &u8| matches!(byte, b'\n' | b'.' | b'!' | b'?' | 0xe2 | 0xe3 | 0xef);
+    let mut from = 0;
+    while let Some(at) = text.as_bytes()[from..].iter().position(is_mark).map(|at| from + at) {
+        let mark = text[at..].chars().next()?;
+        from = at + mark.len_utf8();
+        let ends = match mark {
+            '\n' | '。' | '！' | '？' => true,
+            '.' | '!' | '?' | '…' => before_space(from),
+            _ => false,
+        };
+        if ends {
+            return Some(from);
+        }
+    }
+    Some(text.len()).filter(|length| *length > 0)
 }
 
 /// Where the second half of the characters begins.

@@ -178,8 +178,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_known_to_add_up_is_cut_alike(
+        markdown in prop_oneof![markdown(), "(?s).{0,400}", "[#|>`~:a-zé0-9.!? \\-\n]{0,400}"],
+        title in "[a-z]{0,8}",
+        most in 1..200usize,
+    ) {
+        let limit = Limit { max_tokens: most, target_tokens: most * 4 / 5, merge_tokens: most / 2 };
+        let counted = chunks(&markdown, &title, limit, &|text: &str| text.chars().count());
+        prop_assert_eq!(chunks(&markdown, &title, limit, &Characters), counted);
+    }
+
+    #[test]
     fn any_text_is_cut_without_panic(text in "(?s).{0,300}", title in ".{0,30}") {
-        for chunk in chunks(&text, &title, Limit { max_tokens: 8, target_tokens: 5, merge_tokens: 5 }, &|text| text.chars().count()) {
+        for chunk in chunks(&text, &title, Limit { max_tokens: 8, target_tokens: 5, merge_tokens: 5 }, &|text: &str| text.chars().count()) {
             prop_assert!(chunk.tokens <= 8 || chunk.text.chars().count() <= 1);
         }
     }

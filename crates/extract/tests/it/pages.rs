@@ -180,7 +180,7 @@ fn a_page_with_one_question_gets_its_chunk() {
         target_tokens: 40,
         merge_tokens: 40,
     };
-    let chunks = extract::chunk::chunks(&page.markdown, &page.title, limit, &|text| {
+    let chunks = extract::chunk::chunks(&page.markdown, &page.title, limit, &|text: &str| {
         text.split_whitespace().count()
     });
     assert_eq!(chunks[0].heading_path, "Design FAQ > Why are strings immutable?");
