@@ -10,7 +10,7 @@ use domain::{
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
-use url::Url;
+use url::{Host, Url};
 use uuid::Uuid;
 
 use super::state::{Kept, write_private};
@@ -52,6 +52,10 @@ pub async fn prepare(
     for host in own.iter().map(String::as_str).chain([site.as_str()]) {
         tenancy::assign_domain(db, &customer, &host.parse()?).await?;
     }
+    // Where one of them leads to the other, the crawl goes on there.
+    if let Some(twin) = twin(site) {
+        tenancy::assign_domain(db, &customer, &twin).await?;
+    }
     if !key_works(db, &customer, kept).await {
         let new = NewKey {
             customer: customer.id,
@@ -64,6 +68,18 @@ pub async fn prepare(
         kept.api_key = Some((customer.id, issued.key.expose_secret().to_owned()));
     }
     Ok(customer)
+}
+
+/// The site's host with `www.` before it, or without: by custom they are one site.
+fn twin(site: &Url) -> Option<HostName> {
+    let host = HostName::of(site).filter(|host| !host.is_local())?;
+    let Host::Domain(name) = host.host() else { return None };
+    let other = name
+        .strip_prefix("www.")
+        .map_or_else(|| format!("www.{name}"), str::to_owned);
+    let mut url = site.clone();
+    url.set_host(Some(&other)).ok()?;
+    HostName::of(&url)
 }
 
 async fn key_works(db: &Db, customer: &Customer, kept: &Kept) -> bool {
@@ -135,4 +151,19 @@ pub fn write_dev_json(
         "env": env,
     });
     write_private(&dir.join("dev.json"), &serde_json::to_vec_pretty(&dev)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_has_a_twin_with_or_without_www() {
+        let of = |site: &str| twin(&Url::parse(site).unwrap()).map(|host| host.to_string());
+        assert_eq!(of("https://shop.example/"), Some("www.shop.example".into()));
+        assert_eq!(of("https://www.shop.example:8443/en"), Some("shop.example:8443".into()));
+        for local in ["http://127.0.0.1:8080/", "http://localhost/", "http://[::1]/"] {
+            assert_eq!(of(local), None, "{local}");
+        }
+    }
 }
