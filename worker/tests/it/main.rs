@@ -12,6 +12,7 @@ mod fleet;
 mod gaps;
 mod giving_way;
 mod golden;
+mod hidden;
 mod hygiene;
 mod indexing;
 mod journal;

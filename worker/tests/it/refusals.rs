@@ -1,6 +1,7 @@
 //! Start pages that cannot be had: the job fails with a code that says why, and nothing is left behind.
 use crate::support::{World, words};
 use domain::pages::request::ScrapeRequest;
+use std::time::Duration;
 use testkit::{Page, Site, eventually};
 
 /// Crawls `url` of the site and returns the error's code.
@@ -42,6 +43,19 @@ async fn robots_txt_forbids_it() {
 async fn robots_txt_fails() {
     let site = Site::start([home(), ("/robots.txt", Page::raw("text/plain", "").status(503))]).await;
     assert_eq!(refused(&site, &site.url("/")).await, "robots_unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn robots_txt_does_not_come() {
+    // Longer than the client waits for an answer.
+    let rules = Page::raw("text/plain", "").delay(Duration::from_mins(1));
+    let site = Site::start([home(), ("/robots.txt", rules)]).await;
+    assert_eq!(refused(&site, &site.url("/")).await, "unreachable");
+    assert!(
+        site.hits().iter().all(|hit| hit.path == "/robots.txt"),
+        "{:?}",
+        site.hits()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
