@@ -32,6 +32,9 @@ pub struct Model {
     pub purged_at: Option<OffsetDateTime>,
     pub sitemap_lastmod: Option<OffsetDateTime>,
     pub structured_hash: Option<Vec<u8>>,
+    pub published_at: Option<OffsetDateTime>,
+    pub modified_at: Option<OffsetDateTime>,
+    pub author: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,8 @@ pub struct Model {
     pub spent_ms: i64,
     pub off_peak: Option<String>,
     pub staged: Option<bool>,
+    pub sitemaps: Option<Json>,
+    pub moved_to: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

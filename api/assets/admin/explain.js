@@ -21,6 +21,19 @@ const counted = (summary, here) =>
 
 const spread = (values) => (values ? `half within ${duration(values.p50)}, 99 of 100 within ${duration(values.p99)}` : '–');
 
+// What became of the sitemaps and feeds, which no decision tells.
+const maps = (told) => {
+  const parts = [
+    `Sitemaps and feeds: ${number(told.read)} read with ${number(told.entries)} URLs`,
+    told.entries_elsewhere > 0 && `${number(told.entries_elsewhere)} of them on other hosts`,
+    told.failed > 0 && `${number(told.failed)} failed`,
+    told.elsewhere > 0 && `${number(told.elsewhere)} on other hosts, not read`,
+    told.truncated && 'too many: the rest was left out',
+  ];
+  const unread = told.unread.map(({ url, why }) => el('li', {}, out(url), `: ${why}`));
+  return [el('p', { class: 'hint' }, `${parts.filter(Boolean).join('; ')}.`), unread.length ? el('ul', { class: 'hint' }, unread) : null];
+};
+
 const picture = (path, url) =>
   deed(
     'Picture',
@@ -92,6 +105,7 @@ export const explain = ({ into, path, query, go, signal, here }) => {
               { class: 'hint' },
               `Fetches: ${spread(summary.fetch_ms)}. Waits for the host’s turn: ${spread(summary.wait_ms)}. ${bytes(summary.bytes)} in all.`,
             ),
+            summary.sitemaps && maps(summary.sitemaps),
           ]
         : null,
     );

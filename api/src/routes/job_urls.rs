@@ -1,5 +1,8 @@
 //! Why a crawl did what it did: the decision about each URL, and the decisions counted.
-use domain::pages::explain::{self, Explained, Wanted};
+use domain::pages::{
+    explain::{self, Explained, Wanted},
+    sitemaps,
+};
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -98,6 +101,51 @@ impl From<explain::Spread> for Spread {
     }
 }
 
+/// A sitemap or feed that was not read.
+#[derive(Debug, Object)]
+struct UnreadSitemap {
+    url: String,
+    /// Why not, for people.
+    why: String,
+}
+
+/// What became of the site's sitemaps and feeds.
+#[derive(Debug, Object)]
+struct Sitemaps {
+    /// Files that were read.
+    read: i64,
+    /// URLs in them.
+    entries: i64,
+    /// URLs among these that lie on another host.
+    entries_elsewhere: i64,
+    /// Files that the site names and that could not be had or read.
+    failed: i64,
+    /// Files that the site names on another host; they were not asked for.
+    elsewhere: i64,
+    /// Whether files or entries beyond 50 and 50,000 were left out.
+    truncated: bool,
+    /// Some of the files that were not read.
+    unread: Vec<UnreadSitemap>,
+}
+
+impl From<sitemaps::Sitemaps> for Sitemaps {
+    fn from(of: sitemaps::Sitemaps) -> Self {
+        let unread = |file: sitemaps::Unread| UnreadSitemap {
+            url: file.url,
+            why: file.why,
+        };
+        Self {
+            read: of.read,
+            entries: of.entries,
+            entries_elsewhere: of.entries_elsewhere,
+            failed: of.failed,
+            elsewhere: of.elsewhere,
+            truncated: of.truncated,
+            unread: of.unread.into_iter().map(unread).collect(),
+        }
+    }
+}
+
 /// A crawl's decisions, counted.
 #[derive(Debug, Object)]
 struct JobUrlSummary {
@@ -114,6 +162,9 @@ struct JobUrlSummary {
     /// Waits for the host's turn before them.
     #[oai(nullable)]
     wait_ms: Option<Spread>,
+    /// Null before they have been read.
+    #[oai(nullable)]
+    sitemaps: Option<Sitemaps>,
 }
 
 impl From<explain::Summary> for JobUrlSummary {
@@ -130,6 +181,7 @@ impl From<explain::Summary> for JobUrlSummary {
             bytes: of.bytes,
             fetch_ms: of.fetch_ms.map(Into::into),
             wait_ms: of.wait_ms.map(Into::into),
+            sitemaps: of.sitemaps.map(Into::into),
         }
     }
 }

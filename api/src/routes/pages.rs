@@ -1,5 +1,6 @@
 //! Crawled pages.
 use domain::{
+    jobs,
     pages::{
         removal, request,
         store::{get, list},
@@ -74,6 +75,15 @@ struct FullPage {
     #[oai(nullable)]
     duplicate_of: Option<Uuid>,
     navigational: bool,
+    /// When it was published, as it says itself.
+    #[oai(nullable)]
+    published_at: Option<OffsetDateTime>,
+    /// When it was changed last, as it says itself.
+    #[oai(nullable)]
+    modified_at: Option<OffsetDateTime>,
+    /// Who wrote it, as it says itself.
+    #[oai(nullable)]
+    author: Option<String>,
     /// The main content.
     markdown: String,
 }
@@ -113,6 +123,9 @@ impl From<page::Model> for FullPage {
             tombstone: row.tombstone,
             duplicate_of: row.duplicate_of,
             navigational: row.navigational,
+            published_at: row.published_at,
+            modified_at: row.modified_at,
+            author: row.author,
             markdown: row.markdown,
         }
     }
@@ -204,7 +217,7 @@ impl Api {
         let (page, waiting) = removal::restore(&tx, id.0).await?;
         let made = match waiting.as_slice() {
             [] => vec![],
-            waiting => request::request_embed(&tx, Some(waiting), None, false).await?,
+            waiting => request::request_embed(&tx, Some(waiting), jobs::NOW, false).await?,
         };
         record(&tx, &caller, "page.restored", &page).await?;
         tx.commit().await?;

@@ -1,4 +1,5 @@
 //! Why a crawl did what it did: filtered, counted, in pages, and for its customer only.
+use domain::pages::sitemaps::{self, Sitemaps};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -140,6 +141,7 @@ async fn what_was_decided_is_counted_and_adds_up() {
     let job = crawl(&app).await;
     let path = format!("/api/jobs/{job}/urls/summary");
     let summary = app.get(&path).bearer(&app.key).send().await.expect(200);
+    assert_eq!(summary["sitemaps"], Value::Null, "they have not been read");
     let decisions = summary["decisions"].as_array().unwrap();
     let sum: i64 = decisions.iter().map(|count| count["urls"].as_i64().unwrap()).sum();
     assert_eq!((sum, &summary["urls"]), (10, &json!(10)));
@@ -157,6 +159,21 @@ async fn what_was_decided_is_counted_and_adds_up() {
         json!({ "p50": 80, "p90": 2500, "p99": 2500, "max": 2500 })
     );
     assert_eq!(summary["wait_ms"]["max"], 900);
+    let mut told = Sitemaps {
+        read: 2,
+        entries: 7,
+        ..Sitemaps::default()
+    };
+    told.fail("https://shop.example/old.xml", "the server answered 404");
+    let tx = app.kit.db.tenant(&app.shop).await.unwrap();
+    sitemaps::note(&tx, job, &told).await.unwrap();
+    tx.commit().await.unwrap();
+    let summary = app.get(&path).bearer(&app.key).send().await.expect(200);
+    let unread = json!([{"url": "https://shop.example/old.xml", "why": "the server answered 404"}]);
+    assert_eq!(
+        summary["sitemaps"],
+        json!({"read": 2, "entries": 7, "entries_elsewhere": 0, "failed": 1, "elsewhere": 0, "truncated": false, "unread": unread})
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub struct Earlier {
 
 /// Live pages whose URLs begin with one of `origins`, nearest first, and then whatever else the last crawls of the site decided
 /// about, also those that began elsewhere or did not end: what failed, was excluded, led elsewhere or was over a budget may be a
-/// page now. What was gone is not asked for again and again.
+/// page now. What was gone is not asked for again and again; what the site asks not to follow, and files, only links lead to.
 pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: i64) -> Result<Vec<Earlier>> {
     const FIND: &str = "
         WITH last AS MATERIALIZED (SELECT u.url, u.url_hash, u.depth FROM job_urls u WHERE u.job_id = (SELECT s.job_id
@@ -26,7 +26,8 @@ pub async fn earlier(tx: &TenantTx, start_url: &str, origins: &[String], limit: 
           ORDER BY j.created_at DESC LIMIT 1)),
         seen AS MATERIALIZED (SELECT u.url, u.url_hash, min(u.depth) AS depth FROM job_urls u WHERE u.job_id IN (SELECT s.job_id
           FROM scrape_jobs s WHERE s.customer_id = $4 AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(s.start_url, o))
-          ORDER BY s.job_id DESC LIMIT 5) AND u.decision <> 'gone' GROUP BY 1, 2),
+          ORDER BY s.job_id DESC LIMIT 5) AND u.decision <> 'gone'
+          AND NOT (u.decision = 'skipped' AND (coalesce(u.reason, '') = 'nofollow' OR starts_with(coalesce(u.reason, ''), 'file: '))) GROUP BY 1, 2),
         live AS MATERIALIZED (SELECT p.url, p.url_hash FROM scraped_pages p WHERE p.customer_id = $4 AND p.tombstoned_at IS NULL
           AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(p.url, o)))
         SELECT url, depth FROM (

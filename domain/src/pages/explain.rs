@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::sitemaps::{self, Sitemaps};
 use crate::{
     Error, Result, jobs,
     tenancy::{TenantTx, sql},
@@ -173,6 +174,8 @@ pub struct Summary {
     pub fetch_ms: Option<Spread>,
     /// Waits for the host's turn before them.
     pub wait_ms: Option<Spread>,
+    /// What became of the site's sitemaps; none before they have been read.
+    pub sitemaps: Option<Sitemaps>,
 }
 
 impl Summary {
@@ -215,7 +218,10 @@ pub async fn summary(tx: &TenantTx, job: Uuid) -> Result<Summary> {
         FROM job_urls WHERE job_id = $1 AND customer_id = $2 AND ms IS NOT NULL";
     jobs::get(tx, job).await?;
     let mut rules: BTreeMap<(String, Option<String>), i64> = BTreeMap::new();
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        sitemaps: sitemaps::of(tx, job).await?,
+        ..Summary::default()
+    };
     for row in tx.query_all_raw(sql(RULES, [job.into(), tx.customer().into()])).await? {
         let urls: i64 = row.try_get("", "urls")?;
         *rules

@@ -19,6 +19,7 @@ pub mod renders;
 pub mod repeats;
 pub mod request;
 pub mod screenshots;
+pub mod sitemaps;
 pub mod staging;
 pub mod statements;
 pub mod store;

@@ -32,9 +32,32 @@ pub struct Prepared {
     content_hash: Vec<u8>,
     structured_hash: Vec<u8>,
     blocks: Vec<i64>,
+    byline: Byline,
+}
+
+/// When and by whom a page says that it was written. No part of its content: a new date alone changes nothing that is indexed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Byline {
+    /// When it was published.
+    pub published: Option<OffsetDateTime>,
+    /// When it was changed last.
+    pub modified: Option<OffsetDateTime>,
+    /// Who wrote it.
+    pub author: Option<String>,
 }
 
 impl Prepared {
+    /// With its byline.
+    #[must_use]
+    pub fn by(self, byline: Byline) -> Self {
+        Self { byline, ..self }
+    }
+
+    /// When and by whom it says that it was written.
+    pub fn byline(&self) -> &Byline {
+        &self.byline
+    }
+
     /// Identifies what the page says: see [`content_hash`].
     pub fn content_hash(&self) -> &[u8] {
         &self.content_hash
@@ -47,6 +70,7 @@ impl From<FetchedPage> for Prepared {
             content_hash: content_hash(&page),
             structured_hash: structured_hash(&page),
             blocks: blocks::numbers(&page.markdown),
+            byline: Byline::default(),
             page,
         }
     }
@@ -93,26 +117,30 @@ fn structured_hash(page: &FetchedPage) -> Vec<u8> {
     secrets::sha256(json!(page.structured).to_string().as_bytes())
 }
 
-/// The stored text stays where it is when it is the same: Postgres then copies nothing.
+/// The stored text stays where it is when it is the same: Postgres then copies nothing. A date that is yet to come is a mistake.
 const UPSERT: &str = "
     WITH input AS MATERIALIZED (
       SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[])
-        AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational, blocks)),
+        $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[], $17::text[], $18::text[],
+        $19::text[]) AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational,
+        blocks, published_on, modified_on, author)),
     before AS MATERIALIZED (
       SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
       FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
     saved AS (
       INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
-        etag, last_modified, status, sitemap_lastmod, navigational, blocks, fetched_at)
+        etag, last_modified, status, sitemap_lastmod, navigational, blocks, published_at, modified_at, author, fetched_at)
       SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
         nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, blocks::bigint[],
-        now() FROM input ORDER BY url_hash
+        CASE WHEN published_on <> '' AND published_on::timestamptz < now() + interval '1 day' THEN published_on::timestamptz END,
+        CASE WHEN modified_on <> '' AND modified_on::timestamptz < now() + interval '1 day' THEN modified_on::timestamptz END,
+        nullif(author, ''), now() FROM input ORDER BY url_hash
       ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
         language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
         markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
         blocks = CASE WHEN p.content_hash = excluded.content_hash THEN p.blocks ELSE excluded.blocks END,
         last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
+        published_at = excluded.published_at, modified_at = excluded.modified_at, author = excluded.author,
         fetched_at = now(), gone_count = 0,
         version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
         duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
@@ -159,6 +187,17 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
         pages.iter().map(|p| p.page.navigational).collect::<Vec<_>>().into(),
         column(&|p| array_text(&p.blocks)).into(),
         staged.into(),
+        pages
+            .iter()
+            .map(|p| instant(p.page.byline.published))
+            .collect::<Vec<_>>()
+            .into(),
+        pages
+            .iter()
+            .map(|p| instant(p.page.byline.modified))
+            .collect::<Vec<_>>()
+            .into(),
+        column(&|p| without_nul(optional(&p.byline.author))).into(),
     ];
     let mut found = HashMap::new();
     for row in tx.query_all_raw(sql(UPSERT, values)).await? {
@@ -264,7 +303,8 @@ pub async fn confirm_all(tx: &TenantTx, pages: &[(Uuid, Option<OffsetDateTime>)]
     Ok(())
 }
 
-/// Writes decisions; of several about one URL the first counts. The first decision about a URL stands, unless it was only that a budget was used up.
+/// Writes decisions; of several about one URL the first counts. The first decision about a URL stands, unless it was only that a budget
+/// was used up, or that a link was not to be followed.
 pub async fn decide_all(tx: &TenantTx, job: Uuid, decisions: &[Decision]) -> Result<()> {
     const INSERT: &str = "
         INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, ms, bytes, depth, via, wait_ms, found_from)
@@ -275,7 +315,7 @@ pub async fn decide_all(tx: &TenantTx, job: Uuid, decisions: &[Decision]) -> Res
         ON CONFLICT (job_id, url_hash) DO UPDATE SET decision = excluded.decision, reason = excluded.reason, status = excluded.status,
           ms = excluded.ms, bytes = excluded.bytes, depth = excluded.depth, via = excluded.via, wait_ms = excluded.wait_ms,
           found_from = excluded.found_from, at = excluded.at
-        WHERE job_urls.decision = 'skipped' AND starts_with(job_urls.reason, 'budget: ')";
+        WHERE job_urls.decision = 'skipped' AND (starts_with(job_urls.reason, 'budget: ') OR job_urls.reason = 'nofollow')";
     if decisions.is_empty() {
         return Ok(());
     }

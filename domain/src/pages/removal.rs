@@ -79,7 +79,8 @@ pub async fn purge(db: &Db, age: Duration) -> Result<u64> {
           ORDER BY tombstoned_at LIMIT $2 FOR UPDATE SKIP LOCKED),
         kept AS (
           UPDATE scraped_pages p SET purged_at = now(), title = '', markdown = '', content_hash = '', canonical = NULL, etag = NULL,
-            last_modified = NULL, indexed_version = 0, blocks = '{}', repeats = '{}', reindex = false
+            last_modified = NULL, indexed_version = 0, blocks = '{}', repeats = '{}', reindex = false,
+            published_at = NULL, modified_at = NULL, author = NULL
           FROM old WHERE p.id = old.id AND old.tombstone = 'customer' RETURNING p.id, p.customer_id, p.url, p.tombstone),
         chunks AS (DELETE FROM page_embeddings c USING kept WHERE c.page_id = kept.id),
         data AS (DELETE FROM structured_extractions e USING kept WHERE e.page_id = kept.id),

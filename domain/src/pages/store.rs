@@ -145,6 +145,14 @@ pub async fn scrape_settings(tx: &TenantTx, job: Uuid) -> Result<scrape_job::Mod
         .ok_or_else(|| Error::not_found("scrape job"))
 }
 
+/// Has the crawl begin at `url`, on another host of the customer, to which its start page leads.
+pub async fn move_start(tx: &TenantTx, job: Uuid, url: &str) -> Result<()> {
+    const MOVE: &str = "UPDATE scrape_jobs SET moved_to = $3 WHERE job_id = $1 AND customer_id = $2";
+    tx.execute_raw(sql(MOVE, [job.into(), tx.customer().into(), url.into()]))
+        .await?;
+    Ok(())
+}
+
 /// Pages of the customer in the order of their ids, after `after`; `query` looks in title and URL.
 pub async fn list(tx: &TenantTx, query: Option<&str>, after: Option<Uuid>, limit: u64) -> Result<Vec<page::Model>> {
     let mut select = page::Entity::find().filter(page::Column::CustomerId.eq(tx.customer()));

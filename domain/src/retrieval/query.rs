@@ -227,7 +227,7 @@ async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option
         WITH found AS MATERIALIZED (
           SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, c.section AS counted, {cosine} AS cosine
           FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.id = ANY($2))
-        SELECT f.*, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, p.sitemap_lastmod AS changed_at,
+        SELECT f.*, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, coalesce(p.modified_at, p.sitemap_lastmod, p.published_at) AS changed_at,
           coalesce(f.counted, (SELECT count(*)::integer FROM page_embeddings c WHERE c.customer_id = $1 AND c.published
              AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path)) AS section
         FROM found f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL";

@@ -1,14 +1,15 @@
 //! What an answer to a GET means for the crawl. Pure, and slow for pages (parsing): call it off the async threads.
-use domain::pages::{record::Prepared, store::FetchedPage};
+use domain::pages::{
+    record::{Byline, Prepared},
+    store::FetchedPage,
+};
 use extract::{link_header, page, url::normalize};
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
 
-use super::render::Rendering;
-
-use super::wall;
+use super::{dates, render::Rendering, wall};
 
 /// A page that sends its readers on within so many seconds is a redirect in all but name.
 const AT_ONCE: u32 = 1;
@@ -63,6 +64,8 @@ pub(crate) struct Answer {
     pub meaning: Meaning,
     /// Links to follow, normalised.
     pub links: Vec<Url>,
+    /// Links that the page's author asks not to follow.
+    pub passed_by: Vec<Url>,
     /// The feeds that the page names.
     pub feeds: Vec<Url>,
     /// HTTP status, if there was an answer.
@@ -89,6 +92,7 @@ impl Answer {
         Self {
             meaning,
             links: Vec::new(),
+            passed_by: Vec::new(),
             feeds: Vec::new(),
             status: None,
             ms,
@@ -104,6 +108,7 @@ impl Answer {
         let mut answer = Self {
             meaning: Meaning::NotModified,
             links: Vec::new(),
+            passed_by: Vec::new(),
             feeds: Vec::new(),
             status: Some(response.status.as_u16().into()),
             ms: response.elapsed.as_millis() as i32,
@@ -116,7 +121,7 @@ impl Answer {
             StatusCode::NOT_FOUND | StatusCode::GONE => answer.meaning = Meaning::Gone,
             status if status.is_redirection() => answer.meaning = moved(url, response),
             status if status.is_success() => {
-                (answer.meaning, answer.links, answer.feeds) = page_of(url, response, agent, may_visit);
+                answer.meaning = answer.page(url, response, agent, may_visit);
             }
             status => {
                 answer.meaning = Meaning::Failed {
@@ -157,85 +162,97 @@ fn moved(url: &Url, response: &egress::Response) -> Meaning {
     let to = location.and_then(|value| url.join(&String::from_utf8_lossy(value.as_bytes())).ok());
     match to {
         Some(to) => Meaning::Moved { to: normalize(&to) },
-        None => Meaning::Failed {
-            code: "bad_redirect",
-            message: "the server redirects to no URL".to_owned(),
-            again: false,
-            wait: None,
-        },
+        None => failed("bad_redirect", "the server redirects to no URL".to_owned()),
     }
 }
 
-fn page_of(
-    url: &Url,
-    response: &egress::Response,
-    agent: &str,
-    may_visit: &dyn Fn(&Url) -> bool,
-) -> (Meaning, Vec<Url>, Vec<Url>) {
-    let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
-    let input = page::Input {
-        url,
-        body: &response.body,
-        content_type: header("content-type"),
-    };
-    let mut page = match page::extract_guarded(&input) {
-        Ok(page) => page,
-        Err(page::Error::NotHtml(_)) => return (Meaning::Skipped("not_html"), Vec::new(), Vec::new()),
-        Err(error) => {
-            let meaning = Meaning::Failed {
-                code: "extraction",
-                message: error.to_string(),
-                again: false,
-                wait: None,
-            };
-            return (meaning, Vec::new(), Vec::new());
-        }
-    };
-    if let Some(sign) = wall::sign(&response.headers, &page.title, page.text_words, &response.body) {
-        let meaning = Meaning::Failed {
-            code: "bot_wall",
-            message: format!("the site answered with a challenge to bots ({sign})"),
-            again: false,
-            wait: None,
+impl Answer {
+    /// What a successful answer means. Notes where it leads.
+    fn page(
+        &mut self,
+        url: &Url,
+        response: &egress::Response,
+        agent: &str,
+        may_visit: &dyn Fn(&Url) -> bool,
+    ) -> Meaning {
+        let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
+        let input = page::Input {
+            url,
+            body: &response.body,
+            content_type: header("content-type"),
         };
-        return (meaning, Vec::new(), Vec::new());
+        let mut page = match page::extract_guarded(&input) {
+            Ok(page) => page,
+            Err(page::Error::NotHtml(_)) => return Meaning::Skipped("not_html"),
+            Err(error) => return failed("extraction", error.to_string()),
+        };
+        if let Some(sign) = wall::sign(&response.headers, &page.title, page.text_words, &response.body) {
+            let message = format!("the site answered with a challenge to bots ({sign})");
+            return failed("bot_wall", message);
+        }
+        if page.canonical.is_none() {
+            page.canonical = header("link").and_then(|value| link_header::canonical(value, url));
+        }
+        let asked = directives(&response.headers, agent).and(page.directives(agent));
+        self.note_links(url, response, &mut page, !asked.nofollow);
+        if asked.noindex {
+            Meaning::NoIndex
+        } else {
+            meaning(url, response, page, may_visit)
+        }
     }
-    if page.canonical.is_none() {
-        page.canonical = header("link").and_then(|value| link_header::canonical(value, url));
-    }
-    let (told, meta) = (directives(&response.headers, agent), page.directives(agent));
-    let follow = !(meta.nofollow || told.nofollow);
-    let followed = page.links.iter().filter(|link| follow && !link.nofollow);
-    let mut links: Vec<Url> = followed.map(|link| link.url.clone()).collect();
-    if follow {
+
+    fn note_links(&mut self, url: &Url, response: &egress::Response, page: &mut page::Page, follow: bool) {
+        let (followed, passed_by): (Vec<_>, Vec<_>) = std::mem::take(&mut page.links)
+            .into_iter()
+            .partition(|link| follow && !link.nofollow);
+        self.links = followed.into_iter().map(|link| link.url).collect();
+        self.passed_by = passed_by.into_iter().map(|link| link.url).collect();
         let beside = response.headers.get_all("link").iter();
         let beside = beside.filter_map(|value| Some(link_header::parse(value.to_str().ok()?, url)));
-        links.extend(beside.flatten().filter(|link| leads_on(&link.rel)).map(|link| link.url));
-        links.extend(page.refresh.as_ref().map(|refresh| refresh.url.clone()));
+        let beside = beside.flatten().filter(|link| leads_on(&link.rel)).map(|link| link.url);
+        let refresh = page.refresh.as_ref().map(|refresh| refresh.url.clone());
+        let links = if follow { &mut self.links } else { &mut self.passed_by };
+        links.extend(beside.chain(refresh));
+        self.feeds = std::mem::take(&mut page.feeds);
     }
-    let feeds = std::mem::take(&mut page.feeds);
-    let meaning = if meta.noindex || told.noindex {
-        Meaning::NoIndex
-    } else if let Some(refresh) = page
-        .refresh
-        .as_ref()
-        .filter(|refresh| refresh.seconds <= AT_ONCE && refresh.url != *url)
-    {
-        Meaning::Moved {
+}
+
+/// What a page means that may be in an index.
+fn meaning(url: &Url, response: &egress::Response, page: page::Page, may_visit: &dyn Fn(&Url) -> bool) -> Meaning {
+    let refresh = page.refresh.as_ref();
+    if let Some(refresh) = refresh.filter(|refresh| refresh.seconds <= AT_ONCE && refresh.url != *url) {
+        return Meaning::Moved {
             to: refresh.url.clone(),
-        }
-    } else if let Some(canonical) = page
-        .canonical
-        .as_ref()
-        .filter(|canonical| *canonical != url && may_visit(canonical))
-    {
-        Meaning::Duplicate(canonical.clone())
-    } else if page.markdown.trim().is_empty() {
-        Meaning::Skipped("empty")
-    } else {
-        Meaning::Page(Box::new(stored(url, response, page).into()))
-    };
-    (meaning, links, feeds)
+        };
+    }
+    let canonical = page.canonical.as_ref();
+    if let Some(canonical) = canonical.filter(|canonical| *canonical != url && may_visit(canonical)) {
+        return Meaning::Duplicate(canonical.clone());
+    }
+    if page.markdown.trim().is_empty() {
+        return Meaning::Skipped("empty");
+    }
+    let byline = byline(&page);
+    Meaning::Page(Box::new(Prepared::from(stored(url, response, page)).by(byline)))
+}
+
+/// A failure that a second try would repeat.
+fn failed(code: &'static str, message: String) -> Meaning {
+    Meaning::Failed {
+        code,
+        message,
+        again: false,
+        wait: None,
+    }
+}
+
+fn byline(page: &page::Page) -> Byline {
+    Byline {
+        published: page.published.as_deref().and_then(dates::moment),
+        modified: page.modified.as_deref().and_then(dates::moment),
+        author: page.author.clone(),
+    }
 }
 
 fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPage {
@@ -272,23 +289,11 @@ fn stored(url: &Url, response: &egress::Response, page: page::Page) -> FetchedPa
     }
 }
 
-/// `X-Robots-Tag` as far as it speaks to everybody or to `agent`
-/// (<https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag>).
+/// Every `X-Robots-Tag` header together, as far as they speak to everybody or to `agent`.
 fn directives(headers: &HeaderMap, agent: &str) -> page::Directives {
-    let mut told = page::Directives::default();
-    for value in headers.get_all("x-robots-tag") {
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        let rules = match value.split_once(':') {
-            Some((to, rules)) if to.trim() == agent.to_ascii_lowercase() => rules,
-            Some((to, _)) if !to.contains(',') && to.trim() != "unavailable_after" => continue,
-            _ => &value,
-        };
-        for rule in rules.split(',').map(str::trim) {
-            told.noindex |= matches!(rule, "noindex" | "none");
-            told.nofollow |= matches!(rule, "nofollow" | "none");
-        }
-    }
-    told
+    let values = headers.get_all("x-robots-tag").iter();
+    let told = values.map(|value| page::Directives::of_header(&String::from_utf8_lossy(value.as_bytes()), agent));
+    told.fold(page::Directives::default(), page::Directives::and)
 }
 
 #[cfg(test)]
@@ -366,6 +371,8 @@ mod tests {
         let answer = read(200, &[("content-type", "text/html"), ("etag", "\"1\"")], html);
         let links: Vec<_> = answer.links.iter().map(Url::as_str).collect();
         assert_eq!(links, ["http://shop.test/b"]);
+        let passed_by: Vec<_> = answer.passed_by.iter().map(Url::path).collect();
+        assert_eq!(passed_by, ["/c"]);
         assert!(
             matches!(answer.meaning, Meaning::Page(page) if page.title == "A page" && page.etag.as_deref() == Some("\"1\""))
         );
@@ -377,6 +384,22 @@ mod tests {
             read(200, &[("content-type", "text/html")], "<body></body>").meaning,
             Meaning::Skipped("empty")
         ));
+    }
+
+    #[test]
+    fn a_page_has_a_byline() {
+        let html = "<meta name=author content='Ada Lovelace'><meta property=article:published_time content=2026-01-02>\
+            <meta property=article:modified_time content='2026-02-03T04:05:06+01:00'><p>Some words of content.</p>";
+        let Meaning::Page(page) = read(200, &[("content-type", "text/html")], html).meaning else {
+            panic!("no page")
+        };
+        let byline = page.byline();
+        let moment = |moment: Option<OffsetDateTime>| moment.unwrap().unix_timestamp();
+        assert_eq!(byline.author.as_deref(), Some("Ada Lovelace"));
+        assert_eq!(
+            (moment(byline.published), moment(byline.modified)),
+            (1_767_312_000, 1_770_087_906)
+        );
     }
 
     #[test]
@@ -399,8 +422,20 @@ mod tests {
         let of = |tag: &'static str| read(200, &[("content-type", "text/html"), ("x-robots-tag", tag)], html);
         assert!(matches!(of("noindex").meaning, Meaning::NoIndex) && of("noindex").links.len() == 1);
         assert!(matches!(of("nofollow").meaning, Meaning::Page(_)) && of("nofollow").links.is_empty());
+        assert_eq!(of("nofollow").passed_by.len(), 1);
         assert!(matches!(of("omniopsbot: none").meaning, Meaning::NoIndex));
         assert!(matches!(of("otherbot: none").meaning, Meaning::Page(_)));
+        assert!(matches!(of("max-snippet: 5, noindex").meaning, Meaning::NoIndex));
+        assert!(matches!(of("*: noindex").meaning, Meaning::NoIndex));
+        let named = of("otherbot: noindex, OmniopsBot: nofollow");
+        assert!(matches!(named.meaning, Meaning::Page(_)) && named.links.is_empty());
+        let lines = [
+            ("content-type", "text/html"),
+            ("x-robots-tag", "nofollow"),
+            ("x-robots-tag", "noindex"),
+        ];
+        let both = read(200, &lines, html);
+        assert!(matches!(both.meaning, Meaning::NoIndex) && both.links.is_empty());
         let twin = read(
             200,
             &[("content-type", "text/html")],

@@ -88,6 +88,7 @@ impl Ask {
             return Ok(Answer {
                 meaning,
                 links: Vec::new(),
+                passed_by: Vec::new(),
                 rendering: Some(Box::new(Renderer::unchanged())),
                 ..answer
             });

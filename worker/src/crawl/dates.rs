@@ -1,5 +1,8 @@
-//! Dates as sitemaps write them (W3C date and time formats, <https://www.w3.org/TR/NOTE-datetime>).
-use time::{Date, Duration, Month, OffsetDateTime, Time, UtcOffset, format_description::well_known::Rfc3339};
+//! Dates as sitemaps and pages write them (W3C date and time formats, <https://www.w3.org/TR/NOTE-datetime>), and feeds (RFC 5322).
+use time::{
+    Date, Duration, Month, OffsetDateTime, Time, UtcOffset,
+    format_description::well_known::{Rfc2822, Rfc3339},
+};
 
 /// The day of the farthest west ends this long after the day in UTC.
 const WEST: Duration = Duration::hours(12);
@@ -10,6 +13,9 @@ pub(super) fn last_moment(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     if !text.is_ascii() {
         return None;
+    }
+    if !text.bytes().take(4).all(|byte| byte.is_ascii_digit()) {
+        return mail(text);
     }
     let Some((date, clock)) = text.split_once(['T', 't', ' ']) else {
         return Some(end_of(text)?.midnight().assume_utc() + WEST);
@@ -38,6 +44,26 @@ pub(super) fn last_moment(text: &str) -> Option<OffsetDateTime> {
         }
         _ => None,
     }
+}
+
+/// The moment that a page's date names: of a day its beginning; what has no zone is taken for UTC.
+pub(super) fn moment(text: &str) -> Option<OffsetDateTime> {
+    let text = text.trim();
+    let Some((date, clock)) = text.split_once(['T', 't', ' ']) else {
+        return Some(day(text)?.midnight().assume_utc());
+    };
+    let exact = |zone| OffsetDateTime::parse(&format!("{date}T{clock}{zone}"), &Rfc3339).ok();
+    let found = ["", "Z", ":00Z"].into_iter().find_map(exact);
+    found
+        .map(|at| at.to_offset(UtcOffset::UTC))
+        .or_else(|| last_moment(text))
+}
+
+/// `Fri, 02 Jan 2026 03:04:05 GMT`; the name of the day and the seconds may be missing.
+fn mail(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc2822)
+        .ok()
+        .map(|at| at.to_offset(UtcOffset::UTC))
 }
 
 /// The day after a year, a month or a day.
@@ -71,6 +97,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_moment_is_as_exact_as_it_is_told() {
+        let moment = |text: &str| moment(text).map(|at| at.format(&Rfc3339).unwrap());
+        for (text, at) in [
+            ("2026-11-22", "2026-11-22T00:00:00Z"),
+            ("2026-11-22T10:20:30+02:00", "2026-11-22T08:20:30Z"),
+            ("2026-11-22T10:20:30+0200", "2026-11-22T08:20:30Z"),
+            ("2026-11-22 10:20:30", "2026-11-22T10:20:30Z"),
+            ("2026-11-22T10:20", "2026-11-22T10:20:00Z"),
+        ] {
+            assert_eq!(moment(text).as_deref(), Some(at), "{text}");
+        }
+        assert_eq!(moment("2026-13-01"), None);
+        assert_eq!(moment("2026-11-22T25:00"), None);
+    }
+
+    #[test]
     fn a_date_ends_when_it_has_ended_everywhere() {
         let moment = |text: &str| last_moment(text).map(|at| at.format(&Rfc3339).unwrap());
         for (text, end) in [
@@ -83,6 +125,10 @@ mod tests {
             (" 2026-11-22\n", "2026-11-23T12:00:00Z"),
             ("2024-02", "2024-03-01T12:00:00Z"),
             ("2025", "2026-01-01T12:00:00Z"),
+            ("Fri, 02 Jan 2026 03:04:05 GMT", "2026-01-02T03:04:05Z"),
+            ("Thu, 01 Jan 2026 22:04:05 EST", "2026-01-02T03:04:05Z"),
+            ("2 Jan 2026 04:04:05 +0100", "2026-01-02T03:04:05Z"),
+            ("Fri, 02 Jan 2026 03:04 UT", "2026-01-02T03:04:00Z"),
         ] {
             assert_eq!(moment(text).as_deref(), Some(end), "{text}");
         }
@@ -90,6 +136,8 @@ mod tests {
             "",
             "yesterday",
             "22.11.2026",
+            "Fri, 32 Jan 2026 03:04:05 GMT",
+            "Fri, 02 Jan 2026",
             "2026-13-01",
             "2026-02-30",
             "9999",

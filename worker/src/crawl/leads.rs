@@ -93,18 +93,10 @@ impl Leads {
         mut lead: Lead,
         via: &'static str,
     ) {
-        if self.knows(batch, &lead.url) {
+        let Some(url) = self.unknown(batch, &mut lead) else {
             return;
-        }
-        let Ok(url) = Url::parse(&lead.url) else { return };
-        let settled = self.watch.settle(&url);
-        if settled != url {
-            lead.url = settled.to_string();
-            if self.knows(batch, &lead.url) {
-                return;
-            }
-        }
-        let (url, key) = (settled, self.hasher.hash_one(&lead.url));
+        };
+        let key = self.hasher.hash_one(&lead.url);
         match scope.judge(&url) {
             Judgement::Elsewhere => batch.settle(key),
             Judgement::Refused { decision, reason } => {
@@ -129,6 +121,38 @@ impl Leads {
                 }
             }
         }
+    }
+
+    /// Notes what a page leads to by links that its author asks not to follow. Other links may still lead to it.
+    pub fn pass_by(&mut self, scope: &Scope, batch: &mut Batch, mut lead: Lead, via: &'static str) {
+        let Some(url) = self.unknown(batch, &mut lead) else {
+            return;
+        };
+        let key = self.hasher.hash_one(&lead.url);
+        match scope.judge(&url) {
+            Judgement::Elsewhere => batch.settle(key),
+            Judgement::Refused { decision, reason } => {
+                batch.settle(key);
+                self.refuse(batch, key, lead, decision, reason, via);
+            }
+            Judgement::Admit => self.refuse(batch, key, lead, "skipped", "nofollow".to_owned(), via),
+        }
+    }
+
+    /// The URL of a lead as the crawl spells it, unless it is known what it comes to.
+    fn unknown(&mut self, batch: &Batch, lead: &mut Lead) -> Option<Url> {
+        if self.knows(batch, &lead.url) {
+            return None;
+        }
+        let url = Url::parse(&lead.url).ok()?;
+        let settled = self.watch.settle(&url);
+        if settled != url {
+            lead.url = settled.to_string();
+            if self.knows(batch, &lead.url) {
+                return None;
+            }
+        }
+        Some(settled)
     }
 
     fn knows(&self, batch: &Batch, url: &str) -> bool {
@@ -256,6 +280,27 @@ mod tests {
         let mut later = Batch::default();
         sift(&mut leads, &mut later, "http://shop.test/deep", 2);
         assert_eq!(later.wanted.len(), 1);
+    }
+
+    #[test]
+    fn a_url_that_was_passed_by_enters_by_another_link() {
+        let mut leads = Leads::new(2026);
+        let mut batch = Batch::default();
+        for url in [
+            "http://shop.test/a",
+            "http://shop.test/a",
+            "http://shop.test/a.pdf",
+            "http://other.test/",
+        ] {
+            leads.pass_by(&scope(), &mut batch, Lead::new(url, 1), "loop");
+        }
+        let reasons: Vec<_> = batch.refused.iter().map(|row| row.reason.as_deref().unwrap()).collect();
+        assert_eq!(reasons, ["nofollow", "file: pdf"]);
+        leads.keep(&batch, 0);
+        let mut later = Batch::default();
+        sift(&mut leads, &mut later, "http://shop.test/a", 1);
+        sift(&mut leads, &mut later, "http://shop.test/a.pdf", 1);
+        assert_eq!((later.wanted.len(), later.refused.len()), (1, 0));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod record;
 mod render;
 mod scope;
 mod seeds;
+mod sitemaps;
 mod spider;
 mod wall;
 
@@ -26,4 +27,4 @@ pub(crate) use pass::passes;
 pub(crate) use politeness::{Pace, Politeness, Visitor, delay};
 pub(crate) use render::Renderer;
 pub(crate) use scope::start_of;
-pub(crate) use seeds::{Site, seed};
+pub(crate) use seeds::{Begun, Site, seed};

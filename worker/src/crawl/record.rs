@@ -80,6 +80,12 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, findings: &[Finding])
     })
 }
 
+/// Writes what became of findings, and nothing else of them.
+pub(super) async fn tell(tx: &Fenced, job: uuid::Uuid, findings: &[Finding]) -> Result<()> {
+    let decisions: Vec<Decision> = findings.iter().map(|finding| decision(finding, None)).collect();
+    record::decide_all(tx, job, &decisions).await
+}
+
 /// Gives the start page and where it redirects their places, whatever rules and budgets say; effective like [`record`].
 pub(super) async fn begin(fetcher: &Fetcher, tx: &Fenced, leads: &[Lead]) -> Result<Recorded> {
     let new = frontier::admit(&***tx, tx.customer(), fetcher.job.id(), leads, leads.len() as i64).await?;
@@ -216,6 +222,9 @@ fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding) {
             lead(link, open.depth + 1, 0),
             finding.via,
         );
+    }
+    for link in &finding.answer.passed_by {
+        memory.pass_by(&fetcher.scope, batch, lead(link, open.depth + 1, 0), finding.via);
     }
     let other = match &finding.answer.meaning {
         Meaning::Moved { to } => lead(to, open.depth, open.hops + 1),

@@ -269,6 +269,7 @@ impl Renderer {
         let mut answer = Answer {
             status: Some(status.into()),
             links: Vec::new(),
+            passed_by: Vec::new(),
             bytes: rendered.html.len() as i64,
             ..fixed
         };
@@ -288,7 +289,7 @@ impl Renderer {
             let read = read(as_response(response, rendered)).await?;
             let is_worse = self.mode == FetchMode::Auto && words_of(&read.meaning) < words_of(&answer.meaning);
             if !is_worse {
-                (answer.meaning, answer.links) = (read.meaning, read.links);
+                (answer.meaning, answer.links, answer.passed_by) = (read.meaning, read.links, read.passed_by);
             }
         }
         answer.ms += ms;
@@ -318,6 +319,7 @@ impl Renderer {
         } else {
             answer.meaning = failure(why.code(), told, why.is_retryable());
             answer.links.clear();
+            answer.passed_by.clear();
             reason.to_owned()
         };
         let mut rendering = Rendering::new(Memory::Keep, Some(note));

@@ -3,7 +3,7 @@ use domain::{Error, Result};
 use entity::scrape_job;
 use extract::{
     robots::Robots,
-    url::{is_probably_page, normalize, same_site, trap},
+    url::{File, file, normalize, same_site, trap},
 };
 use url::{Position, Url};
 
@@ -20,7 +20,7 @@ pub(crate) struct Scope {
 pub(crate) enum Judgement {
     /// It may be visited.
     Admit,
-    /// Another site, or no page by its name: nothing to note.
+    /// Another site, or what pages are made of: nothing to note.
     Elsewhere,
     /// A rule forbids it: worth a decision row.
     Refused {
@@ -60,8 +60,12 @@ impl Scope {
     /// Judges a normalised URL.
     pub fn judge(&self, url: &Url) -> Judgement {
         let refused = |decision, reason: String| Judgement::Refused { decision, reason };
-        if !self.is_ours(url) || !is_probably_page(url) {
+        let file = file(url);
+        if !self.is_ours(url) || file == Some(File::Part) {
             return Judgement::Elsewhere;
+        }
+        if let Some(File::Other(extension)) = file {
+            return refused("skipped", format!("file: {extension}"));
         }
         if !self.robots.allows(url) {
             return refused("blocked", "robots".to_owned());
@@ -99,13 +103,16 @@ impl Scope {
             spent_ms: 0,
             off_peak: None,
             staged: None,
+            sitemaps: None,
+            moved_to: None,
         }
     }
 }
 
-/// The start page as the frontier spells it.
+/// The start page as the frontier spells it; where it led, if that is another host of the customer.
 pub(crate) fn start_of(settings: &scrape_job::Model) -> Result<Url> {
-    let url = Url::parse(&settings.start_url).map_err(|e| Error::invalid("url", e.to_string()))?;
+    let url = settings.moved_to.as_ref().unwrap_or(&settings.start_url);
+    let url = Url::parse(url).map_err(|e| Error::invalid("url", e.to_string()))?;
     Ok(normalize(&url))
 }
 
@@ -180,6 +187,9 @@ mod tests {
         assert_eq!(judged(&scope, "http://shop.test/a"), "elsewhere");
         assert_eq!(judged(&scope, "http://other.test:8080/a"), "elsewhere");
         assert_eq!(judged(&scope, "http://shop.test:8080/a.png"), "elsewhere");
+        assert_eq!(judged(&scope, "http://shop.test/a.pdf"), "elsewhere");
+        assert_eq!(judged(&scope, "http://shop.test:8080/a.PDF"), "skipped: file: pdf");
+        assert_eq!(judged(&scope, "http://shop.test:8080/docs/node.js"), "admit");
     }
 
     #[test]

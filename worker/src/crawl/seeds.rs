@@ -9,42 +9,32 @@ use domain::{
         frontier::{self, Lead, Open, Taken},
         lastmod, store,
     },
+    tenancy::{HostName, own_hosts},
 };
 use egress::{HostPort, Request};
 use entity::scrape_job;
-use extract::{robots::Robots, sitemap, url::normalize};
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use extract::robots::Robots;
+use std::{sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
     Fetcher,
     answer::{Meaning, retry_after},
-    dates,
     fetcher::Finding,
     pass,
     politeness::{Visitor, delay},
     record,
-    scope::{Judgement, start_of},
+    scope::start_of,
+    sitemaps,
 };
 use crate::job::Job;
 
 /// Redirects that the start page may take.
 const MAX_HOPS: usize = 5;
-/// Sitemap files read of one site.
-const MAX_SITEMAPS: usize = 50;
-/// Feeds read of one site.
-const MAX_FEEDS: usize = 5;
-/// Sitemap entries taken of one site.
-const MAX_ENTRIES: usize = 50_000;
 /// Leads admitted in one transaction.
 const LEADS: usize = 5_000;
-/// The start page's and the sitemaps' word in decision rows of what they lead to.
+/// The start page's word in decision rows of what it leads to.
 const START: &str = "start";
-const SITEMAP: &str = "sitemap";
 
 /// A site whose rules have been read.
 pub(crate) struct Site {
@@ -110,22 +100,40 @@ impl Site {
     }
 }
 
+/// Where a crawl begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// On the site that it was opened for.
+    Here,
+    /// On another host of the customer, to which the start page leads: the settings say so now.
+    Elsewhere,
+}
+
 /// Fills the frontier of a new crawl. Repeating it after a crash does no harm.
-pub(crate) async fn seed(fetcher: &Fetcher, with_sitemaps: bool) -> Result<()> {
+pub(crate) async fn seed(fetcher: &Fetcher, with_sitemaps: bool) -> Result<Begun> {
     pass::catch_up(fetcher).await?;
     let tx = fetcher.job.read().await?;
     let begun = frontier::counts(&*tx, fetcher.job.id()).await?.total > 0;
     tx.commit().await?;
-    let feeds = if begun { Vec::new() } else { start_page(fetcher).await? };
+    let feeds = if begun {
+        Some(Vec::new())
+    } else {
+        start_page(fetcher).await?
+    };
+    let Some(feeds) = feeds else {
+        return Ok(Begun::Elsewhere);
+    };
     earlier_pages(fetcher).await?;
     if with_sitemaps {
-        sitemaps(fetcher, feeds).await?;
+        sitemaps::read(fetcher, feeds).await?;
     }
-    unchanged_by_date(fetcher).await
+    unchanged_by_date(fetcher).await?;
+    Ok(Begun::Here)
 }
 
-/// Fetches the start page, along its redirects, and writes all of it at once, or nothing. Returns the feeds that it names.
-async fn start_page(fetcher: &Fetcher) -> Result<Vec<Url>> {
+/// Fetches the start page, along its redirects, and writes all of it at once, or nothing. Returns the feeds that it names; none if it
+/// leads to another host.
+async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
     let mut url = fetcher.scope.start().clone();
     let mut findings: Vec<Finding> = Vec::new();
     loop {
@@ -136,11 +144,15 @@ async fn start_page(fetcher: &Fetcher) -> Result<Vec<Url>> {
             ));
         }
         let finding = fetcher.look(first(fetcher, &url).await?, START).await?;
-        let next = next_hop(fetcher, &url, &finding)?;
+        let next = next_hop(&url, &finding)?;
         findings.push(finding);
         match next {
             Some(to) if findings.iter().any(|f| f.open.url == to.as_str()) || findings.len() > MAX_HOPS => {
                 return Err(refused("start_redirects", format!("{url} redirects for ever")));
+            }
+            Some(to) if !fetcher.scope.is_ours(&to) => {
+                go_to(fetcher, &url, &to, &findings).await?;
+                return Ok(None);
             }
             Some(to) => url = to,
             None => break,
@@ -155,7 +167,24 @@ async fn start_page(fetcher: &Fetcher) -> Result<Vec<Url>> {
     tx.commit().await?;
     recorded.0.keep(fetcher);
     recorded.1.keep(fetcher);
-    Ok(findings.pop().map(|last| last.answer.feeds).unwrap_or_default())
+    Ok(Some(findings.pop().map(|last| last.answer.feeds).unwrap_or_default()))
+}
+
+/// Has the crawl begin at another host, where other rules and another pace hold, if that is verified for the customer as well.
+async fn go_to(fetcher: &Fetcher, from: &Url, to: &Url, findings: &[Finding]) -> Result<()> {
+    let tx = fetcher.job.read().await?;
+    let hosts = own_hosts(&tx).await?;
+    tx.commit().await?;
+    let host = HostName::of(to).filter(|host| hosts.iter().any(|own| own == host.as_str()));
+    if host.is_none() {
+        let message =
+            format!("{from} redirects to another site: verify its host and start at {to}, if it is the customer's");
+        return Err(refused("start_redirects", message));
+    }
+    let tx = fetcher.job.write().await?;
+    record::tell(&tx, fetcher.job.id(), findings).await?;
+    store::move_start(&tx, fetcher.job.id(), to.as_str()).await?;
+    tx.commit().await
 }
 
 /// The start page, before it is in the frontier. It has one try.
@@ -172,13 +201,9 @@ async fn first(fetcher: &Fetcher, url: &Url) -> Result<Taken> {
 }
 
 /// Where the start page leads, or why there is no crawl.
-fn next_hop(fetcher: &Fetcher, url: &Url, finding: &Finding) -> Result<Option<Url>> {
+fn next_hop(url: &Url, finding: &Finding) -> Result<Option<Url>> {
     match &finding.answer.meaning {
-        Meaning::Moved { to } if fetcher.scope.is_ours(to) => Ok(Some(to.clone())),
-        Meaning::Moved { to } => {
-            let message = format!("{url} redirects to another site: start at {to}, if it is the customer's");
-            Err(refused("start_redirects", message))
-        }
+        Meaning::Moved { to } => Ok(Some(to.clone())),
         Meaning::Gone => Err(refused("start_not_found", format!("{url} does not exist"))),
         Meaning::Skipped("not_html") => Err(refused("not_html", format!("{url} is not an HTML page"))),
         Meaning::Failed {
@@ -231,7 +256,8 @@ async fn earlier_pages(fetcher: &Fetcher) -> Result<()> {
     admit(fetcher, &leads, START).await
 }
 
-async fn admit(fetcher: &Fetcher, leads: &[Lead], via: &'static str) -> Result<()> {
+/// Admits leads that no visit brought, in several transactions.
+pub(super) async fn admit(fetcher: &Fetcher, leads: &[Lead], via: &'static str) -> Result<()> {
     for leads in leads.chunks(LEADS) {
         let tx = fetcher.job.write().await?;
         let recorded = record::admit_leads(fetcher, &tx, leads, via).await?;
@@ -252,74 +278,4 @@ async fn unchanged_by_date(fetcher: &Fetcher) -> Result<()> {
     tx.commit().await?;
     metrics::counter!("omniops_crawl_pages_total", "decision" => "not_modified").increment(left);
     Ok(())
-}
-
-/// The sitemaps that robots.txt names, else `/sitemap.xml`, and the start page's feeds, as far as they lie on the site. Their pages count as linked from
-/// the start page.
-async fn sitemaps(fetcher: &Fetcher, feeds: Vec<Url>) -> Result<()> {
-    let start = fetcher.scope.start();
-    let named = fetcher.scope.robots().sitemaps().iter();
-    let mut queue: VecDeque<Url> = named.filter_map(|url| start.join(url).ok()).collect();
-    if queue.is_empty() {
-        queue.extend(start.join("/sitemap.xml"));
-    }
-    queue.extend(feeds.into_iter().take(MAX_FEEDS));
-    let (mut seen, mut entries) = (HashSet::new(), 0);
-    while let Some(url) = queue.pop_front() {
-        if seen.len() >= MAX_SITEMAPS || entries >= MAX_ENTRIES {
-            break;
-        }
-        if !fetcher.scope.is_ours(&url) || !seen.insert(url.clone()) {
-            continue;
-        }
-        let Some(found) = read_sitemap(fetcher, url.clone()).await else {
-            continue;
-        };
-        queue.extend(found.sitemaps.iter().filter_map(|entry| Url::parse(&entry.loc).ok()));
-        let lead = |loc: &str, lastmod: Option<&str>| {
-            Some(Lead {
-                url: normalize(&Url::parse(loc).ok()?).into(),
-                depth: 1,
-                from: Some(url.to_string()),
-                lastmod: lastmod.and_then(dates::last_moment),
-                ..Lead::default()
-            })
-        };
-        let pages = found.urls.iter().flat_map(|entry| {
-            let page = lead(&entry.loc, entry.lastmod.as_deref());
-            let translations = entry.translations.iter().map(|other| lead(&other.loc, None));
-            std::iter::once(page).chain(translations).flatten()
-        });
-        let leads: Vec<Lead> = pages.take(MAX_ENTRIES - entries).collect();
-        entries += leads.len();
-        admit(fetcher, &leads, SITEMAP).await?;
-    }
-    Ok(())
-}
-
-/// A sitemap that cannot be had or read is no reason not to crawl.
-async fn read_sitemap(fetcher: &Fetcher, url: Url) -> Option<sitemap::Sitemap> {
-    if matches!(
-        fetcher.scope.judge(&url),
-        Judgement::Refused {
-            decision: "blocked",
-            ..
-        }
-    ) {
-        return None;
-    }
-    let answer = fetcher.ask.file(url.clone(), sitemap::MAX_BYTES).await;
-    let response = answer.ok().filter(|response| response.status.is_success())?;
-    let parsing = tokio::task::spawn_blocking(move || sitemap::parse(&response.body));
-    match parsing.await {
-        Ok(Ok(sitemap)) => Some(sitemap),
-        Ok(Err(error)) => {
-            tracing::info!(%url, %error, "the sitemap is left out");
-            None
-        }
-        Err(error) => {
-            tracing::warn!(%url, %error, "the sitemap's reader failed");
-            None
-        }
-    }
 }

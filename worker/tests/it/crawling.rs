@@ -1,6 +1,6 @@
 //! Which URLs a crawl visits, and what it says about each.
 use crate::support::{World, link, words};
-use domain::pages::request::ScrapeRequest;
+use domain::{pages::request::ScrapeRequest, tenancy::assign_domain};
 use std::{collections::BTreeMap, time::Duration};
 use testkit::{Page, Site};
 use worker::CrawlerKind;
@@ -19,6 +19,9 @@ async fn site_of_everything() -> Site {
         "/closed/x",
         "/a/a/a/a/a",
         "/picture.png",
+        "/manual.pdf",
+        "/letter",
+        "/docs/node.js",
         "http://elsewhere.test/",
     ]
     .map(link)
@@ -66,6 +69,13 @@ async fn site_of_everything() -> Site {
         ("/nofollow", Page::html("Nofollow", &words("nofollow"))),
         ("/broken", Page::html("Broken", "x").status(500)),
         ("/file", Page::raw("application/pdf", "%PDF")),
+        ("/manual.pdf", Page::raw("application/pdf", "%PDF")),
+        (
+            "/letter",
+            Page::raw("text/html", format!("%PDF-1.7\n{}", words("letter"))),
+        ),
+        ("/docs/node.js", Page::html("Node", &words("node"))),
+        ("/relative", Page::html("Relative", &words("relative"))),
     ])
     .await
 }
@@ -98,22 +108,147 @@ async fn every_url_has_its_decision() {
         ("/missing", "gone"),
         ("/broken", "failed: http_status: the server answered 500"),
         ("/file", "skipped: not_html"),
+        ("/letter", "skipped: not_html"),
+        ("/manual.pdf", "skipped: file: pdf"),
+        ("/docs/node.js", "new"),
+        ("/relative", "new"),
+        ("/nofollow", "skipped: nofollow"),
+        ("/unseen", "skipped: nofollow"),
         ("/closed/x", "blocked: robots"),
         ("/a/a/a/a/a", "skipped: trap: a path segment repeats"),
     ]);
     assert_eq!(decisions, expected);
-    assert_eq!(world.pages().await, ["/", "/behind", "/new", "/original", "/quiet"]);
+    assert_eq!(
+        world.pages().await,
+        [
+            "/",
+            "/behind",
+            "/docs/node.js",
+            "/new",
+            "/original",
+            "/quiet",
+            "/relative"
+        ]
+    );
     assert_eq!(
         (&result["redirected"], &result["blocked"], &result["pages"]),
-        (&2.into(), &2.into(), &5.into())
+        (&2.into(), &2.into(), &7.into())
+    );
+    assert_eq!(
+        (&result["skipped_by"]["file"], &result["skipped_by"]["nofollow"]),
+        (&1.into(), &2.into())
     );
     let asked = |path: &str| site.hits().iter().filter(|hit| hit.path == path).count();
     assert_eq!(asked("/broken"), 2, "a failure that may pass is tried once more");
     assert_eq!(asked("/missing") + asked("/new") + asked("/map.xml"), 3);
     assert_eq!(
-        asked("/closed/x") + asked("/unseen") + asked("/nofollow") + asked("/picture.png"),
+        asked("/closed/x") + asked("/unseen") + asked("/nofollow") + asked("/picture.png") + asked("/manual.pdf"),
         0
     );
+    // What was not to be followed is not followed the next time either.
+    let (again, _) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let decisions = world.decisions(again).await;
+    assert!(decisions.iter().all(|(path, _)| path != "/unseen" || asked(path) == 0));
+    assert_eq!(asked("/unseen") + asked("/nofollow") + asked("/manual.pdf"), 0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_page_may_lead_to_another_host_of_the_customer() {
+    let home = format!("{}{}", words("home"), link("/a"));
+    let target = Site::start([
+        (
+            "/robots.txt",
+            Page::raw("text/plain", "User-agent: *\nDisallow: /closed"),
+        ),
+        ("/en", Page::html("Home", &format!("{home}{}", link("/closed")))),
+        ("/a", Page::html("A", &words("a"))),
+    ])
+    .await;
+    let start = Site::start([("/", Page::redirect(&target.url("/en")).status(301))]).await;
+    let hosts = format!("{},{}", start.host(), target.host());
+    let world = World::at(&start.host(), &[("OMNIOPS_EGRESS_ALLOW", &hosts)]).await;
+    let worker = world.worker();
+    let request = ScrapeRequest::of(start.url("/"));
+    let refused = world.ask(&request).await;
+    let error = world.ended(refused).await.error.unwrap();
+    assert_eq!(error["code"], "start_redirects", "the other host is nobody's: {error}");
+    assert_eq!(target.hits(), []);
+
+    let host = target.host().parse().unwrap();
+    assign_domain(&world.kit.db, &world.customer, &host).await.unwrap();
+    for _ in 0..2 {
+        let (id, result) = world.crawl(&request).await;
+        assert_eq!(
+            (&result["pages"], &result["redirected"]),
+            (&2.into(), &1.into()),
+            "{result}"
+        );
+        let decisions = world.decisions(id).await;
+        assert_eq!(decisions["/"], format!("redirected: {}", target.url("/en")));
+        assert_eq!(
+            decisions["/closed"], "blocked: robots",
+            "by the rules of the other host"
+        );
+    }
+    assert_eq!(world.pages().await, ["/a", "/en"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_sitemaps_is_told() {
+    let list = |pages: &[&str]| {
+        let urls: String = pages
+            .iter()
+            .map(|page| format!("<url><loc>{page}</loc></url>"))
+            .collect();
+        Page::raw("text/xml", format!("<urlset>{urls}</urlset>"))
+    };
+    let index =
+        "<sitemapindex><sitemap><loc>maps/a.xml</loc></sitemap><sitemap><loc>/gone.xml</loc></sitemap></sitemapindex>";
+    let feed =
+        "<rss><channel><item><link>/news</link><pubDate>Fri, 02 Jan 2026 03:04:05 GMT</pubDate></item></channel></rss>";
+    let home = format!(
+        "<html><head><link rel=alternate type=application/rss+xml href=/feed></head><body>{}</body></html>",
+        words("home")
+    );
+    let site = Site::start([
+        (
+            "/robots.txt",
+            Page::raw(
+                "text/plain",
+                "Sitemap: /index.xml\nSitemap: http://cdn.test/map.xml\nSitemap: /closed.xml\nUser-agent: *\nDisallow: /closed",
+            ),
+        ),
+        ("/", Page::raw("text/html", home)),
+        ("/index.xml", Page::raw("text/xml", index)),
+        ("/maps/a.xml", list(&["one", "http://www.elsewhere.test/two"])),
+        ("/feed", Page::raw("application/rss+xml", feed)),
+        ("/maps/one", Page::html("One", &words("one"))),
+        ("/news", Page::html("News", &words("news"))),
+    ])
+    .await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let (_, result) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    assert_eq!(world.pages().await, ["/", "/maps/one", "/news"]);
+    let unread = [
+        ("http://cdn.test/map.xml", "another host"),
+        (&site.url("/closed.xml"), "robots.txt forbids it"),
+        (&site.url("/gone.xml"), "the server answered 404"),
+    ];
+    let unread: Vec<_> = unread
+        .iter()
+        .map(|(url, why)| serde_json::json!({"url": url, "why": why}))
+        .collect();
+    assert_eq!(
+        result["sitemaps"],
+        serde_json::json!({"read": 3, "entries": 3, "entries_elsewhere": 1, "failed": 2, "elsewhere": 1, "truncated": false, "unread": unread})
+    );
+    let dated =
+        "SELECT count(*) FROM scraped_pages WHERE url LIKE '%/news' AND sitemap_lastmod = '2026-01-02T03:04:05Z'";
+    assert_eq!(world.kit.count(dated).await, 1);
+    assert!(site.hits().iter().all(|hit| hit.path != "/closed.xml"));
     worker.stop().await;
 }
 

@@ -6,7 +6,6 @@
 //! caller's decision.
 
 mod read;
-mod time;
 mod xml;
 
 use std::{borrow::Cow, io::Read};
@@ -14,8 +13,6 @@ use std::{borrow::Cow, io::Read};
 use ::url::Url;
 
 use crate::{page::decode, url::normalize};
-
-pub use time::timestamp;
 
 /// Most entries read of one file, the protocol's own limit.
 pub const MAX_ENTRIES: usize = 50_000;
@@ -45,7 +42,8 @@ pub enum Error {
 pub struct Entry {
     /// The address as written, entities decoded, not validated.
     pub loc: String,
-    /// When the page last changed, as written: see [`Entry::modified`].
+    /// When the page last changed, as written: a W3C date-time (<https://www.w3.org/TR/NOTE-datetime>), or that of RFC 5322 in
+    /// feeds, where it may be the time of publication.
     pub lastmod: Option<String>,
     /// The same page in other languages (`xhtml:link rel=alternate hreflang`).
     pub translations: Vec<Translation>,
@@ -66,12 +64,6 @@ impl Entry {
     #[must_use]
     pub fn url(&self, file: &Url) -> Option<Url> {
         resolve(&self.loc, file)
-    }
-
-    /// `lastmod` in seconds since 1970 (UTC).
-    #[must_use]
-    pub fn modified(&self) -> Option<i64> {
-        timestamp(self.lastmod.as_deref()?)
     }
 }
 
@@ -292,13 +284,13 @@ mod tests {
             <item><guid isPermaLink="true">https://e.com/2</guid></item><item><guid>tag:e.com,3</guid></item></channel></rss>"#;
         let feed = parse(rss.as_bytes()).unwrap();
         assert_eq!(locs(&feed.urls), ["https://e.com/1?a=1&b=2", "https://e.com/2"]);
-        assert_eq!(feed.urls[0].modified(), Some(1_767_323_045));
+        assert_eq!(feed.urls[0].lastmod.as_deref(), Some("Fri, 02 Jan 2026 03:04:05 GMT"));
         let atom = r#"<feed xmlns="http://www.w3.org/2005/Atom"><link href="https://e.com/"/>
             <entry><link rel="edit" href="/edit"/><link href="/1"/><published>2026-01-01</published><updated>2026-01-02T03:04:05Z</updated></entry>
             <entry><link rel="alternate" href="https://e.com/2"/><published>2026-01-01</published></entry></feed>"#;
         let feed = parse(atom.as_bytes()).unwrap();
         assert_eq!(locs(&feed.urls), ["/1", "https://e.com/2"]);
-        assert_eq!(feed.urls[0].modified(), Some(1_767_323_045));
+        assert_eq!(feed.urls[0].lastmod.as_deref(), Some("2026-01-02T03:04:05Z"));
         let rdf = r#"<rdf:RDF xmlns="http://purl.org/rss/1.0/"><item rdf:about="x"><link>https://e.com/1</link><dc:date>2026-01-02</dc:date></item></rdf:RDF>"#;
         let feed = parse(rdf.as_bytes()).unwrap();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What answers are made of: customers' shops and the pages of their sites.
 use super::{
-    Data::{Secret, Setting, Site, Technical},
+    Data::{Secret, Setting, Site, Staff, Technical},
     Kept, Table, other,
 };
 use crate::privacy::retention as keep;
@@ -87,6 +87,7 @@ pub(super) const TABLES: &[Table] = &[
             ("blocks", Technical),
             ("repeats", Technical),
             ("tombstone", Technical),
+            ("author", Staff),
         ],
     ),
     other(

@@ -16,6 +16,8 @@ pub(super) const TABLES: &[Table] = &[
             ("include", Setting),
             ("exclude", Setting),
             ("off_peak", Setting),
+            ("sitemaps", Site),
+            ("moved_to", Site),
         ],
     ),
     other(

@@ -31,7 +31,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    crawl::{Fetcher, Renderer, Site, Visitor, passes, seed, start_of},
+    crawl::{Begun, Fetcher, Renderer, Site, Visitor, passes, seed, start_of},
     job::{Interrupt, Job},
     jobs::{
         Ending,
@@ -53,6 +53,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const EMBEDDING: Duration = Duration::from_secs(5);
 /// A crawl that gave way so often before all sitemaps were read begins without the rest: they would be read from the first again.
 const PATIENT_STARTS: i64 = 3;
+/// Hosts that a start page may lead to, one from another.
+const MOST_MOVES: usize = 5;
 
 /// Runs or goes on with a crawl.
 pub(super) async fn run(job: &Job) -> Result<Ending> {
@@ -108,11 +110,29 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
 
 /// Visits all there is to visit, or tells why that has to wait.
 async fn crawl(job: &Job, phase: Phase) -> Result<Option<Wait>> {
+    for _ in 0..=MOST_MOVES {
+        if let Stay::Over(wait) = crawl_site(job, phase).await? {
+            return Ok(wait);
+        }
+    }
+    let message = "the start page redirects from host to host for ever";
+    Err(Error::conflict("start_redirects", message))
+}
+
+/// How a crawl's time at a host ended.
+enum Stay {
+    /// There is nothing left to visit, or it has to wait.
+    Over(Option<Wait>),
+    /// It begins at another host.
+    Moved,
+}
+
+async fn crawl_site(job: &Job, phase: Phase) -> Result<Stay> {
     let tx = job.read().await?;
     let settings = store::scrape_settings(&tx, job.id()).await?;
     tx.commit().await?;
     if let Some(wait) = way::closed(settings.off_peak.as_deref(), job.ctx.clock.now())? {
-        return Ok(Some(wait));
+        return Ok(Stay::Over(Some(wait)));
     }
     let host = HostPort::of(&start_of(&settings)?).ok_or_else(|| Error::invalid("url", "has no host"))?;
     let visitor = job.ctx.politeness.visitor(&host, job.id());
@@ -125,16 +145,20 @@ async fn crawl(job: &Job, phase: Phase) -> Result<Option<Wait>> {
 }
 
 /// Visits until there is nothing left or the crawl should give way; what is under way then is waited for.
-async fn stay(job: &Job, phase: Phase, settings: scrape_job::Model, visitor: &Visitor) -> Result<Option<Wait>> {
+async fn stay(job: &Job, phase: Phase, settings: scrape_job::Model, visitor: &Visitor) -> Result<Stay> {
+    let stay = |begun| match begun {
+        Begun::Here => Stay::Over(None),
+        Begun::Elsewhere => Stay::Moved,
+    };
     let (hours, fruitful) = (settings.off_peak.clone(), AtomicBool::default());
     let mut visits = pin!(visit(job, phase, settings, visitor, &fruitful));
     let wait = tokio::select! {
-        ended = &mut visits => return ended.map(|()| None),
+        ended = &mut visits => return ended.map(stay),
         wait = way::watch(job, hours.as_deref(), visitor, &fruitful) => wait?,
     };
     tokio::select! {
-        ended = &mut visits => ended.map(|()| None),
-        () = way::drained(visitor) => Ok(Some(wait)),
+        ended = &mut visits => ended.map(stay),
+        () = way::drained(visitor) => Ok(Stay::Over(Some(wait))),
     }
 }
 
@@ -144,13 +168,15 @@ async fn visit(
     settings: scrape_job::Model,
     visitor: &Visitor,
     fruitful: &AtomicBool,
-) -> Result<()> {
+) -> Result<Begun> {
     let site = Site::open(job, &settings, phase != Phase::Starting).await?;
     let renderer = Renderer::open(job, &settings).await?;
     let fetcher = Arc::new(Fetcher::new(job.clone(), settings, site, renderer)?);
     if phase == Phase::Starting {
         let sitemaps = Progress::of(job).postponed < PATIENT_STARTS;
-        seed(&fetcher, sitemaps).await?;
+        if seed(&fetcher, sitemaps).await? == Begun::Elsewhere {
+            return Ok(Begun::Elsewhere);
+        }
         let seeded = count(job, Phase::Crawling).await?;
         tell(job, &seeded, Outlook::default(), Some(visitor)).await?;
         fruitful.store(true, Relaxed);
@@ -160,7 +186,8 @@ async fn visit(
         failed = report(job, &fetcher, visitor, fruitful) => failed?,
     }
     let crawled = count(job, Phase::Indexing).await?;
-    tell(job, &crawled, Outlook::default(), None).await
+    tell(job, &crawled, Outlook::default(), None).await?;
+    Ok(Begun::Here)
 }
 
 /// Tells how the crawl goes on and hands out what can be indexed, until an error or for ever.

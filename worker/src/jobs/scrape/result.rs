@@ -6,7 +6,7 @@ use super::progress::sum;
 use crate::job::Job;
 
 /// The job's result. `pages`, `gone`, `failed`, `blocked`, `redirected`, `skipped` and `duplicate` add up to `urls`; `rungs` says by what
-/// the unchanged pages were known.
+/// the unchanged pages were known, `sitemaps` what became of the site's sitemaps and feeds.
 pub(super) async fn of(job: &Job) -> Result<Value> {
     let tx = job.read().await?;
     let summary = explain::summary(&tx, job.id()).await?;
@@ -31,7 +31,7 @@ pub(super) async fn of(job: &Job) -> Result<Value> {
         "budget": summary.rule("skipped", "budget"), "renders": summary.via("browser"),
         "chunks": sum(&indexed, "chunks"), "chunks_embedded": sum(&indexed, "chunks_embedded"),
         "tokens_saved": sum(&indexed, "tokens_saved"), "embed_jobs_failed": embed_jobs_failed,
-        "bytes": summary.bytes, "ms": took.whole_milliseconds() as i64,
+        "sitemaps": summary.sitemaps, "bytes": summary.bytes, "ms": took.whole_milliseconds() as i64,
         "fetch_ms": summary.fetch_ms, "wait_ms": summary.wait_ms,
     }))
 }
