@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::json;
 use crate::error::Failure;
 
-/// A body of the shape `T`.
-pub struct Body<T>(pub T);
+/// A body of the shape `T`, and as it was sent.
+pub struct Body<T>(pub T, pub Value);
 
 impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -59,7 +59,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
         }
         match T::parse_from_json(Some(value.clone())) {
             Ok(parsed) => match coerced::<T>(&value) {
-                fields if fields.is_empty() => Ok(Self(parsed)),
+                fields if fields.is_empty() => Ok(Self(parsed, value)),
                 fields => Err(Failure::from(refusal(fields)).into()),
             },
             Err(error) => Err(Failure::from(refusal(reasons::<T>(&value, error.message()))).into()),

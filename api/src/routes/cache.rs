@@ -109,7 +109,7 @@ impl Api {
         body: Body<NewWarming>,
     ) -> Answer<WarmingResponse> {
         let questions = body.0.questions;
-        let hash = request_hash("warm", &format!("{questions:?}"));
+        let hash = request_hash("warm", &body.1);
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(key) = &key.0
             && let Some(told) = jobs::replay(&tx, key, &hash).await?

@@ -8,6 +8,7 @@ use entity::store_connection::Model;
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Path, payload::Json};
 use secrecy::SecretString;
+use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -180,11 +181,18 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Shops>,
         body: Body<ConnectionInput>,
     ) -> Answer<Made> {
+        if context.require_redis {
+            context.dispatcher.takes().await?;
+        }
         let tried = commerce::probe(context.outside.client(), &body.0.try_into()?).await?;
         let actor = caller.principal.actor();
         let tx = context.db.tenant(&caller.customer).await?;
         let row = commerce::connect(&tx, &context.envelopes, &tried, by(&caller, &actor)).await?;
         let made = commerce::sync(&tx, row.id, SyncWork::Full).await?;
+        if made.fresh {
+            let asked = json!({ "connection_id": row.id });
+            caller.note(&tx, "sync.started", &made.id.to_string(), asked).await?;
+        }
         tx.commit().await?;
         context.dispatcher.dispatch(&[made]).await;
         Ok(Made::Connected(Json(Connection::of(row, &context.base_url))))

@@ -69,7 +69,8 @@ impl Api {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
-        let made = record(&context, &caller, key.0.as_deref(), &body.0).await?;
+        let key = key.0.as_deref().map(|key| (key, request_hash("embed", &body.1)));
+        let made = record(&context, &caller, key, &body.0).await?;
         let dispatch = context.dispatcher.dispatch(&made).await.into();
         let job_ids = made.into_iter().map(|made| made.id).collect();
         let accepted = Json(EmbedAccepted { job_ids, dispatch });
@@ -97,11 +98,15 @@ impl NewEmbed {
 }
 
 /// Records the jobs once per idempotency key.
-async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new: &NewEmbed) -> Answer<Vec<Submitted>> {
+async fn record(
+    context: &Context,
+    caller: &Caller<Jobs>,
+    key: Option<(&str, Vec<u8>)>,
+    new: &NewEmbed,
+) -> Answer<Vec<Submitted>> {
     let tx = context.db.tenant(&caller.customer).await?;
-    let hash = request_hash("embed", &format!("{new:?}"));
-    if let Some(key) = key
-        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    if let Some((key, hash)) = &key
+        && let Some(answer) = jobs::replay(&tx, key, hash).await?
     {
         let ids = answer.as_array().into_iter().flatten().filter_map(Value::as_str);
         let again = ids.filter_map(|id| id.parse().ok()).map(|id| Submitted {
@@ -118,13 +123,14 @@ async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new
     let made = if let Some(id) = other {
         vec![jobs::submit(&*tx, &model_change::change_to(caller.customer.id, id)).await?]
     } else {
-        request_embed(&tx, new.page_ids.as_deref(), None, new.force.unwrap_or_default()).await?
+        let priority = if new.page_ids.is_some() { jobs::NOW } else { jobs::BULK };
+        request_embed(&tx, new.page_ids.as_deref(), priority, new.force.unwrap_or_default()).await?
     };
     let asked =
         json!({ "jobs": made.len(), "all": new.all.unwrap_or_default(), "pages": new.page_ids.as_ref().map(Vec::len) });
     let resource = caller.customer.id.to_string();
     caller.note(&tx, "embed.started", &resource, asked).await?;
-    if let Some(key) = key {
+    if let Some((key, _)) = key {
         let ids: Vec<Uuid> = made.iter().map(|made| made.id).collect();
         jobs::remember(&tx, key, &json!(ids)).await?;
     }

@@ -192,6 +192,9 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
         body: Body<Person>,
     ) -> Answer<ExportResponse> {
+        if context.require_redis {
+            context.dispatcher.takes().await?;
+        }
         let subject = body.0.subject()?;
         let actor = caller.principal.actor();
         let copy = context

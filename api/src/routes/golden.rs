@@ -1,16 +1,16 @@
 //! A customer's golden questions, and what became of them.
 use domain::{
     Error,
-    jobs::Operator,
+    jobs::{self, Operator, request_hash},
     learning::golden::{self, Change, Golden, RunRow},
 };
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -194,6 +194,13 @@ enum RunResponse {
     Accepted(Json<GoldenRunAccepted>, #[oai(header = "Location")] String),
 }
 
+fn accepted(job_id: Uuid, dispatch: Dispatch) -> RunResponse {
+    RunResponse::Accepted(
+        Json(GoldenRunAccepted { job_id, dispatch }),
+        format!("/api/jobs/{job_id}"),
+    )
+}
+
 /// The calls of this resource.
 pub struct Api;
 
@@ -304,23 +311,40 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
+        /// The same key gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
     ) -> Answer<RunResponse> {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
         let tx = context.db.tenant(&caller.customer).await?;
+        if let Some(key) = &key.0
+            && let Some(told) = jobs::replay(&tx, key, &request_hash("golden", &Value::Null)).await?
+        {
+            let made = told["job_id"]
+                .as_str()
+                .and_then(|id| id.parse().ok())
+                .unwrap_or_default();
+            let dispatch = context.dispatcher.dispatch(&[]).await.into();
+            return Ok(accepted(made, dispatch));
+        }
         if golden::list(&tx, None, 1).await?.is_empty() {
             let told = "there are no golden questions to ask";
             return Err(Error::conflict("no_golden_questions", told).into());
         }
         let made = golden::request_run(&tx).await?;
+        if made.fresh {
+            let asked = Value::Object(Map::new());
+            caller.note(&tx, "golden.started", &made.id.to_string(), asked).await?;
+        }
+        if let Some(key) = &key.0 {
+            jobs::remember(&tx, key, &json!({ "job_id": made.id })).await?;
+        }
         tx.commit().await?;
-        let (job_id, location) = (made.id, format!("/api/jobs/{}", made.id));
+        let id = made.id;
         let dispatch = context.dispatcher.dispatch(&[made]).await.into();
-        Ok(RunResponse::Accepted(
-            Json(GoldenRunAccepted { job_id, dispatch }),
-            location,
-        ))
+        Ok(accepted(id, dispatch))
     }
 
     /// List runs of the golden questions, newest first

@@ -1,7 +1,7 @@
 //! Whether the process answers, whether it is ready, what each part says, and the metrics.
 use domain::{
     answering::{Circuit, Models},
-    jobs::{measure, queue_stats},
+    jobs::{measure, measure_streams, queue_stats},
     schema,
 };
 use poem::{http::StatusCode, web::Data};
@@ -138,6 +138,7 @@ impl Api {
         if let Err(error) = measure(&context.db).await {
             tracing::warn!(error = error.story(), "the queues can't be measured");
         }
+        measure_streams(&context.dispatcher).await;
         if let Some(models) = context.answerer.models() {
             models.measure();
         }
@@ -167,6 +168,7 @@ async fn comprehensive(context: &Context, verbose: bool) -> Comprehensive {
         part("database", context.db.ping()).await,
         migrations(context).await,
         part("redis", context.dispatcher.ping()).await,
+        part("redis_cache", context.cache_server.ping()).await,
         part("queues", count).await,
         embedding(context).await,
         model(context),

@@ -213,6 +213,9 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
     ) -> Answer<Json<Page>> {
+        if context.require_redis {
+            context.dispatcher.takes().await?;
+        }
         let tx = context.db.tenant(&caller.customer).await?;
         let (page, waiting) = removal::restore(&tx, id.0).await?;
         let made = match waiting.as_slice() {

@@ -137,7 +137,9 @@ impl Api {
             name: body.0.name,
             take_over: body.0.take_over.unwrap_or_default(),
         };
-        let row = write(&context, &caller, id.0, key.0.as_deref(), &reply).await?;
+        let asked = json!({ "conversation": id.0, "reply": body.1 });
+        let key = key.0.as_deref().map(|key| (key, jobs::request_hash("reply", &asked)));
+        let row = write(&context, &caller, id.0, key, &reply).await?;
         context.bell.ring(&caller.customer, id.0).await;
         // A person's turn has no notes of the answerer.
         Ok(Replied::Written(Json((row, Vec::new()).into())))
@@ -232,13 +234,12 @@ async fn write(
     context: &Context,
     caller: &Caller<Conversations>,
     id: Uuid,
-    key: Option<&str>,
+    key: Option<(&str, Vec<u8>)>,
     reply: &Reply,
 ) -> Answer<message::Model> {
     let tx = context.db.tenant(&caller.customer).await?;
-    let hash = jobs::request_hash("reply", &format!("{id} {reply:?}"));
-    if let Some(key) = key
-        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    if let Some((key, hash)) = &key
+        && let Some(answer) = jobs::replay(&tx, key, hash).await?
     {
         let written = answer.get("message_id").and_then(Value::as_str);
         let written: Option<Uuid> = written.and_then(|id| id.parse().ok());
@@ -246,7 +247,7 @@ async fn write(
     }
     let actor = caller.principal.actor();
     let row = people::reply(&tx, &caller.customer, id, reply, by(caller, &actor)).await?;
-    if let Some(key) = key {
+    if let Some((key, _)) = key {
         jobs::remember(&tx, key, &json!({ "message_id": row.id })).await?;
     }
     tx.commit().await?;

@@ -183,7 +183,8 @@ impl Api {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
-        let (submitted, state) = record(&context, &caller, key.0.as_deref(), &body.0.into()).await?;
+        let key = key.0.as_deref().map(|key| (key, request_hash("scrape", &body.1)));
+        let (submitted, state) = record(&context, &caller, key, &body.0.into()).await?;
         let id = submitted.id;
         let accepted = Accepted {
             job_id: id,
@@ -199,13 +200,12 @@ impl Api {
 async fn record(
     context: &Context,
     caller: &Caller<Jobs>,
-    key: Option<&str>,
+    key: Option<(&str, Vec<u8>)>,
     request: &ScrapeRequest,
 ) -> Answer<(Submitted, String)> {
     let tx = context.db.tenant(&caller.customer).await?;
-    let hash = request_hash("scrape", &format!("{request:?}"));
-    if let Some(key) = key
-        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    if let Some((key, hash)) = &key
+        && let Some(answer) = jobs::replay(&tx, key, hash).await?
     {
         let id = answer
             .get("job_id")
@@ -228,7 +228,7 @@ async fn record(
             .note(&tx, "scrape.started", &submitted.id.to_string(), asked)
             .await?;
     }
-    if let Some(key) = key {
+    if let Some((key, _)) = key {
         let answer = json!({ "job_id": submitted.id, "fresh": submitted.fresh });
         jobs::remember(&tx, key, &answer).await?;
     }

@@ -80,7 +80,8 @@ impl Api {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
-        let made = record(&context, &caller, key.0.as_deref(), &body.0).await?;
+        let key = key.0.as_deref().map(|key| (key, request_hash("sync", &body.1)));
+        let made = record(&context, &caller, key, &body.0).await?;
         let id = made.id;
         let accepted = SyncAccepted {
             job_id: id,
@@ -92,11 +93,15 @@ impl Api {
 }
 
 /// Records the job once per idempotency key.
-async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new: &NewSync) -> Answer<Submitted> {
+async fn record(
+    context: &Context,
+    caller: &Caller<Jobs>,
+    key: Option<(&str, Vec<u8>)>,
+    new: &NewSync,
+) -> Answer<Submitted> {
     let tx = context.db.tenant(&caller.customer).await?;
-    let hash = request_hash("sync", &format!("{new:?}"));
-    if let Some(key) = key
-        && let Some(answer) = jobs::replay(&tx, key, &hash).await?
+    if let Some((key, hash)) = &key
+        && let Some(answer) = jobs::replay(&tx, key, hash).await?
     {
         let id = answer
             .get("job_id")
@@ -113,7 +118,7 @@ async fn record(context: &Context, caller: &Caller<Jobs>, key: Option<&str>, new
         let asked = json!({ "connection_id": new.connection_id });
         caller.note(&tx, "sync.started", &made.id.to_string(), asked).await?;
     }
-    if let Some(key) = key {
+    if let Some((key, _)) = key {
         jobs::remember(&tx, key, &json!({ "job_id": made.id, "fresh": made.fresh })).await?;
     }
     tx.commit().await?;

@@ -175,6 +175,7 @@ async fn health_tells_the_operator_about_every_part() {
     for wanted in [
         ("database", "ok"),
         ("redis", "ok"),
+        ("redis_cache", "ok"),
         ("queues", "ok"),
         ("embedding", "off"),
         ("model", "ok"),
@@ -194,6 +195,12 @@ async fn health_tells_the_operator_about_every_part() {
     let all = app.get("/api/health/comprehensive").admin().send().await.expect(200);
     assert_eq!(all["status"], "degraded");
     assert_eq!(all.get("queues"), None);
+
+    let app = App::with(&[("REDIS_CACHE_URL", "redis://127.0.0.1:1")]).await;
+    let all = app.get("/api/health/comprehensive").admin().send().await.expect(200);
+    let failing = |part: &&serde_json::Value| part["state"] == "failing";
+    let failing: Vec<_> = all["parts"].as_array().unwrap().iter().filter(failing).collect();
+    assert_eq!((failing.len(), &failing[0]["name"]), (1, &json!("redis_cache")));
 }
 
 #[tokio::test]
@@ -221,6 +228,9 @@ async fn metrics_are_for_the_operator_and_this_machine() {
         "omniops_queue_depth{queue=\"scrape\"} 0",
         "omniops_queue_scheduled{queue=\"embed\"} 0",
         "omniops_queue_paused{queue=\"maintenance\"} 0",
+        "omniops_queue_retries{queue=\"sync\"} 0",
+        "omniops_queue_errands{queue=\"scrape\",state=\"waiting\"} 0",
+        "omniops_queue_errands{queue=\"quarantine\",state=\"held\"} 0",
         "omniops_workers{state=\"lost\"} 0",
         "omniops_events_lag 0",
         "omniops_chat_requests_total{domain=\"shop.example\",status=\"refused\"} 1",

@@ -1,5 +1,7 @@
 //! Work in the background: asked for once, followed to its end, kept from others.
 use domain::jobs::{self, Ask, Claim, Identity, JobError, Outcome};
+use poem::http::Method;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -133,6 +135,36 @@ async fn embed_makes_a_job_for_each_batch() {
     ] {
         assert_eq!(embed(wrong).await.problem(400), "invalid_request");
     }
+}
+
+/// Of a customer's jobs, what somebody waits for goes before what a person has asked for at length, and that before what goes by the clock.
+#[tokio::test]
+async fn jobs_are_as_urgent_as_what_they_were_made_for() {
+    let app = App::start().await;
+    let page = app.page("Shipping", "It costs 4.90 EUR.").await;
+    let priority = async |body: &Value| {
+        let job = body["job_id"].as_str().or(body["job_ids"][0].as_str()).unwrap();
+        let query = format!("SELECT priority::bigint FROM jobs WHERE id = '{job}'");
+        app.kit.count(&query).await
+    };
+    let crawl = scrape(&app, None, &site()).await.expect(202);
+    assert_eq!(priority(&crawl).await, 5);
+    for (what, urgency) in [(json!({ "page_ids": [page] }), 10), (json!({ "all": true }), 0)] {
+        let made = app.post("/api/embed", &what).bearer(&app.key).send().await.expect(202);
+        assert_eq!(priority(&made).await, urgency, "{what}");
+    }
+    let daily = json!({ "schedules": [{ "name": "daily", "cron": "0 3 * * *", "scrape": { "url": "https://shop.example/daily" } }] });
+    let put = app.call(Method::PUT, "/api/schedules").json(&daily).bearer(&app.key);
+    put.send().await.expect(200);
+    let tx = app.kit.db.system().await.unwrap();
+    let due = "UPDATE schedules SET next_run_at = now() - interval '1 second' WHERE name = 'daily'";
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, due))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let fired = jobs::schedules::fire_due(&app.kit.db).await.unwrap();
+    assert_eq!(fired.len(), 1);
+    assert_eq!(priority(&json!({ "job_id": fired[0].id })).await, 0);
 }
 
 #[tokio::test]

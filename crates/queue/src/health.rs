@@ -31,12 +31,12 @@ impl Health {
         self.0.running.load(SeqCst) > 0
     }
 
-    /// Time since Redis last answered the reader; `None` if it never did.
+    /// Time since Redis last gave the reader what it asks for, or, until it first did, since the worker started; `None` before that.
     pub fn reader_silence(&self) -> Option<Duration> {
         self.0.reader.silence()
     }
 
-    /// Time since Redis last answered the keeper; `None` if it never did.
+    /// The same for the keeper.
     pub fn keeper_silence(&self) -> Option<Duration> {
         self.0.keeper.silence()
     }
@@ -53,6 +53,8 @@ impl Health {
     /// restarts may still be leaving when its successor starts.
     pub(crate) fn run(&self) -> Running {
         self.0.running.fetch_add(1, SeqCst);
+        self.0.reader.begins();
+        self.0.keeper.begins();
         Running(self.clone())
     }
 }
@@ -71,11 +73,17 @@ pub(crate) struct Beat(Mutex<Pulse>);
 
 #[derive(Debug, Default)]
 struct Pulse {
+    /// The last answer, or the beginning.
     answered: Option<Instant>,
     failing: bool,
 }
 
 impl Beat {
+    /// Silence counts from now on, unless it does already.
+    fn begins(&self) {
+        self.pulse().answered.get_or_insert_with(Instant::now);
+    }
+
     pub(crate) fn answered(&self) {
         let mut pulse = self.pulse();
         if pulse.failing {

@@ -1,6 +1,6 @@
 //! The publishing side: appends errands, over a link that mends itself.
 
-use crate::{Config, Errand, Error, errand::JOB};
+use crate::{Config, Errand, Error, errand::JOB, scripts::TAKE_BACK};
 use redis_link::Link;
 
 /// Errands sent in one pipeline: enough that the round trip does not count, few enough that the answers of a busy server come
@@ -31,6 +31,14 @@ impl Publisher {
         // Read as they come: a map for every entry costs more than all the rest.
         let entries: Vec<(String, Vec<String>)> = range.query_async(&mut self.link.clone()).await?;
         Ok(entries.into_iter().filter_map(|(_, fields)| job_of(fields)).collect())
+    }
+
+    /// Deletes what no worker of `group` was given yet, and returns how much that was. A worker that is given an entry at the same moment
+    /// runs it.
+    pub async fn take_back(&self, group: &str) -> Result<u64, Error> {
+        let mut call = TAKE_BACK.key(&self.key);
+        call.arg(group);
+        Ok(call.invoke_async(&mut self.link.clone()).await?)
     }
 
     /// Appends `errands` in order, in pipelines of 500. After an error it is unknown which of them were added, unless it is

@@ -33,7 +33,6 @@ async fn read(shared: &Shared, backoff: &mut Backoff) -> RedisResult<Infallible>
         cursor: PASS_START.to_owned(),
     };
     loop {
-        shared.health.reader().answered();
         let room = wait_for_room(shared, &mut conn).await?;
         let until_pass = orphans.pass_at.saturating_duration_since(Instant::now());
         if until_pass.is_zero() {
@@ -42,6 +41,8 @@ async fn read(shared: &Shared, backoff: &mut Backoff) -> RedisResult<Infallible>
             shared.admit(member.read(&mut conn, room, config.block.min(until_pass)).await?);
             backoff.reset();
         }
+        // Only now: a connection that is made and refused what it is for says nothing of entries.
+        shared.health.reader().answered();
     }
 }
 

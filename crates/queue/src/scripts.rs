@@ -124,3 +124,24 @@ local oldest = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1)[1]
 return {redis.call('XLEN', stream), held, oldest and oldest[1] or '', redis.call('TIME'), consumers}",
     )
 });
+
+/// ARGV: group. Deletes the entries that come after the last one that a worker was given; returns how many.
+pub(crate) static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"#!lua flags=allow-oom
+local stream, name = KEYS[1], ARGV[1]
+if redis.call('EXISTS', stream) == 0 then return 0 end
+local last, taken = '0-0', 0
+for _, fields in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+  local group = {}
+  for i = 1, #fields, 2 do group[fields[i]] = fields[i + 1] end
+  if group.name == name then last = group['last-delivered-id'] end
+end
+while true do
+  local page = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1000)
+  if #page == 0 then return taken end
+  for i, entry in ipairs(page) do page[i] = entry[1] end
+  taken = taken + redis.call('XDEL', stream, unpack(page))
+end",
+    )
+});

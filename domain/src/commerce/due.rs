@@ -22,7 +22,7 @@ fn job(customer: Uuid, connection: Uuid, what: SyncWork, priority: i16) -> NewJo
 /// Submits a sync that somebody asks for; give the result to [`jobs::Dispatcher::dispatch`]. While one is live it is that one.
 pub async fn sync(tx: &TenantTx, connection: Uuid, what: SyncWork) -> Result<Submitted> {
     connections::find(tx, connection).await?;
-    jobs::submit(&**tx, &job(tx.customer(), connection, what, 5)).await
+    jobs::submit(&**tx, &job(tx.customer(), connection, what, jobs::SOON)).await
 }
 
 /// Submits syncs of all shops whose time has come; give the result to [`jobs::Dispatcher::dispatch`].
@@ -38,7 +38,12 @@ pub async fn plan(db: &Db) -> Result<Vec<Submitted>> {
         } else {
             SyncWork::Changes
         };
-        new.push(job(row.try_get("", "customer_id")?, row.try_get("", "id")?, what, 0));
+        new.push(job(
+            row.try_get("", "customer_id")?,
+            row.try_get("", "id")?,
+            what,
+            jobs::BULK,
+        ));
     }
     let made = jobs::submit_all(&*tx, &new).await?;
     tx.commit().await?;

@@ -199,7 +199,7 @@ async fn submit(tx: &TenantTx, connection: Uuid, delivery: Uuid, product: String
     const NOTE: &str = "UPDATE webhook_inbox SET job_id = $3 WHERE customer_id = $1 AND id = $2";
     let mut new = NewJob {
         dedupe_key: Some(format!("product:{connection}:{product}")),
-        priority: 10,
+        priority: jobs::NOW,
         ..NewJob::new(
             tx.customer(),
             Payload::Sync {

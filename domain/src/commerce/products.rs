@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::page;
 use crate::{
     Result, ids,
-    jobs::Submitted,
+    jobs::{self, Submitted},
     pages::{
         index,
         record::{self, NewPage, Prepared},
@@ -253,7 +253,7 @@ async fn write_pages(tx: &TenantTx, products: &[(&Read, &Written)], hosts: &Hash
     if differ.is_empty() {
         return Ok(Vec::new());
     }
-    request_embed(tx, Some(&differ), None, false).await
+    request_embed(tx, Some(&differ), jobs::BULK, false).await
 }
 
 /// How many products the shop shows.

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 use serde_json::json;
 use std::collections::HashMap;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Kind;
 use crate::{
@@ -40,6 +41,36 @@ pub struct Control {
     pub max_running_per_customer: Option<i32>,
 }
 
+impl Control {
+    /// Whether only so many jobs of the kind may run at once.
+    pub(super) fn is_limited(self) -> bool {
+        self.max_running.is_some() || self.max_running_per_customer.is_some()
+    }
+}
+
+/// Whether more jobs of a limited kind run, or wait on its stream (`sent`), than may.
+pub(super) async fn is_exceeded(
+    tx: &impl ConnectionTrait,
+    kind: Kind,
+    control: Control,
+    sent: Vec<Uuid>,
+) -> Result<bool> {
+    const UNDER_WAY: &str = "
+        SELECT coalesce(sum(n) > $3, false) OR coalesce(max(n) > $4, false) AS exceeded FROM (
+          SELECT count(*) AS n FROM (
+            SELECT customer_id FROM jobs WHERE kind = $1 AND state = 'running'
+            UNION ALL
+            SELECT customer_id FROM jobs WHERE id = ANY($2) AND state = 'queued') under_way GROUP BY customer_id) shares";
+    let values = [
+        kind.as_str().into(),
+        sent.into(),
+        control.max_running.map(i64::from).into(),
+        control.max_running_per_customer.map(i64::from).into(),
+    ];
+    let row = tx.query_one_raw(sql(UNDER_WAY, values)).await?;
+    Ok(row.map(|row| row.try_get("", "exceeded")).transpose()?.unwrap_or(false))
+}
+
 /// The queue of that name.
 pub fn queue_named(name: &str) -> Result<Kind> {
     name.parse().map_err(|_| Error::not_found("queue"))
@@ -64,8 +95,8 @@ pub async fn resume_queue(db: &Db, kind: Kind, by: Operator<'_>) -> Result<Contr
     changed(tx, row, kind, "queue.resumed", by).await
 }
 
-/// Limits how many jobs of the kind run at once, in all and for each customer; none lifts the limit. What runs already ends
-/// as it would.
+/// Limits how many jobs of the kind run at once, in all and for each customer; none lifts the limit. What runs already, and what a
+/// worker holds, ends as it would; what no worker was given yet is taken back within seconds if it is too much.
 pub async fn limit_queue(
     db: &Db,
     kind: Kind,

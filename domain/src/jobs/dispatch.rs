@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    SUSPECT_STARTS, Submitted, events,
+    Payload, SUSPECT_STARTS, Submitted, controls, events,
     reconcile::{self, Mended},
     stream::{GROUP, LANES, Lane, Window},
 };
@@ -150,6 +150,7 @@ impl Dispatcher {
             return Ok(Mended::default());
         }
         let mended = reconcile::orphans(&tx).await?;
+        self.take_back(&tx).await?;
         // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
         tx.commit().await?;
         if mended != Mended::default() {
@@ -157,6 +158,23 @@ impl Dispatcher {
             self.wake();
         }
         Ok(mended)
+    }
+
+    /// Takes back what no worker was given yet of kinds of which more is under way than their limits allow: they were lowered. What is
+    /// within them is published by the next round, in turns.
+    async fn take_back(&self, tx: &SystemTx) -> Result<()> {
+        for (kind, control) in controls::all(&**tx).await? {
+            let lane = Lane::Queue(kind);
+            if !control.is_limited() || self.stream(lane).await?.waiting == 0 {
+                continue;
+            }
+            if controls::is_exceeded(&**tx, kind, control, self.sent(lane).await?).await? {
+                let taken = self.publisher(lane)?.take_back(GROUP).await.map_err(away)?;
+                tracing::info!(%lane, errands = taken, event = "errands_taken_back", "more was under way than the queue's limits allow");
+                self.wake();
+            }
+        }
+        Ok(())
     }
 
     async fn fill(&self, tx: &SystemTx) -> Result<bool> {
@@ -218,8 +236,9 @@ impl Dispatcher {
 }
 
 /// What is dispatched next, of what is not among the jobs that were `sent` already: in turns between customers, everybody's first
-/// job before anybody's second, where what a customer already has running or waiting counts as turns taken; the higher priority
-/// before all that.
+/// job before anybody's second, where what a customer already has running or waiting counts as turns taken. Priority orders each
+/// customer's own jobs, and those whose turn it is: were it more, one shop with ten thousand changed products would keep all others waiting.
+/// Jobs of a newer build than this one are left to the dispatchers of that.
 async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
     // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
     // What waits is looked for in the backlog's own order, all columns of its index named. For any other order the planner would also take an
@@ -252,23 +271,26 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at,
               row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
             FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
+              AND j.payload_version <= {version}
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
           UNION ALL
           SELECT l.kind, n.*, 0, 0 FROM lanes l CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at FROM jobs j
             WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
+              AND j.payload_version <= {version}
             ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
-          SELECT *, row_number() OVER (PARTITION BY kind ORDER BY priority DESC, place, run_at, id) AS rank FROM candidates)
+          SELECT *, row_number() OVER (PARTITION BY kind ORDER BY place, priority DESC, run_at, id) AS rank FROM candidates)
         SELECT r.id, r.kind, r.customer_id, r.payload_version, r.starts, r.rank FROM ranked r JOIN lanes l ON l.kind = r.kind
         WHERE r.rank <= least(l.room, CASE WHEN l.max_running IS NOT NULL
           THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
         UNION ALL
         (SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, 0 FROM jobs j
-          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id <> ALL($3)
+          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id <> ALL($3) AND j.payload_version <= {version}
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
           ORDER BY j.run_at LIMIT $2)
-        ORDER BY rank"
+        ORDER BY rank",
+        version = Payload::VERSION,
     );
     let room = |lane: &Lane| rooms.get(lane).copied().unwrap_or_default() as i64;
     let lanes = rooms

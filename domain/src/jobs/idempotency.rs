@@ -4,6 +4,7 @@
 //! one's transaction, and then finds its answer, or the key free again if that one failed.
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use crate::{
     Error, Result,
@@ -12,9 +13,23 @@ use crate::{
     tenancy::{TenantTx, sql},
 };
 
-/// What a request asks for, in short: the call and its body.
-pub fn request_hash(call: &str, body: &str) -> Vec<u8> {
-    secrets::sha256(format!("{call}\n{body}").as_bytes())
+/// What a request asks for, in short: the call and its body as it was sent. A later build that knows more fields makes the same of it, so that a
+/// request which is repeated during an upgrade is known again.
+pub fn request_hash(call: &str, body: &Value) -> Vec<u8> {
+    secrets::sha256(format!("{call}\n{}", plain(body)).as_bytes())
+}
+
+/// Names in order, and none without a value.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let given = fields.iter().filter(|(_, value)| !value.is_null());
+            let sorted: BTreeMap<_, _> = given.map(|(name, value)| (name.clone(), plain(value))).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(plain).collect(),
+        other => other.clone(),
+    }
 }
 
 /// The answer that this key was given before; none if the key is new, which reserves it for this transaction. A key that was
@@ -46,4 +61,25 @@ pub async fn remember(tx: &TenantTx, key: &str, answer: &Value) -> Result<()> {
     tx.execute_raw(sql(update, [tx.customer().into(), key.into(), answer.clone().into()]))
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_same_request_is_known_again_however_it_is_written() {
+        let hash = |body: &str| request_hash("scrape", &serde_json::from_str(body).unwrap());
+        let first = hash(r#"{"url": "https://a.example/", "include": ["a", "b"]}"#);
+        assert_eq!(
+            first,
+            hash(r#"{"include":["a","b"],"max_pages":null,"url":"https://a.example/"}"#)
+        );
+        assert_ne!(first, hash(r#"{"url": "https://a.example/", "include": ["b", "a"]}"#));
+        assert_ne!(
+            first,
+            request_hash("embed", &json!({ "url": "https://a.example/", "include": ["a", "b"] }))
+        );
+    }
 }

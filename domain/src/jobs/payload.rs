@@ -161,3 +161,72 @@ impl Payload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What stands in ledgers that an earlier build wrote. A line is never changed: a payload that has to be told otherwise gets a
+    /// new version and a new line.
+    #[test]
+    fn every_payload_that_was_ever_stored_is_read() {
+        let id = Uuid::from_u128(7);
+        let task = |task| Payload::Maintenance { task };
+        let sync = |what| Payload::Sync { connection: id, what };
+        let stored = [
+            (json!({}), Payload::Scrape {}),
+            (
+                json!({ "page_ids": [id] }),
+                Payload::Embed {
+                    page_ids: vec![id],
+                    force: false,
+                },
+            ),
+            (
+                json!({ "page_ids": [id], "force": true }),
+                Payload::Embed {
+                    page_ids: vec![id],
+                    force: true,
+                },
+            ),
+            (json!({ "model": id }), Payload::ChangeModel { model: id }),
+            (json!({ "connection": id, "what": "full" }), sync(SyncWork::Full)),
+            (json!({ "connection": id, "what": "changes" }), sync(SyncWork::Changes)),
+            (
+                json!({ "connection": id, "what": { "product": { "id": "17" } } }),
+                sync(SyncWork::Product { id: "17".into() }),
+            ),
+            (json!({ "task": "retention" }), task(MaintenanceTask::Retention)),
+            (json!({ "task": "check_domains" }), task(MaintenanceTask::CheckDomains)),
+            (json!({ "task": "learn" }), task(MaintenanceTask::Learn)),
+            (json!({ "task": "sync_shops" }), task(MaintenanceTask::SyncShops)),
+            (json!({ "task": "golden_run" }), task(MaintenanceTask::GoldenRun)),
+            (json!({ "task": "gaps" }), task(MaintenanceTask::Gaps)),
+            (
+                json!({ "task": { "end_wait": { "conversation": id } } }),
+                task(MaintenanceTask::EndWait { conversation: id }),
+            ),
+            (json!({ "task": "mail_handoff" }), task(MaintenanceTask::MailHandoff)),
+            (
+                json!({ "task": { "deliver_webhook": { "delivery": id } } }),
+                task(MaintenanceTask::DeliverWebhook { delivery: id }),
+            ),
+            (
+                json!({ "task": { "export_subject": { "export": id } } }),
+                task(MaintenanceTask::ExportSubject { export: id }),
+            ),
+        ];
+        for (stored, payload) in stored {
+            assert_eq!(Payload::read(payload.kind(), &stored).unwrap(), payload, "{stored}");
+            // And what is written now can be read by then.
+            let mut written = serde_json::to_value(&payload).unwrap();
+            let had = stored.as_object().unwrap();
+            written
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| had.contains_key(name));
+            assert_eq!(written, stored);
+        }
+    }
+}

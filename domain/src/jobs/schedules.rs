@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Kind, MaintenanceTask, NewJob, Payload, Submitted, cron::Cron, submit};
 use crate::{
     Error, FieldError, Result, audit, error, ids,
-    pages::request::{ScrapeRequest, check_scrape, request_scrape},
+    pages::request::{ScrapeRequest, check_scrape, schedule_scrape},
     tenancy::{self, Customer, Db, TenantTx, sql},
 };
 
@@ -241,7 +241,7 @@ async fn crawl(db: &Db, id: Uuid, customer: &Customer) -> Result<Option<Submitte
     };
     let request = scrape_of(&taken.row)?;
     check_scrape(&tx, &request).await?;
-    let made = request_scrape(&tx, &request).await?;
+    let made = schedule_scrape(&tx, &request).await?;
     if made.fresh {
         let entry = audit::Entry {
             customer: Some(customer.id),

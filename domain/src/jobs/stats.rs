@@ -224,6 +224,7 @@ pub async fn measure(db: &Db) -> Result<()> {
         gauge!("omniops_queue_oldest_seconds", "queue" => name).set(queue.oldest_seconds);
         gauge!("omniops_queue_running", "queue" => name).set(queue.running as f64);
         gauge!("omniops_queue_scheduled", "queue" => name).set(queue.scheduled as f64);
+        gauge!("omniops_queue_retries", "queue" => name).set(queue.retries as f64);
         gauge!("omniops_queue_needs_confirmation", "queue" => name).set(queue.needs_confirmation as f64);
         gauge!("omniops_queue_dead", "queue" => name).set(queue.dead as f64);
         gauge!("omniops_queue_paused", "queue" => name).set(f64::from(u8::from(queue.control.paused_at.is_some())));
@@ -234,4 +235,13 @@ pub async fn measure(db: &Db) -> Result<()> {
     }
     gauge!("omniops_events_lag").set(lag as f64);
     Ok(())
+}
+
+/// Sets the gauges of the streams. While Redis is away they keep what they said last, which is told by other figures.
+pub async fn measure_streams(dispatcher: &Dispatcher) {
+    for lag in join_all(LANES.map(|lane| lag(dispatcher, lane))).await.into_iter().flatten() {
+        for (state, errands) in [("waiting", lag.waiting), ("held", lag.held)] {
+            gauge!("omniops_queue_errands", "queue" => lag.lane.clone(), "state" => state).set(errands as f64);
+        }
+    }
 }

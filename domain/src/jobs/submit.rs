@@ -16,6 +16,13 @@ use crate::{Error, Result, ids, tenancy::sql};
 /// Waiting jobs of one customer and kind up to which a new one is dispatched at once.
 const DIRECT: i64 = 8;
 
+/// Priority of what somebody waits for: a page that was corrected, a product of which the shop says that it has changed.
+pub const NOW: i16 = 10;
+/// Priority of larger work that a person has asked for.
+pub const SOON: i16 = 5;
+/// Priority of what goes by the clock, and of what follows from larger work.
+pub const BULK: i16 = 0;
+
 /// A job to be.
 #[derive(Clone, Debug)]
 pub struct NewJob {
@@ -25,7 +32,7 @@ pub struct NewJob {
     pub payload: Payload,
     /// The job that waits for this one.
     pub parent: Option<Uuid>,
-    /// Higher runs first. Interactive work is 10, bulk work 0.
+    /// Of a customer's jobs the one of higher priority runs first: [`NOW`], [`SOON`] or [`BULK`].
     pub priority: i16,
     /// Not before this moment.
     pub run_at: Option<OffsetDateTime>,
@@ -48,7 +55,7 @@ impl NewJob {
             customer: None,
             payload,
             parent: None,
-            priority: 0,
+            priority: BULK,
             run_at: None,
             dedupe_key: None,
         }

@@ -296,7 +296,7 @@ pub async fn request_run(tx: &TenantTx) -> Result<Submitted> {
     let task = MaintenanceTask::GoldenRun;
     let job = NewJob {
         dedupe_key: Some(DEDUPE.to_owned()),
-        priority: 10,
+        priority: jobs::NOW,
         ..NewJob::new(tx.customer(), Payload::Maintenance { task })
     };
     jobs::submit(&**tx, &job).await

@@ -6,6 +6,7 @@
 mod blocks;
 mod challenge;
 mod class;
+mod store;
 
 use limits::{Ask, Blocks, Left, Limiter, Memory, Rate, Settings, Stranger, Verdict};
 use metrics::{counter, gauge};
@@ -20,6 +21,7 @@ use std::{
 pub use blocks::{Block, BlockList};
 pub use challenge::{Challenge, solve};
 pub use class::{Class, Who};
+pub use store::CacheServer;
 
 use crate::{
     Error, Result,

@@ -166,8 +166,17 @@ fn preview(request: &ScrapeRequest) -> Result<ScrapeRequest> {
     })
 }
 
-/// Writes a scrape job. A crawl of the same start page that is still live is returned instead of a second one.
+/// Writes a scrape job that somebody asks for. A crawl of the same start page that is still live is returned instead of a second one.
 pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
+    submit_scrape(tx, request, jobs::SOON).await
+}
+
+/// The same for one that goes by the clock.
+pub async fn schedule_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
+    submit_scrape(tx, request, jobs::BULK).await
+}
+
+async fn submit_scrape(tx: &TenantTx, request: &ScrapeRequest, priority: i16) -> Result<Submitted> {
     const SETTINGS: &str = "INSERT INTO scrape_jobs (job_id, customer_id, start_url, mode, max_pages, max_depth, include, exclude, refetch,
                               max_bytes, max_minutes, off_peak)
                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
@@ -179,6 +188,7 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
     };
     let mut job = NewJob::new(tx.customer(), Payload::Scrape {});
     job.dedupe_key = Some(url.to_string());
+    job.priority = priority;
     let submitted = jobs::submit(&**tx, &job).await?;
     if submitted.fresh {
         let values = [
@@ -220,7 +230,7 @@ async fn domain_of(tx: &TenantTx, url: &Url) -> Result<bool> {
 pub async fn request_embed(
     tx: &TenantTx,
     pages: Option<&[Uuid]>,
-    parent: Option<Uuid>,
+    priority: i16,
     force: bool,
 ) -> Result<Vec<Submitted>> {
     let mut query = page::Entity::find()
@@ -245,7 +255,7 @@ pub async fn request_embed(
             force,
         };
         NewJob {
-            parent,
+            priority,
             ..NewJob::new(tx.customer(), payload)
         }
     });

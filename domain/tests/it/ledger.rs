@@ -560,6 +560,87 @@ async fn a_customer_with_many_jobs_does_not_delay_another_s_few_and_interactive_
     assert!(next[..5].iter().all(|(customer, _)| *customer == small.id), "{next:?}");
 }
 
+/// A shop's webhooks, say, of ten thousand products that have changed.
+#[tokio::test]
+async fn one_customer_s_urgent_jobs_take_turns_with_the_usual_ones_of_another() {
+    let kit = Kit::start().await;
+    let (many, few) = (kit.customer("many.example").await, kit.customer("few.example").await);
+    execute(
+        &kit,
+        "INSERT INTO queue_controls (kind, max_running) VALUES ('scrape', 1000)",
+    )
+    .await;
+    submit_many(&kit, &many, 500).await;
+    execute(&kit, "UPDATE jobs SET priority = 10").await;
+    submit_many(&kit, &few, 5).await;
+    let order = dispatched(&kit).await;
+    let first: Vec<Uuid> = order[..10].iter().map(|(customer, _)| *customer).collect();
+    assert_eq!(first.iter().filter(|id| **id == few.id).count(), 5, "{order:?}");
+    assert_eq!(
+        order[0],
+        (many.id, 10),
+        "priority decides between those whose turn it is"
+    );
+}
+
+/// During an upgrade, a dispatcher of the older build leaves them to the newer one's.
+#[tokio::test]
+async fn jobs_of_a_newer_build_are_not_dispatched() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let made = submit_many(&kit, &customer, 4).await;
+    let of = |version: u32, ids: &[jobs::Submitted]| {
+        let ids: Vec<String> = ids.iter().map(|made| format!("'{}'", made.id)).collect();
+        format!(
+            "UPDATE jobs SET payload_version = {version}, starts = CASE WHEN id = {} THEN 2 ELSE 0 END WHERE id IN ({})",
+            ids[0],
+            ids.join(",")
+        )
+    };
+    execute(&kit, &of(Payload::VERSION + 1, &made[..2])).await;
+    execute(&kit, &of(Payload::VERSION - 1, &made[3..])).await;
+    kit.dispatcher.tick().await.unwrap();
+    let sent: Vec<Uuid> = on_stream(&kit).await.into_iter().map(|(job, _)| job).collect();
+    assert_eq!(sent, [made[2].id]);
+    assert_eq!(length(&kit, QUARANTINE).await, 1, "the older one is a suspect here");
+    execute(&kit, &of(Payload::VERSION, &made[..2])).await;
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!((length(&kit, SCRAPE).await, length(&kit, QUARANTINE).await), (2, 2));
+}
+
+#[tokio::test]
+async fn limits_that_are_lowered_take_back_what_no_worker_was_given() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    submit_many(&kit, &a, 30).await;
+    submit_many(&kit, &b, 1).await;
+    let sent = async || {
+        kit.dispatcher.reconcile().await.unwrap();
+        kit.dispatcher.tick().await.unwrap();
+        let sent = on_stream(&kit).await;
+        let of_a = sent.iter().filter(|(_, whose)| *whose == a.id).count();
+        (sent.len(), of_a)
+    };
+    assert!(sent().await.0 > 10);
+    let operator = jobs::Operator::named("cli");
+    let limit = async |all: Option<i32>, each: Option<i32>| {
+        jobs::limit_queue(&kit.db, jobs::Kind::Scrape, all, each, operator)
+            .await
+            .unwrap();
+    };
+    limit(None, Some(3)).await;
+    assert_eq!(sent().await, (4, 3));
+    limit(Some(3), Some(3)).await;
+    assert_eq!(sent().await, (3, 2));
+    // What fits stays where it is.
+    let before = on_stream(&kit).await;
+    limit(Some(4), Some(3)).await;
+    assert_eq!(sent().await, (4, 3));
+    assert!(on_stream(&kit).await.starts_with(&before));
+    limit(Some(1), None).await;
+    assert_eq!(sent().await.0, 1);
+}
+
 #[tokio::test]
 async fn limits_hold_and_a_paused_queue_starts_nothing() {
     let kit = Kit::start().await;

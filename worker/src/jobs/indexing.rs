@@ -78,7 +78,6 @@ pub(super) async fn hand_out_rest(job: &Job, held: bool) -> Result<bool> {
 async fn make(job: &Job, tx: Fenced, pages: &[Uuid]) -> Result<()> {
     let embed = |batch: &[Uuid]| NewJob {
         parent: Some(job.id()),
-        priority: job.row.priority,
         ..NewJob::new(
             tx.customer(),
             Payload::Embed {

@@ -454,7 +454,7 @@ async fn a_page_that_somebody_asks_for_is_shown_at_once_and_the_rest_of_a_held_c
     let all = domain::pages::store::list(&tx, Some("shipping"), None, 10)
         .await
         .unwrap();
-    let made = request::request_embed(&tx, Some(&[all[0].id]), None, false)
+    let made = request::request_embed(&tx, Some(&[all[0].id]), jobs::NOW, false)
         .await
         .unwrap();
     tx.commit().await.unwrap();

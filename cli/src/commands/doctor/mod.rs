@@ -64,6 +64,7 @@ pub async fn run(args: Args) -> Result<()> {
             Ok(dispatcher) => findings.extend(redis::check(&dispatcher).await),
             Err(error) => findings.push(Finding::mend("Redis", error.story())),
         }
+        findings.push(redis::check_cache(&config.redis).await);
         findings.extend(queues::check(&db).await);
         findings.push(erasures::check(&db, &config).await);
         let envelopes = Envelopes::new(&config.security.keys);

@@ -1,5 +1,9 @@
 //! Redis: reachable, new enough, and set up so that it forgets nothing by itself.
-use domain::jobs::{Dispatcher, RedisServer};
+use domain::{
+    config::RedisConfig,
+    jobs::{Dispatcher, RedisServer},
+    limits::CacheServer,
+};
 
 use super::Finding;
 
@@ -23,6 +27,25 @@ pub async fn check(dispatcher: &Dispatcher) -> Vec<Finding> {
             );
             vec![Finding::good("Redis"), Finding::note("Redis' settings", told)]
         }
+    }
+}
+
+/// Checks the server of what may be lost.
+pub async fn check_cache(config: &RedisConfig) -> Finding {
+    const WHAT: &str = "Redis of limits and cached answers";
+    let pong = match CacheServer::new(config) {
+        Ok(server) => server.ping().await,
+        Err(error) => Err(error),
+    };
+    match pong {
+        Ok(()) => Finding::good(WHAT),
+        Err(error) => Finding::mend(
+            WHAT,
+            format!(
+                "{}; until REDIS_CACHE_URL answers, each process counts and keeps by itself",
+                error.story()
+            ),
+        ),
     }
 }
 

@@ -303,6 +303,35 @@ async fn a_worker_stops_while_redis_is_away() {
     work.assert_none_twice();
 }
 
+/// Connections are made and answer, but not with entries: that is no sign of life.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_refused_is_silent_until_it_is_let_in() {
+    let server = Server::start().await;
+    let work = Work::new();
+    // Longer than the waits between its attempts, in which it looked alive if making a connection counted.
+    let long = Duration::from_secs(8);
+    // From the first on: something else has the queue's name.
+    server
+        .command::<()>(&format!("SET {} taken", Config::key(STREAM)))
+        .await;
+    let worker = Worker::start(&server, config(1), &work);
+    let silent = async || worker.health.reader_silence().is_some_and(|silence| silence > long);
+    until("a silent reader", silent).await;
+    server.command::<()>(&format!("DEL {}", Config::key(STREAM))).await;
+    server.publish(&[errand("ok", 1)]).await;
+    work.until_ended(1).await;
+    assert!(!silent().await);
+    // And later.
+    server.command::<()>("ACL SETUSER default -xreadgroup").await;
+    until("a silent reader again", silent).await;
+    server.command::<()>("ACL SETUSER default +xreadgroup").await;
+    server.publish(&[errand("ok", 2)]).await;
+    work.until_ended(2).await;
+    assert!(!silent().await);
+    worker.assert_unharmed();
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_start_while_redis_is_away() {
     let mut server = Server::start().await;

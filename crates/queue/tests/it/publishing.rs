@@ -39,6 +39,28 @@ async fn a_publisher_does_not_wait_for_a_redis_that_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_was_given_can_be_taken_back() {
+    let server = Server::start().await;
+    let publisher = server.publisher();
+    assert_eq!(publisher.take_back("workers").await.unwrap(), 0, "no stream");
+    publisher.publish(&errands("ok", 2500)).await.unwrap();
+    assert_eq!(publisher.take_back("workers").await.unwrap(), 2500, "no group");
+
+    let work = Work::new();
+    let worker = Worker::start(&server, config(1), &work);
+    publisher.publish(&errands("gated", 6)).await.unwrap();
+    work.until_begun(1).await;
+    assert_eq!(publisher.take_back("workers").await.unwrap(), 5);
+    let stats = server.stats().await;
+    assert_eq!((stats.waiting, stats.held), (0, 1), "what a worker holds stays");
+    publisher.publish(&[errand("ok", "later")]).await.unwrap();
+    work.open_gate(1);
+    work.until_ended(2).await;
+    worker.stop().await;
+    assert_eq!(server.stats().await.waiting, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stats_tell_what_waits_and_who_holds_what() {
     let server = Server::start().await;
     assert_eq!(server.stats().await, Stats::default(), "no stream");
