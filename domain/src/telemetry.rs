@@ -1,4 +1,6 @@
-//! Logs: one line an event, JSON for machines, text on a terminal.
+//! Logs: one line an event, JSON for machines, text on a terminal. Measurements that more than one place takes.
+use std::time::Instant;
+
 use crate::config::{LogConfig, LogFormat};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
@@ -13,4 +15,9 @@ pub fn install(config: &LogConfig) {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
     };
+}
+
+/// How long a search took, from the question to its passages; `mode` is what was really used.
+pub fn searched(mode: &'static str, began: Instant) {
+    metrics::histogram!("omniops_search_duration_seconds", "mode" => mode).record(began.elapsed().as_secs_f64());
 }

@@ -17,7 +17,7 @@ use super::{
     prompt,
     support::{self, Refusal},
     turns::Turns,
-    written::{Written, refuse},
+    written::Written,
 };
 use crate::{
     Result,
@@ -73,6 +73,18 @@ pub struct Usage {
     /// USD; nothing where no price is known.
     #[serde(default)]
     pub cost_usd: f64,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            tokens_in: self.tokens_in + other.tokens_in,
+            tokens_out: self.tokens_out + other.tokens_out,
+            cost_usd: self.cost_usd + other.cost_usd,
+        }
+    }
 }
 
 /// A complete answer.
@@ -276,7 +288,7 @@ impl Answerer {
             mode,
         } = self.find(customer, Version::Published, &asked.meant).await?;
         let searched = began.elapsed().saturating_sub(waited);
-        let supported = match self.supported(&asked.meant, &passages) {
+        let supported = match self.supported(customer, &asked.meant, &passages).await? {
             Err(Refusal::NothingIndexed) if indexed => Err(Refusal::NotOnSite),
             supported => supported,
         };
@@ -293,7 +305,7 @@ impl Answerer {
         let typed = fact.is_some();
         let mut written = match (fact, supported) {
             (Some(fact), _) => fact,
-            (None, Err(refusal)) => refuse(customer, refusal, &passages, asked.locale),
+            (None, Err(refusal)) => self.refuse(customer, refusal, &passages, asked.locale).await?,
             (None, Ok(())) => self.write(customer, asked, &passages, parts, turn).await?,
         };
         written.removed.add("planted", planted);
@@ -315,9 +327,17 @@ impl Answerer {
         })
     }
 
-    /// Whether the site supports an answer to `question` from `passages`, best first.
-    pub(super) fn supported(&self, question: &str, passages: &[Passage]) -> Result<(), Refusal> {
-        support::supported(question, passages, self.searcher.is_multilingual())
+    /// Whether the site supports an answer to `question` from `passages`, best first. Their cosines are those of the index's model, which
+    /// is another one than the configured while indexes change.
+    pub(super) async fn supported(
+        &self,
+        customer: &Customer,
+        question: &str,
+        passages: &[Passage],
+    ) -> Result<Result<(), Refusal>> {
+        let model = self.searcher.models().of(customer).await?;
+        let multilingual = model.is_some_and(|model| model.embedder.model().multilingual);
+        Ok(support::supported(question, passages, multilingual))
     }
 
     /// Stores a visitor's question with its answer.
@@ -345,6 +365,7 @@ impl Answerer {
             since: began.elapsed(),
         };
         let mut answer = Answer::of(written, receipt.cached);
+        answer.usage = answer.usage.and(asked.spent);
         let tx = self.db.tenant(customer).await?;
         (answer.conversation, answer.message) = conversation::store(&tx, session, asked, &answer, &receipt).await?;
         answer.standing = people::offered(&tx, customer, answer.conversation).await?;

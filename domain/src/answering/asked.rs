@@ -1,9 +1,11 @@
 //! A question as it is understood: in which language to answer, and, where it leans on what was said before, what it means by
 //! itself. Searching goes by the meaning; what is stored and shown stays the visitor's.
 use super::{
-    answerer::{Answerer, Question},
+    answerer::{Answerer, Question, Usage},
     conversation::Turn,
-    greeting, small_talk, spelling, standalone,
+    greeting,
+    model::Tab,
+    small_talk, spelling, standalone,
 };
 use crate::{
     Error, Result,
@@ -25,6 +27,8 @@ pub(super) struct Asked {
     pub history: Vec<Turn>,
     /// Its slips of the keyboard have been mended.
     pub mended: bool,
+    /// What it cost to understand it.
+    pub spent: Usage,
 }
 
 impl Asked {
@@ -36,6 +40,7 @@ impl Asked {
             locale: language::choose(text, std::iter::empty(), locale),
             history: Vec::new(),
             mended: false,
+            spent: Usage::default(),
         }
     }
 
@@ -92,13 +97,13 @@ impl Answerer {
         let session = locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
         let asked = greeting::without(said);
-        let mut meant = None;
+        let (mut meant, tab) = (None, Tab::default());
         if let Some(models) = self
             .models
             .as_ref()
             .filter(|_| standalone::doubtful(asked, locale, &history))
         {
-            meant = Box::pin(standalone::by_model(models, customer, asked, locale, &history)).await;
+            meant = Box::pin(standalone::by_model(models, customer, asked, locale, &history, &tab)).await;
         }
         let meant = meant.or_else(|| standalone::rewrite(asked, locale, &history));
         Asked {
@@ -107,6 +112,7 @@ impl Answerer {
             locale,
             history,
             mended: false,
+            spent: tab.usage(),
         }
     }
 }

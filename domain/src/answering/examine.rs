@@ -43,7 +43,7 @@ impl Answerer {
 
     async fn examine_asked(&self, customer: &Customer, version: Version, asked: &Asked) -> Result<Examined> {
         let passages = self.find(customer, version, &asked.meant).await?.passages;
-        let supported = self.supported(&asked.meant, &passages);
+        let supported = self.supported(customer, &asked.meant, &passages).await?;
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)
         {

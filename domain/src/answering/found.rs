@@ -1,4 +1,6 @@
 //! What was found for a question: passages that nobody's orders hide in, those first that define what is asked for.
+use std::time::Instant;
+
 use super::{
     answerer::{Answerer, CONSIDERED},
     definition::{self, Term},
@@ -7,6 +9,7 @@ use super::{
 use crate::{
     Result,
     retrieval::{Mode, Passage, Version},
+    telemetry,
     tenancy::Customer,
 };
 
@@ -29,10 +32,12 @@ impl Answerer {
             Some(_) => definition::LOOKED_THROUGH,
             None => CONSIDERED,
         };
+        let began = Instant::now();
         let found = self
             .searcher
             .search_in(customer, version, question, Mode::Hybrid, limit)
             .await?;
+        telemetry::searched(found.mode, began);
         let mut ordered = definition::first(question, found.passages);
         ordered.truncate(CONSIDERED);
         let indexed = !ordered.is_empty();

@@ -5,18 +5,16 @@ use tokio::sync::mpsc;
 use super::{
     answerer::{Answerer, Part, send},
     asked::Asked,
+    extractive::SIMPLIFIED_WORDS,
     ground::{Checked, Writing},
-    model::{Finished, Models, Unanswered, size},
+    model::{Finished, Models, Tab, Unanswered, size},
     note::Note,
     prompt,
     support::Refusal,
     turns::Turn,
-    written::{SHOWN, Written, refuse, sources},
+    written::{SHOWN, Written, sources},
 };
 use crate::{Error, Result, retrieval::Passage, tenancy::Customer};
-
-/// Words of a model's simplified answer: 75 with the citations that are put at its end.
-const SIMPLIFIED_WORDS: usize = 72;
 
 impl Answerer {
     /// A model's answer if there is a model, else a quotation. The `turn` is over when a model is asked.
@@ -31,8 +29,13 @@ impl Answerer {
         let Some(models) = &self.models else {
             return self.extract(customer, asked, passages).await;
         };
-        let note = match Box::pin(self.generate(models, customer, asked, passages, parts, turn)).await {
-            Ok(written) => return Ok(written),
+        let tab = Tab::default();
+        let writing = Box::pin(self.generate(models, customer, asked, passages, parts, turn, &tab));
+        let note = match writing.await {
+            Ok(written) => {
+                let usage = tab.usage();
+                return Ok(Written { usage, ..written });
+            }
             Err(Failure::Ours(error)) => return Err(error),
             Err(Failure::Silent(note)) => note,
             Err(Failure::BrokenOff(error)) => {
@@ -43,10 +46,15 @@ impl Answerer {
         let quoted = self.extract(customer, asked, passages).await?;
         Ok(Written {
             notes: vec![note],
+            usage: tab.usage(),
             ..quoted
         })
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what an answer is made of, and where its cost is noted"
+    )]
     async fn generate(
         &self,
         models: &Models,
@@ -55,6 +63,7 @@ impl Answerer {
         passages: &[Passage],
         parts: Option<&mpsc::Sender<Part>>,
         turn: Turn,
+        tab: &Tab,
     ) -> Result<Written, Failure> {
         let best = &passages[..passages.len().min(SHOWN * 2)];
         let best = self.searcher.in_context(customer, best).await.map_err(Failure::Ours)?;
@@ -70,7 +79,7 @@ impl Answerer {
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
         drop(turn);
-        let mut call = Box::pin(models.ask(customer, &prompt.messages, size)).await?;
+        let mut call = Box::pin(models.ask(customer, &prompt.messages, size, tab)).await?;
         let broken = loop {
             match call.next().await {
                 Ok(Some(more)) => {
@@ -91,10 +100,12 @@ impl Answerer {
         }
         let Checked { text, cited, removed } = writing.finish().await;
         if text.is_empty() {
-            let refused = refuse(customer, Refusal::NotAnswered, passages, asked.locale);
+            let refused = self
+                .refuse(customer, Refusal::NotAnswered, passages, asked.locale)
+                .await
+                .map_err(Failure::Ours)?;
             send(parts, &refused.text).await;
             return Ok(Written {
-                usage,
                 model,
                 notes,
                 removed,

@@ -10,7 +10,7 @@ use super::{
     ground::{self, Removed},
     parts::parts,
     support::{self, Refusal},
-    written::{SHOWN, Written, one_a_page, refuse, sources},
+    written::{SHOWN, Written, one_a_page, sources},
 };
 use crate::{
     Error, Result,
@@ -58,13 +58,18 @@ impl Answerer {
     pub(super) async fn extract(&self, customer: &Customer, asked: &Asked, passages: &[Passage]) -> Result<Written> {
         let question = asked.meant.as_str();
         let parts = parts(question);
-        let share = if parts.len() > 1 { 0.6 } else { 1.0 };
+        let share = match parts.len() {
+            0 | 1 => 1.0,
+            // Together they are no longer than one.
+            n if self.simplified => 1.0 / n as f32,
+            _ => 0.6,
+        };
         let mut quoted: Vec<Quotation> = Vec::new();
         for part in &parts {
             let found;
             let passages: &[Passage] = if parts.len() > 1 {
                 found = self.find(customer, Version::Published, part).await?.passages;
-                if self.supported(part, &found).is_err() {
+                if self.supported(customer, part, &found).await?.is_err() {
                     continue;
                 }
                 &found
@@ -81,7 +86,9 @@ impl Answerer {
             quoted.extend(Some(quotation).filter(|quotation| quotation.tells));
         }
         if quoted.is_empty() {
-            return Ok(refuse(customer, Refusal::NotAnswered, passages, asked.locale));
+            return self
+                .refuse(customer, Refusal::NotAnswered, passages, asked.locale)
+                .await;
         }
         self.led_home(customer, written(&quoted, passages)).await
     }
@@ -119,7 +126,7 @@ impl Answerer {
         let best = best.ok_or_else(|| Error::internal("quoting", "no passage"))?;
         let body = extractive::compose(&best.section, &best.worth, self.simplified, share);
         let body = if body.is_empty() {
-            best.passage.text.clone()
+            extractive::shortened(&best.passage.text, extractive::most(self.simplified, share))
         } else {
             body
         };
@@ -169,7 +176,7 @@ impl Answerer {
                 .iter()
                 .map(|text| extractive::shared_words(question, text))
                 .collect()
-        }))
+        })
     }
 }
 
@@ -267,6 +274,78 @@ mod tests {
             .map(|s| s.url.rsplit('/').next().unwrap())
             .collect();
         assert_eq!(urls, ["2", "1", "3"]);
+    }
+
+    /// Sections of every kind of piece, each from its own seed.
+    fn any_section(seed: u64) -> Section {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut below = move |n: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
+        };
+        let mut text = String::new();
+        for block in 0..=below(5) {
+            let long = below(6) == 0;
+            let mut words = |n: u64| -> String {
+                let n = if long { n * 8 } else { n };
+                let word = |i| {
+                    if i % 11 == 10 {
+                        "amet,".to_owned()
+                    } else {
+                        format!("word{i}")
+                    }
+                };
+                (0..=below(n)).map(word).collect::<Vec<_>>().join(" ")
+            };
+            let block = match seed.wrapping_add(block) % 7 {
+                0 => format!("### Heading {}\n\n{}.\n\n", words(9), words(20)),
+                1 => format!(
+                    "You need {}:\n\n- {}\n- {}\n- {}\n\n",
+                    words(9),
+                    words(20),
+                    words(30),
+                    words(9)
+                ),
+                2 => format!("1. {}.\n2. {}.\n3. {}.\n\n", words(30), words(30), words(30)),
+                3 => format!(
+                    "| A | B |\n|---|---|\n| {} | {} |\n| {} | x |\n\n",
+                    words(9),
+                    words(20),
+                    words(30)
+                ),
+                4 => format!("```\n{}\n{}\n```\n\n", words(20), words(40)),
+                _ => format!("It {}. This {}. {}.\n\n", words(20), words(30), words(20)),
+            };
+            text.push_str(&block);
+        }
+        Section::new(&passage(Some(0.8), 1.0, &text), &[text])
+    }
+
+    #[test]
+    fn no_simplified_answer_has_more_than_75_words() {
+        let words = |text: &str| text.split_whitespace().count();
+        for seed in 0..400_u64 {
+            for parts in 1..=2_u64 {
+                let of_part = |part: u64| {
+                    let section = any_section(seed * 2 + part);
+                    let near = |i: usize| ((seed + part + i as u64) * 7 % 10) as f32 / 10.0;
+                    let near: Vec<f32> = (0..section.texts().len()).map(near).collect();
+                    let worth = Worth::new(&section, &near, "zzz");
+                    let body = extractive::compose(&section, &worth, true, 1.0 / parts as f32);
+                    Quotation {
+                        passage: passage(Some(0.8), 1.0, "text"),
+                        body,
+                        tells: true,
+                    }
+                };
+                let quoted: Vec<Quotation> = (0..parts).map(of_part).collect();
+                let text = written(&quoted, &[]).text;
+                assert!(words(&text) <= 75, "{seed}: {} words: {text}", words(&text));
+                assert_eq!(text.matches("```").count() % 2, 0, "{seed}: {text}");
+            }
+        }
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Answerer {
             .iter()
             .take(NEAREST)
             .any(|passage| passage.page == candidate.page);
-        Ok(own && self.supported(&candidate.text, &found.passages).is_ok())
+        let supported = self.supported(customer, &candidate.text, &found.passages).await?;
+        Ok(own && supported.is_ok())
     }
 }
 

@@ -1,18 +1,13 @@
-//! An answer before it is kept, what a refusal says, and the sources that an answer shows.
+//! An answer before it is kept, also one that says nothing, and the sources that an answer shows.
 use serde::{Deserialize, Serialize};
 
 use super::{
     answerer::{Source, Usage},
     ground::Removed,
     note::Note,
-    phrases,
     support::Refusal,
 };
-use crate::{
-    language::Locale,
-    retrieval::Passage,
-    tenancy::{AssistantSettings, Customer},
-};
+use crate::retrieval::Passage;
 
 /// Sources that an answer shows.
 pub(super) const SHOWN: usize = 4;
@@ -48,9 +43,8 @@ impl Written {
     }
 }
 
-/// Says that the site does not say, with a way to a human.
-pub(super) fn refuse(customer: &Customer, refusal: Refusal, passages: &[Passage], locale: Option<Locale>) -> Written {
-    let text = phrases::refusal(&AssistantSettings::of(customer), refusal, locale);
+/// A refusal with the nearest pages, where one of them could have answered.
+pub(super) fn refused(text: String, refusal: Refusal, passages: &[Passage]) -> Written {
     let sources = if refusal == Refusal::NotAnswered {
         sources(&one_a_page(passages))
     } else {

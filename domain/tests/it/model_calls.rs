@@ -346,3 +346,43 @@ async fn past_the_soft_limit_the_small_model_answers_and_past_the_hard_one_the_s
     let other = kit.customer("other.example").await;
     assert!(domain::answering::budget_of(&kit.db, other.id).await.unwrap() == CustomerBudget::default());
 }
+
+#[tokio::test]
+async fn a_message_costs_what_the_day_counts_for_it() {
+    let provider = Provider::start(say(&["Two to four working days [1]."])).await;
+    let base_url = provider.base_url();
+    let (kit, customer, answerer) =
+        installation(&with(&base_url, &[("CHAT_PRICES", "gpt-4o=10/20,gpt-4o-mini=1/2")])).await;
+    let (same, other) = (session(), session());
+    let (mut counted, mut of_same) = (0.0, 0.0);
+    // By itself; then understood by a call of its own; then by one that is billed and says nothing.
+    for (session, question, script, calls) in [
+        (same, QUESTION, say(&["Two to four working days [1]."]), 1),
+        (
+            same,
+            "and bulky goods?",
+            say(&["How long does delivery of bulky goods take?"]),
+            2,
+        ),
+        (other, QUESTION, Script::ending(&[], "stop"), 1),
+    ] {
+        provider.follow(script);
+        let before = provider.asked().len();
+        let answer = answerer.answer(&customer, &ask(session, question), None).await.unwrap();
+        assert!(provider.asked().len() >= before + calls, "{question}: {}", answer.text);
+        let day = number(&kit, "SELECT sum(cost_usd) FROM usage_daily").await;
+        let (cost, spent) = (answer.usage.cost_usd, day - counted);
+        assert!(
+            cost > 0.0 && (spent - cost).abs() < 1e-8,
+            "{question}: {cost} of {spent}"
+        );
+        counted = day;
+        if session == same {
+            of_same = day;
+        }
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        let sum = domain::answering::spent(&tx, answer.conversation).await.unwrap();
+        let told = if session == same { of_same } else { cost };
+        assert!((sum.cost_usd - told).abs() < 1e-8, "{question}: {sum:?}");
+    }
+}

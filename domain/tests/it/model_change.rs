@@ -1,5 +1,6 @@
 //! An index changes to another embedding model beside itself, and answers all the while.
 use domain::{
+    answering::Answerer,
     jobs,
     pages::{
         index::{self, NewChunk},
@@ -264,4 +265,28 @@ async fn another_customer_s_chunks_get_no_vectors() {
     .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(kit.count("SELECT count(*) FROM next_embeddings").await, 0);
+}
+
+#[tokio::test]
+async fn whether_the_site_answers_is_judged_by_what_the_index_was_made_with() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("shop.example").await;
+    let e5 = testkit::model(Known::E5Small).await;
+    let before = Searcher::new(kit.db.clone(), Some(e5.clone())).await.unwrap();
+    let old = configured(&before);
+    for (heading, text) in PAGES {
+        publish(&kit, &customer, &old, heading, text).await;
+    }
+    // An English model is configured, and the index still has the one that knows German, too.
+    let loader: Loader = Arc::new(move |_| {
+        let e5 = e5.clone();
+        Box::pin(async move { Some(e5) })
+    });
+    let english = testkit::local_model().await;
+    let after = Searcher::with_loader(kit.db.clone(), Some(english), Some(loader))
+        .await
+        .unwrap();
+    let answerer = Answerer::new(kit.db.clone(), after, &kit.config.model).unwrap();
+    let answer = answerer.preview(&customer, GERMAN).await.unwrap();
+    assert!(answer.text.contains("60 days"), "{}", answer.text);
 }

@@ -71,3 +71,64 @@ async fn a_question_of_two_parts_is_answered_from_two_pages() {
         ["https://shop.example/shipping", "https://shop.example/returns"]
     );
 }
+
+#[tokio::test]
+async fn a_simplified_answer_is_short_also_where_the_site_is_not_and_two_things_are_asked() {
+    let (kit, customer, answerer) = installation(&[("USE_SIMPLIFIED_PROMPT", "true")]).await;
+    let street = format!("Quay 1, {} Bergen", "behind the old harbour house, ".repeat(20));
+    let contact = json!({"telephones": [], "emails": [], "addresses": [street]});
+    describe(&kit, &customer, "contact", "Drop in.", &[("contact", contact)]).await;
+    for question in [
+        "Where are you located?",
+        "How long does delivery take and how many days do I have to send something back?",
+    ] {
+        let answer = answerer.preview(&customer, question).await.unwrap();
+        let words = answer.text.split_whitespace().count();
+        assert!(
+            !answer.refused() && (5..=75).contains(&words),
+            "{words}: {}",
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_leads_to_people_by_what_the_site_publishes() {
+    let (kit, customer, answerer) = installation(&[]).await;
+    let refusal = async || {
+        let answer = answerer
+            .preview(&customer, "Who won the football world cup?")
+            .await
+            .unwrap();
+        assert!(answer.refused(), "{}", answer.text);
+        let urls: Vec<String> = answer.sources.into_iter().map(|source| source.url).collect();
+        (answer.text, urls)
+    };
+    let said = "I'm sorry, I found nothing about that on this site.";
+    assert_eq!(refusal().await, (said.to_owned(), vec![]));
+
+    // A page that is for it, before anything on it is marked up.
+    describe(&kit, &customer, "contact", "Drop in.", &[]).await;
+    let page = "https://shop.example/contact".to_owned();
+    assert_eq!(
+        refusal().await,
+        (format!("{said} You can reach us at {page}."), vec![page.clone()])
+    );
+
+    let telephone = json!({"telephones": ["+47 55 55 01 40"], "emails": [], "addresses": []});
+    describe(&kit, &customer, "contact", "Drop in now.", &[("contact", telephone)]).await;
+    assert_eq!(
+        refusal().await,
+        (
+            format!("{said} You can reach us at +47 55 55 01 40."),
+            vec![page.clone()]
+        )
+    );
+
+    let both = json!({"telephones": ["+47 55 55 01 40"], "emails": ["hello@shop.example"], "addresses": []});
+    describe(&kit, &customer, "contact", "Drop in soon.", &[("contact", both)]).await;
+    assert_eq!(
+        refusal().await,
+        (format!("{said} You can reach us at hello@shop.example."), vec![page])
+    );
+}

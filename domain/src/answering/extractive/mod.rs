@@ -6,6 +6,7 @@
 mod choice;
 mod idle;
 mod section;
+mod short;
 pub mod subject;
 
 use super::{
@@ -14,10 +15,11 @@ use super::{
 };
 use choice::Choice;
 pub use section::{Section, Worth};
+pub use short::shortened;
 
-/// Words of an answer from chosen sentences; of simplified answers as well.
+/// Words of an answer from chosen sentences; of simplified answers, with room for the marks of sources in 75.
 const WORDS: usize = 110;
-const SIMPLIFIED_WORDS: usize = 72;
+pub const SIMPLIFIED_WORDS: usize = 72;
 /// Words of a section that is quoted whole.
 const SHORT: usize = 85;
 /// Words of an answer from a section that asks the same question: its author has already kept it short.
@@ -31,16 +33,38 @@ pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -
     let pieces = kept.as_slice();
     let same = worth.asks_the_same();
     let budget = match (simplified, same) {
-        (true, _) => SIMPLIFIED_WORDS,
         (false, true) => SAME_WORDS,
-        (false, false) => WORDS,
+        _ => most(simplified, 1.0),
     };
-    let choice = Choice {
+    let most = (budget as f32 * share) as usize;
+    let choice = |budget| Choice {
         pieces,
         worth,
-        budget: (budget as f32 * share) as usize,
+        budget,
         steps: if simplified { 0 } else { STEPS_WORDS },
     };
+    let body = chosen(&choice(most), same);
+    if !simplified {
+        return body;
+    }
+    // Headings count as well.
+    let over = words(&body).saturating_sub(most);
+    let body = if over == 0 {
+        body
+    } else {
+        chosen(&choice(most.saturating_sub(over)), same)
+    };
+    shortened(&body, most)
+}
+
+/// Words of an answer that has `share` of the usual length.
+pub fn most(simplified: bool, share: f32) -> usize {
+    let words = if simplified { SIMPLIFIED_WORDS } else { WORDS };
+    (words as f32 * share) as usize
+}
+
+fn chosen(choice: &Choice, same: bool) -> String {
+    let pieces = choice.pieces;
     let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
     let one = pieces.windows(2).all(|pair| pair[0].heading == pair[1].heading);
     let chosen = if (whole <= SHORT.min(choice.budget) && one) || same {

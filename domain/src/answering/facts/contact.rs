@@ -42,6 +42,17 @@ const PAGES: [&str; 20] = [
     "aide",
     "ayuda",
 ];
+/// Those of them that are for nothing else.
+const CONTACT: [&str; 8] = [
+    "contact",
+    "kontakt",
+    "contatt",
+    "contato",
+    "nous-joindre",
+    "impressum",
+    "imprint",
+    "お問い合わせ",
+];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,9 +70,22 @@ struct Row {
     source: String,
     data: Value,
     page: Uuid,
+    version: i64,
     url: String,
     title: String,
     language: Option<String>,
+}
+
+impl Row {
+    fn fact(&self, text: String) -> Fact {
+        Fact {
+            text,
+            url: self.url.clone(),
+            title: self.title.clone(),
+            page: self.page,
+            version: self.version,
+        }
+    }
 }
 
 /// Which ways to reach the customer the question asks for. Opening hours only if no passage is `quotable`.
@@ -78,14 +102,7 @@ pub async fn fact(
     locale: Option<Locale>,
     wanted: Wanted,
 ) -> Result<Option<Fact>> {
-    let find = format!(
-        "SELECT s.kind, s.source, s.data, p.id AS page, p.url, p.title, p.language FROM structured_extractions s
-        JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
-        WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') AND s.{edition} ORDER BY length(p.url), p.url LIMIT $2"
-    );
-    let rows = Row::find_by_statement(sql(&find, [tx.customer().into(), ROWS.into()]))
-        .all(&**tx)
-        .await?;
+    let rows = rows(tx, edition).await?;
     let own = |row: &Row| row.data["name"].as_str().unwrap_or_default().to_lowercase();
     let known: String = rows
         .iter()
@@ -102,6 +119,41 @@ pub async fn fact(
         &customer.domain,
         words::labels(locale.or_else(|| spoken(&rows))),
     ))
+}
+
+async fn rows(tx: &TenantTx, edition: &str) -> Result<Vec<Row>> {
+    let find = format!(
+        "SELECT s.kind, s.source, s.data, p.id AS page, p.version, p.url, p.title, p.language FROM structured_extractions s
+        JOIN scraped_pages p ON p.id = s.page_id AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL
+        WHERE s.customer_id = $1 AND s.kind IN ('contact', 'organization', 'opening_hours') AND s.{edition} ORDER BY length(p.url), p.url LIMIT $2"
+    );
+    let find = sql(&find, [tx.customer().into(), ROWS.into()]);
+    Ok(Row::find_by_statement(find).all(&**tx).await?)
+}
+
+/// The surest way to people that the site publishes: an address, a number, or the page that is for it.
+pub async fn route(tx: &TenantTx, customer: &Customer) -> Result<Option<Fact>> {
+    let rows = rows(tx, "shown").await?;
+    let kinds = [("emails", "email"), ("telephones", "telephone")];
+    let own = kinds
+        .into_iter()
+        .find_map(|(many, one)| best(&rows, many, one, &customer.domain));
+    match own {
+        Some((text, row)) => Ok(Some(row.fact(text))),
+        None => contact_page(tx).await,
+    }
+}
+
+/// The page with the shortest address that says of itself that it is for those who want to reach people.
+async fn contact_page(tx: &TenantTx) -> Result<Option<Fact>> {
+    const FIND: &str = "
+        SELECT '' AS kind, '' AS source, 'null'::jsonb AS data, id AS page, version, url, title, language FROM scraped_pages
+        WHERE customer_id = $1 AND tombstoned_at IS NULL AND duplicate_of IS NULL AND status = 200
+          AND regexp_replace(url, '^[a-z]+://[^/]*', '') || ' ' || title ~* $2
+        ORDER BY length(url), url LIMIT 1";
+    let find = sql(FIND, [tx.customer().into(), CONTACT.join("|").into()]);
+    let row = Row::find_by_statement(find).one(&**tx).await?;
+    Ok(row.map(|row| row.fact(row.url.clone())))
 }
 
 fn spoken(rows: &[Row]) -> Option<Locale> {
@@ -154,12 +206,7 @@ fn told(rows: &[Row], wanted: Wanted, domain: &str, labels: &Labels) -> Option<F
             .collect::<Vec<_>>()
             .join("\n"),
     };
-    Some(Fact {
-        text,
-        url: row.url.clone(),
-        title: row.title.clone(),
-        page: row.page,
-    })
+    Some(row.fact(text))
 }
 
 /// The value that is most surely the customer's own, with the row that it is from.
@@ -257,6 +304,7 @@ mod tests {
             source: source.into(),
             data,
             page: Uuid::from_u128(n),
+            version: 1,
             url: format!("https://shop.example/{path}"),
             title: String::new(),
             language: Some("en".into()),

@@ -9,21 +9,38 @@ mod words;
 use super::{
     answerer::{Answerer, Usage},
     asked::Asked,
-    ground::Removed,
+    extractive,
+    ground::{self, Removed},
     written::{SHOWN, Written, one_a_page, sources},
 };
 use crate::{
     Result,
     retrieval::{Passage, Version},
-    tenancy::Customer,
+    tenancy::{Customer, TenantTx},
 };
 
 /// An answer and the page that it stands on.
-struct Fact {
-    text: String,
+pub(super) struct Fact {
+    pub(super) text: String,
     url: String,
     title: String,
-    page: uuid::Uuid,
+    pub(super) page: uuid::Uuid,
+    version: i64,
+}
+
+impl Fact {
+    /// The page, as a passage that says this.
+    pub(super) fn passage(&self) -> Passage {
+        Passage {
+            page: self.page,
+            page_version: self.version,
+            url: self.url.clone(),
+            title: self.title.clone(),
+            text: self.text.clone(),
+            score: 1.0,
+            ..Passage::default()
+        }
+    }
 }
 
 impl Answerer {
@@ -55,25 +72,49 @@ impl Answerer {
         if let Some(contact) = contact.filter(|_| fact.is_none()) {
             fact = contact::fact(&tx, edition, customer, &asked.meant, locale, contact).await?;
         }
-        Ok(fact.map(|fact| written(&fact, passages)))
+        tx.commit().await?;
+        let told = fact.and_then(|fact| Some((harmless(&fact.text)?, fact)));
+        let Some((text, fact)) = told else {
+            return Ok(None);
+        };
+        let text = if self.simplified {
+            extractive::shortened(&text, extractive::SIMPLIFIED_WORDS)
+        } else {
+            text
+        };
+        let written = written(&fact, &text, passages);
+        self.led_home(customer, written).await.map(Some)
     }
 }
 
-fn written(fact: &Fact, passages: &[Passage]) -> Written {
+/// The surest way to people that the customer's site publishes.
+pub(super) async fn route(tx: &TenantTx, customer: &Customer) -> Result<Option<Fact>> {
+    let found = contact::route(tx, customer).await?;
+    Ok(found.and_then(|fact| {
+        let text = harmless(&fact.text)?;
+        Some(Fact { text, ..fact })
+    }))
+}
+
+/// What a page marks up is as little to be trusted as what it says: nothing that speaks to a model or to a browser is told.
+fn harmless(text: &str) -> Option<String> {
+    let (text, taken) = ground::disarmed(text);
+    let text = ground::without_markup(&text, |_| false)?;
+    (taken == 0 && !text.trim().is_empty()).then_some(text)
+}
+
+fn written(fact: &Fact, text: &str, passages: &[Passage]) -> Written {
     let own = passages.iter().find(|p| p.page == fact.page).cloned();
+    let own = own.or_else(|| ground::disarm(vec![fact.passage()]).0.pop());
     let own = own.unwrap_or_else(|| Passage {
-        page: fact.page,
-        url: fact.url.clone(),
-        title: fact.title.clone(),
-        text: fact.text.clone(),
-        score: 1.0,
-        ..Passage::default()
+        title: String::new(),
+        ..fact.passage()
     });
     let mut shown = vec![&own];
     shown.extend(one_a_page(passages).into_iter().filter(|p| p.page != fact.page));
     shown.truncate(SHOWN);
     Written {
-        text: format!("{} [1]", fact.text),
+        text: format!("{text} [1]"),
         sources: sources(&shown),
         refusal: None,
         usage: Usage::default(),

@@ -23,6 +23,7 @@ const NAMED: usize = 4;
 struct Row {
     data: Value,
     page: Uuid,
+    version: i64,
     url: String,
     title: String,
 }
@@ -42,7 +43,7 @@ pub async fn fact(
     passages: &[Passage],
 ) -> Result<Option<Fact>> {
     let find = format!(
-        "WITH pages AS (SELECT id, url, url_hash, title FROM scraped_pages
+        "WITH pages AS (SELECT id, version, url, url_hash, title FROM scraped_pages
           WHERE customer_id = $1 AND id = ANY($2) AND tombstoned_at IS NULL AND duplicate_of IS NULL),
         sold AS (SELECT o.*, p.id AS page FROM pages p JOIN products o ON o.customer_id = $1 AND o.url_hash = p.url_hash),
         found AS (
@@ -53,7 +54,7 @@ pub async fn fact(
           UNION ALL SELECT jsonb_build_object('name', o.name || ' ' || v.name, 'price', v.price::text, 'currency', o.currency,
             'availability', v.availability, 'variant', true), o.page, 1, v.id
             FROM sold o JOIN product_variants v ON v.customer_id = $1 AND v.product_id = o.id WHERE o.deleted_at IS NULL AND v.name <> '')
-        SELECT f.data, p.id AS page, p.url, p.title FROM found f JOIN pages p ON p.id = f.page
+        SELECT f.data, p.id AS page, p.version, p.url, p.title FROM found f JOIN pages p ON p.id = f.page
         ORDER BY array_position($2, p.id), f.rank, f.id LIMIT 200"
     );
     let mut pages: Vec<Uuid> = Vec::new();
@@ -98,6 +99,7 @@ fn told(rows: &[Row], asked: &str, labels: &Labels, locale: Option<Locale>) -> O
         url: page.url.clone(),
         title: page.title.clone(),
         page: page.page,
+        version: page.version,
     })
 }
 
@@ -164,6 +166,7 @@ mod tests {
         let row = |n: u128, data: Value| Row {
             data,
             page: Uuid::from_u128(n),
+            version: 1,
             url: format!("https://shop.example/{n}"),
             title: String::new(),
         };

@@ -34,6 +34,7 @@ mod words;
 mod writing;
 
 pub use disarm::{disarm, disarmed, ready};
+pub use html::plain as without_markup;
 pub use judge::Judge;
 pub use links::{Links, quoted};
 pub use visible::visible;

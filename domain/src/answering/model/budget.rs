@@ -10,8 +10,11 @@ use time::Date;
 
 use uuid::Uuid;
 
+use super::Tab;
 use crate::{
-    Error, Result, audit,
+    Error, Result,
+    answering::answerer::Usage,
+    audit,
     config::Budget,
     jobs::Operator,
     lifecycle::Lifecycle,
@@ -26,8 +29,11 @@ pub(super) struct Spending {
     day: Option<Date>,
     reserved: f64,
     late: bool,
+    /// What an earlier try cost that gave way to this one.
+    before: Spent,
     spent: Spent,
     settled: bool,
+    tab: Option<Tab>,
 }
 
 /// What a call cost.
@@ -89,8 +95,10 @@ impl Spending {
             day: None,
             reserved: usd,
             late: false,
+            before: Spent::default(),
             spent: Spent::default(),
             settled: false,
+            tab: None,
         };
         // What costs nothing has no limit.
         if usd <= 0.0 {
@@ -130,11 +138,24 @@ impl Spending {
 
     /// What the call has cost so far.
     pub fn spend(&mut self, tokens_in: u64, tokens_out: u64, usd: f64) {
+        let before = self.before;
         self.spent = Spent {
-            tokens_in,
-            tokens_out,
-            usd,
+            tokens_in: before.tokens_in + tokens_in,
+            tokens_out: before.tokens_out + tokens_out,
+            usd: before.usd + usd,
         };
+    }
+
+    /// What was spent stays spent: another model is tried.
+    pub fn go_on(&mut self) {
+        self.before = self.spent;
+    }
+
+    /// Adds what was spent to a message's sum as well, at the end.
+    #[must_use]
+    pub fn on(mut self, tab: &Tab) -> Self {
+        self.tab = Some(tab.clone());
+        self
     }
 
     pub fn spent(&self) -> Spent {
@@ -143,12 +164,24 @@ impl Spending {
 
     /// Puts what was spent in the place of what was set aside.
     pub async fn settle(&mut self) -> Result<Spent> {
+        self.note();
         let Some(settlement) = self.settlement() else {
             return Ok(self.spent);
         };
         let settled = settlement.write().await;
         self.settled = settled.is_ok();
         settled.map(|()| self.spent)
+    }
+
+    /// Once, to the message's sum.
+    fn note(&mut self) {
+        if let Some(tab) = self.tab.take() {
+            tab.add(Usage {
+                tokens_in: self.spent.tokens_in,
+                tokens_out: self.spent.tokens_out,
+                cost_usd: self.spent.usd,
+            });
+        }
     }
 
     fn settlement(&self) -> Option<Settlement> {
@@ -168,6 +201,7 @@ impl Spending {
 impl Drop for Spending {
     /// Nobody waited for the end.
     fn drop(&mut self) {
+        self.note();
         if let (Some(settlement), Some(life)) = (self.settlement(), &self.life) {
             life.spawn(async move {
                 if let Err(error) = settlement.write().await {

@@ -5,6 +5,7 @@
 mod budget;
 mod call;
 mod routing;
+mod tab;
 mod usage;
 
 use chat_model::{Client, Message, Request, Role, Settings, State};
@@ -20,6 +21,7 @@ pub use self::{
 pub(super) use self::{
     call::{Call, Finished},
     routing::{Size, size},
+    tab::Tab,
 };
 
 use self::{
@@ -116,6 +118,7 @@ impl Models {
         customer: &Customer,
         messages: &[ChatMessage],
         size: Size,
+        tab: &Tab,
     ) -> Result<Call, Unanswered> {
         let mut notes = Vec::new();
         let wanted = match size {
@@ -128,7 +131,7 @@ impl Models {
             .map(|m| chat_model::estimate(&m.content) + PER_MESSAGE)
             .sum();
         let most = |writer: &Writer| writer.cost(tokens_in, self.max_tokens.into());
-        let mut spending = Box::pin(self.set_aside(customer, most(wanted))).await?;
+        let mut spending = Box::pin(self.set_aside(customer, most(wanted), tab)).await?;
         let mut writer = wanted;
         if spending.is_late() && most(&self.small) < most(wanted) {
             writer = &self.small;
@@ -158,6 +161,7 @@ impl Models {
                     let other = &self.small;
                     if error.is_away() && other.model.name() != writer.model.name() && most(other) <= most(wanted) {
                         writer = other;
+                        spending.go_on();
                         continue;
                     }
                     Box::pin(spending.settle()).await.map_err(Unanswered::Own)?;
@@ -167,9 +171,9 @@ impl Models {
         }
     }
 
-    async fn set_aside(&self, customer: &Customer, usd: f64) -> Result<Spending, Unanswered> {
+    async fn set_aside(&self, customer: &Customer, usd: f64, tab: &Tab) -> Result<Spending, Unanswered> {
         match Spending::reserve(&self.db, self.life.as_ref(), customer, usd, &self.budget).await {
-            Ok(spending) => Ok(spending),
+            Ok(spending) => Ok(spending.on(tab)),
             Err(Refused::Budget) => {
                 count(&self.large, "budget");
                 Err(Unanswered::Budget)

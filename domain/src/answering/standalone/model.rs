@@ -6,7 +6,7 @@ use super::{Words, lean::tokens, words};
 use crate::{
     answering::{
         conversation::Turn,
-        model::{Models, Size},
+        model::{Models, Size, Tab},
         prompt::ChatMessage,
     },
     language::Locale,
@@ -32,10 +32,11 @@ pub(in crate::answering) async fn by_model(
     said: &str,
     locale: Option<Locale>,
     history: &[Turn],
+    tab: &Tab,
 ) -> Option<String> {
     let messages = messages(said, history);
     let work = async {
-        let mut call = models.ask(customer, &messages, Size::Small).await.ok()?;
+        let mut call = models.ask(customer, &messages, Size::Small, tab).await.ok()?;
         let mut text = String::new();
         while let Ok(Some(more)) = call.next().await {
             text.push_str(&more);
