@@ -4,8 +4,8 @@
 //! way make up the next one, and so do those who are about to ask: before it begins, everybody else who can go on does so, until
 //! nobody new comes. So a single job waits for nothing, and a crowd shares a commit.
 //!
-//! Two batches are under way at a time, in halves: while one waits for the disk, the askers of the other go on. So a crowd keeps the
-//! database and this process busy at once, and a single question does not wait for a commit that is under way.
+//! Where two batches are under way at a time, a crowd is shared out among them: while one is at the database, the askers of the other go on.
+//! So a crowd keeps the database and this process busy at once.
 use domain::{Error, Result, error::Kind};
 use std::{
     collections::VecDeque,
@@ -16,8 +16,6 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// Most questions of one batch.
 const MOST: usize = 256;
-/// Batches that are under way at a time.
-const AT_ONCE: usize = 2;
 /// Questions that are too few to be shared out: a statement costs more than what it does for each of them.
 const FEW: usize = 8;
 
@@ -30,6 +28,7 @@ type Asked<Q, A> = (Q, oneshot::Sender<Result<A>>);
 /// Collects questions of type `Q`, each of which gets an `A`.
 pub(crate) struct Batch<Q, A> {
     desk: Mutex<Desk<Q, A>>,
+    at_once: usize,
     turns: Semaphore,
 }
 
@@ -41,8 +40,8 @@ struct Desk<Q, A> {
 
 impl<Q, A> Desk<Q, A> {
     /// Takes the next batch: all that waits, up to its share of all that is asked at the time.
-    fn take(&mut self) -> Vec<Asked<Q, A>> {
-        let share = (self.waiting.len() + self.under_way).div_ceil(AT_ONCE);
+    fn take(&mut self, at_once: usize) -> Vec<Asked<Q, A>> {
+        let share = (self.waiting.len() + self.under_way).div_ceil(at_once);
         let taken = self.waiting.len().min(share.clamp(FEW, MOST));
         self.under_way += taken;
         self.waiting.drain(..taken).collect()
@@ -50,14 +49,15 @@ impl<Q, A> Desk<Q, A> {
 }
 
 impl<Q: Clone, A> Batch<Q, A> {
-    /// Nobody waits yet.
-    pub fn new() -> Self {
+    /// Nobody waits yet; `at_once` batches are under way at a time.
+    pub fn new(at_once: usize) -> Self {
         Self {
             desk: Mutex::new(Desk {
                 waiting: VecDeque::new(),
                 under_way: 0,
             }),
-            turns: Semaphore::new(AT_ONCE),
+            at_once,
+            turns: Semaphore::new(at_once),
         }
     }
 
@@ -98,7 +98,7 @@ impl<Q: Clone, A> Batch<Q, A> {
     /// Answers the next batch; false if nobody waits.
     async fn answer<F: Future<Output = Result<Vec<A>>>>(&self, work: &impl Fn(Vec<Q>) -> F) -> bool {
         self.gather().await;
-        let batch = self.desk().take();
+        let batch = self.desk().take(self.at_once);
         let _under_way = UnderWay(&self.desk, batch.len());
         if batch.is_empty() {
             return false;
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_asked_while_a_batch_is_under_way_makes_up_the_next_one() {
-        let (batch, calls) = (Batch::new(), AtomicUsize::new(0));
+        let (batch, calls) = (Batch::new(2), AtomicUsize::new(0));
         let double = |questions: Vec<usize>| {
             calls.fetch_add(1, SeqCst);
             async move {
@@ -199,7 +199,7 @@ mod tests {
     /// Both have to be under way for either to go on.
     #[tokio::test(start_paused = true)]
     async fn a_crowd_is_answered_by_two_batches_at_a_time_and_a_few_by_one() {
-        let (batch, both, sizes) = (Batch::new(), tokio::sync::Barrier::new(2), Mutex::new(vec![]));
+        let (batch, both, sizes) = (Batch::new(2), tokio::sync::Barrier::new(2), Mutex::new(vec![]));
         let meet = |questions: Vec<usize>| {
             locked(&sizes).push(questions.len());
             let both = &both;
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_batch_that_is_cut_off_answers_everybody_and_counts_no_more() {
-        let batch: Batch<usize, usize> = Batch::new();
+        let batch: Batch<usize, usize> = Batch::new(2);
         let never = |_: Vec<usize>| std::future::pending();
         // Who comes last sees sooner that nobody else does, and leads.
         let cut = tokio::time::timeout(Duration::from_secs(1), batch.ask(2, never));
@@ -233,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_that_cannot_be_answered_does_not_spoil_the_others() {
-        let batch = Batch::new();
+        let batch = Batch::new(2);
         let picky = |questions: Vec<usize>| async move {
             if questions.contains(&3) {
                 return Err(Error::invalid("question", "is three"));
@@ -247,7 +247,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_database_is_given_up() {
-        let batch: Batch<usize, usize> = Batch::new();
+        let batch: Batch<usize, usize> = Batch::new(2);
         let silent = |_| bounded(Duration::from_secs(10), std::future::pending());
         let answer = batch.ask(1, silent).await;
         assert_eq!(answer.unwrap_err().code(), "database_unavailable");
@@ -255,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_the_database_is_away_everybody_is_told() {
-        let batch: Batch<usize, usize> = Batch::new();
+        let batch: Batch<usize, usize> = Batch::new(2);
         let away = |_| async { Err(Error::unavailable("database_unavailable", "away", "gone")) };
         let all = futures::future::join_all((0..5).map(|q| batch.ask(q, away))).await;
         assert!(

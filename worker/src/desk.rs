@@ -1,8 +1,10 @@
-//! Where a process's jobs are claimed and settled: its turns at the ledger, each of which takes all that is asked at the time, and the
-//! seats of those that run.
+//! Where a process's jobs are claimed and settled, many by one statement, and the seats of those that run.
+//!
+//! A run that begins waits for its claim, and a claim waits for no disk. A run's end does, but nothing of its own waits for that: its seat is
+//! free, and the next run begins meanwhile. So ends go one statement at a time, and what ends during one makes up the next.
 use domain::{
     Result,
-    jobs::{self, Ask, Claim, LANES, Lane, Lease, Outcome, Turn},
+    jobs::{self, Ask, Claim, LANES, Lane, Lease, Outcome},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,23 +18,17 @@ use crate::{
 
 /// Longest wait for the ledger's answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Statements of claims that are under way at a time: while one is at the database, those of the other begin to run.
+const CLAIMS: usize = 2;
+/// Statements of ends that are under way at a time.
+const ENDS: usize = 1;
 
 /// The desk of a process.
 pub(crate) struct Desk {
-    turns: Batch<Question, Answer>,
+    claims: Batch<Ask, Claim>,
+    ends: Batch<(Lease, Outcome), bool>,
     seats: BTreeMap<Lane, Arc<Semaphore>>,
     quarantine: Arc<Semaphore>,
-}
-
-#[derive(Clone)]
-enum Question {
-    End(Lease, Outcome),
-    Ask(Ask),
-}
-
-enum Answer {
-    Ended(bool),
-    Claim(Claim),
 }
 
 impl Desk {
@@ -40,7 +36,8 @@ impl Desk {
     pub fn new(crawls: usize) -> Self {
         let seats = |lane: Lane| (lane, Arc::new(Semaphore::new(runtime::concurrency(lane, crawls))));
         Self {
-            turns: Batch::new(),
+            claims: Batch::new(CLAIMS),
+            ends: Batch::new(ENDS),
             seats: LANES.into_iter().map(seats).collect(),
             quarantine: Arc::new(Semaphore::new(1)),
         }
@@ -59,41 +56,17 @@ impl Desk {
 
     /// Asks for a job.
     pub async fn claim(&self, ctx: &Context, ask: Ask) -> Result<Claim> {
-        match self.ask(ctx, Question::Ask(ask)).await? {
-            Answer::Claim(claim) => Ok(claim),
-            Answer::Ended(_) => Ok(Claim::Stale),
-        }
+        let claim = |asks: Vec<Ask>| async move {
+            let claims = jobs::claim_all(&ctx.db, ctx.heart.worker(), &asks);
+            bounded(ANSWER, claims).await
+        };
+        self.claims.ask(ask, claim).await
     }
 
     /// Records how a run ended; false if its lease was lost.
     pub async fn settle(&self, ctx: &Context, lease: Lease, outcome: Outcome) -> Result<bool> {
-        let answer = self.ask(ctx, Question::End(lease, outcome)).await?;
-        Ok(matches!(answer, Answer::Ended(true)))
+        let settle =
+            |ends: Vec<(Lease, Outcome)>| async move { bounded(ANSWER, jobs::settle_all(&ctx.db, &ends)).await };
+        self.ends.ask((lease, outcome), settle).await
     }
-
-    async fn ask(&self, ctx: &Context, question: Question) -> Result<Answer> {
-        self.turns.ask(question, |questions| turn(ctx, questions)).await
-    }
-}
-
-async fn turn(ctx: &Context, questions: Vec<Question>) -> Result<Vec<Answer>> {
-    let (mut ends, mut asks) = (Vec::new(), Vec::new());
-    let mut order = Vec::with_capacity(questions.len());
-    for question in questions {
-        order.push(matches!(question, Question::End(..)));
-        match question {
-            Question::End(lease, outcome) => ends.push((lease, outcome)),
-            Question::Ask(ask) => asks.push(ask),
-        }
-    }
-    let Turn { ended, claims } = bounded(ANSWER, jobs::turn(&ctx.db, ctx.heart.worker(), &ends, &asks)).await?;
-    let (mut ended, mut claims) = (ended.into_iter(), claims.into_iter());
-    let answers = order.into_iter().map(|end| {
-        if end {
-            ended.next().map(Answer::Ended)
-        } else {
-            claims.next().map(Answer::Claim)
-        }
-    });
-    Ok(answers.flatten().collect())
 }

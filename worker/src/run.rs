@@ -106,8 +106,8 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
 
 /// What a run occupies.
 struct Places {
-    /// One of those that run at once. It is free as soon as the handler is through, so that the end of one run and the beginning of the
-    /// next are one turn at the ledger.
+    /// One of those that run at once. It is free as soon as the handler is through: the next run does not wait until the end of this one is
+    /// recorded.
     seat: OwnedSemaphorePermit,
     /// The quarantine's.
     alone: Option<OwnedSemaphorePermit>,

@@ -80,7 +80,7 @@ pub(crate) fn concurrency(lane: Lane, crawls: usize) -> usize {
 }
 
 /// What waits, waits where any free worker can take it, and where a later job of higher priority can still be put before it: nothing is
-/// fetched ahead. Only jobs that end within milliseconds have the next ones at hand, for two turns at the ledger.
+/// fetched ahead. Only jobs that end within milliseconds have the next ones at hand while claims are under way.
 fn config_of(ctx: &Context, lane: Lane) -> Config {
     let concurrency = concurrency(lane, ctx.config.worker.concurrency);
     Config {

@@ -1,12 +1,20 @@
-//! What a claim is: a job in a worker's hands, with the token that proves it ([`super::turn`] takes them).
+//! Claims: a job in a worker's hands, with the token that proves it. Many jobs are taken by one statement, which is a transaction by itself.
+//!
+//! The lease is the worker's life ([`super::beat`]): a running job may be taken when its worker is no longer alive. A job whose
+//! workers were lost twice without any progress is a suspect. It is only claimed from the quarantine, where a worker runs one
+//! job at a time, so that what takes workers down does not take the same innocents down with it a third time.
+//!
+//! What must stay true: a row that is not claimed is not locked either, and a claim never waits for what a frozen worker's transaction still
+//! holds. Rows are changed in the order of their ids, so that two statements that want the same jobs do not wait for each other.
 use entity::job;
 use sea_orm::{FromQueryResult, QueryResult};
+use std::{collections::HashMap, sync::LazyLock};
 use uuid::Uuid;
 
-use super::settle;
+use super::{MAX_STARTS, SUSPECT_STARTS, settle};
 use crate::{
-    Error, Result,
-    tenancy::{Commit, Customer, Db},
+    Error, Result, ids,
+    tenancy::{Commit, Customer, Db, sql},
 };
 
 /// Proof that a worker holds a job. A write of the job's work goes through [`super::fence`] with it.
@@ -54,9 +62,91 @@ pub struct Ask {
     pub quarantined: bool,
 }
 
+/// Takes those of the asked jobs that wait. The columns are named, so that a running worker survives a migration that adds one.
+static WAITING: LazyLock<String> = LazyLock::new(|| taking("", "j.state = 'queued'"));
+
+/// Takes those of the asked jobs whose worker is gone. Only these are locked before, and skipped when something of that worker still holds
+/// them.
+static ORPHANED: LazyLock<String> = LazyLock::new(|| {
+    let orphaned = "
+        orphaned AS (
+          SELECT j.id FROM jobs j JOIN asked ON asked.job = j.id
+          WHERE j.lease_token IS NOT NULL AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.worker_id AND w.alive_until > now())
+          FOR UPDATE OF j SKIP LOCKED),";
+    taking(orphaned, "j.id = ANY (ARRAY(SELECT id FROM orphaned))")
+});
+
+fn taking(before: &str, which: &str) -> String {
+    format!(
+        "
+        WITH asked AS (
+          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::boolean[]) AS a (job, token, quarantined)),{before}
+        taken AS (
+          UPDATE jobs j SET state = 'running', starts = j.starts + 1, lease_token = asked.token, worker_id = $4,
+            started_at = coalesce(j.started_at, now())
+          FROM asked WHERE j.id = asked.job AND {which}
+            AND NOT j.cancel_requested AND j.starts < {MAX_STARTS} AND (j.starts < {SUSPECT_STARTS} OR asked.quarantined)
+            AND j.kind <> ALL (ARRAY(SELECT kind FROM queue_controls WHERE paused_at IS NOT NULL))
+            AND EXISTS (SELECT FROM workers w WHERE w.id = $4 AND w.alive_until > now())
+          RETURNING j.*),
+        told AS (
+          INSERT INTO job_events (customer_id, job_id, kind, data)
+          SELECT customer_id, id, 'started', jsonb_build_object('starts', starts, 'attempts', attempts) FROM taken)
+        SELECT t.id, t.customer_id, t.parent_id, t.kind, t.payload, t.payload_version, t.state, t.priority, t.run_at, t.starts,
+          t.attempts, t.max_attempts, t.lease_token, t.worker_id, t.cancel_requested, t.progress, t.result, t.error, t.dedupe_key,
+          t.created_at, t.started_at, t.finished_at, t.confirmed_at,
+          c.id AS c_id, c.domain AS c_domain, c.name AS c_name, c.index_version AS c_index_version,
+          c.settings AS c_settings, c.created_at AS c_created_at
+        FROM taken t LEFT JOIN customer_configs c ON c.id = t.customer_id"
+    )
+}
+
+/// Takes those of the jobs that nobody holds for `worker`, if it is alive; answers in the order of asking.
+///
+/// Claims need not be on the disk: if a crash of Postgres takes them back, then also all that was done under them.
+pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>> {
+    let mut asked: Vec<(Ask, Uuid)> = asks.iter().map(|ask| (*ask, ids::new_id())).collect();
+    let tokens: Vec<Uuid> = asked.iter().map(|(_, token)| *token).collect();
+    asked.sort_unstable_by_key(|(ask, _)| ask.job);
+    let mut taken = take(db, &WAITING, worker, &asked).await?;
+    asked.retain(|(_, token)| !taken.contains_key(token));
+    let mut dead = vec![];
+    if !asked.is_empty() {
+        taken.extend(take(db, &ORPHANED, worker, &asked).await?);
+        asked.retain(|(_, token)| !taken.contains_key(token));
+        let left: Vec<Uuid> = asked.iter().map(|(ask, _)| ask.job).collect();
+        dead = bury(db, &left).await;
+    }
+    let claims = asks.iter().zip(&tokens).map(|(ask, token)| match taken.remove(token) {
+        Some(claimed) => Claim::Run(Box::new(claimed)),
+        None if dead.contains(&ask.job) => Claim::Dead,
+        None => Claim::Stale,
+    });
+    Ok(claims.collect())
+}
+
+/// What was taken, by the tokens.
+async fn take(db: &Db, taking: &str, worker: Uuid, asked: &[(Ask, Uuid)]) -> Result<HashMap<Uuid, Claimed>> {
+    let values = [
+        asked.iter().map(|(ask, _)| ask.job).collect::<Vec<_>>().into(),
+        asked.iter().map(|(_, token)| *token).collect::<Vec<_>>().into(),
+        asked.iter().map(|(ask, _)| ask.quarantined).collect::<Vec<_>>().into(),
+        worker.into(),
+    ];
+    let rows = db.ledger_statement(Commit::Relaxed, sql(taking, values)).await?;
+    let taken = rows.iter().map(|row| {
+        let claimed = claimed(row)?;
+        Ok((claimed.lease.token, claimed))
+    });
+    taken.collect()
+}
+
 /// Ends those of the jobs that used up their starts. If that fails, the reconciler does it soon; what was claimed beside them
 /// must run all the same.
-pub(super) async fn bury(db: &Db, left: &[Uuid]) -> Vec<Uuid> {
+async fn bury(db: &Db, left: &[Uuid]) -> Vec<Uuid> {
+    if left.is_empty() {
+        return vec![];
+    }
     let buried = async {
         let tx = db.ledger(Commit::Relaxed).await?;
         let dead = settle::bury_exhausted(&*tx, Some(left)).await?;
@@ -69,8 +159,7 @@ pub(super) async fn bury(db: &Db, left: &[Uuid]) -> Vec<Uuid> {
     })
 }
 
-/// Reads a row of [`super::turn`].
-pub(super) fn claimed(row: &QueryResult) -> Result<Claimed> {
+fn claimed(row: &QueryResult) -> Result<Claimed> {
     let job = job::Model::from_query_result(row, "")?;
     let customer = match row.try_get("", "c_id")? {
         None => None,

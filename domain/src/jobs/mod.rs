@@ -1,7 +1,7 @@
 //! The job ledger. Postgres keeps what a job is and how it stands; Redis only carries errands that say "look at this job".
 //!
 //! [`submit`] writes a job in the caller's transaction. The [`Dispatcher`] turns queued jobs into errands. A worker that gets
-//! one takes the job by a [`turn`], keeps it for as long as it says by [`beat`] that it lives, and ends it by another one.
+//! one takes the job ([`claim_all`]), keeps it for as long as it says by [`beat`] that it lives, and ends it ([`settle_all`]).
 //! [`Dispatcher::reconcile`] mends what crashes leave behind; what Redis loses, the dispatcher's next round puts back. Running an
 //! errand twice is harmless: only one claim succeeds, and every write of a job's work is fenced by its [`Lease`].
 //!
@@ -27,11 +27,10 @@ mod settle;
 mod stats;
 mod stream;
 mod submit;
-mod turn;
 mod waiting;
 mod workers;
 
-pub use claim::{Ask, Claim, Claimed, Lease};
+pub use claim::{Ask, Claim, Claimed, Lease, claim_all};
 pub use controls::{Control, Operator, limit_queue, pause_queue, queue_named, resume_queue};
 pub use dead::{DeadFilter, DeadLetter, REPLAY_MOST, Replayed, list_dead, replay_all_dead, replay_dead};
 pub use dispatch::Dispatcher;
@@ -47,11 +46,10 @@ pub use payload::{Kind, MaintenanceTask, Payload, QUEUES, SyncWork};
 use reconcile::SUSPECT_STARTS;
 pub use reconcile::{MAX_STARTS, Mended};
 pub use redis_server::RedisServer;
-pub use settle::{fence, save_progress, settle};
+pub use settle::{fence, save_progress, settle, settle_all};
 pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, measure_streams, overview, queue_stats};
 pub use stream::{GROUP, LANES, Lane};
 pub use submit::{BULK, NOW, NewJob, SOON, Submitted, child_results, live_children, submit, submit_all};
-pub use turn::{Turn, claim_all, settle_all, turn};
 pub use waiting::others_wait;
 pub use workers::{RunningJob, Worker, WorkerState, list_workers};
 

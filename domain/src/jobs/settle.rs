@@ -1,13 +1,59 @@
-//! Keeping and ending jobs: fenced progress, and the end of what cannot go on.
-use sea_orm::ConnectionTrait;
+//! Keeping and ending jobs: fenced progress, the ends of many runs in one statement, and the end of what cannot go on.
+//!
+//! What must stay true: a row that is not settled is not locked either, and rows are changed in the order of their ids.
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use std::{collections::HashSet, sync::LazyLock};
 use uuid::Uuid;
 
-use super::{Lease, MAX_STARTS, Outcome, ending::printable, events, turn::settle_all};
+use super::{
+    Lease, MAX_STARTS, Outcome,
+    ending::{Ending, printable},
+    events,
+};
 use crate::{
     Error, Result,
-    tenancy::{Db, sql},
+    tenancy::{Commit, Db, sql},
 };
+
+/// What the state of a job becomes whose run ended: a job that was to be cancelled goes nowhere else, and a fault ends it with its last
+/// start.
+const TO: &str =
+    "CASE WHEN e.state IN ('scheduled', 'queued', 'needs_confirmation') AND j.cancel_requested THEN 'cancelled'
+            WHEN e.fault AND j.starts >= $10 THEN 'dead' ELSE e.state END";
+
+/// The statement. Who holds a job is said by its token alone, not also by its state: the planner would otherwise read all running
+/// jobs, and what is left of those that ran before, to find the few that end. A run that ended, well or badly, is no crash: the
+/// starts begin again; a fault counts as one.
+static SETTLE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "
+        WITH written AS (
+          UPDATE jobs j SET state = {TO}, attempts = e.attempts, error = nullif(e.error, '')::jsonb,
+            result = CASE WHEN {TO} IN ('scheduled', 'queued') THEN j.result ELSE nullif(e.result, '')::jsonb END,
+            confirmed_at = CASE WHEN {TO} <> 'needs_confirmation' THEN j.confirmed_at END,
+            run_at = CASE WHEN {TO} IN ('scheduled', 'queued') THEN now() + make_interval(secs => e.delay_ms / 1000.0) ELSE j.run_at END,
+            starts = CASE WHEN e.fault AND {TO} = 'scheduled' THEN j.starts ELSE 0 END,
+            lease_token = NULL, worker_id = NULL,
+            finished_at = CASE WHEN {TO} IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
+          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bigint[], $9::boolean[], $11::text[])
+            AS e (id, token, state, event, attempts, result, error, delay_ms, fault, data)
+          WHERE j.id = e.id AND j.lease_token = e.token
+          RETURNING j.id, j.customer_id, CASE WHEN j.state = e.state THEN e.event ELSE j.state END AS told,
+            CASE WHEN j.state = e.state THEN e.data::jsonb ELSE e.data::jsonb - '{{retry_in_ms,in_ms,reason,result}}'::text[] END AS data)
+        INSERT INTO job_events (customer_id, job_id, kind, data)
+        SELECT customer_id, id, told, data FROM written RETURNING job_id"
+    )
+});
+
+/// Records how runs ended; says of each whether its lease still held and its end is recorded. One that was asked to stop and has not ended by
+/// itself is cancelled. The ends are on the disk when this returns.
+pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>> {
+    let rows = db.ledger_statement(Commit::Durable, settling(ends)).await?;
+    let written = rows.iter().map(|row| row.try_get("", "job_id"));
+    let written: HashSet<Uuid> = written.collect::<Result<_, _>>()?;
+    Ok(ends.iter().map(|(lease, _)| written.contains(&lease.job)).collect())
+}
 
 fn lease_lost() -> Error {
     Error::conflict("lease_lost", "another worker has taken this job")
@@ -74,4 +120,35 @@ pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<&[Uui
         dead.push(id);
     }
     Ok(dead)
+}
+
+fn settling(ends: &[(Lease, Outcome)]) -> Statement {
+    let mut ended: Vec<(Lease, Ending)> = ends
+        .iter()
+        .map(|(lease, outcome)| (*lease, Ending::of(outcome, *lease)))
+        .collect();
+    ended.sort_unstable_by_key(|(lease, _)| lease.job);
+    let texts = |of: fn(&Ending) -> String| ended.iter().map(|(_, ending)| of(ending)).collect::<Vec<_>>();
+    let values = [
+        ended.iter().map(|(lease, _)| lease.job).collect::<Vec<_>>().into(),
+        ended.iter().map(|(lease, _)| lease.token).collect::<Vec<_>>().into(),
+        texts(|ending| ending.state.to_owned()).into(),
+        texts(|ending| ending.event.to_owned()).into(),
+        ended
+            .iter()
+            .map(|(_, ending)| ending.attempts)
+            .collect::<Vec<_>>()
+            .into(),
+        texts(Ending::result).into(),
+        texts(Ending::error).into(),
+        ended
+            .iter()
+            .map(|(_, ending)| ending.delay_ms())
+            .collect::<Vec<_>>()
+            .into(),
+        ended.iter().map(|(_, ending)| ending.fault).collect::<Vec<_>>().into(),
+        MAX_STARTS.into(),
+        texts(Ending::data).into(),
+    ];
+    sql(&SETTLE, values)
 }

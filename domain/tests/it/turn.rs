@@ -1,6 +1,6 @@
-//! Turns of a worker at the ledger: what ended and what begins in one statement.
+//! What a worker says to the ledger: which runs ended and which jobs it wants, many by one statement.
 use domain::{
-    jobs::{self, Ask, Claim, Identity, NewJob, Outcome, Payload, Turn},
+    jobs::{self, Ask, Claim, Identity, NewJob, Outcome, Payload},
     tenancy::Customer,
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -50,10 +50,9 @@ async fn claim(kit: &Kit, worker: &Identity, jobs: &[Uuid]) -> Vec<jobs::Lease> 
     leases.collect()
 }
 
-/// What the answers come to: which ends were recorded, which jobs are ours.
-fn told(turn: &Turn) -> (Vec<bool>, Vec<bool>) {
-    let ours = |claim: &Claim| matches!(claim, Claim::Run(_));
-    (turn.ended.clone(), turn.claims.iter().map(ours).collect())
+/// Which of the jobs are ours.
+fn ours(claims: &[Claim]) -> Vec<bool> {
+    claims.iter().map(|claim| matches!(claim, Claim::Run(_))).collect()
 }
 
 #[tokio::test]
@@ -72,11 +71,12 @@ async fn what_ends_and_what_begins_are_answered_in_their_order() {
         (lost, Outcome::Done(json!({}))),
         (leases[0], Outcome::Done(json!({ "text": "a\0b" }))),
     ];
-    // The last two are held: one by its run, one until this very turn.
-    let asks = [jobs[5], jobs[3], jobs[1], jobs[2]].map(ask);
-    let turn = jobs::turn(&kit.db, worker.id, &ends, &asks).await.unwrap();
-    assert_eq!(told(&turn), (vec![true, false, true], vec![true, true, false, false]));
-    let Claim::Run(claimed) = &turn.claims[0] else {
+    assert_eq!(jobs::settle_all(&kit.db, &ends).await.unwrap(), [true, false, true]);
+    // One has ended, and the last one is held by its run.
+    let asks = [jobs[5], jobs[0], jobs[3], jobs[1]].map(ask);
+    let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
+    assert_eq!(ours(&claims), [true, false, true, false]);
+    let Claim::Run(claimed) = &claims[0] else {
         panic!("not ours")
     };
     assert_eq!((claimed.job.id, claimed.customer.as_ref()), (jobs[5], Some(&customer)));
@@ -111,12 +111,9 @@ async fn a_frozen_worker_s_open_transaction_holds_nobody_up() {
     let mine = claim(&kit, &other, &jobs[1..2]).await;
     let ends = [(mine[0], Outcome::Done(json!({})))];
     let asks = [jobs[0], jobs[2]].map(ask);
-    let turn = jobs::turn(&kit.db, other.id, &ends, &asks).await.unwrap();
-    assert_eq!(
-        told(&turn),
-        (vec![true], vec![false, true]),
-        "what is locked is left to another time"
-    );
+    assert_eq!(jobs::settle_all(&kit.db, &ends).await.unwrap(), [true]);
+    let claims = jobs::claim_all(&kit.db, other.id, &asks).await.unwrap();
+    assert_eq!(ours(&claims), [false, true], "what is locked is left to another time");
     open.commit().await.unwrap();
     assert_eq!(claim(&kit, &other, &jobs[..1]).await.len(), 1);
 }
@@ -124,7 +121,7 @@ async fn a_frozen_worker_s_open_transaction_holds_nobody_up() {
 /// The planner takes the indexes of few rows only where it sees their conditions: in parameters it sees nothing. And an index of all jobs
 /// that would give an order is as good to it as the backlog's.
 #[tokio::test]
-async fn neither_turns_nor_rounds_of_the_dispatcher_read_the_jobs_of_the_past() {
+async fn neither_claims_nor_ends_nor_rounds_of_the_dispatcher_read_the_jobs_of_the_past() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let worker = worker(&kit).await;
