@@ -43,6 +43,7 @@ mod m20261125_000034_ledger_costs;
 mod m20261125_000035_section_sizes;
 mod m20261125_000036_references;
 mod m20261125_000042_what_a_crawl_tells;
+mod m20261125_000041_one_setting;
 mod tables;
 
 pub use catalogue::faults;
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000035_section_sizes::Migration),
             Box::new(m20261125_000036_references::Migration),
             Box::new(m20261125_000042_what_a_crawl_tells::Migration),
+            Box::new(m20261125_000041_one_setting::Migration),
         ]
     }
 }
@@ -114,6 +116,9 @@ pub async fn migrate(owner: &DatabaseConnection, login: Option<&str>) -> Result<
         owner
             .execute_unprepared(&format!("GRANT omniops_app, omniops_system TO \"{quoted}\""))
             .await?;
+    }
+    for last in [tables::STAYS_ITSELF, tables::READ_BY_KEY] {
+        owner.execute_unprepared(last).await?;
     }
     let faults = faults(owner).await?;
     if faults.is_empty() {

@@ -1,11 +1,18 @@
 //! Policies compare the customer's id with a setting of the transaction, where they looked the customer up by its domain in each
 //! statement. Only what outlives its customer goes on asking whether there is one. Every table is found by the catalogue, so that those
 //! of any other step are among them.
-use crate::tables::{LASTING, OWN, run};
+use crate::tables::run;
 use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
+
+/// The customer of the transaction.
+const OWN: &str = "customer_id = NULLIF(current_setting('app.current_customer', true), '')::uuid";
+
+/// The customer that is looked up by its domain.
+const LASTING: &str =
+    "customer_id = (SELECT id FROM customer_configs WHERE domain = current_setting('app.current_domain', true))";
 
 /// Gives every table with a customer `{dying}` if it refers to the customer, else `{lasting}`.
 const EVERY: &str = "

@@ -2,12 +2,36 @@
 use sea_orm_migration::prelude::*;
 
 /// A row of the running transaction's customer, where rows die with their customer. The setting is compared as it is, once for a statement
-/// that names its customer, and nothing else is read: see ADR 0037. Without the setting there is no customer, and so no row.
-pub const OWN: &str = "customer_id = NULLIF(current_setting('app.current_customer', true), '')::uuid";
+/// that names its customer, and nothing else is read: see ADR 0037 and 0050. Without the setting there is no customer, and so no row; an empty
+/// one, which is what Postgres leaves behind when a transaction that had set it is over, is an error.
+pub const OWN: &str = "customer_id = current_setting('app.current_customer', true)::uuid";
 
 /// The same for rows that outlive their customer, whom nobody must then see: the customer is looked up.
 pub const LASTING: &str =
-    "customer_id = (SELECT id FROM customer_configs WHERE domain = current_setting('app.current_domain', true))";
+    "customer_id = (SELECT id FROM customer_configs WHERE id = current_setting('app.current_customer', true)::uuid)";
+
+/// The customer itself.
+pub const ITSELF: &str = "id = current_setting('app.current_customer', true)::uuid";
+
+/// Takes a column from `scraped_pages` that it has got for this only. A statement that the policies bind has one more node above its scan, and Postgres
+/// hands a table's row up to it with all its columns, 31 there, each of which is described anew for each statement; not so where a
+/// column has gone. It is done after each run of the migrations, since a dump knows nothing of columns that have gone: see ADR 0050.
+pub const READ_BY_KEY: &str = "
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'scraped_pages'::regclass AND attisdropped) THEN
+    ALTER TABLE scraped_pages ADD COLUMN to_be_dropped boolean;
+    ALTER TABLE scraped_pages DROP COLUMN to_be_dropped;
+  END IF;
+END $$";
+
+/// A customer's transaction changes all of the customer's own row but who it is: its id and its domain are the system's to write. Columns that
+/// a later step adds are among the others, since it is done after each run.
+pub const STAYS_ITSELF: &str = "
+DO $$ BEGIN
+  REVOKE UPDATE ON customer_configs FROM omniops_app;
+  EXECUTE (SELECT format('GRANT UPDATE (%s) ON customer_configs TO omniops_app', string_agg(quote_ident(attname), ', ')) FROM pg_attribute
+    WHERE attrelid = 'customer_configs'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname NOT IN ('id', 'domain'));
+END $$";
 
 /// Protects `table` by its `customer_id`, which refers to the customer: readable and writable by `omniops_app` for its own
 /// customer only.

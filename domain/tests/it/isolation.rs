@@ -231,7 +231,7 @@ async fn a_trigger_of_the_system_s_own_can_not_be_turned_against_another_custome
 }
 
 /// What somebody may add to the schema one day, and what the check after each migration says of it.
-const HOLES: [(&str, &str); 23] = [
+const HOLES: [(&str, &str); 24] = [
     (
         "CREATE TABLE hole (customer_id uuid)",
         "table hole: row-level security is not forced",
@@ -247,6 +247,10 @@ const HOLES: [(&str, &str); 23] = [
     (
         "DROP POLICY tenant ON jobs; CREATE POLICY tenant ON jobs USING (true) WITH CHECK (true)",
         "table jobs: the policy `tenant` does not compare the customer",
+    ),
+    (
+        "ALTER POLICY tenant ON customer_configs USING (domain = current_setting('app.current_domain', true))",
+        "table customer_configs: the policy `tenant` does not compare the customer",
     ),
     (
         "DROP POLICY tenant ON jobs; CREATE POLICY tenant ON jobs FOR SELECT USING (false)",

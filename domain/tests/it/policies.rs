@@ -2,10 +2,13 @@
 use domain::{jobs::Operator, privacy::Privacy};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use std::collections::BTreeSet;
-use testkit::{Catalogue, Kit, Owned};
+use testkit::{Catalogue, Kit, Owned, Table};
 
 /// Tables that every customer may read.
 const SHARED: [&str; 2] = ["embedding_models", "queue_controls"];
+
+/// A table with a customer that customers may not look at.
+const UNSEEN: [&str; 1] = ["admin_user_customers"];
 
 /// The tables of which `omniops_app` sees a row; those that it may not even look at show none.
 async fn shown(db: &impl ConnectionTrait, catalogue: &Catalogue) -> BTreeSet<String> {
@@ -32,24 +35,26 @@ fn shared() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_missing_or_empty_setting_shows_no_row_and_is_no_error_and_nonsense_is_one() {
+async fn a_missing_setting_shows_no_row_and_one_that_is_empty_or_nonsense_is_an_error() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let catalogue = Catalogue::of(&kit).await;
     catalogue.fill(None, "nobody's").await;
     catalogue.fill(Some(customer.id), "mine").await;
-    let empty = "SET LOCAL app.current_customer = ''; SET LOCAL app.current_domain = ''";
-    for settings in ["SELECT 1", empty] {
-        let tx = catalogue.owner.begin().await.unwrap();
-        tx.execute_unprepared(&format!("{settings}; SET LOCAL ROLE omniops_app"))
-            .await
-            .unwrap();
-        assert_eq!(shown(&tx, &catalogue).await, shared(), "{settings}");
-    }
     let tx = catalogue.owner.begin().await.unwrap();
-    let nonsense = "SET LOCAL app.current_customer = 'a.example'; SET LOCAL ROLE omniops_app";
-    tx.execute_unprepared(nonsense).await.unwrap();
-    assert!(tx.execute_unprepared("SELECT FROM scraped_pages").await.is_err());
+    tx.execute_unprepared("SET LOCAL ROLE omniops_app").await.unwrap();
+    assert_eq!(shown(&tx, &catalogue).await, shared());
+    tx.rollback().await.unwrap();
+    let owned = |table: &&Table| table.owned != Owned::No && !UNSEEN.contains(&table.name.as_str());
+    for setting in ["", "a.example"] {
+        for table in catalogue.tables.iter().filter(owned) {
+            let tx = catalogue.owner.begin().await.unwrap();
+            let wrong = format!("SET LOCAL app.current_customer = '{setting}'; SET LOCAL ROLE omniops_app");
+            tx.execute_unprepared(&wrong).await.unwrap();
+            let asked = tx.execute_unprepared(&format!("SELECT FROM {}", table.name)).await;
+            assert!(asked.is_err(), "{}: '{setting}'", table.name);
+        }
+    }
 }
 
 #[tokio::test]
@@ -70,7 +75,7 @@ async fn a_transaction_whose_customer_is_deleted_meanwhile_sees_nothing_any_more
         .collect();
     owned.extend(shared());
     let hidden: Vec<String> = owned.difference(&shown(&*begun, &catalogue).await).cloned().collect();
-    assert_eq!(hidden, ["admin_user_customers"]);
+    assert_eq!(hidden, UNSEEN);
     let privacy = Privacy::new(kit.db.clone(), &kit.config);
     privacy
         .end_customer(customer.id, Operator::named("test"))
@@ -83,6 +88,27 @@ async fn a_transaction_whose_customer_is_deleted_meanwhile_sees_nothing_any_more
     let late = kit.db.tenant(&customer).await.unwrap();
     assert_eq!(shown(&*late, &catalogue).await, shared());
     assert_eq!(catalogue.digests(Some(other.id)).await.len(), catalogue.tables.len());
+}
+
+#[tokio::test]
+async fn a_read_by_a_key_takes_no_more_of_a_page_than_it_asks_for() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let id = customer.id;
+    let read = format!(
+        "EXPLAIN (VERBOSE, COSTS OFF) SELECT title FROM scraped_pages WHERE customer_id = '{id}' AND id = '{id}'"
+    );
+    let plan = tx
+        .query_all_raw(Statement::from_string(DbBackend::Postgres, read))
+        .await;
+    let lines: Vec<String> = plan
+        .unwrap()
+        .iter()
+        .map(|line| line.try_get_by_index(0).unwrap())
+        .collect();
+    assert!(lines.iter().any(|line| line.contains("One-Time Filter")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("markdown")), "{lines:#?}");
 }
 
 #[tokio::test]

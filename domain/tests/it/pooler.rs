@@ -98,7 +98,7 @@ async fn a_thousand_transactions_of_two_customers_over_few_sessions_see_no_forei
     // A session that was a customer's a moment ago is nobody's without one.
     for _ in 0..2 * SESSIONS {
         let tx = db.system().await.unwrap();
-        let left = "SELECT coalesce(current_setting('app.current_domain', true), '') || coalesce(current_setting('app.current_customer', true), '') AS d";
+        let left = "SELECT coalesce(current_setting('app.current_customer', true), '') AS d";
         let row = tx
             .query_one_raw(Statement::from_string(DbBackend::Postgres, left))
             .await
