@@ -9,6 +9,8 @@
 mod bench;
 mod ci;
 #[cfg(test)]
+mod comparisons;
+#[cfg(test)]
 mod links;
 mod openapi;
 mod package;

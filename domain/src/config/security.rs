@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Reader;
-use crate::secrets::{MasterKeys, Secret, StandingToken};
+use crate::secrets::{self, MasterKeys, Secret, StandingToken};
 
 const KEY: &str = "<64 hex characters from `openssl rand -hex 32`>";
 const FORM: &str = "must be 64 hex characters, or exactly 32 characters";
@@ -40,7 +40,7 @@ fn token(r: &mut Reader, name: &'static str, old: &'static str) -> StandingToken
     let present = r.required_secret(name, 32, TOKEN);
     let before = r.secret(old);
     if let Some(before) = &before {
-        if before.expose_secret() == present.expose_secret() {
+        if secrets::equal(before.expose_secret(), present.expose_secret()) {
             r.wrong(old, format!("is the same as {name}"), TOKEN);
         } else if before.expose_secret().chars().count() < 32 {
             r.wrong(old, "must have at least 32 characters", TOKEN);

@@ -70,8 +70,8 @@ pub fn sha256(data: &[u8]) -> Vec<u8> {
 }
 
 /// Whether two secrets are equal, in time that tells neither where they differ nor how long they are: their hashes are compared.
-pub fn equal(a: &str, b: &str) -> bool {
-    sha256(a.as_bytes()).ct_eq(&sha256(b.as_bytes())).into()
+pub fn equal(a: impl AsRef<[u8]>, b: impl AsRef<[u8]>) -> bool {
+    sha256(a.as_ref()).ct_eq(&sha256(b.as_ref())).into()
 }
 
 /// `parts` as one text that no other parts make: each after its length. What signatures and seals are over.

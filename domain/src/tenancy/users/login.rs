@@ -106,7 +106,7 @@ impl Accounts {
         };
         let on = Subject::Account(&account.email, device);
         let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
-        if !account.open || fingerprint(&account.password_hash) != said.password {
+        if !account.open || !secrets::equal(fingerprint(&account.password_hash), &said.password) {
             self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip)
                 .await?;
             return Err(refused());

@@ -109,7 +109,9 @@ impl Accounts {
 
     /// Whether this is that token of that session.
     pub fn csrf_fits(&self, session: Uuid, token: &str) -> bool {
-        self.csrf.open(token).is_some_and(|of| of == session.as_bytes())
+        self.csrf
+            .open(token)
+            .is_some_and(|of| secrets::equal(of, session.as_bytes()))
     }
 
     /// Ends a session.
