@@ -80,7 +80,7 @@ pub fn queue_named(name: &str) -> Result<Kind> {
 pub async fn pause_queue(db: &Db, kind: Kind, by: Operator<'_>) -> Result<Control> {
     const PAUSE: &str = "
         INSERT INTO queue_controls (kind, paused_at) VALUES ($1, now())
-        ON CONFLICT (kind) DO UPDATE SET paused_at = coalesce(queue_controls.paused_at, now()) RETURNING *";
+        ON CONFLICT (kind) DO UPDATE SET paused_at = coalesce(queue_controls.paused_at, now()) RETURNING paused_at, max_running, max_running_per_customer";
     let tx = db.system().await?;
     let row = tx.query_one_raw(sql(PAUSE, [kind.as_str().into()])).await?;
     changed(tx, row, kind, "queue.paused", by).await
@@ -89,7 +89,7 @@ pub async fn pause_queue(db: &Db, kind: Kind, by: Operator<'_>) -> Result<Contro
 /// Ends a pause.
 pub async fn resume_queue(db: &Db, kind: Kind, by: Operator<'_>) -> Result<Control> {
     const RESUME: &str = "
-        INSERT INTO queue_controls (kind) VALUES ($1) ON CONFLICT (kind) DO UPDATE SET paused_at = NULL RETURNING *";
+        INSERT INTO queue_controls (kind) VALUES ($1) ON CONFLICT (kind) DO UPDATE SET paused_at = NULL RETURNING paused_at, max_running, max_running_per_customer";
     let tx = db.system().await?;
     let row = tx.query_one_raw(sql(RESUME, [kind.as_str().into()])).await?;
     changed(tx, row, kind, "queue.resumed", by).await
@@ -106,7 +106,7 @@ pub async fn limit_queue(
 ) -> Result<Control> {
     const LIMIT: &str = "
         INSERT INTO queue_controls (kind, max_running, max_running_per_customer) VALUES ($1, $2, $3)
-        ON CONFLICT (kind) DO UPDATE SET max_running = $2, max_running_per_customer = $3 RETURNING *";
+        ON CONFLICT (kind) DO UPDATE SET max_running = $2, max_running_per_customer = $3 RETURNING paused_at, max_running, max_running_per_customer";
     for (field, limit) in [("max_running", max_running), ("max_running_per_customer", per_customer)] {
         if limit.is_some_and(|limit| limit < 1) {
             return Err(Error::invalid(
@@ -147,8 +147,10 @@ async fn changed(
 
 /// The queues that something was ever said about.
 pub(super) async fn all(tx: &impl ConnectionTrait) -> Result<HashMap<Kind, Control>> {
+    // The columns are named, here and above, so that a running process survives a migration that adds one.
+    const FIND: &str = "SELECT kind, paused_at, max_running, max_running_per_customer FROM queue_controls";
     let mut controls = HashMap::new();
-    for row in tx.query_all_raw(sql("SELECT * FROM queue_controls", [])).await? {
+    for row in tx.query_all_raw(sql(FIND, [])).await? {
         // A kind that only a newer version knows is none of ours.
         if let Ok(kind) = row.try_get::<String>("", "kind")?.parse() {
             controls.insert(kind, Control::from_query_result(&row, "")?);
