@@ -53,7 +53,10 @@ pub async fn run(args: RlsArgs) -> Result<()> {
     let (config, db, _) = installation::connect(&cell.order, &[]).await?;
     let owner = Db::connect_owner(&config.database).await?;
     let mut bench = Bench {
-        searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new()))).await?,
+        // What policies cost shows where chunks are read.
+        searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new())))
+            .await?
+            .with_memory(0),
         free: Db::connect(&config.database).await?,
         db,
         owner,

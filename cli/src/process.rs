@@ -227,7 +227,8 @@ pub async fn open(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> Resul
     }
     let searcher = Searcher::with_loader(db.clone(), embedder, Some(loader(config)))
         .await
-        .context("the index's embedding model (has the database been migrated?)")?;
+        .context("the index's embedding model (has the database been migrated?)")?
+        .with_memory(config.search.memory);
     Ok(Shared {
         db,
         dispatcher,

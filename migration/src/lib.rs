@@ -42,6 +42,7 @@ mod m20261125_000033_traces;
 mod m20261125_000034_ledger_costs;
 mod m20261125_000035_section_sizes;
 mod m20261125_000036_references;
+mod m20261125_000039_chunk_changes;
 mod m20261125_000042_what_a_crawl_tells;
 mod m20261125_000041_one_setting;
 mod tables;
@@ -89,6 +90,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000034_ledger_costs::Migration),
             Box::new(m20261125_000035_section_sizes::Migration),
             Box::new(m20261125_000036_references::Migration),
+            Box::new(m20261125_000039_chunk_changes::Migration),
             Box::new(m20261125_000042_what_a_crawl_tells::Migration),
             Box::new(m20261125_000041_one_setting::Migration),
         ]

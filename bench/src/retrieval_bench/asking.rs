@@ -57,6 +57,24 @@ impl Asking {
         }
     }
 
+    /// The same with another searcher.
+    pub fn by(&self, searcher: Searcher) -> Self {
+        Self {
+            searcher,
+            ..self.clone()
+        }
+    }
+
+    /// Asks each customer once, one after the other.
+    pub async fn each(&self) -> Result<()> {
+        for customer in self.customers.iter() {
+            self.searcher
+                .search(customer, &self.questions[0], Mode::Hybrid, WANTED)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// `clients` that ask without a pause.
     pub async fn closed(&self, stores: &Stores, mode: Mode, clients: usize, time: Duration) -> Result<Asked> {
         let (begun, before) = (Instant::now(), used(stores));

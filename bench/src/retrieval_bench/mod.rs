@@ -38,6 +38,8 @@ pub use vectors::{Centres, DIMENSION, near, text_of};
 
 /// Rounds in which row-level security is on and off.
 const ROUNDS: u32 = 4;
+/// Bytes of chunks that may be kept in memory: all of them.
+const MEMORY: usize = 4 << 30;
 /// For as long searches run before they are measured, after each change of the policies.
 const WARM: Duration = Duration::from_secs(1);
 /// Questions for each processor that the product answers at once, when visitors ask (`domain::answering`'s turns).
@@ -69,13 +71,22 @@ struct Measured {
     turned: Asked,
     /// By their rates.
     open: Vec<(f64, Asked)>,
-    /// One customer's, as large as they come.
-    large: Asked,
-    /// By the scan of a usual customer, and by the index of a large one.
-    recall: [f64; 2],
+    /// What it takes to read them all into memory.
+    reading: Reading,
+    /// One customer's, as large as they come, in memory and not.
+    large: [Asked; 2],
+    large_reading: Reading,
+    /// In memory and by the scan of a usual customer, in memory and by the index of a large one.
+    recall: [f64; 4],
     /// bm25s' milliseconds, sorted, and how many texts it has.
     peer: Vec<f64>,
     texts: usize,
+}
+
+/// How customers' chunks came into memory.
+struct Reading {
+    seconds: f64,
+    bytes: usize,
 }
 
 /// Measures, prints the report and writes it.
@@ -108,7 +119,9 @@ async fn measure(stores: &Stores, args: &RetrievalArgs) -> Result<()> {
     let (config, db, _) = installation::connect(&cell.order, &[]).await?;
     let owner = Db::connect_owner(&config.database).await?;
     let bench = Bench {
-        searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new()))).await?,
+        searcher: Searcher::new(db.clone(), Some(Arc::new(Centres::new())))
+            .await?
+            .with_memory(MEMORY),
         questions: queries.into_iter().map(|query| query.text).collect(),
         texts: texts.into_iter().map(|chunk| chunk.text).collect(),
         db,
@@ -157,6 +170,7 @@ impl Bench<'_> {
         filling.prepare(&self.texts).await?;
         let usual = self.asking(&filling, 0..args.customers, args.chunks).await?;
         println!("filled after {} s", begun.elapsed().as_secs());
+        let reading = self.read(&usual).await?;
         let closed = self.closed(&usual).await?;
         println!("hybrid, in turns");
         let turns = usual.in_turns(TURNS * available_parallelism().map_or(1, NonZero::get));
@@ -169,7 +183,12 @@ impl Bench<'_> {
             println!("{rate:.0} searches a second by chance");
             open.push((rate, usual.open(self.stores, Mode::Hybrid, rate, self.seconds()).await?));
         }
-        let exact = recall::recall(&self.searcher, &self.owner, &usual.customers[0], &self.questions).await?;
+        let cold = self.searcher.clone().with_memory(0);
+        let recall = async |customer| {
+            let of = |searcher| recall::recall(searcher, &self.owner, customer, &self.questions);
+            anyhow::Ok([of(&self.searcher).await?, of(&cold).await?])
+        };
+        let [usual_memory, usual_scan] = recall(&usual.customers[0]).await?;
 
         println!("two customers of {} chunks", args.large);
         let begun = Instant::now();
@@ -178,15 +197,22 @@ impl Bench<'_> {
         let large = self.asking(&filling, numbers, args.large).await?;
         filling.index().await?;
         println!("filled and indexed after {} s", begun.elapsed().as_secs());
-        large.closed(self.stores, Mode::Hybrid, 1, WARM).await?;
-        let asked = large.closed(self.stores, Mode::Hybrid, 1, self.seconds()).await?;
-        let index = recall::recall(&self.searcher, &self.owner, &large.customers[0], &self.questions).await?;
+        let large_reading = self.read(&large).await?;
+        let mut asked = Vec::new();
+        for searcher in [&self.searcher, &cold] {
+            let large = large.by(searcher.clone());
+            large.closed(self.stores, Mode::Hybrid, 1, WARM).await?;
+            asked.push(large.closed(self.stores, Mode::Hybrid, 1, self.seconds()).await?);
+        }
+        let [large_memory, index] = recall(&large.customers[0]).await?;
         Ok(Measured {
             closed,
             turned,
             open,
-            large: asked,
-            recall: [exact, index],
+            reading,
+            large: asked.try_into().unwrap_or_default(),
+            large_reading,
+            recall: [usual_memory, usual_scan, large_memory, index],
             peer: self.peer()?,
             texts: self.texts.len(),
         })
@@ -202,19 +228,41 @@ impl Bench<'_> {
         Ok(Asking::new(self.searcher.clone(), customers, self.questions.clone()))
     }
 
+    /// Has the customers' chunks read into memory, by the second search of each.
+    async fn read(&self, asking: &Asking) -> Result<Reading> {
+        asking.each().await?;
+        let (begun, before) = (Instant::now(), self.searcher.in_memory());
+        asking.each().await?;
+        let reading = Reading {
+            seconds: begun.elapsed().as_secs_f64(),
+            bytes: self.searcher.in_memory() - before,
+        };
+        println!(
+            "{} MB in memory after {:.1} s",
+            reading.bytes / 1_000_000,
+            reading.seconds
+        );
+        Ok(reading)
+    }
+
     fn seconds(&self) -> Duration {
         Duration::from_secs(self.args.seconds)
     }
 
     /// In turns with the policies and without, each kind of search.
     async fn closed(&self, asking: &Asking) -> Result<Vec<(&'static str, [Asked; 2])>> {
-        let mut kinds = [("hybrid", Mode::Hybrid), ("words alone", Mode::Lexical)]
-            .map(|(label, mode)| (label, mode, [Asked::default(), Asked::default()]));
+        let cold = asking.by(self.searcher.clone().with_memory(0));
+        let mut kinds = [
+            ("hybrid", Mode::Hybrid, asking),
+            ("words alone", Mode::Lexical, asking),
+            ("hybrid, nothing in memory", Mode::Hybrid, &cold),
+        ]
+        .map(|(label, mode, asking)| (label, mode, asking, [Asked::default(), Asked::default()]));
         for turn in 0..2 * ROUNDS {
             // With, without, without, with, and so on: what changes slowly meets both.
             let half = usize::from(matches!(turn % 4, 1 | 2));
             self.switch(["ENABLE", "DISABLE"][half]).await?;
-            for (label, mode, asked) in &mut kinds {
+            for (label, mode, asking, asked) in &mut kinds {
                 println!("{label}, {}", ["row-level security", "without it"][half]);
                 let ask = |time| asking.closed(self.stores, *mode, self.args.clients, time);
                 ask(WARM).await?;
@@ -222,11 +270,11 @@ impl Bench<'_> {
             }
         }
         self.switch("ENABLE").await?;
-        Ok(kinds.map(|(label, _, asked)| (label, asked)).into())
+        Ok(kinds.map(|(label, _, _, asked)| (label, asked)).into())
     }
 
     async fn switch(&self, word: &str) -> Result<()> {
-        for table in ["page_embeddings", "scraped_pages", "customer_configs"] {
+        for table in ["page_embeddings", "scraped_pages", "customer_configs", "chunk_changes"] {
             let switch = format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY");
             self.owner.execute_unprepared(&switch).await?;
         }

@@ -30,13 +30,27 @@ pub fn document(head: &[String], args: &RetrievalArgs, measured: &Measured) -> S
     for (rate, asked) in &measured.open {
         row(&mut text, &format!("hybrid, {rate:.0} a second on the mean"), asked);
     }
-    let [exact, index] = measured.recall;
+    let [memory, scan, large_memory, index] = measured.recall;
     let _ = writeln!(text, "\n## A customer of {} chunks, one client\n\n{HEAD}", args.large);
-    row(&mut text, "hybrid, row-level security", &measured.large);
+    let [large, cold] = &measured.large;
+    row(&mut text, "hybrid, row-level security", large);
+    row(&mut text, "hybrid, row-level security, nothing in memory", cold);
+    text += "\n## Read into memory, one customer after the other\n\n| | s | MB |\n|---|---:|---:|\n";
+    for (customers, chunks, reading) in [
+        (args.customers, args.chunks, &measured.reading),
+        (2, args.large, &measured.large_reading),
+    ] {
+        let _ = writeln!(
+            text,
+            "| {customers} customers with {chunks} chunks each | {:.1} | {:.0} |",
+            reading.seconds,
+            reading.bytes as f64 / 1e6
+        );
+    }
     let _ = writeln!(
         text,
-        "\n## Of the {NEAREST} nearest by an exact scan, found\n\n| | |\n|---|---:|\n| a customer of {} chunks, by the product's scan | {exact:.3} |\n\
-         | a customer of {} chunks, by the vector index, beside another one of the same size | {index:.3} |",
+        "\n## Of the {NEAREST} nearest by an exact scan, found\n\n| | |\n|---|---:|\n| a customer of {} chunks, in memory | {memory:.3} |\n| the same, by the scan in Postgres | {scan:.3} |\n\
+         | a customer of {} chunks, in memory | {large_memory:.3} |\n| the same, by the vector index, beside another one of the same size | {index:.3} |",
         args.chunks, args.large
     );
     text + include_str!("reading.md")

@@ -9,6 +9,7 @@ mod limits;
 mod mail;
 mod privacy;
 mod reader;
+mod search;
 mod security;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
@@ -24,6 +25,7 @@ pub use limits::{LimitsConfig, Rates};
 pub use mail::{MailConfig, MailTls};
 pub use privacy::PrivacyConfig;
 pub use reader::{Reader, VariableError};
+pub use search::SearchConfig;
 pub use security::SecurityConfig;
 
 /// The whole configuration of a process.
@@ -45,6 +47,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Chat and embedding models.
     pub model: ModelConfig,
+    /// Searches.
+    pub search: SearchConfig,
     /// The crawler.
     pub crawl: CrawlConfig,
     /// The browser.
@@ -105,6 +109,7 @@ impl Config {
             accounts: AccountsConfig::read(reader),
             security: SecurityConfig::read(reader),
             model: ModelConfig::read(reader),
+            search: SearchConfig::read(reader),
             crawl: CrawlConfig::read(reader),
             browser: BrowserConfig::read(reader),
             mail: MailConfig::read(reader),

@@ -111,6 +111,7 @@ fn named_in_code() -> Vec<&'static str> {
         include_str!("mail.rs"),
         include_str!("mod.rs"),
         include_str!("privacy.rs"),
+        include_str!("search.rs"),
         include_str!("security.rs"),
     ];
     let literals = sources

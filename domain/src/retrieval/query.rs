@@ -2,13 +2,14 @@
 //! question ([`look`]), a scan of each language ([`super::scan`]), and the chunks that the legs chose ([`fetch`]). Customers with very
 //! many chunks have the nearest from the vector index.
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     bm25,
     legs::{self, LEG, Place, Read},
+    resident::Resident,
     scan,
     words::Language,
 };
@@ -87,20 +88,14 @@ pub struct Candidate {
 pub struct Vector {
     /// The model.
     pub model: Uuid,
-    /// How many numbers it has.
-    pub dimension: usize,
-    /// pgvector's text form.
-    pub text: String,
+    /// The numbers.
+    pub values: Arc<[f32]>,
 }
 
 impl Vector {
-    /// A vector of `model`.
-    pub fn new(model: Uuid, values: &[f32]) -> Self {
-        Self {
-            model,
-            dimension: values.len(),
-            text: vector_text(values),
-        }
+    /// pgvector's text form.
+    pub fn text(&self) -> String {
+        vector_text(&self.values)
     }
 }
 
@@ -113,6 +108,8 @@ pub struct Index {
     pub model: Option<Uuid>,
     /// The languages of its chunks, with the question as each reads it.
     pub languages: Vec<Language>,
+    /// What says whether its chunks are those of another snapshot ([`super::resident`]).
+    pub changes: Vec<Uuid>,
 }
 
 /// What was asked, as a row for each language of the customer's chunks.
@@ -123,6 +120,7 @@ struct Look {
     numbers: Vec<i32>,
     spoken: i32,
     model: Option<Uuid>,
+    changes: Vec<Uuid>,
 }
 
 /// Looks at the customer's chunks by their index, and has the question read.
@@ -130,7 +128,8 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
     const LOOK: &str = "
         WITH spoken AS (SELECT cardinality(tsvector_to_array(to_tsvector('simple', $2))) AS words)
         SELECT l.config, w.lexemes, ARRAY(SELECT word_number(w.lexemes[n]) FROM generate_subscripts(w.lexemes, 1) n ORDER BY n) AS numbers,
-          (SELECT words FROM spoken) AS spoken, (SELECT embedding_model_id FROM customer_configs WHERE id = $1) AS model
+          (SELECT words FROM spoken) AS spoken, (SELECT embedding_model_id FROM customer_configs WHERE id = $1) AS model,
+          ARRAY(SELECT id FROM chunk_changes WHERE customer_id = $1 ORDER BY id) AS changes
         FROM unnest($3::text[]) AS l (config)
         CROSS JOIN LATERAL (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = l.config LIMIT 1) written
         CROSS JOIN LATERAL (SELECT tsvector_to_array(to_tsvector(l.config::regconfig, $2)) AS lexemes OFFSET 0) w";
@@ -142,6 +141,7 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
     Ok(Index {
         version,
         model: rows.first().and_then(|row| row.model),
+        changes: rows.first().map(|row| row.changes.clone()).unwrap_or_default(),
         languages: rows
             .into_iter()
             .map(|row| Language::new(row.config, row.lexemes, row.numbers, row.spoken))
@@ -167,15 +167,24 @@ pub struct Found {
     pub of: Option<i64>,
 }
 
-/// Candidates of both legs. Without `vector` the search is lexical.
-pub async fn candidates(tx: &TenantTx, index: &Index, vector: Option<&Vector>, by: Legs) -> Result<Found> {
-    let measured = vector.filter(|_| !by.by_index || index.version != Version::Published);
+/// Candidates of both legs. Without `vector` the search is lexical. Of chunks that are in memory none is scanned in the database.
+pub(super) async fn candidates(
+    tx: &TenantTx,
+    index: &Index,
+    vector: Option<&Vector>,
+    by: Legs,
+    resident: Option<&Resident>,
+) -> Result<Found> {
+    let measured = vector.filter(|_| !by.by_index || resident.is_some() || index.version != Version::Published);
     let mut read = Vec::with_capacity(index.languages.len());
     for language in &index.languages {
         if language.words.is_empty() && measured.is_none() {
             continue;
         }
-        let scan = scan::scan(tx, index.version, language, measured).await?;
+        let scan = match resident {
+            Some(resident) => resident.scan(language, measured),
+            None => scan::scan(tx, index.version, language, measured).await?,
+        };
         let ranks = bm25::rank(language, &scan, vector.is_some());
         read.push(Read { language, scan, ranks });
     }
@@ -208,12 +217,12 @@ async fn by_index(tx: &TenantTx, vector: &Vector) -> Result<Vec<Uuid>> {
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
     tx.execute_raw(sql(settings, [])).await?;
     // The index is partial by model and cast to the model's dimension, so both stand in the statement as literals.
-    let (n, model) = (vector.dimension, vector.model);
+    let (n, model) = (vector.values.len(), vector.model);
     let near = format!(
         "SELECT c.id FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.model_id = '{model}'
          ORDER BY c.embedding::halfvec({n}) <=> $2::halfvec({n}) LIMIT $3"
     );
-    let values = [tx.customer().into(), vector.text.clone().into(), (LEG as i64).into()];
+    let values = [tx.customer().into(), vector.text().into(), (LEG as i64).into()];
     let rows = tx.query_all_raw(sql(&near, values)).await?;
     Ok(rows
         .iter()
@@ -237,7 +246,7 @@ async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option
     let mut values: Vec<Value> = vec![tx.customer().into(), found.into()];
     let mut cosine = "NULL::float8";
     if let Some(vector) = vector {
-        values.extend([vector.model.into(), vector.text.clone().into()]);
+        values.extend([vector.model.into(), vector.text().into()]);
         cosine = "CASE WHEN c.model_id = $3 THEN 1 - (c.embedding <=> (SELECT $4::halfvec)) END";
     }
     let statement = of_version(&FETCH.replace("{cosine}", cosine), values, version);

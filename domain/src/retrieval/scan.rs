@@ -1,10 +1,10 @@
 //! Reads each chunk of the customer in one language once, for both legs: how far its vector is from the question's, and which of the
 //! question's words it has ([`super::words`] says how). Postgres computes that beside the rows and sends numbers, some thirty bytes a
 //! chunk; what they come to is computed here ([`super::bm25`]), for a fraction of what grouping and joining cost there
-//! (`docs/adr/0035-ranks-are-computed-beside-the-database.md`).
+//! (`docs/adr/0035-ranks-are-computed-beside-the-database.md`). Of customers whose chunks are in memory, [`super::resident`] gives the same.
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use sqlx::{Row as _, ValueRef as _};
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 use uuid::Uuid;
 
 use super::{
@@ -27,9 +27,9 @@ const SCAN: &str = "
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Who they are.
-    pub ids: Vec<Uuid>,
+    pub ids: Arc<[Uuid]>,
     /// Words of each text.
-    pub lengths: Vec<i32>,
+    pub lengths: Arc<[i32]>,
     /// Of each product of the question's words, each chunk's number.
     pub products: Vec<Vec<u32>>,
     /// Cosine distances to the question's vector, [`FAR`] without one; empty if none was asked for.
@@ -58,7 +58,7 @@ pub(super) async fn scan(
         );
     }
     if let Some(vector) = vector {
-        values.extend([vector.model.into(), vector.text.clone().into()]);
+        values.extend([vector.model.into(), vector.text().into()]);
         let _ = write!(
             columns,
             ", array_agg(CASE WHEN c.model_id = ${} THEN c.embedding <=> (SELECT ${}::halfvec) ELSE 'Infinity' END) AS distances",
@@ -91,8 +91,8 @@ fn read(row: &QueryResult, products: usize, distances: bool) -> Result<Scan> {
         return Err(Error::internal("search", "arrays of different lengths"));
     }
     Ok(Scan {
-        ids,
-        lengths,
+        ids: ids.into(),
+        lengths: lengths.into(),
         products,
         distances,
     })

@@ -4,12 +4,18 @@ use sea_orm::ConnectionTrait;
 use std::{str::FromStr, sync::Arc};
 use uuid::Uuid;
 
-use super::{Candidate, IndexModel, Kind, Loader, Models, Passage, Version, fuse, known, models, query, sizes::Sizes};
+use super::{
+    Candidate, IndexModel, Kind, Loader, Models, Passage, Version, fuse, known, models, query,
+    resident::{Edition, Resident, Residents},
+    sizes::Sizes,
+};
 use crate::{
     Error, Result,
-    tenancy::{Customer, Db, sql},
+    tenancy::{Customer, Db, TenantTx, sql},
 };
 
+/// Bytes of chunks that are kept in memory, unless somebody says otherwise.
+const MEMORY: usize = 64 << 20;
 /// Chunks of a section that are read for an answer.
 const SECTION_CHUNKS: i64 = 6;
 
@@ -55,6 +61,7 @@ pub struct Searcher {
     db: Db,
     models: Models,
     sizes: Arc<Sizes>,
+    residents: Residents,
 }
 
 impl Searcher {
@@ -70,7 +77,22 @@ impl Searcher {
             db,
             models,
             sizes: Arc::default(),
+            residents: Residents::new(MEMORY),
         })
+    }
+
+    /// The same, with at most so many bytes of customers' chunks in memory; with 0, each search reads them in the database.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self {
+            residents: Residents::new(bytes),
+            ..self
+        }
+    }
+
+    /// Bytes of customers' chunks that are in memory now.
+    pub fn in_memory(&self) -> usize {
+        self.residents.bytes()
     }
 
     /// The configured model, if there is one: what indexes have or change to.
@@ -192,12 +214,16 @@ impl Searcher {
         {
             return Ok(None);
         }
-        let asked = vector.map(|(model, values)| query::Vector::new(model.id, values));
+        let resident = self.resident(&tx, &index).await?;
+        let asked = vector.map(|(model, values)| query::Vector {
+            model: model.id,
+            values: values.clone(),
+        });
         let by = query::Legs {
             lexical,
             by_index: self.sizes.is_large(customer.id),
         };
-        let mut found = query::candidates(&tx, &index, asked.as_ref(), by).await?;
+        let mut found = query::candidates(&tx, &index, asked.as_ref(), by, resident.as_deref()).await?;
         if let (Some(chunks), Version::Published) = (found.of, version) {
             self.sizes.learn(customer.id, chunks);
         }
@@ -208,6 +234,19 @@ impl Searcher {
             }
         }
         Ok(Some(found.candidates))
+    }
+
+    /// The customer's chunks in memory, if they are there and are those that the search sees.
+    async fn resident(&self, tx: &TenantTx, index: &query::Index) -> Result<Option<Arc<Resident>>> {
+        if index.version != Version::Published {
+            return Ok(None);
+        }
+        let configured = self.models.configured().map(|model| model.id);
+        let edition = Edition {
+            changes: index.changes.clone(),
+            model: configured.map(|id| index.model.unwrap_or(id)),
+        };
+        self.residents.of(tx, edition).await
     }
 
     /// The texts of the section that a passage belongs to, in order; a long section's first, if the passage is among them.

@@ -29,6 +29,13 @@ async fn is_kept_apart(kit: &Kit, customers: &[Customer; 2], least: usize) {
     let searcher = Searcher::new(kit.db.clone(), Some(Arc::new(FirstAxis::default())))
         .await
         .unwrap();
+    // In the database, and in memory from the third search on.
+    for memory in [0, 128 << 20] {
+        finds_its_own(&searcher.clone().with_memory(memory), kit, customers, least).await;
+    }
+}
+
+async fn finds_its_own(searcher: &Searcher, kit: &Kit, customers: &[Customer; 2], least: usize) {
     let mut texts = Vec::new();
     for customer in customers {
         let own = own(kit, customer).await;

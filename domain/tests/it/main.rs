@@ -27,6 +27,7 @@ mod pooler;
 mod privacy;
 mod ranking;
 mod references;
+mod resident;
 mod retrieval;
 mod schedules;
 mod schema;

@@ -229,7 +229,8 @@ async fn the_vector_index_serves_large_customers_only_and_finds_what_is_theirs()
     owner.execute_unprepared("ANALYZE page_embeddings").await.unwrap();
     let searcher = Searcher::new(kit.db.clone(), Some(std::sync::Arc::new(FirstAxis::default())))
         .await
-        .unwrap();
+        .unwrap()
+        .with_memory(0);
     let search = async |customer: &Customer| {
         searcher
             .search(customer, "chunk", Mode::Vector, 100)
@@ -245,6 +246,14 @@ async fn the_vector_index_serves_large_customers_only_and_finds_what_is_theirs()
     let found = search(&large).await;
     // Its graph is made by chance and may miss some; an index that stopped at the first candidates would find none.
     assert!(found.len() >= 32, "{} of the 40 that have a vector", found.len());
+    assert!(found.is_sorted_by_key(|p| p.ordinal), "nearest first");
+    // In memory there is no graph.
+    let warm = searcher.clone().with_memory(64 << 20);
+    for _ in 0..2 {
+        warm.search(&large, "chunk", Mode::Lexical, 1).await.unwrap();
+    }
+    let found = warm.search(&large, "chunk", Mode::Vector, 100).await.unwrap().passages;
+    assert_eq!(found.len(), 40);
     assert!(found.is_sorted_by_key(|p| p.ordinal), "nearest first");
     // Statistics are told when a connection has time.
     testkit::eventually("a scan of the vector index", async || {

@@ -105,6 +105,12 @@ pub(super) const TABLES: &[Table] = &[
         ],
     ),
     other(
+        "chunk_changes",
+        "that a customer's chunks have changed",
+        Kept::Customer,
+        &[],
+    ),
+    other(
         "next_embeddings",
         "a vector of the next model",
         Kept::With("page_embeddings"),
