@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use html5ever::{Attribute, LocalName, tendril::StrTendril};
 
-use super::{guard::ATTRIBUTES, tree};
+use super::{guard::ATTRIBUTES, space::runs, tree};
 
 /// Index of a node in the arena.
 pub(super) type Id = usize;
@@ -175,8 +175,8 @@ pub(super) fn push_collapsed(out: &mut String, text: &str) {
     if text.starts_with(char::is_whitespace) && !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');
     }
-    for word in text.split_whitespace() {
-        out.push_str(word);
+    for run in runs(text) {
+        out.push_str(run);
         out.push(' ');
     }
     if !text.ends_with(char::is_whitespace) && out.ends_with(' ') {

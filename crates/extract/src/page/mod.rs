@@ -16,6 +16,7 @@ mod markdown;
 mod meta;
 mod patterns;
 mod sniff;
+mod space;
 mod structured;
 mod tree;
 
@@ -217,10 +218,33 @@ fn is_html(content_type: &str) -> bool {
 /// Words as the extraction benchmark counts them.
 pub(crate) fn words(text: &str) -> usize {
     let (mut words, mut inside) = (0, false);
-    for c in text.chars() {
-        let is_part = c.is_alphanumeric() || c == '_';
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        let is_part = if byte.is_ascii() {
+            at += 1;
+            byte.is_ascii_alphanumeric() || *byte == b'_'
+        } else {
+            let c = text[at..].chars().next().unwrap_or_default();
+            at += c.len_utf8();
+            c.is_alphanumeric()
+        };
         words += usize::from(is_part && !inside);
         inside = is_part;
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::words;
+
+    proptest! {
+        #[test]
+        fn words_are_runs_of_letters_digits_and_underscores(text in "[a-b1_ .’éß世😀\n]{0,40}|(?s).{0,40}") {
+            let parts = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+            prop_assert_eq!(words(&text), parts.filter(|part| !part.is_empty()).count());
+        }
+    }
 }

@@ -134,6 +134,11 @@ pub(super) static PANEL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// Style rules that may say whether an element is seen; most say nothing of it.
+pub(super) static SEEN_OR_NOT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new("display|visib|opacity|font-size|indent|left|top|clip|color|transform|background|height|right").ok()
+});
+
 /// An address or markup that says that what visitors wrote is the content.
 pub(super) static FORUM: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn patterns_compile_and_match_whole_words() {
-        assert!(NAMES.is_some() && OWN_FOOTER.is_some() && PANEL.is_some());
+        assert!(NAMES.is_some() && OWN_FOOTER.is_some() && PANEL.is_some() && SEEN_OR_NOT.is_some());
         assert!(
             ELSEWHERE.is_some()
                 && OPINIONS.is_some()

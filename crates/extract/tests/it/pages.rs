@@ -23,6 +23,19 @@ fn furniture_and_hidden_text_go() {
 }
 
 #[test]
+fn a_paragraph_stands_once_under_each_heading() {
+    let text = "This sentence is long enough not to be said again by chance, they think.";
+    let html = format!(
+        "<main><h2>One</h2><p>{text}</p><p>{text}</p><h2>Two</h2><p>{text}</p><h2>Three</h2><p>{text}</p><p>{text}</p>\
+         <h2>Two</h2><p>{text}</p><blockquote><p>{text}</p></blockquote><p>The end</p></main>"
+    );
+    assert_eq!(
+        page(&html).markdown,
+        format!("## One\n\n{text}\n\n## Two\n\n{text}\n\n## Three\n\n{text}\n\n## Two\n\nThe end")
+    );
+}
+
+#[test]
 fn a_table_of_contents_is_no_content() {
     let questions = ["What is a kayak?", "Who may paddle?", "Where is the lake?"];
     let listed = questions.map(|question| format!("<dt><span><a href='#there'>{question}</a></span></dt>"));

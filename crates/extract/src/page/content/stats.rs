@@ -1,6 +1,9 @@
 //! What is below each node, counted once for the whole page.
 
-use super::super::dom::{Data, Dom};
+use super::super::{
+    dom::{Data, Dom},
+    space::runs,
+};
 
 /// What is below a node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +23,7 @@ const PROSE: usize = 100;
 
 /// Length of every text node's words, in bytes plus one a word; zero for elements.
 pub(super) fn sizes(dom: &Dom) -> Vec<usize> {
-    let size = |text: &str| text.split_whitespace().map(|word| word.len() + 1).sum();
+    let size = |text: &str| runs(text).map(|run| run.len() + 1).sum();
     let nodes = dom.nodes.iter();
     nodes
         .map(|node| match &node.data {

@@ -18,7 +18,8 @@ impl Writer<'_> {
         } else {
             self.level = level;
             self.block(&[format!("{} {text}", "#".repeat(level))]);
-            self.title = text;
+            let next = self.titles.len();
+            self.title = *self.titles.entry(text).or_insert(next);
         }
     }
 

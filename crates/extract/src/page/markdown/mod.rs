@@ -7,11 +7,12 @@ mod list;
 mod table;
 mod text;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
     content::Content,
     dom::{Data, Dom, Id, is_inline, runs_on},
+    space::runs,
 };
 use text::{escaped, is_permalink, push_collapsed};
 
@@ -31,8 +32,10 @@ pub(super) fn render(dom: &Dom, content: &Content) -> String {
         marker: None,
         tight: false,
         level: 1,
-        title: String::new(),
-        seen: HashSet::new(),
+        title: 0,
+        titles: HashMap::from([(String::new(), 0)]),
+        seen: HashMap::new(),
+        again: HashSet::new(),
     };
     writer.node(content.root);
     writer.flush();
@@ -51,11 +54,14 @@ struct Writer<'a> {
     marker: Option<String>,
     /// Whether the last block was a list item, after which the next item follows without a blank line.
     tight: bool,
-    /// The last heading's text.
-    title: String,
-    /// Paragraphs long enough not to be repeated on purpose, each with its heading: a reference may say the same of two
-    /// things.
-    seen: HashSet<String>,
+    /// The last heading, by its number in `titles`.
+    title: usize,
+    /// Numbers of the headings by their text.
+    titles: HashMap<String, usize>,
+    /// Paragraphs long enough not to be repeated on purpose, each with its number and its heading.
+    seen: HashMap<String, (usize, usize)>,
+    /// The further headings of a paragraph: a reference may say the same of two things.
+    again: HashSet<(usize, usize)>,
     /// The level of the last heading.
     level: usize,
 }
@@ -151,23 +157,32 @@ impl Writer<'_> {
     }
 
     fn paragraph(&mut self, lines: &mut Vec<String>) {
-        let text = lines.join("\n");
-        // Layouts for phone and desktop often carry the same paragraph twice.
         // In lists and definitions a repeated note belongs to each item.
         let free = self.prefix.trim_matches(['>', ' ']).is_empty() && !self.prefix.starts_with(' ');
-        let here = format!("{}\n{text}", self.title);
-        // A quotation of what stands above is a copy under any heading.
-        let quoted = !self.prefix.is_empty() && self.seen.contains(&text);
-        let copy = free && text.len() >= MIN_REPEATED && (quoted || !self.seen.insert(here));
-        if free && text.len() >= MIN_REPEATED {
-            self.seen.insert(text);
-        }
+        let length = lines.iter().map(|line| line.len() + 1).sum::<usize>();
+        let copy = free && length > MIN_REPEATED && self.is_copy(lines.join("\n"));
         if !lines.is_empty() && !copy {
             let item = self.marker.is_some();
             self.block(lines);
             self.tight = item;
         }
         lines.clear();
+    }
+
+    /// Layouts for phone and desktop often carry the same paragraph twice under a heading. A quotation of what stands above is a copy
+    /// under any heading.
+    fn is_copy(&mut self, paragraph: String) -> bool {
+        let number = self.seen.len();
+        match self.seen.entry(paragraph) {
+            Entry::Vacant(unseen) => {
+                unseen.insert((number, self.title));
+                false
+            }
+            Entry::Occupied(seen) => {
+                let (number, first) = *seen.get();
+                !self.prefix.is_empty() || first == self.title || !self.again.insert((number, self.title))
+            }
+        }
     }
 
     /// Writes whole lines under the current prefix, apart from what came before.
@@ -197,7 +212,7 @@ impl Writer<'_> {
     fn inline_text(&self, id: Id) -> String {
         let mut out = String::new();
         self.push_inline(id, &mut out);
-        out.split_whitespace().collect::<Vec<_>>().join(" ")
+        runs(&out).collect::<Vec<_>>().join(" ")
     }
 
     fn push_inline(&self, id: Id, out: &mut String) {

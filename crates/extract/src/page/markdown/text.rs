@@ -1,6 +1,6 @@
 //! Text on its way into Markdown: white space, characters that draw nothing, what would read as structure.
 
-use super::{Dom, Id};
+use super::{super::space::runs, Dom, Id};
 
 /// Appends text with white space collapsed to single spaces.
 pub(super) fn push_collapsed(out: &mut String, text: &str) {
@@ -9,14 +9,14 @@ pub(super) fn push_collapsed(out: &mut String, text: &str) {
         out.push(' ');
     }
     let mut first = true;
-    for word in text.split_whitespace() {
+    for run in runs(text) {
         if !first {
             out.push(' ');
         }
-        if word.is_ascii() {
-            out.push_str(word);
+        if run.is_ascii() {
+            out.push_str(run);
         } else {
-            out.extend(word.chars().filter(|c| !draws_nothing(*c)));
+            out.extend(run.split(draws_nothing));
         }
         first = false;
     }

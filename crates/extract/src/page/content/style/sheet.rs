@@ -1,197 +1,18 @@
-//! The little of CSS that says whether text can be seen: declarations of `style` attributes, and the rules of `<style>`
-//! elements whose selector is one compound of tag, id and classes.
-//!
-//! Rules of combined selectors never hide anything here, and one that shows what a simple rule hides (a state such as
-//! `.tab.active`) lifts it: a wrong "hidden" loses content, which is the worse mistake.
+//! The rules of `<style>` elements, and which of them an element has.
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::dom::{Dom, Id};
+use super::{
+    super::super::{
+        dom::{Dom, Id},
+        patterns::{self, SEEN_OR_NOT},
+    },
+    Colour, Look,
+    look::look,
+};
 
 /// Most bytes of style rules that are read.
 const MAX_CSS: usize = 512 * 1024;
-
-/// A colour as far as it matters: `rgb`, and whether it is fully transparent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Colour([u8; 3], bool);
-
-impl Colour {
-    pub const WHITE: Self = Self([255; 3], false);
-
-    pub fn is_clear(self) -> bool {
-        self.1
-    }
-
-    /// No eye tells the two apart.
-    pub fn is_close(self, other: Self) -> bool {
-        !self.1 && !other.1 && self.0.iter().zip(other.0).all(|(a, b)| a.abs_diff(b) <= 8)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().trim_end_matches("!important").trim();
-        if let Some(hex) = text.strip_prefix('#') {
-            let digit = |at: usize| hex.get(at..=at).and_then(|c| u8::from_str_radix(c, 16).ok());
-            let pair = |at: usize| hex.get(at..at + 2).and_then(|c| u8::from_str_radix(c, 16).ok());
-            return match hex.len() {
-                3 => Some(Self([digit(0)? * 17, digit(1)? * 17, digit(2)? * 17], false)),
-                4 => Some(Self([digit(0)? * 17, digit(1)? * 17, digit(2)? * 17], digit(3)? == 0)),
-                6 => Some(Self([pair(0)?, pair(2)?, pair(4)?], false)),
-                8 => Some(Self([pair(0)?, pair(2)?, pair(4)?], pair(6)? == 0)),
-                _ => None,
-            };
-        }
-        if let Some(inside) = text.strip_prefix("rgba(").or_else(|| text.strip_prefix("rgb(")) {
-            let parts: Vec<&str> = inside
-                .trim_end_matches(')')
-                .split([',', ' ', '/'])
-                .filter(|part| !part.is_empty())
-                .collect();
-            let channel = |at: usize| {
-                parts
-                    .get(at)
-                    .and_then(|part| part.parse::<f32>().ok())
-                    .map(|v| v.clamp(0.0, 255.0) as u8)
-            };
-            let clear = parts
-                .get(3)
-                .is_some_and(|part| number(part).is_some_and(|(v, _)| v <= 0.05));
-            return Some(Self([channel(0)?, channel(1)?, channel(2)?], clear));
-        }
-        Some(match text {
-            "transparent" => Self([0; 3], true),
-            "white" => Self::WHITE,
-            "black" => Self([0; 3], false),
-            "red" => Self([255, 0, 0], false),
-            "green" => Self([0, 128, 0], false),
-            "blue" => Self([0, 0, 255], false),
-            "yellow" => Self([255, 255, 0], false),
-            "gray" | "grey" => Self([128; 3], false),
-            "silver" => Self([192; 3], false),
-            _ => return None,
-        })
-    }
-}
-
-/// How an element looks by the declarations that apply to it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Look {
-    /// Not displayed, which a script or a state may change; `None` where no declaration says.
-    pub closed: Option<bool>,
-    /// Displayed so that nobody sees it.
-    pub vanished: bool,
-    pub text: Option<Colour>,
-    pub back: Option<Colour>,
-    /// A background that is not one known colour.
-    pub pictured: bool,
-}
-
-/// The declarations of one element, later ones last.
-fn look(declarations: &str) -> Look {
-    let mut out = Look::default();
-    let mut tiny = (false, false, false);
-    let mut placed = false;
-    let mut away = false;
-    for declaration in declarations.split(';') {
-        let Some((name, value)) = declaration.split_once(':') else {
-            continue;
-        };
-        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
-        let value = value.trim_end_matches("!important").trim();
-        let zero = || number(value).is_some_and(|(v, _)| v == 0.0);
-        let far = || number(value).is_some_and(|(v, unit)| is_far(-v, unit));
-        match name.as_str() {
-            "display" => out.closed = Some(value == "none"),
-            "visibility" => out.vanished |= matches!(value, "hidden" | "collapse"),
-            "content-visibility" => out.vanished |= value == "hidden",
-            "opacity" => {
-                out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 });
-            }
-            "font-size" => {
-                out.vanished |= number(value).is_some_and(|(v, unit)| {
-                    v * if matches!(unit, "em" | "rem") {
-                        16.0
-                    } else if unit == "%" {
-                        0.16
-                    } else {
-                        1.0
-                    } <= 2.0
-                });
-            }
-            "zoom" | "scale" => out.vanished |= zero(),
-            "position" => placed = matches!(value, "absolute" | "fixed"),
-            "left" | "top" | "right" | "bottom" => away |= far(),
-            "text-indent" | "margin-left" | "margin-top" | "margin-right" => out.vanished |= far(),
-            "clip" => {
-                out.vanished |= value.starts_with("rect(") && !value[5..].contains(|c: char| ('2'..='9').contains(&c));
-            }
-            "clip-path" => {
-                out.vanished |= ["inset(50%", "inset(100%", "circle(0", "polygon(0 0)", "polygon(0px 0px"]
-                    .iter()
-                    .any(|it| value.starts_with(it));
-            }
-            "transform" => out.vanished |= hides_by_transform(value),
-            "filter" => out.vanished |= value.replace(' ', "").contains("opacity(0"),
-            "width" | "max-width" => tiny.0 |= is_tiny(value),
-            "height" | "max-height" => tiny.1 |= is_tiny(value),
-            "overflow" | "overflow-x" | "overflow-y" => tiny.2 |= matches!(value, "hidden" | "clip"),
-            "color" | "-webkit-text-fill-color" => out.text = Colour::parse(value).or(out.text),
-            "background" | "background-color" | "background-image" => match Colour::parse(value) {
-                Some(colour) if colour.is_clear() => {}
-                Some(colour) => out.back = Some(colour),
-                None => out.pictured |= !matches!(value, "none" | "inherit" | "initial"),
-            },
-            _ => {}
-        }
-    }
-    out.vanished |= placed && away;
-    // A height of nothing alone is how accordions close.
-    if tiny.2 && tiny.1 {
-        if tiny.0 {
-            out.vanished = true;
-        } else {
-            out.closed = Some(true);
-        }
-    }
-    out
-}
-
-fn hides_by_transform(value: &str) -> bool {
-    let inside = |name: &str| value.split(name).nth(1).and_then(|rest| rest.split(')').next());
-    let nothing = ["scale(", "scalex(", "scaley(", "scale3d("].iter().any(|name| {
-        inside(name).is_some_and(|it| it.split(',').next().and_then(number).is_some_and(|(v, _)| v == 0.0))
-    });
-    let away = ["translate(", "translatex(", "translatey(", "translate3d("]
-        .iter()
-        .any(|name| {
-            inside(name).is_some_and(|it| {
-                it.split(',')
-                    .filter_map(number)
-                    .any(|(v, unit)| unit != "%" && is_far(-v, unit))
-            })
-        });
-    nothing || away
-}
-
-fn is_tiny(value: &str) -> bool {
-    number(value).is_some_and(|(v, unit)| v == 0.0 || unit == "px" && v <= 1.0)
-}
-
-/// Further out than any layout reaches, to the left or above.
-fn is_far(distance: f32, unit: &str) -> bool {
-    match unit {
-        "em" | "rem" => distance >= 60.0,
-        "%" | "vw" | "vh" => distance >= 100.0,
-        _ => distance >= 900.0,
-    }
-}
-
-fn number(text: &str) -> Option<(f32, &str)> {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+'))
-        .unwrap_or(text.len());
-    Some((text[..end].parse().ok()?, text[end..].trim()))
-}
 
 /// One simple selector with its declarations.
 #[derive(Debug)]
@@ -206,7 +27,7 @@ struct Rule {
 
 /// The rules of a page that matter, by the class, id or tag that an element must have.
 #[derive(Debug, Default)]
-pub(super) struct Sheet {
+pub struct Sheet {
     rules: Vec<Rule>,
     /// By tag, by class and by id, each as it is written.
     by_tag: HashMap<String, Vec<usize>>,
@@ -257,22 +78,7 @@ impl Sheet {
     }
 
     fn rule(&mut self, prelude: &str, declarations: &str) {
-        const SIGNS: [&str; 13] = [
-            "display",
-            "visib",
-            "opacity",
-            "font-size",
-            "indent",
-            "left",
-            "top",
-            "clip",
-            "color",
-            "transform",
-            "background",
-            "height",
-            "right",
-        ];
-        if !SIGNS.iter().any(|sign| declarations.contains(sign)) {
+        if !patterns::matches(&SEEN_OR_NOT, declarations) {
             return;
         }
         let look = look(declarations);
