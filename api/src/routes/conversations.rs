@@ -1,7 +1,7 @@
 //! Conversations: listed, searched, read and followed.
 use domain::{
     Error,
-    answering::{messages, notes},
+    answering::{self, messages, notes},
     people::{self, Event, Filter, Follower, Place, State, Telling},
 };
 use entity::message;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::{
     chat::failed,
+    receipts::Cost,
     sse::{Events, event},
 };
 use crate::{
@@ -175,6 +176,9 @@ pub struct Standing {
     offer_human: bool,
     /// The last event; what to follow after.
     last_event_id: i64,
+    /// What its answers cost so far. Visitors are not told.
+    #[oai(nullable)]
+    usage: Option<Cost>,
 }
 
 /// What a visitor may know of the own conversation.
@@ -187,6 +191,10 @@ pub async fn standing(
     let found = people::find(tx, id, listener.session).await?;
     let settings = people::HandoffSettings::of(&listener.customer);
     let state: State = found.state.parse()?;
+    let usage = match listener.session {
+        None => Some(answering::spent(tx, id).await?.into()),
+        Some(_) => None,
+    };
     Ok(Standing {
         id,
         state: state.into(),
@@ -196,6 +204,7 @@ pub async fn standing(
         email_known: found.email.is_some(),
         offer_human: settings.enabled && state == State::Bot && found.failing,
         last_event_id: found.last_event,
+        usage,
     })
 }
 

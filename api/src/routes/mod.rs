@@ -30,6 +30,7 @@ pub mod pages_html;
 mod people;
 mod products;
 mod queue;
+mod receipts;
 mod schedules;
 mod scrape;
 mod screenshots;
@@ -49,7 +50,12 @@ pub use queue::stats_json as queue_stats_json;
 pub type Apis = (
     widget::Api,
     (chat::Api, cache::Api),
-    (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
+    (
+            (conversations::Api, receipts::Api),
+            people::Api,
+            feedback::Api,
+            outbound_webhooks::Api,
+        ),
     (search::Api, settings::Api, (gdpr::Api, consent::Api)),
     (pages::Api, citations::Api, gaps::Api, golden::Api),
     (
@@ -75,7 +81,12 @@ pub fn apis() -> Apis {
     (
         widget::Api,
         (chat::Api, cache::Api),
-        (conversations::Api, people::Api, feedback::Api, outbound_webhooks::Api),
+        (
+            (conversations::Api, receipts::Api),
+            people::Api,
+            feedback::Api,
+            outbound_webhooks::Api,
+        ),
         (search::Api, settings::Api, (gdpr::Api, consent::Api)),
         (pages::Api, citations::Api, gaps::Api, golden::Api),
         (

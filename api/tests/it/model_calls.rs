@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::app::App;
+use crate::app::{App, Call, Got};
 
 const QUESTION: &str = "How much does shipping cost?";
 const COSTS: &str = "Shipping costs 4.90 EUR within the country [1]. ";
@@ -201,4 +201,42 @@ async fn readers_that_do_not_read_stand_in_nobody_s_way() {
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn what_an_answer_was_made_from_and_cost_is_read_by_keys_alone() {
+    let provider = Provider::start(Script::Say(vec![COSTS.into()])).await;
+    let app = written_by(&provider, &[("CHAT_PRICES", "gpt-4o=10/20,gpt-4o-mini=10/20")]).await;
+    let ask = app.post("/api/chat", &json!({ "message": QUESTION }));
+    let answer = ask.bearer(&app.key).send().await.expect(200);
+    let of = |kind: &str, field: &str, end: &str| format!("/api/{kind}/{}{end}", answer[field].as_str().unwrap());
+    let path = of("messages", "message_id", "/receipt");
+    let receipt = app.get(&path).bearer(&app.key).send().await.expect(200);
+    assert_eq!(receipt["model"], answer["model"]);
+    assert_eq!(receipt["conversation_id"], answer["conversation_id"]);
+    assert_eq!(receipt["usage"]["tokens_in"], 100);
+    assert!(receipt["usage"]["cost_usd"].as_f64().unwrap() > 0.0, "{receipt}");
+    assert_eq!(receipt["passages"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        app.get(&path).bearer(&app.other_key).send().await.problem(404),
+        "not_found"
+    );
+
+    let conversation = of("conversations", "conversation_id", "");
+    let told = app.get(&conversation).bearer(&app.key).send().await.expect(200);
+    assert_eq!(told["usage"], receipt["usage"]);
+    // Visitors see neither.
+    let session = app.session().await;
+    let own = json!({ "message": QUESTION, "session_id": session["session_id"] });
+    let own = as_visitor(&session, app.post("/api/chat", &own)).await.expect(200);
+    let path = |kind: &str, field: &str, end: &str| format!("/api/{kind}/{}{end}", own[field].as_str().unwrap());
+    let told = as_visitor(&session, app.get(&path("conversations", "conversation_id", ""))).await;
+    assert!(told.expect(200)["usage"].is_null());
+    let refused = as_visitor(&session, app.get(&path("messages", "message_id", "/receipt"))).await;
+    assert!([401, 403].contains(&refused.status.as_u16()), "{}", refused.text);
+}
+
+async fn as_visitor(session: &Value, call: Call<'_>) -> Got {
+    let call = call.bearer(session["token"].as_str().unwrap());
+    call.header("origin", "https://shop.example").send().await
 }
