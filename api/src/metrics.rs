@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 const CHAT: &str = "omniops_chat_duration_seconds";
 /// Seconds until a visitor sees text.
 const FIRST_TOKEN: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// How long samples of histograms wait.
+const UPKEEP: Duration = Duration::from_secs(5);
 const HTTP: &str = "omniops_http_duration_seconds";
 
 /// Installs the process's recorder. A process has one; a second call is an error.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(CHAT.into()), &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0])?
         .set_buckets_for_metric(
             Matcher::Full(HTTP.into()),
@@ -22,7 +24,31 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
             Matcher::Full("omniops_llm_duration_seconds".into()),
             &[0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0],
         )?
-        .install_recorder()
+        .set_buckets_for_metric(
+            Matcher::Full("omniops_search_duration_seconds".into()),
+            &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0],
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full("omniops_db_query_duration_seconds".into()),
+            &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0],
+        )?
+        .install_recorder()?;
+    keep_up(handle.clone());
+    Ok(handle)
+}
+
+/// What histograms were told waits in memory until somebody asks for it. Where nobody does, it is counted here, for as long as the
+/// process lives.
+fn keep_up(handle: PrometheusHandle) {
+    let work = move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            handle.run_upkeep();
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("metrics".to_owned()).spawn(work) {
+        tracing::warn!(%error, "nobody counts what histograms are told before they are asked for");
+    }
 }
 
 /// One answered request. `route` is the pattern, never the path.

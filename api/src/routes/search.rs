@@ -1,10 +1,12 @@
 //! Retrieval as the chat sees it, with its scores.
 use domain::{
     retrieval::{Kind as MadeOf, Mode as Wanted, Passage as Found},
+    telemetry,
     tenancy::own_domain,
 };
 use poem::web::Data;
 use poem_openapi::{Enum, Object, OpenApi, param::Query, payload::Json};
+use std::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -128,10 +130,12 @@ impl Api {
         }
         let mode = mode.0.map(Wanted::from).unwrap_or_default();
         let limit = limit.0.unwrap_or(10) as usize;
+        let began = Instant::now();
         let found = context
             .searcher
             .search(&caller.customer, q.0.trim(), mode, limit)
             .await?;
+        telemetry::searched(found.mode, began);
         Ok(Json(SearchResult {
             mode: found.mode.to_owned(),
             items: found.passages.into_iter().map(Into::into).collect(),

@@ -236,6 +236,9 @@ async fn metrics_are_for_the_operator_and_this_machine() {
         "omniops_chat_requests_total{domain=\"shop.example\",status=\"refused\"} 1",
         "omniops_http_requests_total{route=\"/api/metrics\",method=\"GET\",status=\"401\"} 1",
         "omniops_chat_duration_seconds_bucket{domain=\"shop.example\",le=\"0.5\"}",
+        "omniops_search_duration_seconds_bucket{mode=\"lexical\",le=\"+Inf\"} 1",
+        "omniops_db_query_duration_seconds_bucket{query=\"select\",le=\"1\"}",
+        "omniops_db_pool{pool=\"transactions\",state=\"max\"} 20",
     ] {
         assert!(text.contains(line), "{line} is missing from {text}");
     }
@@ -260,9 +263,15 @@ fn named(file: &str) -> BTreeSet<String> {
 #[test]
 fn alerts_and_dashboards_name_metrics_that_the_operations_guide_has() {
     let known = named("docs/OPERATIONS.md");
-    for file in ["deploy/prometheus/queues.rules.yml", "deploy/grafana/queues.json"] {
+    for (file, least) in [
+        ("deploy/prometheus/queues.rules.yml", 6),
+        ("deploy/prometheus/database.rules.yml", 3),
+        ("deploy/prometheus/models.rules.yml", 3),
+        ("deploy/prometheus/limits.rules.yml", 2),
+        ("deploy/grafana/queues.json", 6),
+    ] {
         let wanted = named(file);
-        assert!(wanted.len() > 5, "{file}: {wanted:?}");
+        assert!(wanted.len() >= least, "{file}: {wanted:?}");
         let unknown: Vec<_> = wanted.difference(&known).collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }

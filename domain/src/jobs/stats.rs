@@ -207,12 +207,14 @@ async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>) -> Result<Vec<CustomerSt
     Ok(named.collect())
 }
 
-/// Sets the gauges of the queues, the workers and the events, for whoever renders the metrics. Every process that is asked
+/// Sets the gauges of the connections, the queues, the workers and the events, for whoever renders the metrics. Every process that is asked
 /// tells the same; a dashboard takes the greatest.
 pub async fn measure(db: &Db) -> Result<()> {
     const LAG: &str = "
         SELECT count(*) AS lag FROM job_events e, event_relay r
         WHERE e.xid >= r.xid AND (e.xid, e.id) > (r.xid, r.event_id)";
+    // Worth knowing most of all where the next line waits in vain.
+    db.measure();
     let tx = db.system().await?;
     let queues = by_queue(&rows(&tx).await?, &controls::all(&*tx).await?);
     let workers = workers::all(&*tx).await?;

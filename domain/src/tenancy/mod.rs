@@ -5,6 +5,7 @@ mod customers;
 mod domains;
 mod hosts;
 mod keys;
+mod measures;
 mod principal;
 mod proof;
 mod session;

@@ -14,6 +14,8 @@ use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::Mutex;
 
+use super::measures::Running;
+
 type Manager = <Postgres as Database>::TransactionManager;
 
 /// Postgres ends a session: by its administrator, in a crash, at its restart.
@@ -76,25 +78,33 @@ impl ConnectionTrait for Session {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
+        let running = Running::begin(&statement.sql);
         let done = query(statement).execute(&mut **connection).await;
+        running.end();
         Ok(done.map_err(not_executed)?.into())
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
+        let running = Running::begin(sql);
         let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
+        running.end();
         Ok(done.map_err(not_executed)?.into())
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
+        let running = Running::begin(&statement.sql);
         let row = query(statement).fetch_optional(&mut **connection).await;
+        running.end();
         Ok(row.map_err(not_queried)?.map(Into::into))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
+        let running = Running::begin(&statement.sql);
         let rows = query(statement).fetch_all(&mut **connection).await;
+        running.end();
         Ok(rows.map_err(not_queried)?.into_iter().map(Into::into).collect())
     }
 }

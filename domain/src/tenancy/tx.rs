@@ -1,6 +1,6 @@
 //! The two doors to the database. A [`TenantTx`] runs as `omniops_app`, bound by row-level security to one customer; a
 //! [`SystemTx`] runs as `omniops_system` and sees everything, and so does a single statement of the job ledger. There is no other way
-//! to a connection in this crate. Connections are `omniops_app`'s from their start: what forgets to say who it is sees nothing.
+//! to a connection in this crate.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
 //! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, the audit log of
@@ -11,7 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use std::{ops::Deref, time::Duration};
 use uuid::Uuid;
 
-use super::{Customer, session::Session};
+use super::{
+    Customer,
+    measures::{self, Running},
+    session::Session,
+};
 use crate::{Result, config::DatabaseConfig};
 
 /// Longest wait for the connections to close.
@@ -27,14 +31,9 @@ const LIVELY: Duration = Duration::from_millis(100);
 const INDEXES_ONLY: &str =
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off";
 
-/// What holds in every transaction unless it says otherwise. It begins as the role that row-level security binds, whom nothing is
-/// shown until a customer is named. A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends
-/// a transaction that is left alone for long. Compiling a search takes Postgres longer than the search, so it is told not to.
-const HABITS: [(&str, &str); 3] = [
-    ("role", "omniops_app"),
-    ("idle_in_transaction_session_timeout", "15s"),
-    ("jit", "off"),
-];
+/// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
+/// alone for long. Compiling a search takes Postgres longer than the search, so it is told not to.
+const HABITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off";
 
 /// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -52,9 +51,6 @@ impl Db {
         let mut pool = options(&config.url, config.pool_max, config);
         // Each transaction finds out by itself whether its connection lives.
         pool.test_before_acquire(false);
-        if !config.pooler {
-            pool.map_sqlx_postgres_opts(|session| session.options(HABITS));
-        }
         Ok(Self {
             pool: Database::connect(pool).await?,
             durable: ledger_pool(config, Commit::Durable).await?,
@@ -79,35 +75,38 @@ impl Db {
             .await
     }
 
-    /// The policies ask for the customer's id.
+    /// The policies ask for the customer's id, and for the domain where rows outlive their customer.
     async fn enter(&self, begin: &str, customer: &Customer) -> Result<TenantTx> {
-        let id = customer.id;
+        let (id, domain) = (customer.id, literal(&customer.domain));
         let tx = self
-            .begin(begin, &format!("SET LOCAL app.current_customer = '{id}'"))
+            .begin(&format!(
+                "{begin}; SET LOCAL ROLE omniops_app; SET LOCAL app.current_customer = '{id}'; SET LOCAL app.current_domain = {domain}; {HABITS}"
+            ))
             .await?;
-        Ok(TenantTx { tx, customer: id })
+        Ok(TenantTx {
+            tx,
+            customer: customer.id,
+        })
     }
 
     /// A transaction of the system's own. See the module for who may call this.
     pub async fn system(&self) -> Result<SystemTx> {
-        Ok(SystemTx(self.begin("BEGIN", "SET LOCAL ROLE omniops_system").await?))
+        let opening = format!("BEGIN; SET LOCAL ROLE omniops_system; {HABITS}");
+        Ok(SystemTx(self.begin(&opening).await?))
     }
 
     /// A system transaction for the ledger's own statements, which run by the thousand: they are planned once for a connection.
     pub async fn ledger(&self, commit: Commit) -> Result<SystemTx> {
         let synchronous = commit.synchronous();
-        let settings = format!(
-            "SET LOCAL ROLE omniops_system; SET LOCAL plan_cache_mode = force_generic_plan;
+        let opening = format!(
+            "BEGIN; SET LOCAL ROLE omniops_system; SET LOCAL plan_cache_mode = force_generic_plan;
              SET LOCAL synchronous_commit = {synchronous}; SET LOCAL idle_in_transaction_session_timeout = '5s'"
         );
-        Ok(SystemTx(self.begin("BEGIN", &settings).await?))
+        Ok(SystemTx(self.begin(&opening).await?))
     }
 
-    /// Opens a transaction by `begin` with `settings` of its own. A session that a pooler has lent knows none of our [`HABITS`].
-    async fn begin(&self, begin: &str, settings: &str) -> Result<Session> {
-        let habits = if self.pooler { habits() } else { String::new() };
-        let opening = format!("{begin}; {habits}{settings}");
-        Ok(Session::begin(self.pool.get_postgres_connection_pool(), &opening).await?)
+    async fn begin(&self, opening: &str) -> Result<Session> {
+        Ok(Session::begin(self.pool.get_postgres_connection_pool(), opening).await?)
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where
@@ -124,13 +123,23 @@ impl Db {
             Commit::Durable => &self.durable,
             Commit::Relaxed => &self.relaxed,
         };
-        Ok(pool.query_all_raw(statement).await?)
+        let running = Running::begin(&statement.sql);
+        let rows = pool.query_all_raw(statement).await;
+        running.end();
+        Ok(rows?)
+    }
+
+    /// Sets the gauges of the pools, for whoever renders the metrics.
+    pub(crate) fn measure(&self) {
+        measures::measure("transactions", self.pool.get_postgres_connection_pool());
+        measures::measure("ledger", self.durable.get_postgres_connection_pool());
+        measures::measure("ledger_relaxed", self.relaxed.get_postgres_connection_pool());
     }
 
     /// Whether the database answers. A connection of the pool that has broken since its last use says nothing about that, so this
     /// begins as every transaction does.
     pub async fn ping(&self) -> Result<()> {
-        self.begin("BEGIN READ ONLY", "").await?;
+        self.begin("BEGIN READ ONLY").await?;
         Ok(())
     }
 
@@ -179,11 +188,9 @@ async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<Database
     Ok(Database::connect(options).await?)
 }
 
-/// The [`HABITS`] for one transaction.
-fn habits() -> String {
-    HABITS
-        .map(|(name, value)| format!("SET LOCAL {name} = '{value}'; "))
-        .concat()
+/// A text as a literal of SQL, whatever the server thinks of backslashes.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// What a commit waits for.
