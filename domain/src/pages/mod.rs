@@ -9,6 +9,7 @@ pub mod earlier;
 pub mod explain;
 pub mod frontier;
 pub mod index;
+pub mod languages;
 pub mod lastmod;
 pub mod losses;
 pub mod model_change;

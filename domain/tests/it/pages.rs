@@ -2,7 +2,7 @@
 use domain::{
     pages::{
         frontier::{self, Counts, Lead, Next},
-        index,
+        index, languages,
         request::{self, ScrapeRequest},
         store::{self, Change, FetchedPage},
     },
@@ -308,4 +308,30 @@ async fn a_crawl_starts_on_the_customer_s_own_domains_and_is_checked_before() {
         10,
         "without proof, a preview only"
     );
+}
+
+#[tokio::test]
+async fn customers_whose_pages_are_mostly_not_english_are_known() {
+    let kit = Kit::start().await;
+    for (domain, languages) in [
+        ("laden.example", ["de", "de-CH", "de", "de", "en", ""]),
+        ("shop.example", ["en", "en-GB", "de", "de", "en", "en"]),
+    ] {
+        let customer = kit.customer(domain).await;
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        for (n, language) in languages.into_iter().enumerate() {
+            let page = FetchedPage {
+                language: Some(language.to_owned()).filter(|code| !code.is_empty()),
+                ..page(&format!("https://{domain}/{n}"), "T", &format!("text {n}"))
+            };
+            store::save(&tx, &page).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    let found = languages::mostly_foreign(&kit.db).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| (one.domain.as_str(), one.foreign_pages, one.pages))
+        .collect();
+    assert_eq!(found, [("laden.example", 4, 5)]);
 }

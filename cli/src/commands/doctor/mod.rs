@@ -3,6 +3,7 @@ mod browser;
 mod database;
 mod erasures;
 mod keys;
+mod languages;
 mod limits;
 mod provider;
 mod queues;
@@ -67,6 +68,7 @@ pub async fn run(args: Args) -> Result<()> {
         findings.push(redis::check_cache(&config.redis).await);
         findings.extend(queues::check(&db).await);
         findings.push(erasures::check(&db, &config).await);
+        findings.push(languages::check(&db, &config).await);
         let envelopes = Envelopes::new(&config.security.keys);
         findings.extend(keys::check(&db, &envelopes).await);
         if args.audit {
