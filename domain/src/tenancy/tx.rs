@@ -1,6 +1,6 @@
 //! The two doors to the database. A [`TenantTx`] runs as `omniops_app`, bound by row-level security to one customer; a
 //! [`SystemTx`] runs as `omniops_system` and sees everything, and so does a single statement of the job ledger. There is no other way
-//! to a connection in this crate.
+//! to a connection in this crate. Connections are `omniops_app`'s from their start: what forgets to say who it is sees nothing.
 //!
 //! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
 //! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, the audit log of
@@ -31,9 +31,14 @@ const LIVELY: Duration = Duration::from_millis(100);
 const INDEXES_ONLY: &str =
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off";
 
-/// A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends a transaction that is left
-/// alone for long. Compiling a search takes Postgres longer than the search, so it is told not to.
-const HABITS: &str = "SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off";
+/// What holds in every transaction unless it says otherwise. It begins as the role that row-level security binds, whom nothing is
+/// shown until a customer is named. A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends
+/// a transaction that is left alone for long. Compiling a search takes Postgres longer than the search, so it is told not to.
+const HABITS: [(&str, &str); 3] = [
+    ("role", "omniops_app"),
+    ("idle_in_transaction_session_timeout", "15s"),
+    ("jit", "off"),
+];
 
 /// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -51,6 +56,9 @@ impl Db {
         let mut pool = options(&config.url, config.pool_max, config);
         // Each transaction finds out by itself whether its connection lives.
         pool.test_before_acquire(false);
+        if !config.pooler {
+            pool.map_sqlx_postgres_opts(|session| session.options(HABITS));
+        }
         Ok(Self {
             pool: Database::connect(pool).await?,
             durable: ledger_pool(config, Commit::Durable).await?,
@@ -75,38 +83,35 @@ impl Db {
             .await
     }
 
-    /// The policies ask for the customer's id, and for the domain where rows outlive their customer.
+    /// The policies ask for the customer's id.
     async fn enter(&self, begin: &str, customer: &Customer) -> Result<TenantTx> {
-        let (id, domain) = (customer.id, literal(&customer.domain));
+        let id = customer.id;
         let tx = self
-            .begin(&format!(
-                "{begin}; SET LOCAL ROLE omniops_app; SET LOCAL app.current_customer = '{id}'; SET LOCAL app.current_domain = {domain}; {HABITS}"
-            ))
+            .begin(begin, &format!("SET LOCAL app.current_customer = '{id}'"))
             .await?;
-        Ok(TenantTx {
-            tx,
-            customer: customer.id,
-        })
+        Ok(TenantTx { tx, customer: id })
     }
 
     /// A transaction of the system's own. See the module for who may call this.
     pub async fn system(&self) -> Result<SystemTx> {
-        let opening = format!("BEGIN; SET LOCAL ROLE omniops_system; {HABITS}");
-        Ok(SystemTx(self.begin(&opening).await?))
+        Ok(SystemTx(self.begin("BEGIN", "SET LOCAL ROLE omniops_system").await?))
     }
 
     /// A system transaction for the ledger's own statements, which run by the thousand: they are planned once for a connection.
     pub async fn ledger(&self, commit: Commit) -> Result<SystemTx> {
         let synchronous = commit.synchronous();
-        let opening = format!(
-            "BEGIN; SET LOCAL ROLE omniops_system; SET LOCAL plan_cache_mode = force_generic_plan;
+        let settings = format!(
+            "SET LOCAL ROLE omniops_system; SET LOCAL plan_cache_mode = force_generic_plan;
              SET LOCAL synchronous_commit = {synchronous}; SET LOCAL idle_in_transaction_session_timeout = '5s'"
         );
-        Ok(SystemTx(self.begin(&opening).await?))
+        Ok(SystemTx(self.begin("BEGIN", &settings).await?))
     }
 
-    async fn begin(&self, opening: &str) -> Result<Session> {
-        Ok(Session::begin(self.pool.get_postgres_connection_pool(), opening).await?)
+    /// Opens a transaction by `begin` with `settings` of its own. A session that a pooler has lent knows none of our [`HABITS`].
+    async fn begin(&self, begin: &str, settings: &str) -> Result<Session> {
+        let habits = if self.pooler { habits() } else { String::new() };
+        let opening = format!("{begin}; {habits}{settings}");
+        Ok(Session::begin(self.pool.get_postgres_connection_pool(), &opening).await?)
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where
@@ -139,7 +144,7 @@ impl Db {
     /// Whether the database answers. A connection of the pool that has broken since its last use says nothing about that, so this
     /// begins as every transaction does.
     pub async fn ping(&self) -> Result<()> {
-        self.begin("BEGIN READ ONLY").await?;
+        self.begin("BEGIN READ ONLY", "").await?;
         Ok(())
     }
 
@@ -188,9 +193,11 @@ async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<Database
     Ok(Database::connect(options).await?)
 }
 
-/// A text as a literal of SQL, whatever the server thinks of backslashes.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+/// The [`HABITS`] for one transaction.
+fn habits() -> String {
+    HABITS
+        .map(|(name, value)| format!("SET LOCAL {name} = '{value}'; "))
+        .concat()
 }
 
 /// What a commit waits for.
