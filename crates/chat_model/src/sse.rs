@@ -3,17 +3,19 @@
 //! Two departures, both since whether an answer is complete is judged by its content: an event at the end of the stream counts
 //! without its blank line, which some servers leave out, and lines end with LF or CRLF, never with a lone CR.
 
+use bytes::{Buf, Bytes};
+
 /// What a stream may send in one event. Chunks of an answer have some hundred bytes.
 pub const LARGEST: usize = 256 * 1024;
 
-/// Bytes that came, until they are events.
+/// Bytes that came, until they are events. They are not copied: however much a provider sends at once, and however slowly it is read,
+/// it is in memory once.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    bytes: Vec<u8>,
-    /// Where the unread bytes begin.
-    start: usize,
-    /// Up to where there is no end of a line.
-    searched: usize,
+    /// What came last, from where nobody has read it.
+    bytes: Bytes,
+    /// A line whose end has not come.
+    begun: Vec<u8>,
     /// The data of the event so far.
     data: Option<Vec<u8>>,
 }
@@ -23,12 +25,10 @@ pub struct Decoder {
 pub struct TooLarge;
 
 impl Decoder {
-    /// Takes bytes as they come.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.start);
-        self.searched -= self.start;
-        self.start = 0;
-        self.bytes.extend_from_slice(bytes);
+    /// Takes bytes as they come, once there is no event left in those before.
+    pub fn push(&mut self, bytes: Bytes) {
+        self.begun.extend_from_slice(&self.bytes);
+        self.bytes = bytes;
     }
 
     /// The data of the next event that is complete.
@@ -43,13 +43,16 @@ impl Decoder {
             }
             self.field(line)?;
         }
-        let waiting = self.bytes.len() - self.start;
-        if waiting > LARGEST { Err(TooLarge) } else { Ok(None) }
+        if self.begun.len() > LARGEST {
+            return Err(TooLarge);
+        }
+        Ok(None)
     }
 
     /// The last event, when no more bytes come.
     pub fn finish(&mut self) -> Result<Option<Vec<u8>>, TooLarge> {
-        let rest = self.bytes.split_off(self.start);
+        let mut rest = std::mem::take(&mut self.begun);
+        rest.extend_from_slice(&std::mem::take(&mut self.bytes));
         self.field(rest.trim_ascii_end())?;
         Ok(self.data.take())
     }
@@ -74,15 +77,16 @@ impl Decoder {
 
     /// The next line without its end.
     fn line(&mut self) -> Option<Vec<u8>> {
-        let Some(at) = self.bytes[self.searched..].iter().position(|b| *b == b'\n') else {
-            self.searched = self.bytes.len();
+        let Some(end) = self.bytes.iter().position(|b| *b == b'\n') else {
+            self.begun.extend_from_slice(&std::mem::take(&mut self.bytes));
             return None;
         };
-        let end = self.searched + at;
-        let line = &self.bytes[self.start..end];
-        let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-        self.start = end + 1;
-        self.searched = self.start;
+        let mut line = std::mem::take(&mut self.begun);
+        line.extend_from_slice(&self.bytes.split_to(end));
+        self.bytes.advance(1);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
         Some(line)
     }
 }
@@ -96,7 +100,7 @@ mod tests {
         let mut decoder = Decoder::default();
         let mut events = Vec::new();
         for piece in pieces {
-            decoder.push(piece);
+            decoder.push(Bytes::copy_from_slice(piece));
             while let Some(event) = decoder.event()? {
                 events.push(String::from_utf8(event).unwrap());
             }

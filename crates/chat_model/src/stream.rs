@@ -156,7 +156,7 @@ impl Answer {
                             limit: LARGEST_STREAM,
                         });
                     }
-                    self.decoder.push(&bytes);
+                    self.decoder.push(bytes);
                 }
                 // The answer itself is whole, and what is lost is the wire.
                 Some(Err(_)) | None if self.ending.is_some() => self.over = true,
