@@ -301,15 +301,20 @@ async fn writers_beside_each_other_do_not_wait_and_both_are_seen() {
     publish(&kit, &customer, "a", "One kayak.").await;
     let before = changes(&kit, &customer).await;
     let searcher = warm(&kit, &customer).await;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let editions = [
+        edition(&tx, &customer, "b", "Another kayak.").await,
+        edition(&tx, &customer, "c", "A third kayak.").await,
+    ];
+    tx.commit().await.unwrap();
     let (one, other) = (
         kit.db.tenant(&customer).await.unwrap(),
         kit.db.tenant(&customer).await.unwrap(),
     );
-    for (tx, path) in [(&one, "b"), (&other, "c")] {
-        let edition = edition(tx, &customer, path, "Another kayak.").await;
-        let editions = [&edition];
+    for (tx, edition) in [&one, &other].into_iter().zip(&editions) {
+        let editions = [edition];
         let publishing = index::publish_all(tx, Some(index::LOCAL_MODEL), &editions);
-        let published = tokio::time::timeout(Duration::from_mins(1), publishing).await;
+        let published = tokio::time::timeout(Duration::from_secs(10), publishing).await;
         published.expect("nobody waits").unwrap();
     }
     one.commit().await.unwrap();
