@@ -42,6 +42,9 @@ struct Chunk {
 struct Query {
     id: serde_json::Value,
     text: String,
+    /// Units that answer it; none where nobody has judged that.
+    #[serde(default)]
+    relevant: Vec<String>,
 }
 
 /// Indexes `set`, runs its queries in `mode`, and writes the run to `out`.
@@ -76,7 +79,7 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
         units.len(),
         began.elapsed().as_secs_f64()
     );
-    let mut times = Vec::with_capacity(queries.len());
+    let (mut times, mut gains) = (Vec::with_capacity(queries.len()), Vec::new());
     let mut writer = BufWriter::new(File::create(out).with_context(|| format!("writing {}", out.display()))?);
     for query in &queries {
         let began = Instant::now();
@@ -93,6 +96,9 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
             );
         }
         ranked.truncate(LISTED);
+        if !query.relevant.is_empty() {
+            gains.push(ndcg(&ranked, &query.relevant));
+        }
         writeln!(
             writer,
             "{}",
@@ -114,9 +120,28 @@ pub async fn run(set: &Path, out: &Path, mode: Mode) -> Result<()> {
         at(0.95),
         out.display()
     );
+    if !gains.is_empty() {
+        let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+        println!("nDCG@10 {mean:.3} over {} judged queries", gains.len());
+    }
     db.close().await;
     tokio::task::spawn_blocking(move || services.stop()).await??;
     Ok(())
+}
+
+/// The normalised discounted cumulative gain of the first ten, where each unit is relevant or not (Järvelin and Kekäläinen, "Cumulated
+/// gain-based evaluation of IR techniques").
+fn ndcg(ranked: &[&String], relevant: &[String]) -> f64 {
+    const FIRST: usize = 10;
+    let at = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
+    let hits = ranked
+        .iter()
+        .take(FIRST)
+        .enumerate()
+        .filter(|(_, unit)| relevant.contains(unit));
+    let gained: f64 = hits.map(|(rank, _)| at(rank)).sum();
+    let best: f64 = (0..relevant.len().min(FIRST)).map(at).sum();
+    gained / best
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
@@ -221,5 +246,24 @@ fn page(unit: &str, texts: &[&str], language: &str) -> FetchedPage {
         last_modified: None,
         navigational: false,
         structured: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relevant_unit_counts_less_the_later_it_comes() {
+        let units = ["a", "b", "c"].map(str::to_owned);
+        let of = |ranked: &[usize], relevant: &[usize]| {
+            let ranked: Vec<&String> = ranked.iter().map(|n| &units[*n]).collect();
+            let relevant: Vec<String> = relevant.iter().map(|n| units[*n].clone()).collect();
+            (ndcg(&ranked, &relevant) * 1000.0).round() as i64
+        };
+        assert_eq!(of(&[0, 1, 2], &[0]), 1000);
+        assert_eq!(of(&[0, 1, 2], &[1]), 631);
+        assert_eq!(of(&[0, 2, 1], &[0, 1]), 920);
+        assert_eq!(of(&[0], &[1]), 0);
     }
 }
