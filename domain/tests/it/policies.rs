@@ -1,5 +1,5 @@
 //! What the policies ask of a transaction, and what they make of it when the answer is missing or not true any more.
-use domain::{jobs::Operator, privacy::Privacy};
+use domain::{jobs::Operator, privacy::Privacy, tenancy::Db};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use std::collections::BTreeSet;
 use testkit::{Catalogue, Kit, Owned, Table};
@@ -41,7 +41,9 @@ async fn a_missing_setting_shows_no_row_and_one_that_is_empty_or_nonsense_is_an_
     let catalogue = Catalogue::of(&kit).await;
     catalogue.fill(None, "nobody's").await;
     catalogue.fill(Some(customer.id), "mine").await;
-    let tx = catalogue.owner.begin().await.unwrap();
+    // A session in which nothing was ever set.
+    let fresh = Db::connect_owner(&kit.config.database).await.unwrap();
+    let tx = fresh.begin().await.unwrap();
     tx.execute_unprepared("SET LOCAL ROLE omniops_app").await.unwrap();
     assert_eq!(shown(&tx, &catalogue).await, shared());
     tx.rollback().await.unwrap();
