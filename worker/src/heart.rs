@@ -68,6 +68,17 @@ impl Heart {
         }
     }
 
+    /// Time since the last beat began that the ledger took; none before the first.
+    pub fn silence(&self) -> Option<Duration> {
+        self.heard.borrow().map(|at| at.elapsed())
+    }
+
+    /// As if the ledger had taken a beat.
+    #[cfg(test)]
+    pub fn heard_now(&self) {
+        self.heard.send_replace(Some(Instant::now()));
+    }
+
     /// Waits until the ledger takes this process for alive: what it claimed before would be anybody's.
     pub async fn alive(&self, lease: Duration) {
         let heard = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < lease);

@@ -6,7 +6,7 @@
 //! scheduler ─ dispatcher       └ settle       jobs::maintenance
 //! heart ─ signs of life, cancels
 //! notary ─ audit::chain
-//! health
+//! health ─ vitals
 //! ```
 //!
 //! What must stay true: apalis is named only in `runtime`; every write of a job's work goes through
@@ -23,6 +23,7 @@ mod notary;
 mod run;
 mod runtime;
 mod scheduler;
+mod vitals;
 
 pub use context::{Context, CrawlerKind, MetricsText};
 pub use job::{Fenced, Interrupt, Job, Signal};

@@ -4,7 +4,7 @@
 //! means that the ledger could not be reached; the errand then runs again after its lease, and the claim decides.
 use domain::{
     Error, Result, error,
-    jobs::{Ask, Claim, Claimed, JobError, Lane, Lease, Outcome},
+    jobs::{Ask, Claim, Claimed, JobError, Lane, Lease, Outcome, Payload},
     lifecycle::Lifecycle,
 };
 use futures::FutureExt;
@@ -15,7 +15,7 @@ use std::{
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,8 +24,11 @@ use crate::{
     job::{Interrupt, Job},
     jobs::Ending,
     notary, runtime, scheduler,
+    vitals::Vitals,
 };
 
+/// How long a job of a newer build waits before anybody looks at it again: dispatchers of older builds leave it to newer ones.
+const NEWER: Duration = Duration::from_secs(30);
 /// How often the settlement is tried while the database is away.
 const SETTLE_TRIES: u32 = 7;
 /// Longest wait for a seat. What is fetched ahead waits some milliseconds, unless the runs before it turn out to be long ones.
@@ -43,21 +46,27 @@ impl Worker {
         Self { ctx, life }
     }
 
-    /// Works until the soft stop; returns when the jobs that ran then have been settled, or were cut off by the hard stop,
+    /// Works until the soft stop, which it gives itself when a part of it has ended; returns when the jobs that ran then have been settled, or were cut off by the hard stop,
     /// which the caller gives (`config.worker.shutdown` after the soft one).
+    /// An error says that a part had ended: the process is to be started again.
     pub async fn run(self) -> Result<()> {
         let Self { ctx, life } = self;
-        let vitals = health::Vitals::new(&ctx);
+        let vitals = Vitals::new(&life, &ctx.heart, ctx.config.worker.lease);
         health::serve(&ctx, &life, &vitals).await;
         let (alive, over) = (CancellationToken::new(), CancellationToken::new());
-        let heart = ctx.heart.clone();
-        let heart = life.spawn(heart.run(ctx.clone(), life.clone(), alive.clone(), over.clone()));
+        let heart = ctx
+            .heart
+            .clone()
+            .run(ctx.clone(), life.clone(), alive.clone(), over.clone());
+        let heart = part(&life, &vitals, "the heart", heart);
         tokio::select! {
             () = alive.cancelled() => {}
             () = life.stopping().cancelled_owned() => {}
         }
-        let scheduler = life.spawn(scheduler::run(ctx.clone(), life.clone(), vitals.clone()));
-        let notary = life.spawn(notary::run(ctx.clone(), life.clone()));
+        vitals.begin();
+        let scheduler = scheduler::run(ctx.clone(), life.clone(), vitals.clone());
+        let scheduler = part(&life, &vitals, "the maintenance loop", scheduler);
+        let notary = part(&life, &vitals, "the notary", notary::run(ctx.clone(), life.clone()));
         let browsers = life.spawn(ctx.browsers.clone().tend(over.clone()));
         let worked = runtime::run(&ctx, &life, &vitals).await;
         over.cancel();
@@ -65,8 +74,20 @@ impl Worker {
         let _ = scheduler.await;
         let _ = notary.await;
         let _ = heart.await;
-        worked
+        worked.and(vitals.verdict())
     }
+}
+
+/// Starts a part of the process, which ends with it and not before.
+fn part<F>(life: &Lifecycle, vitals: &Vitals, name: &'static str, work: F) -> JoinHandle<Option<F::Output>>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let part = vitals.part(name);
+    life.spawn(async move {
+        let _part = part;
+        work.await
+    })
 }
 
 /// Does what an errand asks for.
@@ -154,6 +175,10 @@ async fn patience(place: Option<OwnedSemaphorePermit>, lease: Duration) -> Infal
 async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, places: Places) -> Result<()> {
     let started = Instant::now();
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
+    if claimed.job.payload_version > Payload::VERSION as i32 {
+        tracing::info!(job.id = %lease.job, job.kind = kind, version = claimed.job.payload_version, event = "job_from_a_newer_build");
+        return settle(ctx, lease, &kind, &Outcome::Later(NEWER), started).await;
+    }
     tracing::info!(job.id = %lease.job, job.kind = kind, starts = claimed.job.starts, event = "job_started");
     let job = Job::new(ctx.clone(), claimed);
     let watch = ctx.heart.watch(lease, job.signal.clone());

@@ -8,12 +8,21 @@ use domain::{
 use queue::{Config, Errand, Queue};
 use redis_link::Address;
 use secrecy::ExposeSecret;
-use std::{io, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
+    time::Duration,
+};
+use tokio::time::Instant;
 
-use crate::{Context, health::Vitals, run};
+use crate::{Context, run, vitals::Vitals};
 
-/// A queue's task that panics is started again this often in the life of a process; then the liveness probe tells.
-const MAX_RESTARTS: usize = 20;
+/// Queues' tasks that panic are started again this often in a minute; then the process ends, and whoever watches over it starts it anew.
+const RESTARTS: usize = 5;
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Small jobs in one process: most of them wait for somebody's mail server or receiver, and one of those may be slow.
 const MAINTENANCE: usize = 8;
@@ -37,6 +46,7 @@ struct Hands {
 pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
     let address = Address::parse(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
     let mut monitor = Monitor::new();
+    let (restarts, fallible) = (Restarts::default(), vitals.clone());
     for lane in LANES {
         let (address, config, health) = (address.clone(), config_of(ctx, lane), vitals.queue(lane));
         let hands = Arc::new(Hands {
@@ -54,9 +64,13 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
                 .build(handle)
         });
     }
-    let monitor = monitor.should_restart(|worker, error| {
-        tracing::error!(worker = worker.name(), %error, "a queue's worker ended; it is started again");
-        worker.restarts() < MAX_RESTARTS
+    let monitor = monitor.should_restart(move |worker, error| {
+        tracing::error!(worker = worker.name(), %error, "a queue's worker ended");
+        let again = restarts.allow();
+        if !again {
+            fallible.fell(format!("{}, started again too often, has ended", worker.name()));
+        }
+        again
     });
     let stopping = life.stopping();
     let signal = async move {
@@ -65,6 +79,25 @@ pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Res
     };
     let ended = monitor.run_with_signal(signal).await;
     ended.map_err(|e| Error::internal("the workers", e.to_string()))
+}
+
+/// When queues' tasks were started again, of late.
+#[derive(Default)]
+struct Restarts(Mutex<VecDeque<Instant>>);
+
+impl Restarts {
+    /// Notes another one, unless there were too many.
+    fn allow(&self) -> bool {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while times.front().is_some_and(|at| at.elapsed() >= MINUTE) {
+            times.pop_front();
+        }
+        let again = times.len() < RESTARTS;
+        if again {
+            times.push_back(Instant::now());
+        }
+        again
+    }
 }
 
 /// Jobs of a lane that run at once in a process. Crawls wait for their sites, as many as the setting says; embedding keeps a core busy.
@@ -108,5 +141,23 @@ async fn handle(errand: Errand, hands: Data<Arc<Hands>>) -> Result<(), BoxDynErr
         }),
         Ok(None) => Err("cut off by the hard stop".into()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn panics_now_and_then_are_mended_for_ever_and_many_in_a_row_are_not() {
+        let restarts = Restarts::default();
+        for _ in 0..100 {
+            assert!(restarts.allow());
+            tokio::time::advance(MINUTE / 4).await;
+        }
+        let in_a_row = (0..100).take_while(|_| restarts.allow()).count();
+        assert_eq!(in_a_row, RESTARTS - 3);
+        tokio::time::advance(MINUTE).await;
+        assert!(restarts.allow());
     }
 }

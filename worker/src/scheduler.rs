@@ -4,7 +4,7 @@ use domain::{Result, jobs::schedules, lifecycle::Lifecycle, pages::model_change}
 use futures::FutureExt;
 use std::time::{Duration, Instant};
 
-use crate::{Context, batch::bounded, health::Vitals};
+use crate::{Context, batch::bounded, vitals::Vitals};
 
 /// Longest wait between two rounds.
 const ROUND: Duration = Duration::from_millis(200);
@@ -22,8 +22,9 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let mut mended = None;
     let mut failing = false;
     while !life.is_stopping() {
-        let result = bounded(ROUND_LIMIT, round(&ctx, every, &mut mended)).await;
-        vitals.ticked();
+        let result = vitals
+            .ticking(bounded(ROUND_LIMIT, round(&ctx, every, &mut mended)))
+            .await;
         match &result {
             Err(error) if !failing => {
                 tracing::warn!(error = error.story(), "jobs are not dispatched; trying until it works");

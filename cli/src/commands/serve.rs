@@ -1,7 +1,8 @@
 //! `omniops api` and `omniops worker`: one role each, configured by the environment.
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use domain::{config::Config, lifecycle::Lifecycle};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 use crate::process;
 
@@ -42,20 +43,26 @@ pub async fn worker() -> Result<()> {
     let mut context = worker::Context::new(config.clone(), shared.db.clone(), shared.dispatcher, shared.searcher)?;
     context.metrics = Some(Arc::new(move || metrics.render()));
     tracing::info!(event = "worker_started");
-    start_worker(context, &life);
+    let worker = start_worker(context, &life);
     process::until_stopped(&life, config.worker.shutdown).await;
     shared.db.close().await;
-    Ok(())
+    // A failure, so that a service manager that asks for one starts the process again.
+    match worker.await.context("the worker")? {
+        Some(Err(error)) => bail!("the worker ended: {}", error.story()),
+        _ => Ok(()),
+    }
 }
 
-/// Runs a worker under `life`; if it ends by itself, the process ends.
-pub fn start_worker(context: worker::Context, life: &Lifecycle) {
+/// Runs a worker under `life`; if it ends by itself, also by a panic, the process ends.
+pub fn start_worker(context: worker::Context, life: &Lifecycle) -> JoinHandle<Option<domain::Result<()>>> {
     let worker = worker::Worker::new(context, life.clone());
-    let life_of_process = life.clone();
+    let end_of_process = life.stopping().drop_guard();
     life.spawn(async move {
-        if let Err(error) = worker.run().await {
+        let _end = end_of_process;
+        let worked = worker.run().await;
+        if let Err(error) = &worked {
             tracing::error!(error = error.story(), "the worker ended");
         }
-        life_of_process.stop();
-    });
+        worked
+    })
 }

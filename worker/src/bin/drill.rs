@@ -249,12 +249,12 @@ async fn run() -> Result<Ended, Box<dyn std::error::Error>> {
         ctx.handlers = Arc::new(Drill { journal });
     }
     let worker = Worker::new(ctx, life.clone());
-    let life_of_process = life.clone();
+    let end_of_process = life.stopping().drop_guard();
     life.spawn(async move {
+        let _end = end_of_process;
         if let Err(error) = worker.run().await {
             tracing::error!(error = error.story(), "the worker ended");
         }
-        life_of_process.stop();
     });
     tracing::info!("drill ready");
     life.stopping().cancelled().await;

@@ -83,7 +83,7 @@ impl Drill {
     }
 
     /// Where its health server listens.
-    async fn health(&mut self) -> String {
+    pub async fn health(&mut self) -> String {
         let line = self.process.says("health server").await;
         let told: Value = serde_json::from_str(&line).unwrap();
         told["address"]
@@ -401,7 +401,7 @@ pub fn work(n: usize, ms: u64, steps: u32) -> Vec<Value> {
 }
 
 /// Status of a GET; none when nobody answers.
-async fn status(address: &str, path: &str) -> Option<u16> {
+pub async fn status(address: &str, path: &str) -> Option<u16> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -154,7 +154,7 @@ async fn start(
             shared.dispatcher.clone(),
             shared.searcher.clone(),
         )?;
-        serve::start_worker(context, life);
+        let _worker = serve::start_worker(context, life);
     }
     let job = demo::crawl(&shared, &customer, site).await?;
     println!("\n  open            {}/demo", config.http.public_url);

@@ -4,6 +4,7 @@ mod clocks;
 mod delivery;
 mod endings;
 mod fairness;
+mod health;
 mod poison;
 mod postgres;
 mod redis;

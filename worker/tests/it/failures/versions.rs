@@ -1,8 +1,10 @@
 //! Builds of two versions on one installation: what the other one has written or added is no trouble.
-use crate::fleet::{Fleet, work};
-use domain::tenancy::Db;
+use crate::fleet::{Fleet, PATIENCE, work};
+use domain::{jobs::Payload, tenancy::Db};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
+use testkit::within;
+use uuid::Uuid;
 
 /// A migration of the next version comes while workers of this one run and hold prepared statements.
 #[tokio::test(flavor = "multi_thread")]
@@ -28,19 +30,38 @@ async fn columns_that_a_later_version_adds_are_no_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payloads_of_other_versions_with_unknown_fields_are_done() {
+async fn payloads_of_older_versions_with_unknown_fields_are_done_and_those_of_newer_ones_wait_for_a_newer_build() {
     let mut fleet = Fleet::start(0).await;
     let order = json!({ "do": "work", "ms": 50, "later": { "deep": [1, 2] }, "steps": 2 });
-    let jobs = fleet.submit(&vec![order; 9]).await;
-    let tx = fleet.tx().await;
-    for (n, job) in jobs.iter().enumerate() {
-        let other = "UPDATE jobs SET payload_version = $2 WHERE id = $1";
-        let values = [(*job).into(), (n as i32 % 3).into()];
-        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, other, values))
-            .await
-            .unwrap();
-    }
-    tx.commit().await.unwrap();
+    let mut jobs = fleet.submit(&vec![order; 9]).await;
+    written_by(&fleet, &jobs[..3], Payload::VERSION - 1).await;
+    written_by(&fleet, &jobs[6..], Payload::VERSION + 1).await;
+    let newer = jobs.split_off(6);
     fleet.add();
     fleet.assert_each_done_once(&jobs).await;
+    // The errands of some were out already: this build hands them back, and neither fails them nor begins them.
+    within(PATIENCE, "newer jobs that wait", || async {
+        let rows = fleet.rows(&newer).await;
+        let waits = |state: &str| {
+            rows.iter()
+                .filter(|row| row.state == state && row.attempts == 0)
+                .count()
+        };
+        (waits("scheduled") == 2 && waits("queued") == 1).then_some(())
+    })
+    .await;
+    assert_eq!(fleet.starts_of(&newer), 0);
+    written_by(&fleet, &newer, Payload::VERSION).await;
+    fleet.assert_each_done_once(&newer).await;
+}
+
+/// These jobs are due, and of this version.
+async fn written_by(fleet: &Fleet, jobs: &[Uuid], version: u32) {
+    let tx = fleet.tx().await;
+    let other = "UPDATE jobs SET payload_version = $2, run_at = now() WHERE id = ANY($1)";
+    let values = [jobs.to_vec().into(), (version as i32).into()];
+    tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, other, values))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
 }

@@ -1,0 +1,58 @@
+//! What the probes say of a worker that lives and does nothing, while the servers that it talks to answer.
+use crate::fleet::{Drill, Fleet, PATIENCE, work};
+use domain::tenancy::Db;
+use sea_orm::ConnectionTrait;
+use testkit::within;
+
+async fn until(worker: &mut Drill, status: u16) {
+    for path in ["/livez", "/readyz"] {
+        let address = worker.health().await;
+        within(PATIENCE, "the probe's answer", || async {
+            let told = crate::fleet::status(&address, path).await;
+            (told == Some(status)).then_some(())
+        })
+        .await;
+    }
+}
+
+/// An operator's mistake with Redis' users: connections are made, and nothing can be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_may_not_read_its_queues_is_dead_until_it_may() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let mut redis = fleet.kit.redis().await;
+    let mut acl = async |rule: &str| {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg("default").arg(rule);
+        command.exec_async(&mut redis).await.unwrap();
+    };
+    acl("-xreadgroup").await;
+    until(fleet.worker(0), 503).await;
+    let jobs = fleet.submit(&work(5, 100, 1)).await;
+    acl("+xreadgroup").await;
+    until(fleet.worker(0), 200).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
+/// Without a sign of life that the ledger takes, no claim is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_signs_of_life_are_refused_is_dead_until_they_are_taken() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let owner = Db::connect_owner(&fleet.kit.config.database).await.unwrap();
+    owner
+        .execute_unprepared("ALTER TABLE workers RENAME TO workers_away")
+        .await
+        .unwrap();
+    until(fleet.worker(0), 503).await;
+    owner
+        .execute_unprepared("ALTER TABLE workers_away RENAME TO workers")
+        .await
+        .unwrap();
+    owner.close().await.unwrap();
+    until(fleet.worker(0), 200).await;
+    let jobs = fleet.submit(&work(5, 100, 1)).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
