@@ -79,20 +79,21 @@ impl Residents {
             Next::Use(resident) => Ok(Some(resident)),
             Next::Scan => Ok(None),
             Next::Load(loading) => {
-                let read = load::load(tx, edition.model, self.0.most).await?;
+                // Rare, and large: others need not carry it with them.
+                let read = Box::pin(load::load(tx, edition.model, self.0.most)).await?;
                 Ok(loading.end(read))
             }
         }
     }
 
     fn next(&self, customer: Uuid, edition: &Edition) -> Next {
-        let mut shelf = self.0.shelf();
-        let Some(known) = shelf
+        let mut kept = self.0.shelf();
+        let Some(known) = kept
             .customers
             .get_mut(&customer)
             .filter(|known| known.edition == *edition)
         else {
-            shelf.put(customer, edition.clone(), State::Seen);
+            kept.put(customer, edition.clone(), State::Seen);
             return Next::Scan;
         };
         match &known.state {
@@ -166,24 +167,24 @@ impl Loading {
     fn end(self, read: Option<Resident>) -> Option<Arc<Resident>> {
         let read = read.map(Arc::new);
         let state = read.clone().map_or(State::TooLarge, State::Held);
-        let mut shelf = self.residents.0.shelf();
-        if shelf.is_loading(self.customer, &self.edition) {
-            shelf.put(self.customer, self.edition.clone(), state);
-            while shelf.bytes > self.residents.0.most {
-                shelf.let_go();
+        let mut kept = self.residents.0.shelf();
+        if kept.is_loading(self.customer, &self.edition) {
+            kept.put(self.customer, self.edition.clone(), state);
+            while kept.bytes > self.residents.0.most {
+                kept.let_go();
             }
-            shelf.measure();
+            kept.measure();
         }
-        drop(shelf);
+        drop(kept);
         read
     }
 }
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        let mut shelf = self.residents.0.shelf();
-        if shelf.is_loading(self.customer, &self.edition)
-            && let Some(known) = shelf.customers.get_mut(&self.customer)
+        let mut kept = self.residents.0.shelf();
+        if kept.is_loading(self.customer, &self.edition)
+            && let Some(known) = kept.customers.get_mut(&self.customer)
         {
             known.state = State::Seen;
         }
