@@ -22,9 +22,8 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let mut mended = None;
     let mut failing = false;
     while !life.is_stopping() {
-        let result = vitals
-            .ticking(bounded(ROUND_LIMIT, round(&ctx, every, &mut mended)))
-            .await;
+        let round = Box::pin(round(&ctx, every, &mut mended));
+        let result = vitals.ticking(bounded(ROUND_LIMIT, round)).await;
         match &result {
             Err(error) if !failing => {
                 tracing::warn!(error = error.story(), "jobs are not dispatched; trying until it works");

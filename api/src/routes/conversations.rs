@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     chat::failed,
-    receipts::Cost,
+    receipts::Spent,
     sse::{Events, event},
 };
 use crate::{
@@ -178,7 +178,7 @@ pub struct Standing {
     last_event_id: i64,
     /// What its answers cost so far. Visitors are not told.
     #[oai(nullable)]
-    usage: Option<Cost>,
+    usage: Option<Spent>,
 }
 
 /// What a visitor may know of the own conversation.

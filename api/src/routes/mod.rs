@@ -51,11 +51,11 @@ pub type Apis = (
     widget::Api,
     (chat::Api, cache::Api),
     (
-            (conversations::Api, receipts::Api),
-            people::Api,
-            feedback::Api,
-            outbound_webhooks::Api,
-        ),
+        (conversations::Api, receipts::Api),
+        people::Api,
+        feedback::Api,
+        outbound_webhooks::Api,
+    ),
     (search::Api, settings::Api, (gdpr::Api, consent::Api)),
     (pages::Api, citations::Api, gaps::Api, golden::Api),
     (

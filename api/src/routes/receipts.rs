@@ -15,14 +15,14 @@ use crate::{
 
 /// What models were asked and paid for.
 #[derive(Debug, Object)]
-pub struct Cost {
+pub struct Spent {
     tokens_in: u64,
     tokens_out: u64,
     /// Nothing where no price is known.
     cost_usd: f64,
 }
 
-impl From<answering::Usage> for Cost {
+impl From<answering::Usage> for Spent {
     fn from(usage: answering::Usage) -> Self {
         Self {
             tokens_in: usage.tokens_in,
@@ -60,7 +60,7 @@ struct Receipt {
     /// It was made for somebody who asked the same, and cost nothing.
     cached: bool,
     /// Of all calls that were made for it, of the one that understood the question as well.
-    usage: Cost,
+    usage: Spent,
     created_at: OffsetDateTime,
 }
 

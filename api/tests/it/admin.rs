@@ -198,7 +198,7 @@ async fn health_tells_the_operator_about_every_part() {
 
     let app = App::with(&[("REDIS_CACHE_URL", "redis://127.0.0.1:1")]).await;
     let all = app.get("/api/health/comprehensive").admin().send().await.expect(200);
-    let failing = |part: &&serde_json::Value| part["state"] == "failing";
+    let failing = |part: &&Value| part["state"] == "failing";
     let failing: Vec<_> = all["parts"].as_array().unwrap().iter().filter(failing).collect();
     assert_eq!((failing.len(), &failing[0]["name"]), (1, &json!("redis_cache")));
 }

@@ -386,7 +386,7 @@ async fn pages_are_listed_hidden_and_restored() {
         "Text."
     );
     let hidden = app
-        .call(poem::http::Method::DELETE, &path)
+        .call(Method::DELETE, &path)
         .bearer(&app.key)
         .send()
         .await

@@ -59,10 +59,10 @@ pub fn start_worker(context: worker::Context, life: &Lifecycle) -> JoinHandle<Op
     let end_of_process = life.stopping().drop_guard();
     life.spawn(async move {
         let _end = end_of_process;
-        let worked = worker.run().await;
-        if let Err(error) = &worked {
+        let ended = worker.run().await;
+        if let Err(error) = &ended {
             tracing::error!(error = error.story(), "the worker ended");
         }
-        worked
+        ended
     })
 }

@@ -198,10 +198,11 @@ async fn a_start_page_may_lead_to_another_host_of_the_customer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_of_sitemaps_is_told() {
     let list = |pages: &[&str]| {
-        let urls: String = pages
+        let urls: Vec<String> = pages
             .iter()
             .map(|page| format!("<url><loc>{page}</loc></url>"))
             .collect();
+        let urls = urls.concat();
         Page::raw("text/xml", format!("<urlset>{urls}</urlset>"))
     };
     let index =

@@ -111,7 +111,7 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
 /// Visits all there is to visit, or tells why that has to wait.
 async fn crawl(job: &Job, phase: Phase) -> Result<Option<Wait>> {
     for _ in 0..=MOST_MOVES {
-        if let Stay::Over(wait) = crawl_site(job, phase).await? {
+        if let Stay::Over(wait) = Box::pin(crawl_site(job, phase)).await? {
             return Ok(wait);
         }
     }
