@@ -43,8 +43,8 @@ mod m20261125_000034_ledger_costs;
 mod m20261125_000035_section_sizes;
 mod m20261125_000036_references;
 mod m20261125_000039_chunk_changes;
-mod m20261125_000042_what_a_crawl_tells;
 mod m20261125_000041_one_setting;
+mod m20261125_000042_what_a_crawl_tells;
 mod tables;
 
 pub use catalogue::faults;

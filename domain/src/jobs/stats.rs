@@ -241,7 +241,11 @@ pub async fn measure(db: &Db) -> Result<()> {
 
 /// Sets the gauges of the streams. While Redis is away they keep what they said last, which is told by other figures.
 pub async fn measure_streams(dispatcher: &Dispatcher) {
-    for lag in join_all(LANES.map(|lane| lag(dispatcher, lane))).await.into_iter().flatten() {
+    for lag in join_all(LANES.map(|lane| lag(dispatcher, lane)))
+        .await
+        .into_iter()
+        .flatten()
+    {
         for (state, errands) in [("waiting", lag.waiting), ("held", lag.held)] {
             gauge!("omniops_queue_errands", "queue" => lag.lane.clone(), "state" => state).set(errands as f64);
         }
