@@ -26,9 +26,9 @@ const WITH: &str = "WITH app AS (SELECT oid FROM pg_roles WHERE rolname = 'omnio
 
 /// The ways to say whose a row is, without spaces: by its customer, with whom it dies; by its customer, whom it may outlive; as the
 /// customer itself; or nobody's.
-const OWN: &str = "'(customer_id=(current_setting(''app.current_customer''::text,true))::uuid)'";
-const LASTING: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.id=(current_setting(''app.current_customer''::text,true))::uuid)))'";
-const ITSELF: &str = "'(id=(current_setting(''app.current_customer''::text,true))::uuid)'";
+const OWN: &str = "'(customer_id=(NULLIF(current_setting(''app.current_customer''::text,true),''''::text))::uuid)'";
+const LASTING: &str = "'(customer_id=(SELECTcustomer_configs.idFROMcustomer_configsWHERE(customer_configs.id=(NULLIF(current_setting(''app.current_customer''::text,true),''''::text))::uuid)))'";
+const ITSELF: &str = "'(id=(NULLIF(current_setting(''app.current_customer''::text,true),''''::text))::uuid)'";
 
 /// The type of a trigger that fires for each row that is inserted or updated, when the policies have let it through.
 const AFTER_WRITES: &str = "21";

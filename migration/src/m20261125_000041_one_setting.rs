@@ -1,5 +1,5 @@
-//! Policies ask for the customer's id as it is set and for nothing else, so that a transaction says one thing: what outlives its customer looks it
-//! up by the id, the customer's own row is compared with it, and an empty setting is an error. Every table is found by the catalogue.
+//! Policies ask for the customer's id and for nothing else, so that a transaction says one thing: what outlives its customer looks it
+//! up by the id, and the customer's own row is compared with it. Every table is found by the catalogue.
 use crate::tables::{ITSELF, LASTING, OWN, run};
 use sea_orm_migration::prelude::*;
 

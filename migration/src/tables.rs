@@ -1,17 +1,16 @@
 //! What every table gets: an owner, grants, and a policy.
 use sea_orm_migration::prelude::*;
 
-/// A row of the running transaction's customer, where rows die with their customer. The setting is compared as it is, once for a statement
-/// that names its customer, and nothing else is read: see ADR 0037 and 0050. Without the setting there is no customer, and so no row; an empty
-/// one, which is what Postgres leaves behind when a transaction that had set it is over, is an error.
-pub const OWN: &str = "customer_id = current_setting('app.current_customer', true)::uuid";
+/// A row of the running transaction's customer, where rows die with their customer. The setting is compared once for a statement
+/// that names its customer, and nothing else is read: see ADR 0037 and 0050. Without the setting there is no customer, and so no row; nor with an
+/// empty one, which is what Postgres leaves behind when a transaction that had set it is over, and triggers of the tables' owner meet.
+pub const OWN: &str = "customer_id = NULLIF(current_setting('app.current_customer', true), '')::uuid";
 
 /// The same for rows that outlive their customer, whom nobody must then see: the customer is looked up.
-pub const LASTING: &str =
-    "customer_id = (SELECT id FROM customer_configs WHERE id = current_setting('app.current_customer', true)::uuid)";
+pub const LASTING: &str = "customer_id = (SELECT id FROM customer_configs WHERE id = NULLIF(current_setting('app.current_customer', true), '')::uuid)";
 
 /// The customer itself.
-pub const ITSELF: &str = "id = current_setting('app.current_customer', true)::uuid";
+pub const ITSELF: &str = "id = NULLIF(current_setting('app.current_customer', true), '')::uuid";
 
 /// Takes a column from `scraped_pages` that it has got for this only. A statement that the policies bind has one more node above its scan, and Postgres
 /// hands a table's row up to it with all its columns, 31 there, each of which is described anew for each statement; not so where a

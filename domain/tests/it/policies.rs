@@ -35,7 +35,7 @@ fn shared() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_missing_setting_shows_no_row_and_one_that_is_empty_or_nonsense_is_an_error() {
+async fn a_missing_or_empty_setting_shows_no_row_and_nonsense_is_an_error() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let catalogue = Catalogue::of(&kit).await;
@@ -43,20 +43,38 @@ async fn a_missing_setting_shows_no_row_and_one_that_is_empty_or_nonsense_is_an_
     catalogue.fill(Some(customer.id), "mine").await;
     // A session in which nothing was ever set.
     let fresh = Db::connect_owner(&kit.config.database).await.unwrap();
-    let tx = fresh.begin().await.unwrap();
-    tx.execute_unprepared("SET LOCAL ROLE omniops_app").await.unwrap();
-    assert_eq!(shown(&tx, &catalogue).await, shared());
-    tx.rollback().await.unwrap();
-    let owned = |table: &&Table| table.owned != Owned::No && !UNSEEN.contains(&table.name.as_str());
-    for setting in ["", "a.example"] {
-        for table in catalogue.tables.iter().filter(owned) {
-            let tx = catalogue.owner.begin().await.unwrap();
-            let wrong = format!("SET LOCAL app.current_customer = '{setting}'; SET LOCAL ROLE omniops_app");
-            tx.execute_unprepared(&wrong).await.unwrap();
-            let asked = tx.execute_unprepared(&format!("SELECT FROM {}", table.name)).await;
-            assert!(asked.is_err(), "{}: '{setting}'", table.name);
-        }
+    for setting in ["SELECT 1", "SET LOCAL app.current_customer = ''"] {
+        let tx = fresh.begin().await.unwrap();
+        tx.execute_unprepared(&format!("{setting}; SET LOCAL ROLE omniops_app"))
+            .await
+            .unwrap();
+        assert_eq!(shown(&tx, &catalogue).await, shared(), "{setting}");
     }
+    let owned = |table: &&Table| table.owned != Owned::No && !UNSEEN.contains(&table.name.as_str());
+    for table in catalogue.tables.iter().filter(owned) {
+        let tx = catalogue.owner.begin().await.unwrap();
+        let wrong = "SET LOCAL app.current_customer = 'a.example'; SET LOCAL ROLE omniops_app";
+        tx.execute_unprepared(wrong).await.unwrap();
+        let asked = tx.execute_unprepared(&format!("SELECT FROM {}", table.name)).await;
+        assert!(asked.is_err(), "{}", table.name);
+    }
+}
+
+#[tokio::test]
+async fn a_customer_ends_in_a_session_that_has_served_one() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let catalogue = Catalogue::of(&kit).await;
+    catalogue.fill(Some(customer.id), "mine").await;
+    // What Postgres leaves behind of the transaction that served one.
+    let tx = catalogue.owner.begin().await.unwrap();
+    let end = format!(
+        "SET LOCAL app.current_customer = ''; SET LOCAL ROLE omniops_system; DELETE FROM customer_configs WHERE id = '{}'",
+        customer.id
+    );
+    tx.execute_unprepared(&end).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(kit.count("SELECT count(*) FROM customer_domains").await, 0);
 }
 
 #[tokio::test]
