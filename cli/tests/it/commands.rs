@@ -105,6 +105,19 @@ async fn doctor_finds_a_good_installation_good_and_names_a_redis_that_is_away() 
     assert_eq!(output.status.code(), Some(1), "{told}");
     let mend: Vec<&str> = told.lines().filter(|line| line.starts_with("MEND")).collect();
     assert!(matches!(mend.as_slice(), [line] if line.contains("Redis")), "{told}");
+
+    let mut command = omniops();
+    command
+        .arg("doctor")
+        .envs(up.variables())
+        .env("REDIS_CACHE_URL", "redis://127.0.0.1:1");
+    let output = run(command).await;
+    let told = stdout(&output);
+    let mend: Vec<&str> = told.lines().filter(|line| line.starts_with("MEND")).collect();
+    assert!(
+        matches!(mend.as_slice(), [line] if line.contains("limits and cached answers")),
+        "{told}"
+    );
     up.stop(Signal::SIGTERM).await;
 }
 

@@ -67,6 +67,8 @@ pub struct RedisConfig {
     pub url: SecretString,
     /// Cached answers: a server that may forget.
     pub cache_url: SecretString,
+    /// Whether that is another server than the one of errands.
+    pub cache_apart: bool,
     /// Whether the process refuses to work without Redis.
     pub required: bool,
 }
@@ -74,7 +76,9 @@ pub struct RedisConfig {
 impl RedisConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let url = r.required("REDIS_URL", "redis://localhost:6379");
-        let cache_url = r.optional("REDIS_CACHE_URL").unwrap_or_else(|| url.clone());
+        let cache_url = r.optional("REDIS_CACHE_URL");
+        let cache_apart = cache_url.is_some();
+        let cache_url = cache_url.unwrap_or_else(|| url.clone());
         for (name, url) in [("REDIS_URL", &url), ("REDIS_CACHE_URL", &cache_url)] {
             r.conceal(name);
             if !url.is_empty()
@@ -86,6 +90,7 @@ impl RedisConfig {
         Self {
             url: url.into(),
             cache_url: cache_url.into(),
+            cache_apart,
             required: r.parsed("REQUIRE_REDIS", false, "true"),
         }
     }

@@ -65,6 +65,7 @@ async fn a_customer_ends_in_a_session_that_has_served_one() {
     let kit = Kit::start().await;
     let customer = kit.customer("a.example").await;
     let catalogue = Catalogue::of(&kit).await;
+    catalogue.fill(None, "nobody's").await;
     catalogue.fill(Some(customer.id), "mine").await;
     // What Postgres leaves behind of the transaction that served one.
     let tx = catalogue.owner.begin().await.unwrap();

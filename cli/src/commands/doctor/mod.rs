@@ -65,7 +65,9 @@ pub async fn run(args: Args) -> Result<()> {
             Ok(dispatcher) => findings.extend(redis::check(&dispatcher).await),
             Err(error) => findings.push(Finding::mend("Redis", error.story())),
         }
-        findings.push(redis::check_cache(&config.redis).await);
+        if config.redis.cache_apart {
+            findings.push(redis::check_cache(&config.redis).await);
+        }
         findings.extend(queues::check(&db).await);
         findings.push(erasures::check(&db, &config).await);
         findings.push(languages::check(&db, &config).await);

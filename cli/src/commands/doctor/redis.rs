@@ -30,7 +30,7 @@ pub async fn check(dispatcher: &Dispatcher) -> Vec<Finding> {
     }
 }
 
-/// Checks the server of what may be lost.
+/// Checks the server of what may be lost, where it is one of its own.
 pub async fn check_cache(config: &RedisConfig) -> Finding {
     const WHAT: &str = "Redis of limits and cached answers";
     let pong = match CacheServer::new(config) {
