@@ -97,29 +97,21 @@ impl Leads {
             return;
         };
         let key = self.hasher.hash_one(&lead.url);
-        match scope.judge(&url) {
-            Judgement::Elsewhere => batch.settle(key),
-            Judgement::Refused { decision, reason } => {
-                batch.settle(key);
-                self.refuse(batch, key, lead, decision, reason, via);
-            }
-            Judgement::Admit if lead.hops > MAX_HOPS => {
-                let reason = format!("redirect_loop: more than {MAX_HOPS} redirects in a row");
-                self.refuse(batch, key, lead, "failed", reason, via);
-            }
-            Judgement::Admit if lead.depth > max_depth => {
-                // Not settled: a shorter way may lead to it.
-                self.refuse(batch, key, lead, "skipped", "budget: depth".to_owned(), via);
-            }
-            Judgement::Admit => {
-                if let Some(trap) = self.watch.judge(&url) {
-                    batch.settle(key);
-                    self.refuse(batch, key, lead, "skipped", format!("trap: {trap}"), via);
-                } else {
-                    batch.keys.insert(key);
-                    batch.wanted.push((of, lead));
-                }
-            }
+        let Some(lead) = self.admitted(scope, batch, &url, lead, via) else {
+            return;
+        };
+        if lead.hops > MAX_HOPS {
+            let reason = format!("redirect_loop: more than {MAX_HOPS} redirects in a row");
+            self.refuse(batch, key, lead, "failed", reason, via);
+        } else if lead.depth > max_depth {
+            // Not settled: a shorter way may lead to it.
+            self.refuse(batch, key, lead, "skipped", "budget: depth".to_owned(), via);
+        } else if let Some(trap) = self.watch.judge(&url) {
+            batch.settle(key);
+            self.refuse(batch, key, lead, "skipped", format!("trap: {trap}"), via);
+        } else {
+            batch.keys.insert(key);
+            batch.wanted.push((of, lead));
         }
     }
 
@@ -129,14 +121,23 @@ impl Leads {
             return;
         };
         let key = self.hasher.hash_one(&lead.url);
-        match scope.judge(&url) {
+        if let Some(lead) = self.admitted(scope, batch, &url, lead, via) {
+            self.refuse(batch, key, lead, "skipped", "nofollow".to_owned(), via);
+        }
+    }
+
+    /// The lead, unless its address alone says that it is not visited: that is noted, where it is of the site, and settled.
+    fn admitted(&mut self, scope: &Scope, batch: &mut Batch, url: &Url, lead: Lead, via: &'static str) -> Option<Lead> {
+        let key = self.hasher.hash_one(&lead.url);
+        match scope.judge(url) {
+            Judgement::Admit => return Some(lead),
             Judgement::Elsewhere => batch.settle(key),
             Judgement::Refused { decision, reason } => {
                 batch.settle(key);
                 self.refuse(batch, key, lead, decision, reason, via);
             }
-            Judgement::Admit => self.refuse(batch, key, lead, "skipped", "nofollow".to_owned(), via),
         }
+        None
     }
 
     /// The URL of a lead as the crawl spells it, unless it is known what it comes to.
