@@ -10,4 +10,5 @@ mod credentials;
 mod foreign;
 mod fuzzing;
 mod leaks;
+mod own;
 mod scene;
