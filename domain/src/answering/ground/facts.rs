@@ -18,15 +18,15 @@ pattern!(
 );
 pattern!(CODE, r"[\p{L}\p{N}][\p{L}\p{N}_-]*");
 pattern!(
-    MONEY_BEFORE,
+    pub(super) MONEY_BEFORE,
     r"(?i)(€|\$|£|¥|₹|₽|₪|\b(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|Fr\.))\s?$"
 );
 pattern!(
-    MONEY_AFTER,
+    pub(super) MONEY_AFTER,
     r"(?i)^\s?(€|\$|£|¥|₹|₽|₪|zł|円|元|₩|(?:EUR|USD|GBP|CHF|PLN|SEK|NOK|DKK|CZK|JPY|CNY|AUD|CAD|euros?|dollars?|dólares|dollari|pounds?|francs?|franken|kr|kronor|yen|zloty(?:ch)?|rubel|рублей|евро)\b)"
 );
 pattern!(
-    PERCENT_AFTER,
+    pub(super) PERCENT_AFTER,
     r"(?i)^\s?(?:%|％|٪|(?:percent|per\s?cent|prozent|pour\s?cent|por\s?ciento|per\s?cento|procent|por\s?cento)\b)"
 );
 
@@ -299,7 +299,8 @@ fn currency_of(text: &str) -> &'static str {
     currency_name(text).unwrap_or("other")
 }
 
-fn currency_name(word: &str) -> Option<&'static str> {
+/// A currency's code, if a word or sign is one's; in capitals.
+pub(super) fn currency_name(word: &str) -> Option<&'static str> {
     Some(match folded(word.trim_end_matches(['.', ';', '?', '!'])).as_str() {
         "€" | "eur" | "euro" | "euros" | "евро" => "EUR",
         "$" | "usd" | "dollar" | "dollars" | "dolares" | "dollari" => "USD",

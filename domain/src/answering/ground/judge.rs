@@ -7,9 +7,11 @@ use regex::Captures;
 use std::collections::{BTreeSet, HashSet};
 
 use super::{
+    amounts::{self, Unit},
     facts::Facts,
     html,
     links::{self, IMAGE, LINK, Links},
+    negation,
     read::{Claim, Known, squeezed},
     split::{Piece, Shape},
     words::{language, tokens},
@@ -204,11 +206,18 @@ impl Judge {
         }
         let mut text = text.into_owned();
         // Half of a pair of marks has nothing to mark.
-        if text.matches("**").count() % 2 == 1 {
-            text = text.replace("**", "");
-        }
         if text.matches('`').count() % 2 == 1 {
             text = text.replace('`', "");
+        }
+        if text
+            .split('`')
+            .step_by(2)
+            .map(|prose| prose.matches("**").count())
+            .sum::<usize>()
+            % 2
+            == 1
+        {
+            text = prose(&text, |prose| prose.replace("**", ""));
         }
         Ok(text.trim().to_owned())
     }
@@ -216,28 +225,35 @@ impl Judge {
     /// The text with citations of passages that there are, in one writing.
     pub(super) fn cited(&self, text: &str, removed: &mut dyn FnMut(Reason)) -> (String, Vec<usize>) {
         let mut cited = BTreeSet::new();
-        let text = CITATION.replace_all(text, |c: &Captures<'_>| {
-            let list = c.get(1).or_else(|| c.get(2)).map_or("", |m| m.as_str());
-            let numbers: Vec<usize> = list
-                .split([',', '-', '–'])
-                .filter_map(|n| n.trim().parse().ok())
-                .collect();
-            let good: Vec<usize> = numbers
-                .iter()
-                .copied()
-                .filter(|n| (1..=self.passages.len()).contains(n))
-                .collect();
-            (good.len()..numbers.len()).for_each(|_| removed("citation"));
-            cited.extend(&good);
-            let space = if c[0].starts_with([' ', '\u{a0}']) { " " } else { "" };
-            let marks = marks(good);
-            if marks.is_empty() {
-                String::new()
-            } else {
-                format!("{space}{marks}")
-            }
+        let text = prose(text, |prose| {
+            let mark = |c: &Captures<'_>| {
+                let found = c.get(0).map_or(0, |found| found.start());
+                if is_index(&prose[..found], &c[0]) {
+                    return c[0].to_owned();
+                }
+                let list = c.get(1).or_else(|| c.get(2)).map_or("", |m| m.as_str());
+                let numbers: Vec<usize> = list
+                    .split([',', '-', '–'])
+                    .filter_map(|n| n.trim().parse().ok())
+                    .collect();
+                let good: Vec<usize> = numbers
+                    .iter()
+                    .copied()
+                    .filter(|n| (1..=self.passages.len()).contains(n))
+                    .collect();
+                (good.len()..numbers.len()).for_each(|_| removed("citation"));
+                cited.extend(&good);
+                let space = if c[0].starts_with([' ', '\u{a0}']) { " " } else { "" };
+                let marks = marks(good);
+                if marks.is_empty() {
+                    String::new()
+                } else {
+                    format!("{space}{marks}")
+                }
+            };
+            CITATION.replace_all(prose, mark).into_owned()
         });
-        (text.into_owned(), cited.into_iter().collect())
+        (text, cited.into_iter().collect())
     }
 
     fn check_cited(&self, text: String, cited: Vec<usize>, claim: &Claim, removed: &mut dyn FnMut(Reason)) -> Verdict {
@@ -316,6 +332,15 @@ impl Judge {
         if !claim.names.iter().all(know) {
             return Weight::Not("name");
         }
+        if !claim.facts.is_empty() {
+            let units: Vec<&Unit> = on.iter().flat_map(|n| self.passages[n - 1].units()).collect();
+            if let Some(kind) = amounts::astray(claim, &units) {
+                return Weight::Not(kind.as_str());
+            }
+        }
+        if negation::is_denied(&claim.plain, told.iter().flat_map(|t| &t.sentences)) {
+            return Weight::Not("negation");
+        }
         // The customer's own name supports nothing that is said of it.
         let words: Vec<&String> = claim.words.iter().filter(|w| !self.trusted.words.know(w)).collect();
         let count = words.len();
@@ -364,13 +389,36 @@ fn unlinked(text: &str) -> String {
 /// The text with another citation in place of its own.
 fn recited(text: &str, right: usize) -> String {
     let mut first = true;
-    let text = CITATION.replace_all(text, |c: &Captures<'_>| {
+    let mut mark = |before: &str, c: &Captures<'_>| {
         let space = if c[0].starts_with([' ', '\u{a0}']) { " " } else { "" };
-        if std::mem::take(&mut first) {
+        if is_index(before, &c[0]) {
+            c[0].to_owned()
+        } else if std::mem::take(&mut first) {
             format!("{space}[{right}]")
         } else {
             String::new()
         }
-    });
-    text.into_owned()
+    };
+    prose(text, |prose| {
+        let mark = |c: &Captures<'_>| mark(&prose[..c.get(0).map_or(0, |found| found.start())], c);
+        CITATION.replace_all(prose, mark).into_owned()
+    })
+}
+
+/// The text with what stands between backticks as it is, and the rest changed.
+fn prose(text: &str, mut change: impl FnMut(&str) -> String) -> String {
+    let parts = text.split('`').enumerate();
+    let changed: Vec<String> = parts
+        .map(|(n, part)| if n % 2 == 0 { change(part) } else { part.to_owned() })
+        .collect();
+    changed.join("`")
+}
+
+/// Whether a number in brackets is the place in a list, as code has it, and not a citation: `sys.argv[1]`, `rows()[2]`.
+fn is_index(before: &str, brackets: &str) -> bool {
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let word = word.trim_start_matches(['(', '"', '*']);
+    let inside = |c: char| matches!(c, '.' | '_' | '(') && !word.ends_with(c);
+    let code = word.chars().any(inside) && word.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ')'));
+    brackets.starts_with('[') && code && !word.contains("://") && !word.contains(|c: char| c.is_ascii_digit())
 }

@@ -17,6 +17,7 @@ macro_rules! pattern {
     };
 }
 
+mod amounts;
 mod blocks;
 mod dates;
 mod disarm;
@@ -24,6 +25,7 @@ mod facts;
 mod html;
 mod judge;
 mod links;
+mod negation;
 mod numbers;
 mod read;
 mod split;

@@ -1,8 +1,9 @@
 //! Passages and sentences, read for what they say: words, names, facts.
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::OnceLock};
 
 use super::{
     super::sentences,
+    amounts::{self, Unit},
     dates,
     facts::Facts,
     judge::CITATION,
@@ -21,6 +22,8 @@ pub struct Known {
     pub code: HashSet<String>,
     pub lines: HashSet<String>,
     pub language: Option<&'static str>,
+    text: String,
+    units: OnceLock<Vec<Unit>>,
 }
 
 /// What a sentence says, read.
@@ -57,7 +60,14 @@ impl Known {
             code,
             lines: text.lines().map(squeezed).collect(),
             language: language(text),
+            text: bare.into_owned(),
+            units: OnceLock::new(),
         }
+    }
+
+    /// Its parts, each of one thing: read when a claim has an amount.
+    pub fn units(&self) -> &[Unit] {
+        self.units.get_or_init(|| amounts::units(&self.text))
     }
 }
 

@@ -121,6 +121,34 @@ async fn what_no_passage_says_is_not_shown() {
 }
 
 #[tokio::test]
+async fn the_opposite_of_a_passage_and_amounts_of_another_row_are_not_shown() {
+    let good = "Bulky goods take a week [1].";
+    for bad in [
+        "You can not send everything back within 60 days [2].",
+        "The refund doesn't take five working days [2].",
+        "Parcels never arrive within four working days [1].",
+        "The Lake 10 costs 1,299 EUR [3].",
+        "The Fjord 14 weighs 19 kg [3].",
+        "Der Lake 10 kostet 1.299 EUR [3].",
+        "| Kayak | Price |\n|---|---|\n| Lake 10 | 1299 EUR |",
+    ] {
+        assert_eq!(shown(&format!("{bad}\n\n{good}")).await, good, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn code_within_a_sentence_is_no_citation_and_no_emphasis() {
+    const CODE: &str = "Use `sys.argv[0]` for the name and `row[1-3]` for columns. Match `[0-9]+` and pass `**kwargs` on. It computes `x**2`.";
+    let passage = passage(Some(0.9), 1.0, CODE);
+    let links = Links::new(std::iter::empty(), Vec::new());
+    let judge = Judge::new("How?", &[&passage], "", links, "", "");
+    let mut writing = Writing::new(None, judge, None);
+    let text = "Use `sys.argv[0]` for the name [1]. Use `row[1-3]` for columns [1]. Match `[0-9]+` [1]. Pass `**kwargs` on [1]. It computes `x**2` [1].";
+    writing.take(text).await;
+    assert_eq!(writing.finish().await.text, text);
+}
+
+#[tokio::test]
 async fn links_images_markup_and_tricks_stay_inside() {
     let good = "Bulky goods take a week [1].";
     for bad in [

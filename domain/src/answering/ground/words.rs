@@ -122,6 +122,17 @@ impl Words {
     }
 }
 
+/// Whether two words are one, or inflections of one.
+pub fn like(one: &str, other: &str) -> bool {
+    let begins = |long: &str, short: &str| short.chars().count() >= BEGINNING && long.starts_with(short);
+    let stem = |word: &str| {
+        word.char_indices()
+            .nth(STEM - 1)
+            .map(|(at, c)| word[..at + c.len_utf8()].to_owned())
+    };
+    one == other || begins(one, other) || begins(other, one) || stem(one).is_some_and(|s| other.starts_with(&s))
+}
+
 /// The language of a text by its beginning, if script or words tell: an ISO 639 code; Chinese is taken for Japanese.
 pub fn language(text: &str) -> Option<&'static str> {
     let text = text.char_indices().nth(READ).map_or(text, |(end, _)| &text[..end]);
