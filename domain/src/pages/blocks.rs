@@ -14,7 +14,9 @@ const SHORTEST: usize = 15;
 /// Left out is what may be repeated and still belongs where it stands: headings, labels of one or two words ("See also"), parts of
 /// lists and definitions (they are indented), and code. Scripts without spaces are told by their bytes.
 pub fn blocks(markdown: &str) -> impl Iterator<Item = (i64, &str)> {
-    let blocks = markdown.split("\n\n").take(MOST).filter(|block| counts(block));
+    let has_code = markdown.as_bytes().contains(&b'`');
+    let blocks = markdown.split("\n\n").take(MOST);
+    let blocks = blocks.filter(move |block| counts(block) && !(has_code && block.contains("```")));
     blocks.map(|block| (number(block), block))
 }
 
@@ -30,7 +32,6 @@ fn counts(block: &str) -> bool {
     let words = || block.bytes().filter(|byte| *byte == b' ').nth(1).is_some();
     !block.starts_with(['#', ' '])
         && block.chars().nth(SHORTEST - 1).is_some()
-        && !block.contains("```")
         && (words() || block.len() > 2 * block.chars().count())
 }
 

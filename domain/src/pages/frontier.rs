@@ -173,8 +173,10 @@ pub async fn admit(
 pub async fn date(tx: &impl ConnectionTrait, job: Uuid, leads: &[Lead]) -> Result<()> {
     const DATE: &str = "
         WITH u AS MATERIALIZED (SELECT u.lastmod, hash_url(u.url) AS url_hash FROM unnest($2::text[], $3::text[]) AS u (url, lastmod))
-        UPDATE crawl_frontier f SET lastmod = u.lastmod::timestamptz FROM u
-        WHERE f.job_id = $1 AND f.url_hash = u.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM u)) AND f.lastmod IS NULL";
+        UPDATE crawl_frontier f SET lastmod = u.lastmod::timestamptz
+        FROM u CROSS JOIN LATERAL (SELECT k.ctid FROM crawl_frontier k WHERE k.job_id = $1
+            AND k.url_hash BETWEEN u.url_hash AND u.url_hash ORDER BY k.url_hash LIMIT 1) k
+        WHERE f.ctid = k.ctid AND f.lastmod IS NULL";
     let dated = || leads.iter().filter(|lead| lead.lastmod.is_some());
     if dated().next().is_none() {
         return Ok(());
@@ -192,14 +194,15 @@ pub async fn date(tx: &impl ConnectionTrait, job: Uuid, leads: &[Lead]) -> Resul
 /// all that is open, since what is admitted lies beyond, and reads nothing twice; a new pass begins at 0.
 pub async fn take(tx: &impl ConnectionTrait, job: Uuid, after: i64, limit: i64) -> Result<Vec<Taken>> {
     let next =
-        "SELECT url_hash FROM crawl_frontier WHERE job_id = $1 AND seq > $3 AND state = 'open' ORDER BY seq LIMIT $2";
+        "SELECT ctid FROM crawl_frontier WHERE job_id = $1 AND seq > $3 AND state = 'open' ORDER BY seq LIMIT $2";
     take_those(tx, next, [job.into(), limit.into(), after.into()]).await
 }
 
 /// Takes those of `urls` that are open.
 pub async fn take_named(tx: &impl ConnectionTrait, job: Uuid, urls: &[String]) -> Result<Vec<Taken>> {
-    let next = "SELECT f.url_hash FROM crawl_frontier f JOIN (SELECT DISTINCT hash_url(u) AS url_hash FROM unnest($2::text[]) u) named
-        ON named.url_hash = f.url_hash WHERE f.job_id = $1 AND f.state = 'open'";
+    let next = "SELECT k.ctid FROM (SELECT DISTINCT hash_url(u) AS url_hash FROM unnest($2::text[]) u) named
+        CROSS JOIN LATERAL (SELECT f.ctid, f.state FROM crawl_frontier f WHERE f.job_id = $1
+          AND f.url_hash BETWEEN named.url_hash AND named.url_hash ORDER BY f.url_hash LIMIT 1) k WHERE k.state = 'open'";
     take_those(tx, next, [job.into(), urls.to_vec().into()]).await
 }
 
@@ -208,12 +211,11 @@ async fn take_those<const N: usize>(
     next: &'static str,
     values: [sea_orm::Value; N],
 ) -> Result<Vec<Taken>> {
-    // Asked for in the order of its hash, a page is looked up by the one index that has it. Planned when the table is empty, an equal hash
-    // would as well be looked for among all pages of the customer.
+    // Rows of the frontier are changed where they were found, and a page is asked for in the order of its hash, so that it is looked up by
+    // the one index that has it. For an equal hash, planned while tables are small, either may be looked for among all URLs of the job.
     let take = format!(
         "WITH next AS MATERIALIZED ({next}),
-        taken AS (UPDATE crawl_frontier f SET state = 'fetching', attempts = attempts + 1 FROM next
-          WHERE f.job_id = $1 AND f.url_hash = next.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM next))
+        taken AS (UPDATE crawl_frontier f SET state = 'fetching', attempts = attempts + 1 FROM next WHERE f.ctid = next.ctid
           RETURNING f.url, f.url_hash, f.customer_id, f.depth, f.hops, f.attempts, f.lastmod, f.own, f.found_from, f.seq)
         SELECT t.url, t.depth, t.hops, t.attempts, t.lastmod, t.own, t.found_from, t.seq, {KNOWN}
         FROM taken t LEFT JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = t.customer_id
@@ -250,7 +252,9 @@ pub async fn finish(tx: &impl ConnectionTrait, job: Uuid, visited: &[(&str, &Nex
         WITH v AS MATERIALIZED (SELECT v.state, v.canonical, hash_url(v.url) AS url_hash
           FROM unnest($2::text[], $3::text[], $4::text[]) AS v (url, state, canonical))
         UPDATE crawl_frontier f SET state = v.state, canonical = nullif(v.canonical, '')
-        FROM v WHERE f.job_id = $1 AND f.url_hash = v.url_hash AND f.url_hash = ANY (ARRAY(SELECT url_hash FROM v))";
+        FROM v CROSS JOIN LATERAL (SELECT k.ctid FROM crawl_frontier k WHERE k.job_id = $1
+            AND k.url_hash BETWEEN v.url_hash AND v.url_hash ORDER BY k.url_hash LIMIT 1) k
+        WHERE f.ctid = k.ctid";
     if visited.is_empty() {
         return Ok(());
     }

@@ -26,3 +26,4 @@ pub mod statements;
 pub mod store;
 pub mod twins;
 pub mod vector_index;
+mod words;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{
     blocks,
     store::{Change, Decision, FetchedPage, Stored},
+    words,
 };
 use crate::{
     Error, Result, ids, secrets,
@@ -95,22 +96,12 @@ pub struct NewPage<'a> {
 
 /// Identifies a page's content: its title and its text, whatever the white space between words, and whatever is invisible.
 pub fn content_hash(page: &FetchedPage) -> Vec<u8> {
-    let mut text = String::with_capacity(page.title.len() + page.markdown.len() + 1);
+    let mut text = String::with_capacity(page.title.len() + page.markdown.len() + 4);
     for part in [&page.title, &page.markdown] {
-        for word in part.split(|c: char| c.is_whitespace() || is_invisible(c)) {
-            if !word.is_empty() {
-                text.push_str(word);
-                text.push(' ');
-            }
-        }
+        words::push(&mut text, part);
         text.push('\n');
     }
     secrets::sha256(text.as_bytes())
-}
-
-/// Characters that some servers sprinkle over texts anew in each answer, and that nobody sees.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 fn structured_hash(page: &FetchedPage) -> Vec<u8> {
@@ -126,7 +117,8 @@ const UPSERT: &str = "
         blocks, published_on, modified_on, author)),
     before AS MATERIALIZED (
       SELECT p.id, p.url_hash, p.content_hash, p.structured_hash, p.tombstoned_at, p.tombstone
-      FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY (ARRAY(SELECT url_hash FROM input))),
+      FROM input i CROSS JOIN LATERAL (SELECT * FROM scraped_pages p WHERE p.customer_id = $1
+        AND p.url_hash BETWEEN i.url_hash AND i.url_hash ORDER BY p.url_hash LIMIT 1) p),
     saved AS (
       INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
         etag, last_modified, status, sitemap_lastmod, navigational, blocks, published_at, modified_at, author, fetched_at)

@@ -7,7 +7,7 @@ use domain::{
         store::{self, Change, FetchedPage},
     },
     retrieval::{Mode, Searcher},
-    tenancy::{Customer, TenantTx},
+    tenancy::{Customer, Db, TenantTx},
 };
 use embedding::Kind;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -214,11 +214,31 @@ async fn the_next_urls_of_a_large_site_cost_no_more_than_those_of_a_small_one() 
             .await;
         row.unwrap().unwrap().try_get::<i64>("", "n").unwrap()
     };
-    let before = read().await;
-    assert_eq!((admit(&leads[..16]).await, take(16).await), (0, 16));
-    finish(&leads[..16]).await;
-    let rows = read().await - before;
-    assert!((48..250).contains(&rows), "{rows} rows are read for 48");
+    for visits in [0..16, 16..32] {
+        let before = read().await;
+        assert_eq!((admit(&leads[visits.clone()]).await, take(16).await), (0, 16));
+        finish(&leads[visits.clone()]).await;
+        let named: Vec<String> = leads[visits].iter().map(|lead| lead.url.clone()).collect();
+        assert_eq!(frontier::take_named(&*tx, job, &named).await.unwrap().len(), 0);
+        let rows = read().await - before;
+        assert!((64..320).contains(&rows), "{rows} rows are read for 64");
+        // Another connection plans them later, by what was known when each job had one URL.
+        begin_another(&kit, &customer).await;
+        let owner = Db::connect_owner(&kit.config.database).await.unwrap();
+        owner.execute_unprepared("ANALYZE crawl_frontier").await.unwrap();
+        tx.execute_unprepared("DISCARD PLANS").await.unwrap();
+    }
+}
+
+/// A crawl that knows one URL.
+async fn begin_another(kit: &Kit, customer: &Customer) {
+    let tx = kit.db.tenant(customer).await.unwrap();
+    let url = "https://a.example/another";
+    let job = request::request_scrape(&tx, &ScrapeRequest::of(url)).await.unwrap().id;
+    frontier::admit(&*tx, customer.id, job, &[Lead::new(url, 0)], 1)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]
