@@ -6,7 +6,7 @@ use regex::Regex;
 use std::sync::LazyLock;
 
 /// A page with this many words has content, whatever its scripts may add.
-pub(crate) const ENOUGH: usize = 120;
+const ENOUGH: usize = 120;
 /// A page whose mark-up says that scripts make it may have so many words of frame around the hole.
 const FRAME: usize = 60;
 /// A page without such marks has content as soon as it says anything.
@@ -64,13 +64,20 @@ pub(crate) fn reason(html: &str, markdown: &str) -> Option<&'static str> {
     None
 }
 
+/// Whether a text is content by its length alone. Looks no further than it must.
+pub(crate) fn is_content(text: &str) -> bool {
+    apart(text).nth(ENOUGH - 1).is_some() || words(text) >= ENOUGH
+}
+
 /// Words of a text; where words are not set apart, two characters count as one.
 pub(crate) fn words(text: &str) -> usize {
     let dense = text.chars().filter(|c| ('\u{2e80}'..='\u{d7ff}').contains(c)).count();
-    let apart = text
-        .split_whitespace()
-        .filter(|word| word.chars().any(char::is_alphanumeric));
-    apart.count() + dense / 2
+    apart(text).count() + dense / 2
+}
+
+fn apart(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
 }
 
 fn found(pattern: &LazyLock<Option<Regex>>, html: &str) -> bool {

@@ -18,7 +18,8 @@ use extract::url::normalize;
 use http::{HeaderValue, header};
 use regex::bytes::Regex;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    mem::take,
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -179,7 +180,7 @@ impl Renderer {
         let reason = match self.mode {
             FetchMode::Static => None,
             FetchMode::Browser => Some("as asked"),
-            FetchMode::Auto if need::words(markdown) >= need::ENOUGH => None,
+            FetchMode::Auto if need::is_content(markdown) => None,
             FetchMode::Auto => need::reason(&String::from_utf8_lossy(&response.body), markdown),
         };
         reason.map(|reason| Need {
@@ -256,7 +257,7 @@ impl Renderer {
     async fn rendered<F>(
         &self,
         url: &Url,
-        fixed: Answer,
+        mut fixed: Answer,
         response: &egress::Response,
         need: Need,
         mut rendered: Rendered,
@@ -266,10 +267,9 @@ impl Renderer {
         F: Future<Output = Result<Answer>>,
     {
         let (status, ms, picture) = (rendered.status, rendered.ms, rendered.screenshot.take());
+        let (links, passed_by) = (take(&mut fixed.links), take(&mut fixed.passed_by));
         let mut answer = Answer {
             status: Some(status.into()),
-            links: Vec::new(),
-            passed_by: Vec::new(),
             bytes: rendered.html.len() as i64,
             ..fixed
         };
@@ -288,8 +288,10 @@ impl Renderer {
         } else {
             let read = read(as_response(response, rendered)).await?;
             let is_worse = self.mode == FetchMode::Auto && words_of(&read.meaning) < words_of(&answer.meaning);
+            answer.links = followed(links, read.links, &read.passed_by);
+            answer.passed_by = [passed_by, read.passed_by].concat();
             if !is_worse {
-                (answer.meaning, answer.links, answer.passed_by) = (read.meaning, read.links, read.passed_by);
+                answer.meaning = read.meaning;
             }
         }
         answer.ms += ms;
@@ -337,6 +339,14 @@ fn failure(code: &'static str, message: String, again: bool) -> Meaning {
         again,
         wait: None,
     }
+}
+
+/// What a page leads to, by its static mark-up and as rendered: scripts make links, and take some away. What the page asks in the end to
+/// pass by is passed by.
+fn followed(fixed: Vec<Url>, rendered: Vec<Url>, passed_by: &[Url]) -> Vec<Url> {
+    let known: HashSet<&Url> = rendered.iter().chain(passed_by).collect();
+    let only_fixed: Vec<Url> = fixed.into_iter().filter(|link| !known.contains(link)).collect();
+    rendered.into_iter().chain(only_fixed).collect()
 }
 
 fn words_of(meaning: &Meaning) -> usize {
@@ -406,6 +416,16 @@ mod tests {
         assert!(!patience.is_over());
         patience.note(true);
         assert!(patience.is_over());
+    }
+
+    #[test]
+    fn a_rendered_page_leads_where_its_static_one_does_too() {
+        let urls = |paths: &[&str]| -> Vec<Url> {
+            let url = |path: &&str| Url::parse(&format!("http://shop.test{path}")).unwrap();
+            paths.iter().map(url).collect()
+        };
+        let links = followed(urls(&["/a", "/b", "/c"]), urls(&["/b", "/d"]), &urls(&["/c"]));
+        assert_eq!(links, urls(&["/b", "/d", "/a"]));
     }
 
     /// Were the time quadratic, this would end the test run's patience.
