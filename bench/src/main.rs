@@ -122,6 +122,12 @@ struct CrawlArgs {
     /// Pages of the site that has hostile neighbours
     #[arg(long, default_value_t = 400)]
     distant_pages: usize,
+    /// Static pages of the site that shows whether memory grows
+    #[arg(long, default_value_t = 20_000)]
+    large_pages: usize,
+    /// A folder of HTML, whose pages must all be found: FOLDER=/START.html
+    #[arg(long)]
+    docs: Vec<crawl_bench::Docs>,
     /// Only one kind of site
     #[arg(long)]
     only: Option<crawl_bench::Part>,

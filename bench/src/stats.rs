@@ -36,17 +36,18 @@ pub fn percentile(sorted: &[f64], percent: u8) -> Option<f64> {
 
 /// A table: a column for each contender, ours first, and one for ours divided by each other's.
 pub fn table(title: &str, labels: &[&str], rows: impl IntoIterator<Item = (String, Vec<Option<Summary>>)>) -> String {
-    let ratios: Vec<String> = labels[1..].iter().map(|other| format!("÷ {other}")).collect();
-    let mut text = format!(
-        "\n## {title}\n\n| | {} | {} |\n",
-        labels.join(" | "),
-        ratios.join(" | ")
-    );
-    let _ = writeln!(text, "|---|{}", "---:|".repeat(labels.len() + ratios.len()));
+    let own = labels.iter().map(|label| (*label).to_owned());
+    let columns: Vec<String> = own
+        .chain(labels[1..].iter().map(|other| format!("÷ {other}")))
+        .collect();
+    let mut text = format!("\n## {title}\n\n| | {} |\n", columns.join(" | "));
+    let _ = writeln!(text, "|---|{}", "---:|".repeat(columns.len()));
     for (label, row) in rows {
-        let values: Vec<String> = row.iter().map(|summary| value(*summary)).collect();
-        let divided: Vec<String> = row[1..].iter().map(|other| ratio(row[0], *other)).collect();
-        let _ = writeln!(text, "| {label} | {} | {} |", values.join(" | "), divided.join(" | "));
+        let values = row.iter().map(|summary| value(*summary));
+        let cells: Vec<String> = values
+            .chain(row[1..].iter().map(|other| ratio(row[0], *other)))
+            .collect();
+        let _ = writeln!(text, "| {label} | {} |", cells.join(" | "));
     }
     text
 }

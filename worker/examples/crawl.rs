@@ -97,7 +97,7 @@ async fn main() {
 
 /// The pages that links lead to, by another parser.
 fn reachable(folder: &str, path: &str) -> Vec<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/reachable.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/peers/reachable.py");
     let found = Command::new("python3").args([script, folder, path]).output();
     let found = found.expect("python3 is needed").stdout;
     String::from_utf8_lossy(&found).lines().map(str::to_owned).collect()

@@ -3,6 +3,7 @@
 //!
 //! The site is generated and served by the driver, which counts which pages were asked for, and takes the time from the first
 //! request to the contender's word that it is through.
+mod folders;
 mod site;
 
 use anyhow::{Context as _, Result};
@@ -23,6 +24,7 @@ use crate::{
     queue_bench::{Contender as Ledger, Stores},
     stats::{self, summarize},
 };
+pub use folders::Docs;
 use site::{Hostile, LATENCY, Site, Style, Vice};
 
 /// Requests at once.
@@ -36,6 +38,8 @@ const PATIENCE: Duration = Duration::from_mins(20);
 /// The words that the product has stored.
 const WORDS: &str =
     "SELECT coalesce(sum(cardinality(regexp_split_to_array(btrim(markdown), '\\s+'))), 0)::bigint FROM scraped_pages";
+/// Heaps of the C library, as the image sets them.
+const HEAPS: &str = "MALLOC_ARENA_MAX=2";
 /// How often a contender's memory is looked at.
 const SAMPLE: Duration = Duration::from_millis(500);
 
@@ -67,6 +71,8 @@ pub enum Part {
     Browser,
     /// A site beside hostile ones, at the same worker.
     Neighbours,
+    /// The same as `static`, and larger: whether memory grows with the site.
+    Large,
 }
 
 impl Part {
@@ -77,6 +83,7 @@ impl Part {
             Self::Neighbours => {
                 "A site while the same worker crawls one that drips, one without end, and one that is always busy"
             }
+            Self::Large => "A large site",
         }
     }
 
@@ -85,6 +92,7 @@ impl Part {
             Self::Static => &[Worker, Plain, Scrapy, Crawlee],
             Self::Browser => &[Worker, Crawl4ai],
             Self::Neighbours => &[Crowded, Worker],
+            Self::Large => &[Worker],
         }
     }
 }
@@ -153,7 +161,7 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
     std::fs::create_dir_all(args.state.parent().context("the state needs a folder")?)?;
     let stores = Stores::start(&args.state).await?;
     let parts = args.only.map_or_else(
-        || vec![Part::Static, Part::Browser, Part::Neighbours],
+        || vec![Part::Static, Part::Browser, Part::Neighbours, Part::Large],
         |part| vec![part],
     );
     let (mut figures, mut failures, mut about) = (Figures::new(), Vec::new(), Vec::new());
@@ -162,10 +170,11 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
             Part::Static => (args.pages, Style::Static),
             Part::Browser => (args.browser_pages, Style::Script),
             Part::Neighbours => (args.distant_pages, Style::Distant),
+            Part::Large => (args.large_pages, Style::Static),
         };
         let site = Site::start(pages, style).await?;
         about.push(match part {
-            Part::Static => format!(
+            Part::Static | Part::Large => format!(
                 "{pages} static pages, {} KiB each, concurrency {CONCURRENCY}",
                 site.page_bytes() / 1024
             ),
@@ -177,13 +186,14 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
                 LATENCY.as_millis()
             ),
         });
-        for round in 0..args.rounds {
+        let rounds = if *part == Part::Large { 1 } else { args.rounds };
+        for round in 0..rounds {
             let mut order = part.crawlers().to_vec();
             order.retain(|crawler| args.crawler.is_empty() || args.crawler.contains(crawler));
             let turn = round as usize % order.len().max(1);
             order.rotate_left(turn);
             for crawler in order {
-                println!("round {} of {}, {part:?}: {}", round + 1, args.rounds, crawler.label());
+                println!("round {} of {rounds}, {part:?}: {}", round + 1, crawler.label());
                 if let Err(error) = cell(&args, &stores, &site, *part, crawler, &mut figures).await {
                     println!("  {error:#}");
                     failures.push(format!("{}: {error:#}", crawler.label()));
@@ -191,6 +201,7 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
             }
         }
     }
+    let found = folders::table(&args, &stores, &mut failures).await;
     let (valkey, postgres) = stores.versions().await?;
     stores.stop().await?;
     let mut lines = machine::head(begun, &format!("{} rounds", args.rounds), &load)?.to_vec();
@@ -204,7 +215,7 @@ pub async fn run(args: CrawlArgs) -> Result<()> {
         npm_version(&args.peers, "@crawlee/cheerio"),
         machine::node().await?
     ));
-    let tables = tables(&parts, &figures);
+    let tables = tables(&parts, &figures) + &found;
     println!("{tables}");
     let report = document(&lines, &tables, &failures);
     std::fs::create_dir_all(args.report.parent().context("the report needs a folder")?)?;
@@ -225,7 +236,7 @@ async fn cell(
     stores.flush().await?;
     let cell = stores.cell(Ledger::Ledger, 30_000).await?;
     let (concurrency, mode) = match part {
-        Part::Static => (CONCURRENCY, "static"),
+        Part::Static | Part::Large => (CONCURRENCY, "static"),
         Part::Browser => (SESSIONS, "browser"),
         Part::Neighbours => (POLITE, "static"),
     };
@@ -280,12 +291,12 @@ async fn cell(
             .push(value);
     };
     add(Measure::Rate, pages / ((told.at - visits.first) / 1e6));
-    add(Measure::Coverage, visits.pages as f64);
+    add(Measure::Coverage, visits.pages.len() as f64);
     add(Measure::Requests, visits.requests as f64);
     if part != Part::Neighbours {
         add(Measure::Words, words / pages);
     }
-    if part == Part::Static {
+    if matches!(part, Part::Static | Part::Large) {
         let after = |quarters: usize| sizes.get(sizes.len() * quarters / 4).copied().unwrap_or(last);
         add(Measure::Cpu, used / pages / 1000.0);
         add(Measure::Peak, peak);
@@ -313,7 +324,11 @@ fn command(args: &CrawlArgs, crawler: Crawler, order: &Order) -> Result<(PathBuf
     Ok(match crawler {
         Worker | Plain | Crowded => {
             let name = if crawler == Plain { "plain" } else { "worker" };
-            (std::env::current_exe()?, vec!["crawler".into(), name.into(), json])
+            let own = std::env::current_exe()?;
+            (
+                "env".into(),
+                vec![HEAPS.into(), own.into(), "crawler".into(), name.into(), json],
+            )
         }
         Scrapy => python("scrapy_site.py"),
         Crawl4ai => python("crawl4ai_site.py"),

@@ -1,5 +1,6 @@
 //! A generated site, served on loopback by the driver itself: a documentation of linked guides, with the furniture, query
 //! variants and cross links that real sites have. Every page is a pure function of its number.
+mod folder;
 mod hostile;
 mod page;
 mod text;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use std::{
     collections::HashSet,
     convert::Infallible,
+    hash::Hash,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -21,6 +23,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::protocol::now;
+pub use folder::Folder;
 pub use hostile::{Hostile, Vice};
 pub use page::path;
 use page::{html, shell};
@@ -50,25 +53,54 @@ pub struct Site {
 struct Shared {
     pages: usize,
     style: Style,
-    log: Mutex<Log>,
+    log: Mutex<Log<usize>>,
 }
 
-#[derive(Default)]
-struct Log {
+/// What was asked for: pages by what they are known by.
+struct Log<P> {
     first: Option<f64>,
     requests: u64,
-    seen: HashSet<usize>,
+    seen: HashSet<P>,
 }
 
-/// What was asked of the site since the last look.
+impl<P> Default for Log<P> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            requests: 0,
+            seen: HashSet::new(),
+        }
+    }
+}
+
+impl<P: Eq + Hash> Log<P> {
+    /// A request, and the page that it was answered with.
+    fn note(&mut self, page: Option<P>) {
+        self.first.get_or_insert_with(now);
+        self.requests += 1;
+        self.seen.extend(page);
+    }
+
+    /// Everything so far, which is forgotten.
+    fn take(&mut self) -> Visits<P> {
+        let Self { first, requests, seen } = std::mem::take(self);
+        Visits {
+            first: first.unwrap_or_else(now),
+            requests,
+            pages: seen,
+        }
+    }
+}
+
+/// What was asked of a site since the last look.
 #[derive(Clone, Debug)]
-pub struct Visits {
+pub struct Visits<P> {
     /// When the first request came, in µs since 1970.
     pub first: f64,
     /// All requests.
     pub requests: u64,
     /// Different pages answered with 200.
-    pub pages: usize,
+    pub pages: HashSet<P>,
 }
 
 impl Site {
@@ -105,13 +137,8 @@ impl Site {
     }
 
     /// What was asked since the last call.
-    pub fn visits(&self) -> Visits {
-        let log = std::mem::take(&mut *self.shared.log.lock().unwrap_or_else(PoisonError::into_inner));
-        Visits {
-            first: log.first.unwrap_or_else(now),
-            requests: log.requests,
-            pages: log.seen.len(),
-        }
+    pub fn visits(&self) -> Visits<usize> {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -160,12 +187,7 @@ impl Shared {
             tokio::time::sleep(LATENCY).await;
         }
         let page = number("/guide/", ".html");
-        {
-            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.first.get_or_insert_with(now);
-            log.requests += 1;
-            log.seen.extend(page);
-        }
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).note(page);
         let body = match (page, self.style) {
             (Some(page), Style::Static | Style::Distant) => html(page, self.pages),
             (Some(page), Style::Script) => shell(page, self.pages),
@@ -175,8 +197,8 @@ impl Shared {
     }
 }
 
-fn respond(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn respond(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let html = header::HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, html);

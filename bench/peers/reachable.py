@@ -1,6 +1,6 @@
 """Prints the pages of a folder that links lead to from a start page, by Python's own HTML parser: `reachable.py FOLDER PATH`.
 
-What the example `crawl` compares a crawl with, so that one parser's mistakes don't hide the other's.
+What the benchmark and the worker's example `crawl` compare a crawl with, so that one parser's mistakes don't hide the other's.
 """
 import os
 import sys
