@@ -117,6 +117,7 @@ export const job = {
         error && el('div', { class: 'box bad' }, el('p', {}, el('strong', {}, words(error.code)), ` ${error.message}`)),
         deeds(known, again),
         facts(
+          known.start_url && ['Site', el('span', { dir: 'ltr' }, known.start_url)],
           ['Made', when(known.created_at)],
           known.started_at && ['Began', when(known.started_at)],
           known.finished_at && ['Ended', when(known.finished_at)],

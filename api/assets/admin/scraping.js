@@ -81,6 +81,7 @@ const draw = (items) =>
     'Jobs',
     [
       ['Job', (job) => el('a', { href: to(`/jobs/${job.id}`) }, words(job.kind), ' ', el('span', { class: 'mute', dir: 'ltr' }, job.id.slice(-6)))],
+      ['Site', (job) => (job.start_url ? el('span', { dir: 'ltr' }, new URL(job.start_url).host) : '–')],
       ['State', (job) => badge(job.state)],
       ['Done', progress],
       ['Began', (job) => ago(job.created_at)],

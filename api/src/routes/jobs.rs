@@ -2,6 +2,7 @@
 use domain::{
     Error,
     jobs::{self, EventReader, Filter, Operator},
+    pages,
 };
 use entity::job;
 use futures::{Stream, StreamExt, stream};
@@ -47,6 +48,9 @@ pub struct Job {
     kind: String,
     /// `scheduled`, `queued`, `running`, `needs_confirmation`, `done`, `failed`, `dead` or `cancelled`.
     state: String,
+    /// Where a crawl begins; of other kinds nothing.
+    #[oai(nullable)]
+    start_url: Option<String>,
     /// `done`, `total` and more, by kind.
     progress: Value,
     /// What it brought, once it is done; what is to be confirmed, while it needs confirmation.
@@ -80,6 +84,7 @@ impl From<job::Model> for Job {
         });
         Self {
             id: row.id,
+            start_url: pages::request::start_url(&row).map(str::to_owned),
             kind: row.kind,
             state: row.state,
             progress: row.progress,

@@ -59,6 +59,7 @@ async fn a_crawl_is_accepted_recorded_and_told_where_to_look() {
         (&job["id"], &job["kind"], &job["attempts"]),
         (&body["job_id"], &json!("scrape"), &json!(0))
     );
+    assert_eq!(job["start_url"], json!(site()["url"].as_str().unwrap()));
     let same = scrape(&app, None, &site()).await.expect(202);
     assert_eq!((&same["job_id"], &same["fresh"]), (&body["job_id"], &json!(false)));
     assert_eq!(

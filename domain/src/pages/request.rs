@@ -1,5 +1,5 @@
 //! Asking for work on pages: a crawl of a site, or new chunks for pages.
-use entity::page;
+use entity::{job, page};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::off_peak::OffPeak;
 use crate::{
     Error, Result,
-    jobs::{self, NewJob, Payload, Submitted},
+    jobs::{self, Kind, NewJob, Payload, Submitted},
     tenancy::{HostName, TenantTx, sql},
 };
 
@@ -174,6 +174,12 @@ pub async fn request_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Su
 /// The same for one that goes by the clock.
 pub async fn schedule_scrape(tx: &TenantTx, request: &ScrapeRequest) -> Result<Submitted> {
     submit_scrape(tx, request, jobs::BULK).await
+}
+
+/// The page that a scrape job begins with: one crawl of it is live at a time, so it is the job's dedupe key.
+pub fn start_url(job: &job::Model) -> Option<&str> {
+    let scrape = job.kind == Kind::Scrape.as_str();
+    job.dedupe_key.as_deref().filter(|_| scrape)
 }
 
 async fn submit_scrape(tx: &TenantTx, request: &ScrapeRequest, priority: i16) -> Result<Submitted> {
