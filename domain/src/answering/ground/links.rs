@@ -93,7 +93,7 @@ fn normal(address: &str) -> Option<String> {
 }
 
 /// Without the punctuation that a sentence puts after an address.
-fn trimmed(address: &str) -> &str {
+pub(super) fn trimmed(address: &str) -> &str {
     address.trim().trim_end_matches([
         '.', ',', ';', ':', '!', '?', ')', ']', '"', '\'', '*', '_', '»', '”', '’', '>',
     ])
@@ -163,65 +163,6 @@ fn is_host(text: &str) -> bool {
                 .is_some_and(|e| !e.is_ascii() && !known && e.chars().count() <= 6))
 }
 
-/// Quoted text with its own links as far as they lead home: others keep their words, and addresses with a scheme their host.
-/// Code is quoted as it stands.
-pub fn quoted(text: &str, links: &Links) -> String {
-    let mut fenced = false;
-    let line = |line: &str| {
-        let fence = line.trim_start().starts_with("```");
-        fenced ^= fence;
-        if fence || fenced {
-            line.to_owned()
-        } else {
-            quoted_line(line, links)
-        }
-    };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn quoted_line(line: &str, links: &Links) -> String {
-    let odd = |(n, part): (usize, &str)| {
-        if n % 2 == 1 {
-            part.to_owned()
-        } else {
-            quoted_prose(part, links)
-        }
-    };
-    line.split('`').enumerate().map(odd).collect::<Vec<_>>().join("`")
-}
-
-fn quoted_prose(text: &str, links: &Links) -> String {
-    let text = IMAGE.replace_all(text, "");
-    // What is kept is set aside, so that the second pass finds only addresses that stand alone.
-    let mut kept = Vec::new();
-    let text = LINK.replace_all(&text, |c: &Captures<'_>| {
-        let (words, target) = (&c[1], &c[2]);
-        match target.split_once(':') {
-            Some(("mailto" | "tel", address)) if !words.contains(address) => format!("{words} ({address})"),
-            _ if links.lead_home(target) && target.contains("://") => {
-                kept.push(format!("[{words}]({target})"));
-                format!("\u{1}{}\u{1}", kept.len() - 1)
-            }
-            _ => words.to_owned(),
-        }
-    });
-    let text = WHOLE.replace_all(&text, |c: &Captures<'_>| {
-        if links.lead_home(&c[0]) {
-            return c[0].to_owned();
-        }
-        let host = Url::parse(trimmed(&c[0]))
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned));
-        let end = &c[0][trimmed(&c[0]).len()..];
-        host.unwrap_or_default() + end
-    });
-    let mut text = text.into_owned();
-    for (n, link) in kept.iter().enumerate() {
-        text = text.replace(&format!("\u{1}{n}\u{1}"), link);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,14 +230,5 @@ mod tests {
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_quotation_keeps_its_own_links_and_loses_the_others() {
-        let text = "![x](https://shop.example/x.png)See [faq](https://shop.example/faq), [more](https://evil.example/a) and https://evil.example/b.\n\
-                    [Mail](mailto:a@shop.example) `curl https://evil.example`\n```\nhttps://evil.example/c\n```";
-        let want = "See [faq](https://shop.example/faq), more and evil.example.\n\
-                    Mail (a@shop.example) `curl https://evil.example`\n```\nhttps://evil.example/c\n```";
-        assert_eq!(quoted(text, &links()), want);
     }
 }

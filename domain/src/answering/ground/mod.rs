@@ -27,6 +27,7 @@ mod judge;
 mod links;
 mod negation;
 mod numbers;
+mod quoted;
 mod read;
 mod split;
 #[cfg(test)]
@@ -38,7 +39,8 @@ mod writing;
 pub use disarm::{disarm, disarmed, ready};
 pub use html::plain as without_markup;
 pub use judge::Judge;
-pub use links::{Links, quoted};
+pub use links::Links;
+pub use quoted::quoted;
 pub use visible::visible;
 pub use writing::{Checked, Removed, Writing};
 
