@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Changes with every change of the wording, and is kept in receipts.
-pub const VERSION: &str = "2026-11-2";
+pub const VERSION: &str = "2026-11-3";
 
 /// Bytes of the mark that sets data apart, written in hexadecimal digits.
 const MARK: usize = 6;
@@ -110,7 +110,7 @@ fn system(customer: &Customer, locale: Option<Locale>, simplified: bool) -> Stri
     format!(
         "You answer visitors of {name} ({domain}). Answer only from the passages. Put the number of the passage after each \
          statement, like [1]. If the passages do not answer the question, reply with exactly NO_ANSWER. Never invent links, prices, \
-         dates or addresses. Write Markdown without images and HTML. {length} {persona}",
+         dates or addresses. Write Markdown without images, tables and HTML. {length} {persona}",
         name = harmless(&customer.name),
         domain = customer.domain,
         persona = persona::instructions(&AssistantSettings::of(customer), locale),

@@ -2,6 +2,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    super::sentences,
     facts::Facts,
     html,
     judge::{Judge, Reason, Verdict, Weight},
@@ -57,13 +58,14 @@ impl Judge {
         }
         let claim = Claim {
             names: Vec::new(),
+            certain: Vec::new(),
             ..Claim::of(line, None)
         };
         let all: Vec<usize> = (1..=self.passages.len()).collect();
         matches!(self.weigh(&claim, &all), Weight::Firm)
     }
 
-    /// Rows that passages support, under the words of the header that they know.
+    /// Rows that passages support, with the words of the header that they know; as items of a list, since the widget shows no tables.
     pub(super) fn table(&self, body: &str, removed: &mut dyn FnMut(Reason)) -> Verdict {
         let all: Vec<usize> = (1..=self.passages.len()).collect();
         let mut rows = Vec::new();
@@ -108,6 +110,7 @@ impl Judge {
         if rows.len() < 3 {
             Verdict::Drop("unsupported")
         } else {
+            let rows = sentences::rows(&rows.join("\n"));
             Verdict::Keep(rows.join("\n"), on.into_iter().collect())
         }
     }

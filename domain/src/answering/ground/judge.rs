@@ -329,7 +329,7 @@ impl Judge {
             return Weight::Not(kind.as_str());
         }
         let know = |word: &String| told.iter().any(|t| t.words.know(word));
-        if !claim.names.iter().all(know) {
+        if !claim.names.iter().chain(&claim.certain).all(know) {
             return Weight::Not("name");
         }
         if !claim.facts.is_empty() {

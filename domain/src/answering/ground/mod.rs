@@ -25,6 +25,7 @@ mod facts;
 mod html;
 mod judge;
 mod links;
+mod names;
 mod negation;
 mod numbers;
 mod quoted;

@@ -8,6 +8,7 @@ use super::{
     facts::Facts,
     judge::CITATION,
     links::{self, LINK},
+    names,
     visible::folded,
     words::{Words, content, language, tokens},
 };
@@ -31,6 +32,8 @@ pub struct Claim {
     pub plain: String,
     pub words: Vec<String>,
     pub names: Vec<String>,
+    /// Names that are told by more than a capital, in whatever language.
+    pub certain: Vec<String>,
     pub facts: Facts,
     pub language: Option<&'static str>,
 }
@@ -80,13 +83,20 @@ impl Claim {
             .filter(|c| !matches!(c, '*' | '`' | '|' | '#'))
             .collect();
         let language = language(&plain);
+        let english = usual.is_none_or(|usual| usual == "en");
+        let agent = names::agent(&plain).filter(|_| english);
+        let linked = LINK.replace_all(text, "$1");
         Self {
+            certain: names::marked(&links::without(&linked))
+                .into_iter()
+                .chain(agent)
+                .collect(),
             words: content(&plain),
             // German writes every noun with a capital.
             names: if language == Some("de") {
                 Vec::new()
             } else {
-                names(&plain)
+                capitals(&plain)
             },
             facts: Facts::claimed(text, language.or(usual)),
             language,
@@ -96,7 +106,7 @@ impl Claim {
 }
 
 /// Words with a capital that no sentence begins with; days and months are facts.
-fn names(text: &str) -> Vec<String> {
+fn capitals(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for found in WORD.find_iter(text) {
         let word = found.as_str();

@@ -60,7 +60,6 @@ async fn what_the_passages_say_is_shown_as_it_was_written() {
         "To return a parcel:\n\n1. Print the return label [2].\n2. Put it on the parcel [2].\n3. Hand the parcel in at a post office [2].",
         "Here are the steps:\n\n- Print the label. Put it on the parcel [2].\n- Hand it in at any post office [2].",
         "The **Fjord 14** weighs 24 kg and costs 1,299 EUR [3]. It was designed by Ada Berg [3].",
-        "| Kayak | Weight |\n|---|---|\n| Fjord 14 | 24 kg |\n| Lake 10 | 19 kg |\n\nBoth are kayaks [3].",
         "Yes. We ship with DHL [1]. You can write to help@shop.example or call 030 1234567 [1].",
         "See [the returns page](https://shop.example/returns) and https://shop.example/shipping for shipping [1][2].",
         "Until March 5, 2026 there is 20% off the Fjord 14 [3].",
@@ -101,7 +100,7 @@ async fn what_no_passage_says_is_not_shown() {
         ),
         (
             "| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n| Lake 10 | 5 EUR |\n\nBulky goods take a week [1].",
-            "| Kayak | Price |\n|---|---|\n| Fjord 14 | 1299 EUR |\n\nBulky goods take a week [1].",
+            "- Fjord 14: 1299 EUR\n\nBulky goods take a week [1].",
         ),
         (
             "Bulky goods take a week [1]. Call 0900 123 456 now [1].",
@@ -133,6 +132,56 @@ async fn the_opposite_of_a_passage_and_amounts_of_another_row_are_not_shown() {
         "| Kayak | Price |\n|---|---|\n| Lake 10 | 1299 EUR |",
     ] {
         assert_eq!(shown(&format!("{bad}\n\n{good}")).await, good, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_table_are_items_since_the_widget_shows_no_tables() {
+    assert_eq!(
+        shown("Both are kayaks [3]:\n\n| Kayak | Weight |\n|---|---|\n| Fjord 14 | 24 kg [3] |\n| Lake 10 | 19 kg |\n\nBulky goods take a week [1].")
+            .await,
+        "Both are kayaks [3]:\n\n- Fjord 14: 24 kg [3]\n- Lake 10: 19 kg\n\nBulky goods take a week [1]."
+    );
+    assert_eq!(
+        shown("| Kayak | Weight | Price |\n|---|---|---|\n| Fjord 14 | 24 kg | 1299 EUR |").await,
+        "- Fjord 14 – Weight: 24 kg; Price: 1299 EUR [3]"
+    );
+}
+
+#[tokio::test]
+async fn names_that_no_passage_has_are_not_shown_wherever_they_stand() {
+    let good = "Bulky goods take a week [1].";
+    for bad in [
+        "UPS delivers parcels within two to four working days [1].",
+        "Miller designed the Fjord 14 [3].",
+        "PayPal pays the refund within five working days [2].",
+        "Parcels arrive with a UPS courier within four working days [1].",
+    ] {
+        assert_eq!(shown(&format!("{bad}\n\n{good}")).await, good, "{bad}");
+    }
+    for honest in [
+        "DHL delivers parcels within two to four working days [1].",
+        "Customers can send everything back within 60 days [2].",
+        "Berg designed the Fjord 14 in 2021 [3].",
+    ] {
+        assert_eq!(shown(honest).await, honest);
+    }
+    let german = passage(
+        Some(0.9),
+        1.0,
+        "Wir versenden alle Pakete mit DHL. Die Lieferung dauert zwei bis vier Tage.",
+    );
+    for (text, kept) in [
+        ("Die Pakete werden mit DHL versendet [1].", true),
+        ("Die Pakete werden mit UPS versendet [1].", false),
+        ("UPS bringt die Pakete in zwei bis vier Tagen [1].", false),
+        ("Ihr DHL-Paket kommt nach zwei bis vier Tagen [1].", true),
+    ] {
+        let links = Links::new(std::iter::empty(), Vec::new());
+        let judge = Judge::new("Wie lange dauert die Lieferung?", &[&german], "", links, "", "");
+        let mut writing = Writing::new(None, judge, None);
+        writing.take(text).await;
+        assert_eq!(writing.finish().await.text, if kept { text } else { "" }, "{text}");
     }
 }
 

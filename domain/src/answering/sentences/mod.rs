@@ -12,7 +12,7 @@ pub use aside::leads_away;
 use aside::{is_aside, is_caption, is_label, without_notes};
 use blocks::{blocks, flat, items, list};
 pub use ends::sentences;
-use rows::rows;
+pub use rows::rows;
 
 /// What a piece is, and so how much of its group must stay with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Rows of tables as lines that name their columns, since the widget shows no tables.
 
 /// The rows of a table as items: `- First: Second` of two columns, `- First – Name: second; Name: third` of more.
-pub(super) fn rows(block: &str) -> Vec<String> {
+pub fn rows(block: &str) -> Vec<String> {
     let cells = |line: &str| -> Vec<String> {
         let inner = line
             .trim()
