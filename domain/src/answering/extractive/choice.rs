@@ -8,13 +8,15 @@ const CODE_LINES: usize = 24;
 const FAR: f32 = 0.2;
 const FAR_WHEN_LONG: f32 = 0.1;
 const LONG: usize = 45;
+/// A procedure of no more words is never cut.
+const WHOLE_STEPS: usize = 350;
 
 /// A choice to be made.
 pub(super) struct Choice<'a> {
     pub pieces: &'a [Piece],
     pub worth: &'a Worth,
     pub budget: usize,
-    /// Words more that a procedure may have.
+    /// Words more that a procedure may have that is too long to be shown whole; nothing where answers are short at any price.
     pub steps: usize,
 }
 
@@ -26,6 +28,7 @@ impl Choice<'_> {
         for i in 0..self.pieces.len() {
             let (cost, kind) = (words(&self.pieces[i].text), self.pieces[i].kind);
             let limit = match kind {
+                Kind::Step if self.stays_whole(i) => usize::MAX,
                 Kind::Step => self.budget + self.steps,
                 _ => self.budget,
             };
@@ -113,6 +116,7 @@ impl Choice<'_> {
         match next.kind {
             Kind::Sentence => vec![i + 1],
             Kind::Code if self.is_long_code(i + 1) => Vec::new(),
+            Kind::Step if self.stays_whole(i + 1) => self.group(i + 1).collect(),
             _ => {
                 let mut left = self.budget;
                 let fits = |n: &usize| {
@@ -136,6 +140,12 @@ impl Choice<'_> {
         let first = (0..i).rev().take_while(same).last().unwrap_or(i);
         let last = (i + 1..self.pieces.len()).take_while(same).last().unwrap_or(i);
         first..=last
+    }
+
+    /// Whether a piece is a step of a procedure that is shown whole or not at all.
+    fn stays_whole(&self, i: usize) -> bool {
+        let all = || self.group(i).map(|n| words(&self.pieces[n].text)).sum::<usize>();
+        self.steps > 0 && self.pieces[i].kind == Kind::Step && all() <= WHOLE_STEPS
     }
 
     /// Whether a piece makes no sense without the one before it.
@@ -165,7 +175,7 @@ impl Choice<'_> {
         let mut kept = Vec::new();
         for i in chosen {
             used += words(&self.pieces[i].text);
-            if used > limit && !kept.is_empty() {
+            if used > limit && !kept.is_empty() && !self.stays_whole(i) {
                 break;
             }
             kept.push(i);

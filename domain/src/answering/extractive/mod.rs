@@ -24,7 +24,9 @@ pub const SIMPLIFIED_WORDS: usize = 72;
 const SHORT: usize = 85;
 /// Words of an answer from a section that asks the same question: its author has already kept it short.
 const SAME_WORDS: usize = 130;
-/// How much longer than asked for an answer may be, if only so the steps of a list stay together.
+/// The same of a question's own answer, which its author has given whole.
+const FAQ_WORDS: usize = 350;
+/// How much longer than asked for an answer may be by the first steps of a list that is too long to be quoted whole.
 const STEPS_WORDS: usize = 90;
 
 /// Writes what the section says to the question; empty if it says nothing. `share` of the usual length is used.
@@ -33,6 +35,7 @@ pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -
     let pieces = kept.as_slice();
     let same = worth.asks_the_same();
     let budget = match (simplified, same) {
+        (false, true) if section.is_faq => FAQ_WORDS,
         (false, true) => SAME_WORDS,
         _ => most(simplified, 1.0),
     };
@@ -100,7 +103,16 @@ fn render(pieces: &[Piece], chosen: &[usize]) -> String {
         out.push_str(&piece.text);
         last = Some(i);
     }
+    if last.is_some_and(|last| goes_on(pieces, last)) {
+        out.push_str("\n…");
+    }
     out
+}
+
+/// Whether a step has others behind it.
+fn goes_on(pieces: &[Piece], i: usize) -> bool {
+    let (piece, next) = (&pieces[i], pieces.get(i + 1));
+    piece.kind == Kind::Step && next.is_some_and(|next| next.kind == Kind::Step && next.group == piece.group)
 }
 
 /// Where the mark of the source stands: behind the last word, below code.
@@ -120,7 +132,7 @@ pub fn shared_words(question: &str, text: &str) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answering::support::tests::passage;
+    use crate::{answering::support::tests::passage, retrieval::Passage};
 
     fn section(text: &str) -> Section {
         Section::new(&passage(Some(0.8), 1.0, text), &[text.to_owned()])
@@ -166,6 +178,44 @@ mod tests {
             answer(&text, &["Hand"], false),
             "To return a parcel:\n\n1. Print the label.\n2. Hand it in."
         );
+    }
+
+    fn steps(n: usize) -> String {
+        let step = |i| {
+            format!(
+                "{i}. Take part {i} and put it behind the one before, so that its holes and theirs meet and the screws {i} go in.\n"
+            )
+        };
+        (1..=n).map(step).collect()
+    }
+
+    #[test]
+    fn a_long_procedure_comes_whole_and_a_longer_one_says_that_it_goes_on() {
+        let whole = format!("To build it:\n\n{}", steps(13).trim_end());
+        let text = format!("{}\n\n{whole}\n\n{}", filler(4), filler(4));
+        for near in ["To build it", "Take part 9 "] {
+            assert_eq!(answer(&text, &[near], false), whole, "{near}");
+        }
+        let section = section(&whole);
+        let worth = Worth::new(&section, &[0.9], "zzz");
+        assert_eq!(compose(&section, &worth, false, 1.0), whole);
+        let cut = answer(&format!("To build it:\n\n{}", steps(20)), &["Take part 2 "], false);
+        assert!(
+            cut.starts_with("To build it:\n\n1. ") && cut.ends_with("go in.\n…"),
+            "{cut}"
+        );
+    }
+
+    #[test]
+    fn the_answer_of_a_question_that_is_asked_comes_as_its_author_gave_it() {
+        let text = filler(17).trim_end().to_owned();
+        let passage = Passage {
+            kind: crate::pages::index::Kind::Faq,
+            ..passage(Some(0.8), 1.0, &text)
+        };
+        let section = Section::new(&passage, std::slice::from_ref(&text));
+        let worth = Worth::new(&section, &[0.9], "zzz");
+        assert_eq!(compose(&section, &worth, false, 1.0), text);
     }
 
     #[test]

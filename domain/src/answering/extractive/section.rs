@@ -7,6 +7,7 @@ use crate::{
         sentences::{Kind, Piece, pieces},
         support::akin,
     },
+    pages::index,
     retrieval::Passage,
 };
 
@@ -33,6 +34,8 @@ pub struct Section {
     /// What its sentences are about: its heading, and what that stands under.
     context: String,
     pieces: Vec<Piece>,
+    /// It is the answer to the question that its heading is.
+    pub(super) is_faq: bool,
 }
 
 /// What a section's pieces are worth for a question.
@@ -126,6 +129,7 @@ impl Section {
             heading,
             context,
             pieces,
+            is_faq: best.kind == index::Kind::Faq,
         }
     }
 
