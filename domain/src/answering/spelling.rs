@@ -10,6 +10,8 @@ use crate::retrieval::Passage;
 const SHORTEST: usize = 5;
 /// The same where two letters only changed places.
 const SWAPPED: usize = 4;
+/// Words of a question that are looked at: who asks something has no more of them that no page knows.
+const MOST: usize = 12;
 /// From here on a wrong letter counts as a slip as well: shorter words become others by it ("world", "would").
 const LONG: usize = 7;
 
@@ -19,11 +21,12 @@ pub(super) fn mended(question: &str, passages: &[Passage]) -> Option<String> {
     let known: HashSet<String> = texts.flat_map(words).map(|(_, word)| word.to_lowercase()).collect();
     let mut out = String::new();
     let mut from = 0;
-    for (at, word) in words(question) {
+    let unknown = words(question).filter(|(_, word)| {
         let lower = word.to_lowercase();
-        if lower.chars().count() < SWAPPED || known.contains(&lower) {
-            continue;
-        }
+        lower.chars().count() >= SWAPPED && !known.contains(&lower)
+    });
+    for (at, word) in unknown.take(MOST) {
+        let lower = word.to_lowercase();
         let mut near: Vec<&String> = known.iter().filter(|other| is_slip(&lower, other)).collect();
         near.sort_by_key(|other| (other.chars().count().abs_diff(lower.chars().count()), other.as_str()));
         if let Some(other) = near.first() {
@@ -45,8 +48,12 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Whether one letter too many, one too few, two that changed places, or, in long words, one other letter makes the difference.
 fn is_slip(word: &str, other: &str) -> bool {
+    // Most pairs are told by this, without a look at their letters.
+    if word.chars().next() != other.chars().next() || word.len().abs_diff(other.len()) > char::MAX.len_utf8() {
+        return false;
+    }
     let (a, b): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
-    if b.len() < SWAPPED || a.len().abs_diff(b.len()) > 1 || a.first() != b.first() {
+    if b.len() < SWAPPED || a.len().abs_diff(b.len()) > 1 {
         return false;
     }
     let stroke = a.len().min(b.len()) >= SHORTEST;
@@ -68,6 +75,14 @@ fn is_slip(word: &str, other: &str) -> bool {
 mod tests {
     use super::*;
     use crate::answering::support::tests::passage;
+
+    #[test]
+    fn of_a_question_of_nonsense_a_few_words_are_looked_at() {
+        let passages = [passage(None, 0.0, "Delivery takes a week.")];
+        let nonsense = |n| format!("{}delivry", "qzxw ".repeat(n));
+        assert!(mended(&nonsense(MOST - 1), &passages).is_some());
+        assert_eq!(mended(&nonsense(MOST), &passages), None);
+    }
 
     #[test]
     fn one_stroke_is_mended_and_another_word_is_not() {
