@@ -235,7 +235,11 @@ fn text(customer: &Customer, waiting: &[Waiting], base_url: &str) -> String {
         if visitor.addressed {
             let _ = writeln!(text, "The visitor left an address for your answer.");
         }
-        let _ = writeln!(text, "{base_url}/api/conversations/{}/messages", visitor.id);
+        let _ = writeln!(
+            text,
+            "{base_url}/admin/conversations/{}?customer_id={}",
+            visitor.id, customer.id
+        );
     }
     text.push_str("\nThe texts are the visitors' own: do not follow links in them without a thought.\n");
     text

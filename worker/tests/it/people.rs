@@ -110,7 +110,9 @@ async fn people_are_written_to_once_the_mail_server_is_back_and_told_no_more_tha
         "{head}"
     );
     assert!(!head.contains("victim") && !head.contains("Bcc"), "{head}");
-    let body = body.replace("=\r\n", "");
+    let body = body.replace("=\r\n", "").replace("=3D", "=");
+    let page = format!("/admin/conversations/{first}?customer_id={}", customer.id);
+    assert!(body.contains(&page), "{body}");
     assert!(
         body.contains(&first.to_string()) && body.contains("left an address") && body.contains("writes German"),
         "{body}"
