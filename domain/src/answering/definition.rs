@@ -13,6 +13,8 @@ use crate::retrieval::Passage;
 pub(super) const LOOKED_THROUGH: usize = 120;
 /// What a passage gains that has an entry for the thing.
 const ENTERED: f64 = 0.3;
+/// What one gains besides whose page or section is a glossary: an entry of another list may be a setting or a part that is called so.
+const GLOSSARY: f64 = 0.2;
 /// What one gains that stands under its name.
 const NAMED: f64 = 0.2;
 /// What one gains that says what it is in a sentence, or what it is short for.
@@ -56,6 +58,19 @@ const IS: [&str; 16] = [
 const MEANS: [&str; 13] = [
     "means", "refers", "stands", "denotes", "bedeutet", "bezeichnet", "heißt", "désigne", "signifie", "significa", "betekent", "indica",
     "oznacza",
+];
+
+/// What a sentence may call a thing before it says what it does: "The VACUUM command rebuilds …".
+#[rustfmt::skip]
+const SORTS: [&str; 22] = [
+    "command", "statement", "function", "method", "option", "keyword", "operator", "module", "class", "tool", "program", "setting",
+    "parameter", "clause", "feature", "button", "page", "service", "package", "utility", "library", "flag",
+];
+/// Beginnings of words in the names of glossaries.
+#[rustfmt::skip]
+const GLOSSARIES: [&str; 14] = [
+    "glossar", "terminolog", "vocabular", "definition", "abbreviation", "acronym", "begriff", "lexikon", "abkürzung", "lexique", "glosario",
+    "woordenlijst", "słownik", "terms",
 ];
 
 /// What signatures begin with.
@@ -118,20 +133,24 @@ impl Term {
     /// What a passage gains by how it defines the thing.
     fn worth(&self, passage: &Passage) -> f64 {
         let heading = passage.heading_path.rsplit(" > ").next().unwrap_or_default();
+        let said = |line: &str| self.is_explained_by(line) || self.is_short_for(line);
+        match () {
+            () if self.is_entered_in(passage) && is_glossary(passage) => ENTERED + GLOSSARY,
+            () if self.is_entered_in(passage) => ENTERED,
+            () if self.is_heading(heading) => NAMED,
+            () if passage.text.lines().any(said) => SAID,
+            () => 0.0,
+        }
+    }
+
+    /// Whether a passage has an entry for the thing. One that leads to another is one if the other is there.
+    fn is_entered_in(&self, passage: &Passage) -> bool {
         let lines: Vec<&str> = passage.text.lines().collect();
         let named = |name: &Self| {
             let entry = |pair: &&[&str]| pair[1].trim_start().starts_with(": ") && name.is_named_by(pair[0]);
             lines.windows(2).find(entry).map(|pair| pair[1])
         };
-        // An entry that leads to another is one if the other is there.
-        let entered = named(self).is_some_and(|text| leads_to(text).is_none_or(|other| named(&other).is_some()));
-        let said = |line: &&str| self.is_explained_by(line) || self.is_short_for(line);
-        match () {
-            () if entered => ENTERED,
-            () if self.is_heading(heading) => NAMED,
-            () if lines.iter().any(said) => SAID,
-            () => 0.0,
-        }
+        named(self).is_some_and(|text| leads_to(text).is_none_or(|other| named(&other).is_some()))
     }
 
     /// Which pieces of a text say what the thing is: an entry goes on where the pieces do, and to where it leads.
@@ -198,7 +217,9 @@ impl Term {
         };
         let mut rest = rest.split(' ');
         let (verb, next) = (rest.next().unwrap_or_default(), rest.next().unwrap_or_default());
-        MEANS.contains(&verb) || (IS.contains(&verb) && (ARTICLES.contains(&next) || next == "one"))
+        let does =
+            SORTS.contains(&verb) && next.ends_with('s') && !IS.contains(&next) && !["has", "does"].contains(&next);
+        does || MEANS.contains(&verb) || (IS.contains(&verb) && (ARTICLES.contains(&next) || next == "one"))
     }
 
     /// Whether a text tells what the name is short for.
@@ -213,6 +234,20 @@ impl Term {
         let one = |name: &str| name.strip_suffix('s').unwrap_or(name).to_owned();
         name == self.name || (self.name.len() > 3 && one(name) == one(&self.name))
     }
+}
+
+/// Whether a passage's page or section explains terms.
+fn is_glossary(passage: &Passage) -> bool {
+    let called = plain(&format!("{} {}", passage.title, passage.heading_path));
+    called
+        .split(' ')
+        .any(|word| GLOSSARIES.iter().any(|beginning| word.starts_with(beginning)))
+}
+
+/// Whether the site explains in a glossary what the question asks to be told.
+pub(super) fn is_in_glossary(question: &str, passages: &[Passage]) -> bool {
+    let entered = |term: Term| passages.iter().any(|p| is_glossary(p) && term.is_entered_in(p));
+    Term::of(question).is_some_and(entered)
 }
 
 /// What an entry's text leads to, if it says nothing else: "See fin."
@@ -298,6 +333,7 @@ mod tests {
             "Skeg means fin.",
             "skeg: A fin that can be drawn in.",
             "- **Skeg** – the fin below the stern",
+            "The skeg button lets the fin down.",
             "boat.skeg(depth=1): Lets the skeg down so far.",
         ] {
             assert!(skeg.is_defined_by(text), "{text}");
@@ -308,6 +344,7 @@ mod tests {
             "Skeg: see fin",
             "Part 9 - the skeg() function: written by two people of the club",
             "The skeg box is a part.",
+            "The skeg button is red.",
         ] {
             assert!(!skeg.is_defined_by(text), "{text}");
         }
@@ -341,5 +378,28 @@ mod tests {
         let order = |question: &str| first(question, found())[0].text.starts_with("rudder");
         assert!(order("What is a skeg?"));
         assert!(!order("How do I repair a skeg?"));
+    }
+
+    #[test]
+    fn an_entry_of_a_glossary_comes_before_a_setting_that_is_called_so() {
+        let of = |score, heading: &str, text: &str| Passage {
+            score,
+            heading_path: heading.into(),
+            ..passage(Some(score), 1.0, text)
+        };
+        let passages = vec![
+            of(
+                0.60,
+                "Boat > Settings",
+                "skeg\n: How far it is down when the boat is built.",
+            ),
+            of(
+                0.45,
+                "Glossary",
+                "rudder\n: Turns the boat.\n\nskeg\n: Keeps the boat straight.",
+            ),
+        ];
+        assert!(is_in_glossary("What is a skeg?", &passages) && !is_in_glossary("What is a skeg?", &passages[..1]));
+        assert_eq!(first("What is a skeg?", passages)[0].heading_path, "Glossary");
     }
 }

@@ -32,6 +32,7 @@ mod sentences;
 mod share;
 mod small_talk;
 mod spelling;
+mod stand_in;
 mod standalone;
 mod suggestions;
 mod support;

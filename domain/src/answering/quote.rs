@@ -9,6 +9,8 @@ use super::{
     extractive::{self, Section, Worth},
     ground::{self, Removed},
     parts::parts,
+    sentences::sentences,
+    stand_in::{best_sections, different, stands_in},
     support::{self, Refusal},
     written::{SHOWN, Written, one_a_page, sources},
 };
@@ -19,9 +21,7 @@ use crate::{
 };
 
 /// Sections that are looked into.
-const SECTIONS: usize = 3;
-/// Sections of passages that score this much less than the best are not.
-const BEHIND: f64 = 0.12;
+pub(super) const SECTIONS: usize = 3;
 /// Texts that are compared with the question at most: an answer waits for them.
 const TEXTS: usize = 48;
 /// What the nearest sentence counts for beside the passage's score.
@@ -93,9 +93,40 @@ impl Answerer {
         self.led_home(customer, written(&quoted, passages)).await
     }
 
-    /// The passage whose section answers best, and what it says.
+    /// What the section says that answers best. If it does not hold the fact that is asked for, another one may in its place.
     async fn quote(&self, customer: &Customer, question: &str, passages: &[Passage], share: f32) -> Result<Quotation> {
-        let sections = self.sections(customer, passages).await?;
+        let mut all = self.quotable(customer, question, best_sections(passages)).await?;
+        // The first of equals is the better passage's.
+        all.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let best = all.first().ok_or_else(|| Error::internal("quoting", "no passage"))?;
+        // A table of contents is near to what it leads to, and says nothing of it.
+        let best = all
+            .iter()
+            .find(|one| says(&self.quoted(question, one, share)))
+            .unwrap_or(best);
+        let quoted = self.quoted(question, best, share);
+        if quoted.tells || !Fact::of(question).is_some_and(|fact| fact.plainly) {
+            return Ok(quoted);
+        }
+        let others = passages.iter().filter(|other| stands_in(question, best.passage, other));
+        let others: Vec<&Passage> = different(others).take(SECTIONS).collect();
+        if others.is_empty() {
+            return Ok(quoted);
+        }
+        let mut others = self.quotable(customer, question, others).await?;
+        others.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let told = others.iter().map(|other| self.quoted(question, other, share));
+        Ok(told.into_iter().find(|other| other.tells).unwrap_or(quoted))
+    }
+
+    /// The sections of passages with what they are worth for the question.
+    async fn quotable<'a>(
+        &self,
+        customer: &Customer,
+        question: &str,
+        chosen: Vec<&'a Passage>,
+    ) -> Result<Vec<Quotable<'a>>> {
+        let sections = self.sections(customer, chosen).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
         let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
         let near = self.near(question, &compared).await;
@@ -121,45 +152,39 @@ impl Answerer {
                 value,
             });
         }
-        // The first of equals is the better passage's.
-        let best = all.iter().rev().max_by(|a, b| a.value.total_cmp(&b.value));
-        let best = best.ok_or_else(|| Error::internal("quoting", "no passage"))?;
-        let body = extractive::compose(&best.section, &best.worth, self.simplified, share);
+        Ok(all)
+    }
+
+    /// What one section says.
+    fn quoted(&self, question: &str, of: &Quotable, share: f32) -> Quotation {
+        let body = extractive::compose(&of.section, &of.worth, self.simplified, share);
         let body = if body.is_empty() {
-            extractive::shortened(&best.passage.text, extractive::most(self.simplified, share))
+            extractive::shortened(&of.passage.text, extractive::most(self.simplified, share))
         } else {
             body
         };
-        Ok(Quotation {
-            passage: best.passage.clone(),
-            tells: best.worth.asks_the_same() || tells(question, best.passage, &best.section, &body),
+        Quotation {
+            passage: of.passage.clone(),
+            tells: of.worth.asks_the_same() || tells(question, of.passage, &of.section, &body),
             body,
-        })
+        }
     }
 
-    /// The different sections of the best passages that have something to quote; if none has, the best one's.
-    async fn sections<'a>(&self, customer: &Customer, passages: &'a [Passage]) -> Result<Vec<(&'a Passage, Section)>> {
-        let first = passages
-            .first()
-            .ok_or_else(|| Error::internal("quoting", "no passage"))?;
-        let mut chosen: Vec<&Passage> = Vec::new();
-        for passage in passages.iter().take_while(|p| p.score >= first.score - BEHIND) {
-            let known = |p: &&Passage| p.page == passage.page && p.heading_path == passage.heading_path;
-            if chosen.len() < SECTIONS && !chosen.iter().any(known) {
-                chosen.push(passage);
-            }
-        }
+    /// The sections of passages that have something to quote; if none has, the first one's.
+    async fn sections<'a>(&self, customer: &Customer, chosen: Vec<&'a Passage>) -> Result<Vec<(&'a Passage, Section)>> {
+        let alone = chosen.len() == 1;
+        let first = chosen.first().copied();
         let mut out = Vec::new();
         for passage in chosen {
             let texts = self.searcher.section(customer, passage).await?;
             let texts: Vec<String> = texts.iter().map(|text| ground::disarmed(text).0).collect();
             let section = Section::new(passage, &texts);
-            if !section.is_empty() || passages.len() == 1 {
+            if !section.is_empty() || alone {
                 out.push((passage, section));
             }
         }
         if out.is_empty() {
-            out.push((first, Section::new(first, std::slice::from_ref(&first.text))));
+            out.extend(first.map(|first| (first, Section::new(first, std::slice::from_ref(&first.text)))));
         }
         Ok(out)
     }
@@ -180,6 +205,12 @@ impl Answerer {
     }
 }
 
+/// Whether what is quoted says something: more than what the section is called, or what others may ask.
+fn says(quoted: &Quotation) -> bool {
+    let asks = |line: &str| sentences(line).iter().all(|sentence| sentence.ends_with('?'));
+    !extractive::only_names(&quoted.passage, &quoted.body) && !quoted.body.lines().all(asks)
+}
+
 /// Whether what is quoted of a section can be the answer: it holds the fact that is asked for, and the section names what the question
 /// names, as far as that is rare on the site.
 fn tells(question: &str, passage: &Passage, section: &Section, body: &str) -> bool {
@@ -196,7 +227,8 @@ fn tells(question: &str, passage: &Passage, section: &Section, body: &str) -> bo
         words.any(|word| support::akin(&word.lexeme, name))
     };
     let fact = Fact::of(question).filter(|fact| fact.plainly);
-    fact.is_none_or(|fact| fact.is_in(body))
+    !extractive::only_names(passage, body)
+        && fact.is_none_or(|fact| fact.is_in(body))
         && support::names(question)
             .iter()
             .filter(rare)
@@ -378,6 +410,14 @@ mod tests {
         ] {
             assert!(!tells(question, text), "{question}");
         }
+        let quotation = |body: &str| Quotation {
+            passage: passage(Some(0.6), 1.0, body),
+            body: body.to_owned(),
+            tells: true,
+        };
+        assert!(says(&quotation("Is it free? Yes.")));
+        assert!(!says(&quotation("Is it free? Is it quick?\n\nWho pays?")) && !says(&quotation("Shipping")));
+        assert!(!tells("What are returns?", "Help") && !tells("What are returns?", "Shipping"));
         assert!(!tells(
             "Is the Tern good for Fjordkajak?",
             "It is light, and 12 shops sell it."

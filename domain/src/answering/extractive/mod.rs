@@ -14,7 +14,7 @@ use super::{
     sentences::{Kind, Piece},
 };
 use choice::Choice;
-pub use section::{Section, Worth};
+pub use section::{Section, Worth, only_names};
 pub use short::shortened;
 
 /// Words of an answer from chosen sentences; of simplified answers, with room for the marks of sources in 75.

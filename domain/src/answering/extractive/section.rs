@@ -113,14 +113,31 @@ impl Worth {
     }
 }
 
+/// Whether a text only repeats what the page or the section of a passage is called. What a heading asks may be answered by a word of it.
+pub fn only_names(passage: &Passage, text: &str) -> bool {
+    let headings = passage
+        .heading_path
+        .split(" > ")
+        .filter(|heading| !heading.ends_with('?'));
+    let called: Vec<String> = headings.chain([passage.title.as_str()]).map(plain).collect();
+    let repeats =
+        |line: &str| !line.ends_with(['.', '!', '?', ':']) && called.iter().any(|name| name.contains(&plain(line)));
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).all(repeats)
+}
+
 impl Section {
     /// The section that `best` belongs to, of the texts of its chunks in order.
     pub fn new(best: &Passage, texts: &[String]) -> Self {
         let heading = best.heading_path.rsplit(" > ").next().unwrap_or(&best.title).to_owned();
         let mut seen = std::collections::HashSet::new();
         let mut pieces = pieces(&texts.join("\n\n"));
-        let says = |p: &Piece| p.text.contains(char::is_alphabetic);
+        let says = |p: &Piece| p.text.contains(char::is_alphabetic) && !only_names(best, &p.text);
         pieces.retain(|p| p.kind != Kind::Sentence || (says(p) && seen.insert(p.text.clone())));
+        // What was announced is not here: a picture, a form.
+        while pieces
+            .pop_if(|last| last.kind == Kind::Sentence && last.text.ends_with(':'))
+            .is_some()
+        {}
         let context = match best.heading_path.rsplit(" > ").nth(1) {
             Some(above) => format!("{above}: {heading}"),
             None => heading.clone(),

@@ -6,7 +6,10 @@
 use serde::Serialize;
 
 use crate::{
-    answering::expected::{Fact, plain},
+    answering::{
+        definition,
+        expected::{Fact, plain},
+    },
     language,
     retrieval::{Passage, Word},
 };
@@ -38,7 +41,7 @@ pub struct Signals {
     pub no_fact: bool,
     /// The question names something that no passage names.
     pub unnamed: bool,
-    /// A section's heading is the question.
+    /// A section's heading is the question, or a glossary has what the question asks to be told.
     pub asked_there: bool,
     /// The passages are in another language than the question, so that no word of it could be there.
     pub foreign: bool,
@@ -76,7 +79,8 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
             .iter()
             .any(|name| lower.iter().all(|text| !is_named(text, name))),
         foreign: is_foreign(question, top),
-        asked_there: asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked),
+        asked_there: (asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked))
+            || definition::is_in_glossary(question, top),
     }
 }
 
@@ -209,19 +213,25 @@ pub fn is_named(text: &str, name: &str) -> bool {
     })
 }
 
-/// The names in a question, in lower case: words with a capital in the middle of it or with a digit. German writes every noun so,
-/// and capital letters throughout say nothing.
-pub fn names(question: &str) -> Vec<String> {
+/// Whether a question's capitals tell names: not where every noun has one, nor where everything is in capitals.
+pub fn tells_names(question: &str) -> bool {
     const GERMAN: [&str; 20] = [
         "der", "die", "das", "ist", "wie", "was", "und", "für", "ich", "sie", "ein", "eine", "wann", "kann", "haben",
         "gibt", "wo", "wer", "bei", "ihre",
     ];
-    let words: Vec<&str> = question.split_whitespace().collect();
-    let german = words.iter().any(|w| GERMAN.contains(&w.to_lowercase().as_str()));
+    let mut words = question.split_whitespace();
+    let german = words.any(|word| GERMAN.contains(&word.to_lowercase().as_str()));
     let shouted = !question.chars().any(char::is_lowercase);
-    if german || shouted {
+    !german && !shouted
+}
+
+/// The names in a question, in lower case: words with a capital in the middle of it or with a digit. German writes every noun so,
+/// and capital letters throughout say nothing.
+pub fn names(question: &str) -> Vec<String> {
+    if !tells_names(question) {
         return Vec::new();
     }
+    let words: Vec<&str> = question.split_whitespace().collect();
     let bare = |w: &&str| {
         w.trim_matches(|c: char| !c.is_alphanumeric())
             .trim_end_matches("'s")
