@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{answerer::Answerer, asked::Asked, support::Refusal};
 use crate::{
-    Result,
+    Error, Result,
     retrieval::{Passage, Version},
     tenancy::Customer,
 };
@@ -36,13 +36,19 @@ pub struct Examined {
 }
 
 impl Answerer {
-    /// Searches `version` for an answer to `text`, as [`Answerer::preview`] does for the published one.
+    /// Searches `version` for an answer to `text`, as [`Answerer::preview`] does for the published one. A search by words alone, since the
+    /// model of the vectors is away, is an error: compared with one that had it, it would speak of the outage and not of the index.
     pub async fn examine(&self, customer: &Customer, version: Version, text: &str) -> Result<Examined> {
         self.examine_asked(customer, version, &Asked::first(text, None)).await
     }
 
     async fn examine_asked(&self, customer: &Customer, version: Version, asked: &Asked) -> Result<Examined> {
-        let passages = self.find(customer, version, &asked.meant).await?.passages;
+        let found = self.find(customer, version, &asked.meant).await?;
+        if found.mode != "hybrid" && self.searcher.models().of(customer).await?.is_some() {
+            let message = "questions can not be compared while the embedding model is away";
+            return Err(Error::unavailable("embedding_unavailable", message, found.mode));
+        }
+        let passages = found.passages;
         let supported = self.supported(customer, &asked.meant, &passages).await?;
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)

@@ -154,7 +154,8 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
 pub struct Legs {
     /// The words, too, not only the vectors.
     pub lexical: bool,
-    /// The vector index finds the nearest, not a scan. For what is staged nobody waits, and it is in no vector index.
+    /// The vector index finds the nearest, not a scan, unless it finds too few. For what is staged nobody waits, and it is in no
+    /// vector index.
     pub by_index: bool,
 }
 
@@ -175,7 +176,13 @@ pub(super) async fn candidates(
     by: Legs,
     resident: Option<&Resident>,
 ) -> Result<Found> {
-    let measured = vector.filter(|_| !by.by_index || resident.is_some() || index.version != Version::Published);
+    let by_index = vector.filter(|_| by.by_index && resident.is_none() && index.version == Version::Published);
+    let nearest = match by_index {
+        // A customer of so many chunks has more: of many neighbours the index looks at so many only, and then gives up.
+        Some(vector) => Some(nearest(tx, vector).await?).filter(|nearest| nearest.len() >= LEG),
+        None => None,
+    };
+    let measured = vector.filter(|_| nearest.is_none());
     let mut read = Vec::with_capacity(index.languages.len());
     for language in &index.languages {
         if language.words.is_empty() && measured.is_none() {
@@ -196,8 +203,8 @@ pub(super) async fn candidates(
     }
     if measured.is_some() {
         found.extend(legs::by_distance(&read));
-    } else if let Some(vector) = vector {
-        found.extend(legs::places(&read, &by_index(tx, vector).await?));
+    } else if let Some(nearest) = nearest {
+        found.extend(legs::places(&read, &nearest));
     }
     // What a scan has measured need not be measured again.
     let ids = found.keys().copied().collect();
@@ -211,8 +218,9 @@ pub(super) async fn candidates(
     Ok(Found { candidates, of })
 }
 
-/// The nearest chunks by the vector index, which goes on looking until it has enough of the customer's.
-async fn by_index(tx: &TenantTx, vector: &Vector) -> Result<Vec<Uuid>> {
+/// The nearest chunks by the vector index, which goes on looking until it has enough of the customer's, or has seen
+/// `hnsw.max_scan_tuples` of all customers'.
+async fn nearest(tx: &TenantTx, vector: &Vector) -> Result<Vec<Uuid>> {
     let settings =
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)";
     tx.execute_raw(sql(settings, [])).await?;

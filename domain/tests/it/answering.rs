@@ -6,7 +6,7 @@ use domain::{
         index::{self, NewChunk},
         store::{self, FetchedPage},
     },
-    retrieval::Searcher,
+    retrieval::{Searcher, Version},
     tenancy::Customer,
 };
 use embedding::{Embedder, Kind};
@@ -360,6 +360,9 @@ async fn embeddings_that_fail_leave_the_words() {
         .unwrap();
     assert_eq!(answer.sources[0].url, "https://shop.example/shipping");
     assert!(answer.text.starts_with("Parcels arrive"), "{}", answer.text);
+    // What is compared with other answers must not be made of less.
+    let examined = answerer.examine(&customer, Version::Published, "How long does delivery take?");
+    assert_eq!(examined.await.unwrap_err().code(), "embedding_unavailable");
 }
 
 #[tokio::test]
