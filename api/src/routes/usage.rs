@@ -1,6 +1,7 @@
 //! What a customer used and what it cost, and what it may cost a day.
 use domain::{
-    answering::{CustomerBudget, DayOfUsage, budget_of, set_budget, usage_between},
+    Error,
+    answering::{CustomerBudget, DayOfUsage, Models, budget_of, set_budget, usage_between},
     tenancy::get,
 };
 use poem::web::Data;
@@ -110,6 +111,11 @@ impl Api {
     ) -> Answer<Json<Budget>> {
         let customer = get(&context.db, id.0).await?;
         let Budget { soft_usd, hard_usd } = body.0;
+        let limits = soft_usd.is_some() || hard_usd.is_some();
+        if let Some(model) = context.answerer.models().and_then(Models::unpriced).filter(|_| limits) {
+            let message = format!("CHAT_PRICES has no price for {model}, so that no budget can be kept");
+            return Err(Error::conflict("no_price", message).into());
+        }
         let budget = CustomerBudget { soft_usd, hard_usd };
         set_budget(&context.db, customer.id, budget, admin.operator()).await?;
         Ok(Json(Budget { soft_usd, hard_usd }))

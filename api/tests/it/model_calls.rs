@@ -146,6 +146,18 @@ async fn use_and_cost_are_read_by_day_and_an_operator_limits_them() {
     assert_eq!(app.kit.count(noted).await, 2);
 }
 
+#[tokio::test]
+async fn a_budget_that_could_not_be_kept_is_refused() {
+    let provider = Provider::start(Script::Say(vec![COSTS.into()])).await;
+    let app = written_by(&provider, &[("CHAT_MODEL", "llama3.3")]).await;
+    let budget = format!("/api/customers/{}/budget", app.shop.id);
+    let set = |body: Value| app.call(poem::http::Method::PUT, &budget).json(&body).admin().send();
+    let got = set(json!({ "hard_usd": 1 })).await;
+    assert!(got.text.contains("llama3.3"), "{}", got.text);
+    assert_eq!(got.problem(409), "no_price");
+    set(json!({})).await.expect(200);
+}
+
 /// Over real connections: two hundred readers have seen the first text and take nothing more. They hold no connection to the
 /// database, others are answered meanwhile, and when they leave the provider is told of each.
 #[tokio::test]

@@ -182,6 +182,14 @@ impl Models {
         }
     }
 
+    /// A model whose price is not known: what it costs is counted as nothing, and no budget can be kept.
+    pub fn unpriced(&self) -> Option<&str> {
+        let writer = [&self.large, &self.small]
+            .into_iter()
+            .find(|writer| writer.price.is_none())?;
+        Some(writer.model.name())
+    }
+
     /// Each model and what its circuit lets through.
     pub fn circuits(&self) -> Vec<(&str, State)> {
         let mut models = vec![&self.large.model];
