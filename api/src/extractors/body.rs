@@ -9,13 +9,18 @@ use poem_openapi::{
     types::{ParseFromJSON, Type},
 };
 use serde_json::{Map, Value};
+use std::mem;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use super::json;
+use super::{json, wiped::Wiped};
 use crate::error::Failure;
 
 /// A body of the shape `T`, and as it was sent.
 pub struct Body<T>(pub T, pub Value);
+
+/// A body of the shape `T` with secrets in it: what it came as is overwritten, and nothing but `T` is left of it.
+pub struct SecretBody<T>(pub T);
 
 impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -27,43 +32,70 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType {
-            content_type: "application/json",
-            schema: T::schema_ref(),
-        }];
-        Some(MetaRequest {
-            description: None,
-            content,
-            required: true,
-        })
+        Some(meta::<T>())
     }
 
     async fn from_request(req: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
-        let kind = req.content_type().ok_or(ContentTypeError::ExpectContentType)?;
-        if !Json::<T>::check_content_type(kind) {
-            let content_type = kind.to_owned();
-            return Err(ContentTypeError::NotSupported { content_type }.into());
-        }
-        let bytes = <Vec<u8> as FromRequest>::from_request(req, body).await?;
-        let value = json::read(&bytes).map_err(|error| {
-            Failure::with_status(
-                StatusCode::BAD_REQUEST,
-                "malformed_json",
-                format!("the body is not JSON: {error}"),
-            )
-        })?;
-        let mut fields = Vec::new();
-        nuls(&value, "", &mut fields);
-        if !fields.is_empty() {
-            return Err(Failure::from(refusal(fields)).into());
-        }
-        match T::parse_from_json(Some(value.clone())) {
-            Ok(parsed) => match coerced::<T>(&value) {
-                fields if fields.is_empty() => Ok(Self(parsed, value)),
-                fields => Err(Failure::from(refusal(fields)).into()),
-            },
-            Err(error) => Err(Failure::from(refusal(reasons::<T>(&value, error.message()))).into()),
-        }
+        let (parsed, mut value) = read::<T>(req, body).await?;
+        Ok(Self(parsed, mem::take(&mut value.0)))
+    }
+}
+
+impl<'a, T: ParseFromJSON> ApiExtractor<'a> for SecretBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(meta::<T>())
+    }
+
+    async fn from_request(req: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Self> {
+        let (parsed, _) = read::<T>(req, body).await?;
+        Ok(Self(parsed))
+    }
+}
+
+fn meta<T: Type>() -> MetaRequest {
+    MetaRequest {
+        description: None,
+        content: vec![MetaMediaType {
+            content_type: "application/json",
+            schema: T::schema_ref(),
+        }],
+        required: true,
+    }
+}
+
+async fn read<T: ParseFromJSON>(req: &Request, body: &mut RequestBody) -> Result<(T, Wiped)> {
+    let kind = req.content_type().ok_or(ContentTypeError::ExpectContentType)?;
+    if !Json::<T>::check_content_type(kind) {
+        let content_type = kind.to_owned();
+        return Err(ContentTypeError::NotSupported { content_type }.into());
+    }
+    let bytes = Zeroizing::new(<Vec<u8> as FromRequest>::from_request(req, body).await?);
+    let value = Wiped(json::read(&bytes).map_err(|error| {
+        Failure::with_status(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            format!("the body is not JSON: {error}"),
+        )
+    })?);
+    let mut fields = Vec::new();
+    nuls(&value.0, "", &mut fields);
+    if !fields.is_empty() {
+        return Err(Failure::from(refusal(fields)).into());
+    }
+    match T::parse_from_json(Some(value.0.clone())) {
+        Ok(parsed) => match coerced::<T>(&value.0) {
+            fields if fields.is_empty() => Ok((parsed, value)),
+            fields => Err(Failure::from(refusal(fields)).into()),
+        },
+        Err(error) => Err(Failure::from(refusal(reasons::<T>(&value.0, error.message()))).into()),
     }
 }
 

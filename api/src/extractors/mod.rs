@@ -12,9 +12,10 @@ mod shown;
 mod signed;
 mod steward;
 mod visitor;
+mod wiped;
 
 pub use admin::{Admin, MetricsReader, peer};
-pub use body::Body;
+pub use body::{Body, SecretBody};
 pub use caller::{
     Caller, Chats, Conversations, Domains, Jobs, KeyHolder, Privacy, Searches, Settings, Shops, Webhooks,
 };

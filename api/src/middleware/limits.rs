@@ -3,6 +3,7 @@
 //!
 //! hyper refuses heads beyond its buffer by itself, without a body; what fits into that and is still too much is a problem like
 //! any other here.
+use bytes::Bytes;
 use domain::{Error, error::Kind, tenancy::Principal};
 use poem::{Endpoint, Request, Response, Result, http::StatusCode};
 use std::{sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
+use zeroize::Zeroizing;
 
 use super::context;
 use crate::{error::Failure, extractors::Identity, pace::Pace};
@@ -43,13 +45,13 @@ struct Held {
 }
 
 /// During maintenance everything but health and metrics is 503, for all but those who administer.
-pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) -> Result<Response> {
+pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
     let path = req.uri().path();
     let open = ALWAYS.iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
-    if open || !context(&req)?.maintenance || administers(&req) {
+    if open || !context(&req)?.maintenance || administers(&mut req).await {
         return next.call(req).await;
     }
     let kind = Kind::Unavailable {
@@ -58,8 +60,13 @@ pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, req: Requ
     Err(Failure::from(Error::new(kind, "maintenance", "the installation is being maintained")).into())
 }
 
-/// Whether the operator asks, or a person who has logged in; the limits have found out.
-fn administers(req: &Request) -> bool {
+/// Whether the operator asks, or a person who has logged in. The limits have found out; without them it is found out here.
+async fn administers(req: &mut Request) -> bool {
+    let limited = context(req).is_ok_and(|context| context.gate.is_some());
+    if !limited && req.data::<Identity>().is_none() {
+        let identity = Identity::find(req).await;
+        req.set_data(identity);
+    }
     let who = req.data::<Identity>().map(Identity::principal);
     matches!(who, Some(Ok(Principal::Admin | Principal::User(_))))
 }
@@ -97,7 +104,8 @@ pub async fn body_limit<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: R
     let pace = req.data::<Pace>().copied().unwrap_or_default();
     let room = req.data::<Room>().cloned().unwrap_or_default();
     let (body, held) = receive(req.take_body().into_async_read(), &pace, &room).await?;
-    req.set_body(body);
+    // There may be passwords in it: it is overwritten when its readers are done.
+    req.set_body(Bytes::from_owner(Zeroizing::new(body)));
     let answer = tokio::time::timeout(pace.handler, next.call(req)).await;
     drop(held);
     answer.unwrap_or_else(|_| {

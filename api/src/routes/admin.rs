@@ -10,7 +10,7 @@ use super::users::User;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Body, Person, from_own_page, peer, session_cookie, session_token},
+    extractors::{Person, SecretBody, from_own_page, peer, session_cookie, session_token},
     openapi::Tag,
 };
 
@@ -166,7 +166,7 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "log_in"
     )]
-    async fn log_in(&self, req: &Request, context: Data<&Context>, body: Body<LoginInput>) -> Answer<LoginAnswer> {
+    async fn log_in(&self, req: &Request, context: Data<&Context>, body: SecretBody<LoginInput>) -> Answer<LoginAnswer> {
         from_own_page(req, &context.base_url)?;
         // Told before the password is looked at: a session that no browser keeps helps nobody.
         session_cookie(&context.base_url, "", Duration::ZERO)?;
@@ -255,7 +255,7 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "change_password"
     )]
-    async fn password(&self, context: Data<&Context>, person: Person, body: Body<PasswordChange>) -> Answer<Renewed> {
+    async fn password(&self, context: Data<&Context>, person: Person, body: SecretBody<PasswordChange>) -> Answer<Renewed> {
         let (old, new) = (body.0.old_password.into(), body.0.new_password.into());
         let changed = context
             .accounts
@@ -277,7 +277,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         person: Person,
-        body: Body<PasswordAgain>,
+        body: SecretBody<PasswordAgain>,
     ) -> Answer<Json<SecondFactor>> {
         let enrolled = context
             .accounts
@@ -296,7 +296,7 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "confirm_second_factor"
     )]
-    async fn confirm(&self, context: Data<&Context>, person: Person, body: Body<Code>) -> Answer<TurnedOn> {
+    async fn confirm(&self, context: Data<&Context>, person: Person, body: SecretBody<Code>) -> Answer<TurnedOn> {
         let code = body.0.code.into();
         let confirmed = context
             .accounts
@@ -318,7 +318,7 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "remove_second_factor"
     )]
-    async fn remove(&self, context: Data<&Context>, person: Person, body: Body<Removal>) -> Answer<Renewed> {
+    async fn remove(&self, context: Data<&Context>, person: Person, body: SecretBody<Removal>) -> Answer<Renewed> {
         let (password, code) = (body.0.password.into(), body.0.code.into());
         let removed = context
             .accounts

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Body, Caller, List, Shops},
+    extractors::{Caller, List, SecretBody, Shops},
     openapi::Tag,
 };
 
@@ -28,7 +28,7 @@ enum On {
 }
 
 /// A shop to be connected. WooCommerce needs the three fields of its API and webhooks, Shopify its two.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConnectionInput {
     platform: On,
@@ -179,7 +179,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Shops>,
-        body: Body<ConnectionInput>,
+        body: SecretBody<ConnectionInput>,
     ) -> Answer<Made> {
         if context.require_redis {
             context.dispatcher.takes().await?;

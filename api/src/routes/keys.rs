@@ -55,7 +55,7 @@ struct Key {
 }
 
 /// A new key: the only time that its text is shown.
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct NewlyMade {
     id: Uuid,
     customer_id: Uuid,

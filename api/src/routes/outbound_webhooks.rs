@@ -54,7 +54,7 @@ impl From<outbound_webhook::Model> for Webhook {
 }
 
 /// A webhook with its secret.
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct WebhookWithSecret {
     id: Uuid,
     url: String,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Body, List, Paging, Steward, Users},
+    extractors::{List, Paging, SecretBody, Steward, Users},
     openapi::Tag,
 };
 
@@ -227,7 +227,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         steward: Steward<Users>,
-        body: Body<UserInput>,
+        body: SecretBody<UserInput>,
     ) -> Answer<UserMade> {
         let input = body.0;
         let missing = || Error::invalid("customers", "are required, unless installation is true");
@@ -271,7 +271,7 @@ impl Api {
         context: Data<&Context>,
         steward: Steward<Users>,
         id: Path<Uuid>,
-        body: Body<UserChanges>,
+        body: SecretBody<UserChanges>,
     ) -> Answer<Json<UserDetails>> {
         let input = body.0;
         let change = UserChange {

@@ -83,7 +83,7 @@ impl PrivacyNotice {
 
 /// A session with what the widget shows.
 #[expect(clippy::struct_field_names, reason = "`session_id` is the contract's word")]
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct Session {
     /// For `Authorization: Bearer …`; good for this origin only.
     token: String,

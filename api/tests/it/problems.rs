@@ -114,7 +114,16 @@ async fn our_own_faults_tell_the_caller_nothing() {
 
 #[tokio::test]
 async fn maintenance_leaves_health_and_metrics_open_and_those_who_administer() {
-    let app = App::with(&[("MAINTENANCE_MODE", "true")]).await;
+    in_maintenance(&[]).await;
+}
+
+#[tokio::test]
+async fn maintenance_without_limits_knows_those_who_administer_as_well() {
+    in_maintenance(&[("LIMITS", "off")]).await;
+}
+
+async fn in_maintenance(variables: &[(&str, &str)]) {
+    let app = App::with(&[&[("MAINTENANCE_MODE", "true")][..], variables].concat()).await;
     let got = app.get("/api/jobs").bearer(&app.key).send().await;
     assert_eq!(got.problem(503), "maintenance");
     assert_eq!(got.header("retry-after"), "3600");
