@@ -352,6 +352,23 @@ async fn one_good_account_gives_an_address_no_more_guesses_at_the_others() {
 }
 
 #[tokio::test]
+async fn an_office_that_logs_in_by_two_steps_does_not_lock_itself_out() {
+    let office = Office::start().await;
+    office.ada().await;
+    let (secret, _) = office.second_factor().await;
+    let ip = Some("192.0.2.9");
+    for n in 0..25 {
+        office.pass(Duration::seconds(30));
+        let Ok(Login::SecondFactor { challenge }) = office.try_login(ADA, PASSWORD, None, ip).await else {
+            panic!("login {n} is not let through to its second step");
+        };
+        let code = office.code(&secret).into();
+        let inside = office.accounts.log_in_with_code(&challenge, code, None, ip).await;
+        assert_eq!(code_of(inside), "ok", "login {n}");
+    }
+}
+
+#[tokio::test]
 async fn a_code_of_the_app_is_good_once_and_a_recovery_code_is_too() {
     let office = Office::start().await;
     let ada = office.ada().await;

@@ -133,6 +133,12 @@ impl Attempts {
             [attempt.account.clone().into()],
         ))
         .await?;
+        Self::passed(tx, attempt).await
+    }
+
+    /// The first of two steps was right: the address gets this attempt back, as the second step counts one of its own. The account keeps
+    /// it until a code is right, so that codes are guessed no faster.
+    pub async fn passed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
         let back = "UPDATE login_attempts SET failures = greatest(failures - 1, 0), blocked_until = least(blocked_until, last_at) WHERE key = $1";
         tx.execute_raw(sql(back, [attempt.address.clone().into()])).await?;
         Ok(())

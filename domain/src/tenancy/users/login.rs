@@ -82,6 +82,9 @@ impl Accounts {
         };
         if account.second_factor && given.code.is_none() {
             return Ok(Login::SecondFactor {
+            let tx = self.db.system().await?;
+            Attempts::passed(&*tx, &attempt).await?;
+            tx.commit().await?;
                 challenge: self.challenge(&account)?,
             });
         }
