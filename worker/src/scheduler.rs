@@ -1,6 +1,6 @@
 //! The maintenance loop: dispatches what is due, fires schedules, and mends what crashes left. Of all processes that run it, one at a time
 //! does the work.
-use domain::{Result, jobs::schedules, lifecycle::Lifecycle, pages::model_change};
+use domain::{Result, jobs::schedules, lifecycle::Lifecycle, pages::model_change, privacy::Privacy};
 use futures::FutureExt;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let stopping = life.stopping();
     let every = (ctx.config.worker.lease / 6).clamp(Duration::from_millis(500), Duration::from_secs(2));
     let mut mended = None;
-    let mut failing = false;
+    let (mut failing, mut looked) = (false, false);
     while !life.is_stopping() {
         let round = Box::pin(round(&ctx, every, &mut mended));
         let result = vitals.ticking(bounded(ROUND_LIMIT, round)).await;
@@ -32,6 +32,11 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
             _ => {}
         }
         failing = result.is_err();
+        if !failing && !looked {
+            looked = true;
+            let ctx = ctx.clone();
+            life.spawn(async move { forget_again(&ctx).await });
+        }
         let wait = match result {
             Err(_) => tokio::time::sleep(REST).boxed(),
             Ok(true) => tokio::time::sleep(HUNGRY).boxed(),
@@ -59,6 +64,23 @@ async fn round(ctx: &Context, every: Duration, mended: &mut Option<Instant>) -> 
         ctx.dispatcher.reconcile().await?;
     }
     ctx.dispatcher.tick().await
+}
+
+/// Forgets again whom the log of erasures names and the database does not know, as after a restore that nobody has replayed. Work goes on
+/// without the log's disk.
+async fn forget_again(ctx: &Context) {
+    match Privacy::new(ctx.db.clone(), &ctx.config).forget_unknown().await {
+        Ok(None) => {}
+        Ok(Some(done)) => {
+            tracing::warn!(
+                event = "gdpr_forgotten_again",
+                erasures = done.new,
+                visitors = done.visitors,
+                "the database was restored from before erasures that the log knows"
+            );
+        }
+        Err(error) => tracing::error!(error = error.story(), event = "erasure_log_failed"),
+    }
 }
 
 /// Lets indexes change to the model that this process was configured with. Asked for at a start only, so that a change that somebody

@@ -3,6 +3,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use domain::{
     config::Config,
+    privacy::{Privacy, Standing},
     secrets::{Envelopes, KeyStatus, Step, rotate, status},
     tenancy::Db,
 };
@@ -33,13 +34,16 @@ pub async fn run(command: Command) -> Result<()> {
     let envelopes = Envelopes::new(&config.security.keys);
     let done = match command {
         Command::Status => status(&db, &envelopes).await.map_err(told).map(|status| show(&status)),
-        Command::Rotate { data_keys } => move_on(&db, &envelopes, data_keys).await,
+        Command::Rotate { data_keys } => {
+            let privacy = Privacy::new(db.clone(), &config);
+            move_on(&db, &envelopes, &privacy, data_keys).await
+        }
     };
     db.close().await;
     done
 }
 
-async fn move_on(db: &Db, envelopes: &Envelopes, data_keys: bool) -> Result<()> {
+async fn move_on(db: &Db, envelopes: &Envelopes, privacy: &Privacy, data_keys: bool) -> Result<()> {
     let last = Cell::new(None);
     let progress = |step| {
         if last.replace(Some(step)) != Some(step) {
@@ -71,7 +75,20 @@ async fn move_on(db: &Db, envelopes: &Envelopes, data_keys: bool) -> Result<()> 
         "Nothing that is kept needs another key than ENCRYPTION_KEY. Take the others out of ENCRYPTION_KEYS_OLD a day from now, when"
     );
     println!("what they have signed (sessions of visitors, cached answers) has ended.");
+    tell_of_receipts(&privacy.standing().await.map_err(told)?);
     Ok(())
+}
+
+/// Receipts can't be signed anew: whoever was given one has it, and addresses are in them as hashes under their key.
+fn tell_of_receipts(standing: &Standing) {
+    if let Some(until) = standing.older_until {
+        println!(
+            "But {} receipts of erasures, the newest of {}, can be read by the others only: keep those apart, for `omniops erasures replay`",
+            standing.older,
+            day(until)
+        );
+        println!("after a restore, for as long as you keep a backup from before that day.");
+    }
 }
 
 fn show(status: &KeyStatus) {

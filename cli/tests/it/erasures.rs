@@ -42,6 +42,13 @@ async fn receipts_are_printed_checked_and_replayed() {
     sea_orm::ConnectionTrait::execute_unprepared(&owner, "DELETE FROM erasures")
         .await
         .unwrap();
+    let mut doctor = omniops();
+    doctor.arg("doctor").envs(&kit.variables);
+    let told = stdout(&run(doctor).await);
+    assert!(
+        told.contains("1 erasures of the log are unknown to this database"),
+        "{told}"
+    );
     let replayed = erasures(&kit, &["replay"]).await;
     assert!(replayed.status.success(), "{}", stderr(&replayed));
     assert!(

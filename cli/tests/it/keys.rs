@@ -2,6 +2,7 @@
 use domain::{
     audit,
     people::webhooks::{self, NewWebhook},
+    privacy::{Privacy, Subject},
     secrets::Envelopes,
 };
 use sea_orm::ConnectionTrait;
@@ -36,6 +37,9 @@ async fn a_master_key_is_changed_and_the_old_one_dropped() {
     let envelopes = Envelopes::new(&kit.config.security.keys);
     webhooks::create(&tx, &envelopes, &new, by).await.expect("a webhook");
     tx.commit().await.expect("a commit");
+    let privacy = Privacy::new(kit.db.clone(), &kit.config);
+    let somebody = Subject::Session(customer.id);
+    privacy.erase(&customer, &somebody, by).await.expect("an erasure");
 
     let (old, new) = (kit.variables["ENCRYPTION_KEY"].clone(), "a7".repeat(32));
     let (code, said) = told(&kit, &["keys", "status"], &[]).await;
@@ -62,6 +66,7 @@ async fn a_master_key_is_changed_and_the_old_one_dropped() {
     );
     let (code, said) = told(&kit, &["keys", "rotate", "--data-keys"], &both).await;
     assert!(code == Some(0) && said.contains("values sealed anew       1"), "{said}");
+    assert!(said.contains("But 1 receipts of erasures"), "{said}");
     let (code, said) = told(&kit, &["keys", "status"], &both[..1]).await;
     assert!(
         code == Some(0) && !said.contains("NOT KNOWN") && !said.contains(&missing),
@@ -69,6 +74,7 @@ async fn a_master_key_is_changed_and_the_old_one_dropped() {
     );
     let (_, said) = told(&kit, &["doctor"], &both[..1]).await;
     assert!(said.lines().any(|line| line == "ok    encryption keys"), "{said}");
+    assert!(said.contains("1 receipts open under no key"), "{said}");
 }
 
 /// The id of the kit's master key.

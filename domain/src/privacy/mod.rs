@@ -24,6 +24,7 @@ mod mentions;
 mod receipt;
 mod replay;
 pub mod retention;
+mod standing;
 mod subject;
 
 pub use consent::{Choices, PrivacySettings};
@@ -33,6 +34,7 @@ pub(crate) use find::alone_with;
 pub use log::ErasureLog;
 pub use receipt::{Seals, Tombstone};
 pub use replay::{Replayed, receipts, replay_erasures, sync_log};
+pub use standing::Standing;
 pub use subject::{Subject, email_key, session_hash};
 
 use crate::{config::Config, tenancy::Db};

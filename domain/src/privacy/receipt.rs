@@ -11,6 +11,8 @@ use crate::{
     secrets::{MasterKeys, Signer},
 };
 
+/// What the key of signatures is for.
+const PURPOSE: &str = "erasure receipts";
 /// The form of a receipt.
 const FORMAT: u8 = 1;
 
@@ -64,6 +66,8 @@ impl Tombstone {
 #[derive(Clone)]
 pub struct Seals {
     signer: Signer,
+    /// The same with the present key alone.
+    present: Signer,
     subjects: Vec<SubjectKey>,
 }
 
@@ -73,7 +77,8 @@ impl Seals {
         let masters = masters.into();
         Self {
             subjects: masters.all().iter().map(SubjectKey::new).collect(),
-            signer: Signer::new(masters, "erasure receipts"),
+            present: Signer::new(masters.present_alone(), PURPOSE),
+            signer: Signer::new(masters, PURPOSE),
         }
     }
 
@@ -100,6 +105,11 @@ impl Seals {
             .ok()
             .filter(|tombstone: &Tombstone| tombstone.format == FORMAT)
     }
+
+    /// Whether a receipt needs no other key than the present one.
+    pub fn is_present(&self, receipt: &str) -> bool {
+        self.present.open(receipt.trim()).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +126,7 @@ mod tests {
         let turning = Seals::new(MasterKeys::new(b"new", [b"old".as_slice()]));
         assert_eq!(turning.open(&format!(" {receipt}\n")), Some(stone.clone()));
         assert_eq!(turning.subject_keys().len(), 2);
+        assert!(old.is_present(&receipt) && !turning.is_present(&receipt));
         assert_eq!(stone.at(), at);
         assert_eq!(Seals::new(b"new").open(&receipt), None);
         let forged = format!("{receipt}A");

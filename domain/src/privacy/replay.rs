@@ -36,7 +36,7 @@ pub struct Replayed {
     pub erasures: usize,
     /// Those that the database did not know.
     pub new: usize,
-    /// Lines that no key of the installation has signed.
+    /// Lines, of the database's own as well, that no key of the installation has signed.
     pub unreadable: usize,
     /// Erasures of customers that are not there.
     pub without_customer: usize,
@@ -59,8 +59,8 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
         .chain(lines.iter().map(|line| (line, false)))
     {
         let Some(tombstone) = privacy.seals.open(line) else {
-            // A torn or a foreign line; one of the database's own may be of a key that is gone.
-            replayed.unreadable += usize::from(!kept);
+            // A torn or a foreign line, or one of a key that is gone.
+            replayed.unreadable += 1;
             continue;
         };
         let stones = by_customer.entry(tombstone.customer).or_default();

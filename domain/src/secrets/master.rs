@@ -52,6 +52,11 @@ impl MasterKeys {
         &self.0[0]
     }
 
+    /// The present key without the others.
+    pub fn present_alone(&self) -> Self {
+        Self([self.present().clone()].into())
+    }
+
     /// All that are taken, the present one first.
     pub fn all(&self) -> &[MasterKey] {
         &self.0

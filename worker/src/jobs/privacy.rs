@@ -19,11 +19,20 @@ pub(super) async fn export(job: &Job, export: Uuid) -> Result<Ending> {
     }))
 }
 
-/// Deletes what is over, and brings the log of erasures up to date with what other processes did.
+/// Deletes what is over, forgets again whom only the log knows, and brings the log of erasures up to date with what other processes did.
 pub(super) async fn keep_house(job: &Job) -> Result<Value> {
     let ctx = &job.ctx;
     let mut done = json!(job.signal.until(privacy::retention::purge(&ctx.db)).await?);
     let privacy = Privacy::new(ctx.db.clone(), &ctx.config);
+    let again = match job.signal.until(privacy.forget_unknown()).await {
+        Ok(again) => json!(again.map(|again| again.visitors)),
+        Err(error) if job.signal.why().is_none() => {
+            tracing::error!(error = error.story(), event = "erasure_log_failed");
+            Value::Null
+        }
+        Err(error) => return Err(error),
+    };
+    done["forgotten_again"] = again;
     let logged = match job.signal.until(privacy::sync_log(&privacy)).await {
         Ok(logged) => json!(logged),
         // The rest of the house does not wait for a disk.

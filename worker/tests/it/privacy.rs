@@ -11,7 +11,7 @@ use domain::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::Value;
-use testkit::{Page, Receiver, Site, eventually};
+use testkit::{Folder, Page, Receiver, Site, eventually};
 use uuid::Uuid;
 
 use crate::support::World;
@@ -41,6 +41,45 @@ async fn visitor(world: &World) -> (Uuid, Uuid) {
         Reception::People(received) => (session, received.conversation),
         Reception::Bot(_) => panic!("a wish for a person is no question"),
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_on_a_restored_database_forgets_again_whom_the_log_names() {
+    let site = Site::start([("/", Page::html("Home", "<p>Nothing.</p>"))]).await;
+    let folder = Folder::new();
+    let log = folder.path().join("erasures.log");
+    let world = World::with(&site, &[("ERASURE_LOG", log.to_str().unwrap())], None).await;
+    let (session, conversation) = visitor(&world).await;
+    let privacy = Privacy::new(world.kit.db.clone(), &world.kit.config);
+    privacy
+        .erase(&world.customer, &Subject::Session(session), BY)
+        .await
+        .unwrap();
+    // As the backup has it: nothing of the erasure, and the person.
+    let owner = domain::tenancy::Db::connect_owner(&world.kit.config.database)
+        .await
+        .unwrap();
+    owner.execute_unprepared("DELETE FROM erasures").await.unwrap();
+    let (back, again) = visitor(&world).await;
+    assert_ne!((back, again), (session, conversation));
+    let before = "created_at = now() - interval '1 day'";
+    execute(
+        &world,
+        &format!("UPDATE conversations SET session_id = '{session}', {before} WHERE id = '{again}'"),
+    )
+    .await;
+    execute(
+        &world,
+        &format!("UPDATE visitors SET session_id = '{session}', {before} WHERE session_id = '{back}'"),
+    )
+    .await;
+    let worker = world.worker();
+    eventually("the person's end", || async {
+        (world.kit.count("SELECT count(*) FROM visitors").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(world.kit.count("SELECT count(*) FROM messages").await, 0);
+    worker.stop().await;
 }
 
 #[tokio::test]

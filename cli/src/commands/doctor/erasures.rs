@@ -1,8 +1,7 @@
 //! Whether what was forgotten stays so after a restore: the log of erasures outside of the database.
 use domain::{
-    Result,
     config::Config,
-    privacy::{Privacy, receipts},
+    privacy::{Privacy, Standing},
     tenancy::Db,
 };
 
@@ -11,29 +10,41 @@ use super::Finding;
 const WHAT: &str = "log of erasures";
 
 pub async fn check(db: &Db, config: &Config) -> Finding {
-    let privacy = Privacy::new(db.clone(), config);
-    match missing(&privacy, db).await {
-        Ok(None) => Finding::note(
-            WHAT,
-            "ERASURE_LOG is not set: after a restore, whoever was forgotten since the backup is back (docs/PRIVACY.md)",
-        ),
-        Ok(Some(0)) => Finding::good(WHAT),
-        Ok(Some(n)) => Finding::note(
-            WHAT,
-            format!("{n} erasures of other processes are not in it yet; a worker with ERASURE_LOG adds them at night"),
-        ),
+    match Privacy::new(db.clone(), config).standing().await {
+        Ok(standing) => judge(&standing),
         Err(error) => Finding::mend(WHAT, error.story()),
     }
 }
 
-/// How many erasures the log does not know; none if there is no log.
-async fn missing(privacy: &Privacy, db: &Db) -> Result<Option<usize>> {
-    let Some(log) = privacy.log() else { return Ok(None) };
-    let known = log.known(privacy.seals()).await?;
-    let all = receipts(db).await?;
-    let unknown = all
-        .iter()
-        .filter_map(|receipt| privacy.verify(receipt))
-        .filter(|stone| !known.contains(&stone.id));
-    Ok(Some(unknown.count()))
+/// What is worst first.
+fn judge(standing: &Standing) -> Finding {
+    let unknown = standing.unknown.len() + standing.back.len();
+    if unknown > 0 {
+        return Finding::mend(
+            WHAT,
+            format!(
+                "{unknown} erasures of the log are unknown to this database, which was restored: run `omniops erasures replay`"
+            ),
+        );
+    }
+    if standing.unreadable > 0 {
+        return Finding::mend(
+            WHAT,
+            format!(
+                "{} receipts open under no key: after a restore nobody of these is forgotten again. Add the key that made them to ENCRYPTION_KEYS_OLD",
+                standing.unreadable
+            ),
+        );
+    }
+    match standing.missing {
+        None => Finding::note(
+            WHAT,
+            "ERASURE_LOG is not set: after a restore, whoever was forgotten since the backup is back (docs/PRIVACY.md)",
+        ),
+        Some(0) => Finding::good(WHAT),
+        Some(n) => Finding::note(
+            WHAT,
+            format!("{n} erasures of other processes are not in it yet; a worker with ERASURE_LOG adds them at night"),
+        ),
+    }
 }
