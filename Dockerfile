@@ -15,8 +15,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates chromium chromium-driver python3 python3-pip \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --create-home omniops \
-    # A new volume takes over this folder's owner.
-    && install -d -o omniops -g omniops /var/cache/omniops
+    # New volumes take over these folders' owner.
+    && install -d -o omniops -g omniops /var/cache/omniops /var/lib/omniops
 COPY --from=build /out/omniops /usr/local/bin/omniops
 USER omniops
 WORKDIR /home/omniops

@@ -162,6 +162,29 @@ fn compose_passes_on_every_variable_of_the_example() {
     }
 }
 
+/// A restore of the database must not take back the log of who was forgotten since.
+#[test]
+fn compose_keeps_the_log_of_erasures_in_a_volume_of_its_own() {
+    let compose = include_str!("../../../compose.yaml");
+    let default = compose.split_once("ERASURE_LOG: ${ERASURE_LOG:-").unwrap().1;
+    let path = default.split_once('}').unwrap().0;
+    let folder = path.rsplit_once('/').unwrap().0;
+    let volume = compose.split_once(&format!(":{folder}\"")).unwrap().0;
+    let volume = volume.rsplit_once('"').unwrap().1;
+    let mounts: Vec<&str> = compose
+        .lines()
+        .filter(|line| line.contains(&format!("{volume}:")))
+        .collect();
+    assert_eq!(
+        mounts.len(),
+        2,
+        "the volume is mounted by our containers alone, and declared: {mounts:?}"
+    );
+    assert!(!["postgres", "valkey", "cache"].contains(&volume), "{volume}");
+    let image = include_str!("../../../Dockerfile");
+    assert!(image.contains(folder), "the image has no folder {folder} of its user");
+}
+
 #[test]
 fn every_variable_that_is_read_is_listed() {
     let listed = variables();
