@@ -20,7 +20,10 @@ const CLASSES: &[(&str, Class)] = &[
     ("ready", Class::Probe),
 ];
 
-/// A call of the contract.
+/// Pages that ask the database whose they are; all others come from memory. They are no calls of the contract.
+const PAGES: [&str; 4] = ["/privacy", "/terms", "/accessibility", "/demo"];
+
+/// A call of the contract, or one of the pages that are held against limits as well.
 #[derive(Debug)]
 pub struct Operation {
     method: Method,
@@ -44,11 +47,21 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
             method: operation.method,
         })
     });
-    of_path.collect()
+    of_path.chain(PAGES.map(page)).collect()
 });
 
 fn class(method: &Method, id: &str) -> Class {
     let by_method = if *method == Method::GET {
+fn page(path: &str) -> Operation {
+    Operation {
+        method: Method::GET,
+        segments: path.split('/').map(str::to_owned).collect(),
+        pattern: PathPattern(path.to_owned().into()),
+        class: Class::Page,
+        has_credential: false,
+    }
+}
+
         Class::Read
     } else {
         Class::Change
@@ -57,10 +70,15 @@ fn class(method: &Method, id: &str) -> Class {
     known.map_or(by_method, |(_, class)| *class)
 }
 
-/// The call that a router would find: of those that fit, the one with the most literal parts.
+/// The call that a router would find: of those that fit, the one with the most literal parts. A page is looked for by HEAD as well.
 pub fn find(method: &Method, path: &str) -> Option<&'static Operation> {
     let fits = |operation: &&Operation| operation.method == *method && operation.fits(path);
     OPERATIONS
+    let method = if *method == Method::HEAD && PAGES.contains(&path) {
+        &Method::GET
+    } else {
+        method
+    };
         .iter()
         .filter(fits)
         .min_by_key(|operation| operation.parameters())
@@ -121,6 +139,19 @@ mod tests {
 
     #[test]
     fn the_most_literal_path_wins() {
+    #[test]
+    fn pages_that_ask_the_database_are_held_against_limits() {
+        for path in PAGES {
+            for method in [Method::GET, Method::HEAD] {
+                assert_eq!(
+                    find(&method, path).map(|found| found.class),
+                    Some(Class::Page),
+                    "{path}"
+                );
+            }
+        }
+    }
+
         let of = |method: Method, path: &str| find(&method, path).map(|found| found.pattern.0.to_string());
         assert_eq!(
             of(Method::POST, "/api/queue/dead/replay").as_deref(),

@@ -425,6 +425,77 @@ async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
         .call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin)
         .await;
     let bearer = format!("Bearer {}", token(&session));
+#[tokio::test]
+async fn a_proxy_on_this_machine_that_nobody_named_is_not_exempt_for_all_its_visitors() {
+    let variables = [("LIMIT_SESSION_IP", "2/1d"), ("CHALLENGE", "off")];
+    let app = app(&[variables[0], variables[1], ("LIMIT_EXEMPT", "127.0.0.0/8,203.0.113.9")]).await;
+    let replica = Replica::of(&app);
+    let forwarded = [ORIGIN, ("x-forwarded-for", HERE)];
+    for _ in 0..2 {
+        replica.begin("127.0.0.1", &forwarded).await.expect(200);
+    }
+    assert_eq!(
+        replica.begin("127.0.0.1", &forwarded).await.problem(429),
+        "rate_limited"
+    );
+    // Who sits at the machine itself is exempt as before.
+    replica.begin("127.0.0.1", &[ORIGIN]).await.expect(200);
+    // And so is an exempt address that a trusted proxy names.
+    let more = [
+        variables[0],
+        variables[1],
+        ("LIMIT_EXEMPT", THERE),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let trusting = Replica::another(&app, &app.kit.config_with(&more)).await;
+    let forwarded = [ORIGIN, ("x-forwarded-for", THERE)];
+    for _ in 0..4 {
+        trusting.begin("127.0.0.1", &forwarded).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn work_that_is_started_again_counts_like_work_that_is_started() {
+    let app = app(&[("LIMIT_SCRAPE", "2/1d"), ("LIMIT_SYNC", "1/1d")]).await;
+    let site = json!({ "url": "https://shop.example/" });
+    let call = async |path: &str, body: &Value| app.post(path, body).bearer(&app.key).send().await;
+    let begun = call("/api/scrape", &site).await.expect(202);
+    let job = format!("/api/jobs/{}", begun["job_id"].as_str().unwrap());
+    let act = async |verb: &str| call(&format!("{job}/{verb}"), &Value::Null).await;
+    act("cancel").await.expect(200);
+    act("retry").await.expect(200);
+    // What can't be started costs nothing.
+    assert_eq!(act("retry").await.problem(409), "job_not_ended");
+    act("cancel").await.expect(200);
+    let refused = act("retry").await;
+    assert_eq!(refused.problem(429), "rate_limited");
+    assert!(refused.text.contains("of crawls for this customer"), "{}", refused.text);
+    assert_eq!(call("/api/scrape", &site).await.problem(429), "rate_limited");
+    // A shop that is connected is read.
+    for status in [400, 429] {
+        call("/api/connections", &json!({})).await.problem(status);
+    }
+}
+
+#[tokio::test]
+async fn pages_that_name_a_customer_are_counted_by_address_and_blocked_with_it() {
+    let app = app(&[("LIMIT_VISITOR_IP", "3/60s"), ("LIMIT_ADDRESS", "1000/3600s")]).await;
+    let api = Replica::of(&app);
+    for path in ["/privacy", "/terms?domain=shop.example", "/accessibility"] {
+        assert_eq!(
+            api.call(HERE, &format!("GET {path}"), &[], &Value::Null).await.status,
+            200,
+            "{path}"
+        );
+    }
+    let more = api.call(HERE, "GET /demo", &[], &Value::Null).await;
+    assert_eq!(more.problem(429), "rate_limited");
+    assert_ne!(more.header("retry-after"), "");
+    assert_eq!(api.call(THERE, "GET /privacy", &[], &Value::Null).await.status, 200);
+    // Nothing is asked for these.
+    assert_eq!(api.call(HERE, "GET /embed.js", &[], &Value::Null).await.status, 200);
+}
+
     let chat = json!({ "message": "How much is shipping?" });
     let here = [ORIGIN, proxied(HERE), ("authorization", &bearer)];
     let answer = replica

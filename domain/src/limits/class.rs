@@ -8,6 +8,7 @@
 //! | `login` | | | | `login-ip` |
 //! | `read` | `visitor-session`, `visitor-ip` | `read-key` | `read` | `credential-ip` |
 //! | `change` | `visitor-session`, `visitor-ip` | `change-key` | `change` | `credential-ip` |
+//! | `page` | `page-ip` | `page-ip` | `page-ip` | `page-ip` |
 //! | `probe` | | | | `probe-ip`, in the process alone |
 //! | `webhook` | `webhook-ip` | `webhook-ip` | `webhook-ip` | `webhook-ip` |
 //!
@@ -39,6 +40,8 @@ pub enum Class {
     Change,
     /// To be told what has happened in a shop. Comes from few addresses for all customers, so these are not blocked for much of it.
     Webhook,
+    /// A page for anybody that names a customer, whom the database is asked for.
+    Page,
     /// Whether the process lives. Needs no other service, and is counted without one.
     Probe,
 }
@@ -56,6 +59,7 @@ impl Class {
             Self::Read => "read",
             Self::Change => "change",
             Self::Webhook => "webhook",
+            Self::Page => "page",
             Self::Probe => "probe",
         }
     }
@@ -122,6 +126,7 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
     match (class, who) {
         (Class::Probe, _) => by_address("probe-ip", rates.probe_ip).into_iter().collect(),
         (Class::Webhook, _) => by_address("webhook-ip", rates.webhook_ip).into_iter().collect(),
+        (Class::Page, _) => by_address("page-ip", rates.visitor_ip).into_iter().collect(),
         (Class::Session, _) => by_address("session-ip", rates.session_ip).into_iter().collect(),
         (Class::Login, _) => by_address("login-ip", rates.login_ip).into_iter().collect(),
         (_, Who::Stranger) => by_address("credential-ip", rates.credential_ip).into_iter().collect(),
@@ -227,6 +232,7 @@ mod tests {
         assert_eq!(shown(Class::Read, &key), "read-key:key:k=600/60s");
         assert_eq!(shown(Class::Session, &Who::Stranger), "session-ip:192.0.2.1=30/60s!");
         assert_eq!(shown(Class::Webhook, &Who::Stranger), "webhook-ip:192.0.2.1=600/60s!");
+        assert_eq!(shown(Class::Page, &Who::Stranger), "page-ip:192.0.2.1=120/60s!");
         assert_eq!(shown(Class::Change, &Who::Stranger), "credential-ip:192.0.2.1=30/60s!");
     }
 
@@ -242,6 +248,7 @@ mod tests {
             Class::Read,
             Class::Change,
             Class::Webhook,
+            Class::Page,
             Class::Probe,
         ];
         let everybody = [
