@@ -61,7 +61,7 @@ impl Doorkeeper {
     pub fn admit(&self, peer: IpAddr) -> Option<Admission> {
         let is_proxy = self.edge.trusted_proxies.iter().any(|network| network.contains(peer));
         let gate = self.gate.as_ref().filter(|_| !is_proxy);
-        match gate.and_then(|gate| gate.group(peer)) {
+        match gate.and_then(|gate| gate.group(peer, false)) {
             None => Some(Admission(None)),
             Some(group) => Some(Admission(Some(self.all.enter(group)?))),
         }

@@ -11,7 +11,7 @@ use poem::{
 };
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Once},
 };
 
 use super::context;
@@ -19,12 +19,16 @@ use super::context;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// A proxy that is not trusted was told of.
+static WARNED: Once = Once::new();
 
 /// Who sent a request, as far as addresses tell. Every request over the network has one: [`ClientAddress::of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
     ip: IpAddr,
     direct: bool,
+    /// A trusted proxy has named it.
+    named: bool,
     tls: bool,
 }
 
@@ -44,6 +48,12 @@ impl ClientAddress {
         self.direct && self.ip.is_loopback()
     }
 
+    /// A proxy that nobody has named in `TRUSTED_PROXIES`, as far as its headers tell: the address is its own, and whoever it speaks for
+    /// can't be told.
+    pub fn hides_others(self) -> bool {
+        !self.direct && !self.named
+    }
+
     /// A trusted proxy took the request over TLS.
     pub fn came_over_tls(self) -> bool {
         self.tls
@@ -55,9 +65,26 @@ pub async fn client<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Reque
     if let Addr::SocketAddr(socket) = &req.remote_addr().0 {
         let socket = socket.ip();
         let address = decide(&context(&req)?.edge, socket, req.headers());
+        if address.hides_others() && is_near(address.ip) {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    event = "proxy_not_trusted",
+                    address = %address.ip,
+                    "a proxy forwards requests and is not in TRUSTED_PROXIES: all its visitors share its limits"
+                );
+            });
+        }
         req.set_data(address);
     }
     next.call(req).await
+}
+
+/// Whether it may be the operator's own machine. Strangers elsewhere write such headers as well, and are no news.
+fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
 }
 
 fn decide(edge: &EdgeConfig, socket: IpAddr, headers: &HeaderMap) -> ClientAddress {
@@ -68,6 +95,7 @@ fn decide(edge: &EdgeConfig, socket: IpAddr, headers: &HeaderMap) -> ClientAddre
     let stranger = ClientAddress {
         ip: socket,
         direct,
+        named: false,
         tls: false,
     };
     if !trusted(socket) {
@@ -87,7 +115,12 @@ fn decide(edge: &EdgeConfig, socket: IpAddr, headers: &HeaderMap) -> ClientAddre
             break;
         }
     }
-    found.map_or(stranger, |(ip, tls)| ClientAddress { ip, direct, tls })
+    found.map_or(stranger, |(ip, tls)| ClientAddress {
+        ip,
+        direct,
+        named: true,
+        tls,
+    })
 }
 
 /// One hop as the proxy behind it saw it.
@@ -317,6 +350,14 @@ mod tests {
             let told = seen("127.0.0.1", ProxyHeader::XForwardedFor, &[(header, "127.0.0.1")]);
             assert!(!told.is_local_process(), "{header}");
         }
+        // One that is trusted and has named its client hides nobody; one that is not, or names nobody, does.
+        let hides =
+            |socket, lines: &[(&'static str, &str)]| seen(socket, ProxyHeader::XForwardedFor, lines).hides_others();
+        assert!(!hides("10.0.0.1", &[("x-forwarded-for", "203.0.113.1")]) && !hides("192.168.0.1", &[]));
+        assert!(hides("192.168.0.1", &[("x-forwarded-for", "203.0.113.1")]));
+        assert!(
+            hides("10.0.0.1", &[("x-forwarded-for", "unknown")]) && hides("10.0.0.1", &[("x-real-ip", "203.0.113.1")])
+        );
         assert!(!seen("10.0.0.1", ProxyHeader::XForwardedFor, &[]).is_local_process());
     }
 }

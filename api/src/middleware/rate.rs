@@ -50,7 +50,8 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
     let (Some(gate), Some(operation)) = (&context.gate, found) else {
         return next.call(req).await;
     };
-    let group = address.and_then(|address| gate.group(address));
+    let client = ClientAddress::of(&req);
+    let group = client.and_then(|client| gate.group(client.ip(), client.hides_others()));
     let who = match who(&mut req, &context, gate, operation, group.as_deref()).await {
         Ok(Some(who)) => who,
         // Nobody knows, for want of the database: the handler says so.

@@ -82,6 +82,12 @@ impl Replica {
         .await
     }
 
+    /// A visitor's session of `shop.example` with these headers.
+    async fn begin(&self, from: &str, headers: &[(&str, &str)]) -> Got {
+        let body = json!({ "domain": "shop.example" });
+        self.call(from, "POST /api/widget/session", headers, &body).await
+    }
+
     /// A visitor's session of `domain`.
     async fn session(&self, from: &str, domain: &str) -> Got {
         let origin = format!("https://{domain}");
@@ -393,6 +399,35 @@ async fn a_suspicious_visitor_proves_work_and_is_let_in() {
             .call(HERE, "POST /api/chat", &[("authorization", &bearer)], &body)
             .await;
         assert_eq!(got.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_on_this_machine_that_nobody_named_is_not_exempt_for_all_its_visitors() {
+    let variables = [("LIMIT_SESSION_IP", "2/1d"), ("CHALLENGE", "off")];
+    let app = app(&[variables[0], variables[1], ("LIMIT_EXEMPT", "127.0.0.0/8,203.0.113.9")]).await;
+    let replica = Replica::of(&app);
+    let forwarded = [ORIGIN, ("x-forwarded-for", HERE)];
+    for _ in 0..2 {
+        replica.begin("127.0.0.1", &forwarded).await.expect(200);
+    }
+    assert_eq!(
+        replica.begin("127.0.0.1", &forwarded).await.problem(429),
+        "rate_limited"
+    );
+    // Who sits at the machine itself is exempt as before.
+    replica.begin("127.0.0.1", &[ORIGIN]).await.expect(200);
+    // And so is an exempt address that a trusted proxy names.
+    let more = [
+        variables[0],
+        variables[1],
+        ("LIMIT_EXEMPT", THERE),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let trusting = Replica::another(&app, &app.kit.config_with(&more)).await;
+    let forwarded = [ORIGIN, ("x-forwarded-for", THERE)];
+    for _ in 0..4 {
+        trusting.begin("127.0.0.1", &forwarded).await.expect(200);
     }
 }
 

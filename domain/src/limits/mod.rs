@@ -137,10 +137,11 @@ impl Gate {
         }))
     }
 
-    /// How the address is counted; none if it is exempt. IPv6 addresses count by their /64.
-    pub fn group(&self, address: IpAddr) -> Option<String> {
+    /// How the address is counted; none if it is exempt. IPv6 addresses count by their /64. One that speaks for others whom nobody
+    /// can tell apart is never exempt: they are the whole internet.
+    pub fn group(&self, address: IpAddr, speaks_for_others: bool) -> Option<String> {
         let exempt = self.config.exempt.iter().any(|network| network.contains(address));
-        (!exempt).then(|| group(address))
+        (!exempt || speaks_for_others).then(|| group(address))
     }
 
     /// Holds a request against its limits.
