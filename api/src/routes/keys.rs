@@ -139,6 +139,9 @@ impl Api {
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<Key>>> {
+        if customer_id.0.is_some_and(|id| !steward.reach.covers(id)) {
+            return Err(Error::not_found("customer").into());
+        }
         let paging = Paging::of(limit.0, cursor.0.as_deref())?;
         let rows = tenancy::list_keys(&context.db, &steward.reach, customer_id.0, paging.after, paging.rows()).await?;
         Ok(Json(paging.list(rows, |row| row.id)))

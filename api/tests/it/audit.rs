@@ -3,7 +3,7 @@ use domain::tenancy::Scope;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::App;
+use crate::{accounts, app::App};
 
 async fn lines(app: &App, query: &str) -> Vec<Value> {
     let got = app.get(&format!("/api/audit?{query}")).admin().send().await.expect(200);
@@ -88,6 +88,47 @@ async fn the_log_is_read_in_pages_and_by_what_is_looked_for() {
             .await
             .problem(400);
     }
+}
+
+#[tokio::test]
+async fn an_owner_of_one_customer_reads_the_lines_of_that_customer_alone() {
+    let app = App::with(&[("LIMITS", "off")]).await;
+    let (shop, other) = (app.shop.id, app.other.id);
+    let bob = accounts::browser(&app, "bob@example.com", "owner", &[other]).await;
+    for customer in [shop, other] {
+        let new = json!({ "customer_id": customer, "name": "one more", "scopes": ["jobs"] });
+        app.post("/api/keys", &new).admin().send().await.expect(201);
+    }
+    let all = lines(&app, "limit=100").await;
+    for others in [json!(shop), Value::Null] {
+        assert!(all.iter().any(|line| line["customer_id"] == others), "{all:?}");
+    }
+    let own: Vec<_> = all.iter().filter(|line| line["customer_id"] == json!(other)).collect();
+    let newest = all[0]["id"].as_i64().unwrap() + 1;
+    let cursor = app.get("/api/audit?limit=1").admin().send().await.expect(200)["next_cursor"].clone();
+    for (query, told) in [
+        ("limit=100".to_owned(), own.len()),
+        (format!("limit=100&customer_id={other}"), own.len()),
+        ("limit=100&action=key.created&actor=admin".to_owned(), 1),
+        (format!("limit=100&resource={shop}"), 0),
+    ] {
+        let got = bob.get(&app, &format!("/api/audit?{query}")).send().await.expect(200);
+        let got = got["items"].as_array().unwrap();
+        assert_eq!(got.len(), told, "{query}: {got:?}");
+        assert!(got.iter().all(|line| own.contains(&line)), "{query}: {got:?}");
+    }
+    // The operator's place in the list leads to nothing else, and another customer's log is not found.
+    let path = format!("/api/audit?limit=100&cursor={}", cursor.as_str().unwrap());
+    let after = bob.get(&app, &path).send().await.expect(200);
+    let after = after["items"].as_array().unwrap().clone();
+    assert!(
+        after
+            .iter()
+            .all(|line| own.contains(&line) && line["id"].as_i64() < Some(newest)),
+        "{after:?}"
+    );
+    let foreign = bob.get(&app, &format!("/api/audit?customer_id={shop}")).send().await;
+    assert_eq!(foreign.problem(404), "not_found");
 }
 
 #[tokio::test]

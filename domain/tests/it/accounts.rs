@@ -439,6 +439,17 @@ async fn the_second_step_needs_the_first_and_ends_with_a_new_password() {
     let late = challenge().await;
     office.pass(Duration::minutes(5));
     assert_eq!(step(late, office.code(&secret)).await, "invalid_login", "too late");
+    let failed = "SELECT count(*) FROM audit_logs WHERE action = 'admin.login_failed' AND metadata->>'wrong' = 'challenge' AND resource";
+    assert_eq!(
+        office.kit.count(&format!("{failed} LIKE 'unknown:%'")).await,
+        1,
+        "the forged one"
+    );
+    assert_eq!(
+        office.kit.count(&format!("{failed} = '{ada}'")).await,
+        1,
+        "the late one"
+    );
     let before = challenge().await;
     let reset = UserChange {
         password: Some("another kayak upstairs".into()),

@@ -158,6 +158,11 @@ async fn a_second_factor_is_turned_on_asked_for_in_one_step_or_two_and_turned_of
         .send()
         .await;
     assert_eq!(wrong.problem(403), "wrong_code");
+    let noted = format!(
+        "SELECT count(*) FROM audit_logs WHERE action = 'admin.login_failed' AND metadata->>'wrong' = 'code' AND resource = '{}'",
+        ada.user
+    );
+    assert_eq!(app.kit.count(&noted).await, 1, "a wrong code is in the log");
     // The code of the next step is taken as well, so that the two codes of this test differ.
     let confirm = json!({ "code": code(secret, 0) });
     let on = ada
@@ -204,6 +209,10 @@ async fn a_second_factor_is_turned_on_asked_for_in_one_step_or_two_and_turned_of
     }
 
     let codes = on.expect(200)["recovery_codes"].clone();
+    let off = json!({ "password": PASSWORD, "code": "000 000" });
+    let got = inside.call(&app, Method::DELETE, "/api/admin/second-factor", &off);
+    assert_eq!(got.send().await.problem(403), "wrong_code");
+    assert_eq!(app.kit.count(&noted).await, 3, "this one, and the used one of a login");
     let off = json!({ "password": PASSWORD, "code": codes[4] });
     let got = inside
         .call(&app, Method::DELETE, "/api/admin/second-factor", &off)

@@ -77,7 +77,8 @@ impl Accounts {
         let right = self.passwords.verify(given.password, hash).await?;
         let account = account.filter(|account| right && account.open);
         let Some(account) = account else {
-            self.note_failure(&address, known, &attempt, "password", ip).await?;
+            self.note_failure(&address, known, attempt.blocks, "password", ip)
+                .await?;
             return Err(refused());
         };
         if account.second_factor && given.code.is_none() {
@@ -99,9 +100,13 @@ impl Accounts {
         device: Option<&str>,
         ip: Option<&str>,
     ) -> Result<Login> {
-        let opened = self.challenges.open(challenge).ok_or_else(refused)?;
+        let Some(opened) = self.challenges.open(challenge) else {
+            self.note_failure(challenge, None, false, "challenge", ip).await?;
+            return Err(refused());
+        };
         let said: Challenge = serde_json::from_slice(&opened)?;
         if said.until <= self.clock.now().unix_timestamp() {
+            self.note_failure("", Some(said.user), false, "challenge", ip).await?;
             return Err(refused());
         }
         let Some(account) = self.account_of(said.user).await? else {
@@ -110,7 +115,7 @@ impl Accounts {
         let on = Subject::Account(&account.email, device);
         let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
         if !account.open || !secrets::equal(fingerprint(&account.password_hash), &said.password) {
-            self.note_failure(&account.email, Some(account.id), &attempt, "challenge", ip)
+            self.note_failure(&account.email, Some(account.id), attempt.blocks, "challenge", ip)
                 .await?;
             return Err(refused());
         }
@@ -154,7 +159,7 @@ impl Accounts {
         {
             return Ok((account, attempt));
         }
-        self.note_failure(&who.email, Some(who.user), &attempt, "confirmation", ip)
+        self.note_failure(&who.email, Some(who.user), attempt.blocks, "confirmation", ip)
             .await?;
         let message = "the password is wrong";
         Err(Error::new(Kind::Forbidden, "wrong_password", message))
@@ -188,7 +193,7 @@ impl Accounts {
             (true, Some(code)) => {
                 let Some(factor) = self.use_code(&tx, account.id, &code).await? else {
                     drop(tx);
-                    self.note_failure(&account.email, Some(account.id), attempt, "code", ip)
+                    self.note_failure(&account.email, Some(account.id), attempt.blocks, "code", ip)
                         .await?;
                     return Err(refused());
                 };
@@ -222,11 +227,11 @@ impl Accounts {
     }
 
     /// The audit lines of a failure. An address that is nobody's is told by its hash: people mistype others' addresses.
-    async fn note_failure(
+    pub(super) async fn note_failure(
         &self,
         address: &str,
         user: Option<Uuid>,
-        attempt: &Attempt,
+        blocks: bool,
         what: &str,
         ip: Option<&str>,
     ) -> Result<()> {
@@ -242,7 +247,7 @@ impl Accounts {
             ip,
         };
         audit::record(&*tx, line("admin.login_failed", json!({ "wrong": what }))).await?;
-        if attempt.blocks {
+        if blocks {
             audit::record(&*tx, line("admin.login_blocked", json!({}))).await?;
         }
         tx.commit().await

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Accounts, NewSession, SignedIn,
-    attempts::{Attempts, Subject},
+    attempts::{Attempt, Attempts, Subject},
     session::own_deed,
     totp,
 };
@@ -76,7 +76,8 @@ impl Accounts {
             return Err(Error::conflict("second_factor_not_begun", message));
         }
         if !self.use_app_code(&tx, who.user, code.expose_secret()).await? {
-            return Err(wrong_code());
+            drop(tx);
+            return Err(self.wrong_code(who, &attempt, ip).await?);
         }
         Attempts::succeed(&*tx, &attempt).await?;
         let on = "UPDATE admin_users SET totp_confirmed_at = $2 WHERE id = $1";
@@ -105,7 +106,8 @@ impl Accounts {
             .await?;
         let tx = self.db.system().await?;
         if self.use_code(&tx, who.user, code).await?.is_none() {
-            return Err(wrong_code());
+            drop(tx);
+            return Err(self.wrong_code(who, &attempt, ip).await?);
         }
         Attempts::succeed(&*tx, &attempt).await?;
         Self::clear_second_factor(&tx, who.user).await?;
@@ -169,6 +171,14 @@ impl Accounts {
             == 1)
     }
 
+    /// Notes a wrong code of somebody with a session, and says that it was one.
+    async fn wrong_code(&self, who: &SignedIn, attempt: &Attempt, ip: Option<&str>) -> Result<Error> {
+        self.note_failure(&who.email, Some(who.user), attempt.blocks, "code", ip)
+            .await?;
+        let message = "the code is wrong, or was used before";
+        Ok(Error::new(Kind::Forbidden, "wrong_code", message))
+    }
+
     async fn replace_codes(tx: &SystemTx, user: Uuid) -> Result<Vec<SecretString>> {
         tx.execute_raw(sql(
             "DELETE FROM admin_recovery_codes WHERE user_id = $1",
@@ -194,8 +204,4 @@ impl Accounts {
 fn recovery_hash(code: &str) -> Vec<u8> {
     let plain: String = code.chars().filter(|c| c.is_alphanumeric()).collect();
     secrets::sha256(plain.to_lowercase().as_bytes())
-}
-
-fn wrong_code() -> Error {
-    Error::new(Kind::Forbidden, "wrong_code", "the code is wrong, or was used before")
 }
