@@ -82,10 +82,10 @@ impl Accounts {
             return Err(refused());
         };
         if account.second_factor && given.code.is_none() {
-            return Ok(Login::SecondFactor {
             let tx = self.db.system().await?;
             Attempts::passed(&*tx, &attempt).await?;
             tx.commit().await?;
+            return Ok(Login::SecondFactor {
                 challenge: self.challenge(&account)?,
             });
         }
