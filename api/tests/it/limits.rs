@@ -432,64 +432,6 @@ async fn a_proxy_on_this_machine_that_nobody_named_is_not_exempt_for_all_its_vis
 }
 
 #[tokio::test]
-async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
-    let app = app(&[("LIMIT_CREDENTIAL_IP", "3/1d")]).await;
-    let replica = Replica::of(&app);
-    for at in 0..3 {
-        let got = replica.get(HERE, "/api/settings", &format!("omni_guess{at}")).await;
-        assert_eq!(got.problem(401), "invalid_key");
-    }
-    let got = replica.get(HERE, "/api/settings", "omni_guess").await;
-    assert_eq!(got.problem(429), "rate_limited");
-    replica.get(HERE, "/api/customers", ADMIN_TOKEN).await.expect(200);
-    replica.get(THERE, "/api/settings", &app.key).await.expect(200);
-}
-
-#[tokio::test]
-async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
-    let app = app(&[
-        ("LIMIT_CONNECTIONS", "2"),
-        ("TRUSTED_PROXIES", "10.0.0.0/8"),
-        ("CHALLENGE", "off"),
-    ])
-    .await;
-    let replica = Replica::of(&app);
-    let proxied = |address: &'static str| ("x-forwarded-for", address);
-    let begin = json!({ "domain": "shop.example" });
-    let session = replica
-        .call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin)
-        .await;
-    let bearer = format!("Bearer {}", token(&session));
-#[tokio::test]
-async fn a_proxy_on_this_machine_that_nobody_named_is_not_exempt_for_all_its_visitors() {
-    let variables = [("LIMIT_SESSION_IP", "2/1d"), ("CHALLENGE", "off")];
-    let app = app(&[variables[0], variables[1], ("LIMIT_EXEMPT", "127.0.0.0/8,203.0.113.9")]).await;
-    let replica = Replica::of(&app);
-    let forwarded = [ORIGIN, ("x-forwarded-for", HERE)];
-    for _ in 0..2 {
-        replica.begin("127.0.0.1", &forwarded).await.expect(200);
-    }
-    assert_eq!(
-        replica.begin("127.0.0.1", &forwarded).await.problem(429),
-        "rate_limited"
-    );
-    // Who sits at the machine itself is exempt as before.
-    replica.begin("127.0.0.1", &[ORIGIN]).await.expect(200);
-    // And so is an exempt address that a trusted proxy names.
-    let more = [
-        variables[0],
-        variables[1],
-        ("LIMIT_EXEMPT", THERE),
-        ("TRUSTED_PROXIES", "127.0.0.1"),
-    ];
-    let trusting = Replica::another(&app, &app.kit.config_with(&more)).await;
-    let forwarded = [ORIGIN, ("x-forwarded-for", THERE)];
-    for _ in 0..4 {
-        trusting.begin("127.0.0.1", &forwarded).await.expect(200);
-    }
-}
-
-#[tokio::test]
 async fn work_that_is_started_again_counts_like_work_that_is_started() {
     let app = app(&[("LIMIT_SCRAPE", "2/1d"), ("LIMIT_SYNC", "1/1d")]).await;
     let site = json!({ "url": "https://shop.example/" });
@@ -531,6 +473,35 @@ async fn pages_that_name_a_customer_are_counted_by_address_and_blocked_with_it()
     assert_eq!(api.call(HERE, "GET /embed.js", &[], &Value::Null).await.status, 200);
 }
 
+#[tokio::test]
+async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
+    let app = app(&[("LIMIT_CREDENTIAL_IP", "3/1d")]).await;
+    let replica = Replica::of(&app);
+    for at in 0..3 {
+        let got = replica.get(HERE, "/api/settings", &format!("omni_guess{at}")).await;
+        assert_eq!(got.problem(401), "invalid_key");
+    }
+    let got = replica.get(HERE, "/api/settings", "omni_guess").await;
+    assert_eq!(got.problem(429), "rate_limited");
+    replica.get(HERE, "/api/customers", ADMIN_TOKEN).await.expect(200);
+    replica.get(THERE, "/api/settings", &app.key).await.expect(200);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
+    let app = app(&[
+        ("LIMIT_CONNECTIONS", "2"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("CHALLENGE", "off"),
+    ])
+    .await;
+    let replica = Replica::of(&app);
+    let proxied = |address: &'static str| ("x-forwarded-for", address);
+    let begin = json!({ "domain": "shop.example" });
+    let session = replica
+        .call("10.0.0.1", "POST /api/widget/session", &[ORIGIN, proxied(HERE)], &begin)
+        .await;
+    let bearer = format!("Bearer {}", token(&session));
     let chat = json!({ "message": "How much is shipping?" });
     let here = [ORIGIN, proxied(HERE), ("authorization", &bearer)];
     let answer = replica

@@ -375,6 +375,59 @@ async fn a_restored_dump_forgets_again_whom_the_log_names() {
 }
 
 #[tokio::test]
+async fn a_restore_that_nobody_replayed_is_noticed_and_mended() {
+    let house = House::new().await;
+    let (db, shop) = (&house.kit.db, &house.shop);
+    let session = visitor(db, shop, None, 2, "I am a secret.").await;
+    house.erase(&Subject::Session(session)).await;
+    let standing = house.privacy.standing().await.unwrap();
+    assert_eq!(
+        (standing.unknown.len(), standing.missing, standing.older),
+        (0, Some(0), 0)
+    );
+    assert!(house.privacy.forget_unknown().await.unwrap().is_none());
+
+    // As the backup has it: the person is there, and nothing of the erasure.
+    let owner = Db::connect_owner(&house.kit.config.database).await.unwrap();
+    owner.execute_unprepared("DELETE FROM erasures").await.unwrap();
+    let back = visitor(db, shop, None, 2, "I am a secret.").await;
+    run(
+        db,
+        &format!(
+            "UPDATE visitors SET session_id = '{session}' WHERE session_id = '{back}';\n
+        UPDATE conversations SET session_id = '{session}' WHERE session_id = '{back}'"
+        ),
+    )
+    .await;
+    assert_eq!(house.privacy.standing().await.unwrap().unknown.len(), 1);
+    let done = house.privacy.forget_unknown().await.unwrap().unwrap();
+    assert_eq!((done.new, done.visitors), (1, 1), "{done:?}");
+    assert_eq!(count(db, "SELECT count(*) FROM messages").await, 0);
+    assert!(house.privacy.standing().await.unwrap().unknown.is_empty());
+}
+
+#[tokio::test]
+async fn receipts_of_an_older_key_are_counted_and_so_are_those_that_no_key_opens() {
+    let house = House::new().await;
+    house.erase(&Subject::Session(Uuid::now_v7())).await;
+    let mut variables = house.kit.variables.clone();
+    let old = variables.insert("ENCRYPTION_KEY".into(), "a7".repeat(32)).unwrap();
+    let standing = async |variables: &BTreeMap<String, String>| {
+        let config = domain::config::Config::from_map(variables).unwrap();
+        Privacy::new(house.kit.db.clone(), &config).standing().await.unwrap()
+    };
+    let dropped = standing(&variables).await;
+    assert_eq!((dropped.older, dropped.unreadable), (0, 1));
+    let config = domain::config::Config::from_map(&variables).unwrap();
+    let privacy = Privacy::new(house.kit.db.clone(), &config);
+    let replayed = replay_erasures(&privacy, &[], "test").await.unwrap();
+    assert_eq!((replayed.erasures, replayed.unreadable), (0, 1), "no silence about it");
+    variables.insert("ENCRYPTION_KEYS_OLD".into(), old);
+    let kept = standing(&variables).await;
+    assert_eq!((kept.older, kept.unreadable, kept.older_until.is_some()), (1, 0, true));
+}
+
+#[tokio::test]
 async fn the_log_learns_what_other_processes_did() {
     let house = House::new().await;
     // A process of the same installation without the log.
@@ -486,59 +539,6 @@ async fn tombstones_can_only_grow() {
     ] {
         let tx = house.kit.db.tenant(&house.shop).await.unwrap();
         let error = tx.execute_raw(statement(forbidden)).await.unwrap_err().to_string();
-#[tokio::test]
-async fn a_restore_that_nobody_replayed_is_noticed_and_mended() {
-    let house = House::new().await;
-    let (db, shop) = (&house.kit.db, &house.shop);
-    let session = visitor(db, shop, None, 2, "I am a secret.").await;
-    house.erase(&Subject::Session(session)).await;
-    let standing = house.privacy.standing().await.unwrap();
-    assert_eq!(
-        (standing.unknown.len(), standing.missing, standing.older),
-        (0, Some(0), 0)
-    );
-    assert!(house.privacy.forget_unknown().await.unwrap().is_none());
-
-    // As the backup has it: the person is there, and nothing of the erasure.
-    let owner = Db::connect_owner(&house.kit.config.database).await.unwrap();
-    owner.execute_unprepared("DELETE FROM erasures").await.unwrap();
-    let back = visitor(db, shop, None, 2, "I am a secret.").await;
-    run(
-        db,
-        &format!(
-            "UPDATE visitors SET session_id = '{session}' WHERE session_id = '{back}';\n
-        UPDATE conversations SET session_id = '{session}' WHERE session_id = '{back}'"
-        ),
-    )
-    .await;
-    assert_eq!(house.privacy.standing().await.unwrap().unknown.len(), 1);
-    let done = house.privacy.forget_unknown().await.unwrap().unwrap();
-    assert_eq!((done.new, done.visitors), (1, 1), "{done:?}");
-    assert_eq!(count(db, "SELECT count(*) FROM messages").await, 0);
-    assert!(house.privacy.standing().await.unwrap().unknown.is_empty());
-}
-
-#[tokio::test]
-async fn receipts_of_an_older_key_are_counted_and_so_are_those_that_no_key_opens() {
-    let house = House::new().await;
-    house.erase(&Subject::Session(Uuid::now_v7())).await;
-    let mut variables = house.kit.variables.clone();
-    let old = variables.insert("ENCRYPTION_KEY".into(), "a7".repeat(32)).unwrap();
-    let standing = async |variables: &BTreeMap<String, String>| {
-        let config = domain::config::Config::from_map(variables).unwrap();
-        Privacy::new(house.kit.db.clone(), &config).standing().await.unwrap()
-    };
-    let dropped = standing(&variables).await;
-    assert_eq!((dropped.older, dropped.unreadable), (0, 1));
-    let config = domain::config::Config::from_map(&variables).unwrap();
-    let privacy = Privacy::new(house.kit.db.clone(), &config);
-    let replayed = replay_erasures(&privacy, &[], "test").await.unwrap();
-    assert_eq!((replayed.erasures, replayed.unreadable), (0, 1), "no silence about it");
-    variables.insert("ENCRYPTION_KEYS_OLD".into(), old);
-    let kept = standing(&variables).await;
-    assert_eq!((kept.older, kept.unreadable, kept.older_until.is_some()), (1, 0, true));
-}
-
         assert!(error.contains("permission denied"), "{forbidden}: {error}");
     }
     let words = tables().filter(|table| table.columns.iter().any(|(_, data)| *data == Data::Words));
