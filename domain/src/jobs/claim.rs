@@ -134,11 +134,13 @@ async fn take(db: &Db, taking: &str, worker: Uuid, asked: &[(Ask, Uuid)]) -> Res
         worker.into(),
     ];
     let rows = db.ledger_statement(Commit::Relaxed, sql(taking, values)).await?;
-    let taken = rows.iter().map(|row| {
-        let claimed = claimed(row)?;
-        Ok((claimed.lease.token, claimed))
-    });
-    taken.collect()
+    let mut customers: Vec<Customer> = vec![];
+    let mut taken = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let claimed = claimed(row, &mut customers)?;
+        taken.insert(claimed.lease.token, claimed);
+    }
+    Ok(taken)
 }
 
 /// Ends those of the jobs that used up their starts. If that fails, the reconciler does it soon; what was claimed beside them
@@ -159,18 +161,15 @@ async fn bury(db: &Db, left: &[Uuid]) -> Vec<Uuid> {
     })
 }
 
-fn claimed(row: &QueryResult) -> Result<Claimed> {
+/// The row, and whose it is: of a customer who is known from an earlier one nothing else is read.
+fn claimed(row: &QueryResult, known: &mut Vec<Customer>) -> Result<Claimed> {
     let job = job::Model::from_query_result(row, "")?;
-    let customer = match row.try_get("", "c_id")? {
+    let customer = match job.customer_id {
         None => None,
-        Some(id) => Some(Customer {
-            id,
-            domain: row.try_get("", "c_domain")?,
-            name: row.try_get("", "c_name")?,
-            index_version: row.try_get("", "c_index_version")?,
-            settings: row.try_get("", "c_settings")?,
-            created_at: row.try_get("", "c_created_at")?,
-        }),
+        Some(id) => match known.iter().find(|customer| customer.id == id) {
+            Some(customer) => Some(customer.clone()),
+            None => customer(row)?.inspect(|customer| known.push(customer.clone())),
+        },
     };
     let lease = Lease {
         job: job.id,
@@ -179,4 +178,18 @@ fn claimed(row: &QueryResult) -> Result<Claimed> {
         max_attempts: job.max_attempts,
     };
     Ok(Claimed { job, customer, lease })
+}
+
+fn customer(row: &QueryResult) -> Result<Option<Customer>> {
+    let Some(id) = row.try_get("", "c_id")? else {
+        return Ok(None);
+    };
+    Ok(Some(Customer {
+        id,
+        domain: row.try_get("", "c_domain")?,
+        name: row.try_get("", "c_name")?,
+        index_version: row.try_get("", "c_index_version")?,
+        settings: row.try_get("", "c_settings")?,
+        created_at: row.try_get("", "c_created_at")?,
+    }))
 }

@@ -243,6 +243,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
     // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
     // What waits is looked for in the backlog's own order, all columns of its index named. For any other order the planner would also take an
     // index, or the table, where all jobs that have ever been come before the first that is queued.
+    // What was sent is a set that is hashed once: `<> ALL` of a parameter walks through all of it for each row.
     let query = format!("
         WITH RECURSIVE lanes AS (
           SELECT l.kind, l.room, c.max_running, c.max_running_per_customer
@@ -270,13 +271,13 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           SELECT s.kind, n.*, s.busy + n.turn AS place FROM shares s CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at,
               row_number() OVER (ORDER BY j.priority DESC, j.run_at, j.id) AS turn
-            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
+            FROM jobs j WHERE j.kind = s.kind AND j.customer_id = s.customer_id AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id NOT IN (SELECT unnest($3::uuid[]))
               AND j.payload_version <= {version}
             ORDER BY j.priority DESC, j.run_at, j.id LIMIT s.most) n
           UNION ALL
           SELECT l.kind, n.*, 0, 0 FROM lanes l CROSS JOIN LATERAL (
             SELECT j.id, j.customer_id, j.payload_version, j.starts, j.priority, j.run_at FROM jobs j
-            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id <> ALL($3)
+            WHERE j.kind = l.kind AND j.customer_id IS NULL AND j.state = 'queued' AND j.starts < {SUSPECT_STARTS} AND j.id NOT IN (SELECT unnest($3::uuid[]))
               AND j.payload_version <= {version}
             ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT l.room) n),
         ranked AS (
@@ -286,7 +287,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
         UNION ALL
         (SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, 0 FROM jobs j
-          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id <> ALL($3) AND j.payload_version <= {version}
+          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id NOT IN (SELECT unnest($3::uuid[])) AND j.payload_version <= {version}
             AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
           ORDER BY j.run_at LIMIT $2)
         ORDER BY rank",

@@ -20,8 +20,8 @@ use crate::{
     tenancy::{Commit, Db, sql},
 };
 
-/// Readers that fall further behind than this read the table.
-const STREAM_LENGTH: usize = 10_000;
+/// Readers that fall further behind than so many announcements read the table.
+const STREAM_LENGTH: usize = 1000;
 /// The stream of a customer whose jobs rest goes after this many seconds: 7 days, as long as the events themselves are kept.
 const STREAM_SECONDS: u64 = 7 * 24 * 3600;
 /// Jobs that one announcement names.

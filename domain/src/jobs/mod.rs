@@ -48,7 +48,7 @@ pub use reconcile::{MAX_STARTS, Mended};
 pub use redis_server::RedisServer;
 pub use settle::{fence, save_progress, settle, settle_all};
 pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, measure_streams, overview, queue_stats};
-pub use stream::{GROUP, LANES, Lane};
+pub use stream::{GROUP, LANES, Lane, MOST_WAITING};
 pub use submit::{BULK, NOW, NewJob, SOON, Submitted, child_results, live_children, submit, submit_all};
 pub use waiting::others_wait;
 pub use workers::{RunningJob, Worker, WorkerState, list_workers};

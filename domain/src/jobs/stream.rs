@@ -24,6 +24,9 @@ pub const LANES: [Lane; QUEUES.len() + 1] = [
 /// The consumer group of all workers.
 pub const GROUP: &str = "workers";
 
+/// Errands that wait on a lane's stream at most, however many jobs do.
+pub const MOST_WAITING: u64 = 4096;
+
 impl Lane {
     /// The kind of its jobs; none for the quarantine, which takes all.
     pub fn kind(self) -> Option<Kind> {
@@ -64,13 +67,12 @@ pub(super) struct Window {
 
 impl Window {
     const LEAST: u64 = 4;
-    const MOST: u64 = 4096;
 
     /// Errands to add, when so many wait: none until half of the window is free, since choosing a few costs as much as choosing
     /// hundreds.
     pub fn room(&mut self, waiting: u64) -> u64 {
         if waiting < self.size / 4 && self.full {
-            self.size = (self.size * 2).min(Self::MOST);
+            self.size = (self.size * 2).min(MOST_WAITING);
         } else if waiting > self.size * 3 / 4 {
             self.size = (self.size / 2).max(Self::LEAST);
         }

@@ -11,6 +11,7 @@ mod blocks;
 mod cache;
 mod dialogue;
 mod domains;
+mod due;
 mod endings;
 mod hygiene;
 mod identical;
