@@ -16,6 +16,7 @@ mod extractors;
 mod hosts;
 mod metrics;
 mod middleware;
+mod once;
 mod openapi;
 mod pace;
 mod patience;

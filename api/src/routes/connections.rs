@@ -3,19 +3,26 @@ use domain::{
     Error,
     commerce::{self, Credentials, NewConnection, SyncWork},
     jobs::Operator,
+    secrets::sha256,
 };
 use entity::store_connection::Model;
 use poem::web::Data;
-use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    ApiResponse, Enum, Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::{
     Context,
     error::Answer,
     extractors::{Caller, List, SecretBody, Shops},
+    once::Once,
     openapi::Tag,
 };
 
@@ -50,6 +57,26 @@ struct ConnectionInput {
     /// Shopify: the app's client secret, which signs its webhooks.
     #[oai(nullable, validator(max_length = 500))]
     client_secret: Option<String>,
+}
+
+impl ConnectionInput {
+    /// What tells one request from another. Of the secrets, which nobody can guess, their digest.
+    fn told(&self) -> Value {
+        let secrets = [
+            &self.consumer_key,
+            &self.consumer_secret,
+            &self.webhook_secret,
+            &self.access_token,
+            &self.client_secret,
+        ];
+        let mut all = Zeroizing::new(String::new());
+        for secret in secrets {
+            all.push_str(secret.as_deref().unwrap_or_default());
+            all.push('\n');
+        }
+        let shopify = matches!(self.platform, On::Shopify);
+        json!({ "shopify": shopify, "url": self.url, "secrets": sha256(all.as_bytes()) })
+    }
 }
 
 impl TryFrom<ConnectionInput> for NewConnection {
@@ -179,20 +206,35 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Shops>,
+        /// The same key with the same body gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
         body: SecretBody<ConnectionInput>,
     ) -> Answer<Made> {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
+        let once = Once::of(key.0.as_deref(), "create_connection", &body.0.told());
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        if let Some(id) = once.known(&tx).await? {
+            let row = commerce::find(&tx, id).await?;
+            return Ok(Made::Connected(Json(Connection::of(row, &context.base_url))));
+        }
+        tx.commit().await?;
         let tried = commerce::probe(context.outside.client(), &body.0.try_into()?).await?;
         let actor = caller.principal.actor();
         let tx = context.db.tenant(&caller.customer).await?;
+        if let Some(id) = once.before(&tx).await? {
+            let row = commerce::find(&tx, id).await?;
+            return Ok(Made::Connected(Json(Connection::of(row, &context.base_url))));
+        }
         let row = commerce::connect(&tx, &context.envelopes, &tried, by(&caller, &actor)).await?;
         let made = commerce::sync(&tx, row.id, SyncWork::Full).await?;
         if made.fresh {
             let asked = json!({ "connection_id": row.id });
             caller.note(&tx, "sync.started", &made.id.to_string(), asked).await?;
         }
+        once.keep(&tx, row.id).await?;
         tx.commit().await?;
         context.dispatcher.dispatch(&[made]).await;
         Ok(Made::Connected(Json(Connection::of(row, &context.base_url))))

@@ -4,7 +4,12 @@ use domain::{
     privacy::{Copy, Erased, ExportJob, Subject, Tombstone},
 };
 use poem::web::Data;
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json, types::ParseFromJSON};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+    types::ParseFromJSON,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -190,6 +195,9 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
+        /// The same key with the same body makes one job in a day, and is answered with it; a copy that is made at once is made again.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
         body: Body<Person>,
     ) -> Answer<ExportResponse> {
         if context.require_redis {
@@ -199,7 +207,7 @@ impl Api {
         let actor = caller.principal.actor();
         let copy = context
             .privacy
-            .export(&caller.customer, &subject, by(&caller, &actor))
+            .export(&caller.customer, &subject, key.0.as_deref(), by(&caller, &actor))
             .await?;
         Ok(match copy {
             Copy::Document(document) => ExportResponse::Made(Json(read(document)?)),

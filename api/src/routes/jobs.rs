@@ -28,6 +28,7 @@ use crate::{
     error::Answer,
     extractors::{Caller, Jobs, List, Paging},
     middleware::RequestId,
+    once::Once,
     openapi::Tag,
 };
 
@@ -209,11 +210,19 @@ impl Api {
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
+        /// The same key gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
     ) -> Answer<Json<Job>> {
+        let once = Once::of(key.0.as_deref(), "retry_job", &json!({ "job": id.0 }));
         let tx = context.db.tenant(&caller.customer).await?;
+        if let Some(job) = once.before(&tx).await? {
+            return Ok(Json(jobs::get(&tx, job).await?.into()));
+        }
         let job = jobs::retry(&tx, id.0).await?;
         let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));
         caller.note(&tx, "job.retried", &resource, kind).await?;
+        once.keep(&tx, job.id).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))

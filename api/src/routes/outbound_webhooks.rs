@@ -7,7 +7,7 @@ use entity::outbound_webhook;
 use poem::web::Data;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
 };
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::{
     Context,
     error::Answer,
     extractors::{Body, Caller, List, Paging, Webhooks},
+    once::Once,
     openapi::Tag,
 };
 
@@ -231,11 +232,20 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Webhooks>,
         id: Path<Uuid>,
         delivery: Path<Uuid>,
+        /// The same key gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
     ) -> Answer<Json<Delivery>> {
+        let asked = json!({ "webhook": id.0, "delivery": delivery.0 });
+        let once = Once::of(key.0.as_deref(), "replay_delivery", &asked);
         let tx = context.db.tenant(&caller.customer).await?;
+        if once.before(&tx).await?.is_some() {
+            return Ok(Json(webhooks::delivery(&tx, id.0, delivery.0).await?.into()));
+        }
         let row = webhooks::replay(&tx, id.0, delivery.0).await?;
         let delivery = json!({ "delivery": row.id });
         caller.note(&tx, "webhook.replayed", &id.to_string(), delivery).await?;
+        once.keep(&tx, row.id).await?;
         tx.commit().await?;
         context.dispatcher.wake();
         Ok(Json(row.into()))

@@ -11,7 +11,7 @@ use entity::page;
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
     payload::Json,
 };
 use serde_json::json;
@@ -22,6 +22,7 @@ use crate::{
     Context,
     error::Answer,
     extractors::{Caller, Jobs, List, Paging, Searches},
+    once::Once,
     openapi::Tag,
 };
 
@@ -212,17 +213,25 @@ impl Api {
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
+        /// The same key gives the same answer for a day.
+        #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
+        key: Header<Option<String>>,
     ) -> Answer<Json<Page>> {
         if context.require_redis {
             context.dispatcher.takes().await?;
         }
+        let once = Once::of(key.0.as_deref(), "restore_page", &json!({ "page": id.0 }));
         let tx = context.db.tenant(&caller.customer).await?;
+        if let Some(page) = once.before(&tx).await? {
+            return Ok(Json(get(&tx, page).await?.into()));
+        }
         let (page, waiting) = removal::restore(&tx, id.0).await?;
         let made = match waiting.as_slice() {
             [] => vec![],
             waiting => request::request_embed(&tx, Some(waiting), jobs::NOW, false).await?,
         };
         record(&tx, &caller, "page.restored", &page).await?;
+        once.keep(&tx, page.id).await?;
         tx.commit().await?;
         context.dispatcher.dispatch(&made).await;
         Ok(Json(page.into()))

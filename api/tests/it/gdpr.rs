@@ -410,7 +410,11 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     sea_orm::ConnectionTrait::execute_raw(&*tx, statement).await.unwrap();
     tx.commit().await.unwrap();
     let subject = json!({ "session_id": ada.session });
-    let planned = ask(&app, &app.key, "/api/gdpr/export", &subject).await;
+    let once = || {
+        let call = app.post("/api/gdpr/export", &subject).bearer(&app.key);
+        call.header("idempotency-key", "copy-1").send()
+    };
+    let planned = once().await;
     let body = planned.expect(202);
     let path = format!("/api/gdpr/exports/{}", body["export_id"].as_str().unwrap());
     assert_eq!(
@@ -455,6 +459,10 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     assert_eq!(
         (&receipt["counts"]["subject_exports"], &receipt["counts"]["messages"]),
         (&json!(1), &json!(2502))
+    );
+    assert_eq!(
+        receipt["counts"]["idempotency_keys"], 1,
+        "nothing tells that this person was asked for"
     );
     assert_eq!(
         app.get(&document).bearer(&app.key).send().await.problem(404),

@@ -1,6 +1,7 @@
 //! Requests that make work and may be sent twice: the same `Idempotency-Key` gives the same answer for a day.
 //!
-//! Both calls belong to the transaction that makes the work. A second request with the key waits in [`replay`] for the first
+//! [`replay`] and [`remember`] belong to the transaction that makes the work. An answer is kept as ids, never as what was told: it is
+//! told anew, so that nothing of anybody is held here. A second request with the key waits in [`replay`] for the first
 //! one's transaction, and then finds its answer, or the key free again if that one failed.
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -40,14 +41,22 @@ pub async fn replay(tx: &TenantTx, key: &str, request: &[u8]) -> Result<Option<V
     const RESERVE: &str =
         "INSERT INTO idempotency_keys (customer_id, key, request_hash, answer) VALUES ($1, $2, $3, 'null')
         ON CONFLICT (customer_id, key) DO NOTHING";
-    const FIND: &str = "SELECT request_hash, answer FROM idempotency_keys WHERE customer_id = $1 AND key = $2";
     tx.execute_raw(sql(FORGET, [tx.customer().into(), key.into()])).await?;
     let values = [tx.customer().into(), key.into(), request.to_vec().into()];
     if tx.execute_raw(sql(RESERVE, values)).await?.rows_affected() == 1 {
         return Ok(None);
     }
+    let answer = answered(tx, key, request).await?;
+    let busy = || Error::conflict("idempotency_key_busy", "the key has just ended; try again");
+    Ok(Some(answer.ok_or_else(busy)?))
+}
+
+/// The answer that this key was given before, without reserving it: for what must be done before the transaction that makes the work.
+pub async fn answered(tx: &TenantTx, key: &str, request: &[u8]) -> Result<Option<Value>> {
+    const FIND: &str = "SELECT request_hash, answer FROM idempotency_keys
+        WHERE customer_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'";
     let row = tx.query_one_raw(sql(FIND, [tx.customer().into(), key.into()])).await?;
-    let row = row.ok_or_else(|| Error::conflict("idempotency_key_busy", "the key has just ended; try again"))?;
+    let Some(row) = row else { return Ok(None) };
     if row.try_get::<Vec<u8>>("", "request_hash")? != request {
         let message = "this Idempotency-Key was used for another request";
         return Err(Error::new(Kind::Mismatch, "idempotency_key_reused", message));

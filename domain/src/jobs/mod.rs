@@ -38,7 +38,7 @@ pub use ending::{JobError, Outcome};
 pub(crate) use events::announce_one;
 pub use events::{Event, record, relay, stream_key};
 pub use heartbeat::{Held, Identity, beat, leave};
-pub use idempotency::{remember, replay, request_hash};
+pub use idempotency::{answered, remember, replay, request_hash};
 pub use ledger::{Filter, all_told, cancel, confirm, get, list, retry, urls};
 pub(crate) use live::Watch;
 pub use live::{EventReader, Live};

@@ -190,6 +190,14 @@ pub async fn replay(tx: &TenantTx, webhook: Uuid, delivery: Uuid) -> Result<Deli
     one(tx, delivery).await
 }
 
+/// One of a webhook's deliveries.
+pub async fn delivery(tx: &TenantTx, webhook: Uuid, delivery: Uuid) -> Result<Delivery> {
+    let row = webhook_delivery::of_customer(tx.customer(), delivery);
+    let row = row.filter(webhook_delivery::Column::WebhookId.eq(webhook)).one(&**tx);
+    row.await?.ok_or_else(|| Error::not_found("delivery"))?;
+    one(tx, delivery).await
+}
+
 async fn one(tx: &TenantTx, delivery: Uuid) -> Result<Delivery> {
     let find = format!("{DELIVERY} WHERE d.customer_id = $1 AND d.id = $2");
     let query = sql(&find, [tx.customer().into(), delivery.into()]);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Result, audit, ids,
-    jobs::{MaintenanceTask, NewJob, Operator, Payload, Submitted, submit},
+    jobs::{MaintenanceTask, NewJob, Operator, Payload, Submitted, remember, replay, request_hash, submit},
     tenancy::{Customer, TenantTx, sql},
 };
 
@@ -52,11 +52,27 @@ pub struct ExportJob {
 }
 
 impl Privacy {
-    /// A copy of all that is held about a person. Give a job to the dispatcher.
-    pub async fn export(&self, customer: &Customer, subject: &Subject, by: Operator<'_>) -> Result<Copy> {
+    /// A copy of all that is held about a person. Give a job to the dispatcher. Of requests with the same `key` one makes a job; a copy
+    /// that is made at once is kept nowhere, so it is made again.
+    pub async fn export(
+        &self,
+        customer: &Customer,
+        subject: &Subject,
+        key: Option<&str>,
+        by: Operator<'_>,
+    ) -> Result<Copy> {
         let hash = self.seals.subject_key().hash(customer.id, subject);
         let tx = self.db.tenant(customer).await?;
+        // By the keyed hash: what is kept of the request names nobody.
+        let request = request_hash("export", &json!({ "subject": hex::encode(&hash) }));
+        let before = match key {
+            Some(key) => replay(&tx, key, &request).await?,
+            None => None,
+        };
         let rows = Visitors::of(&tx, subject).await?.rows(&tx, hash).await?;
+        if let Some(before) = before {
+            return self.again(&tx, customer, subject.kind(), &rows, &before).await;
+        }
         let copy = if held(&tx, &rows).await? > AT_ONCE {
             let (job, submitted) = plan(&tx, subject, &rows).await?;
             Copy::Later(job, submitted)
@@ -73,10 +89,33 @@ impl Privacy {
             ip: by.ip,
         };
         audit::record(&*tx, entry).await?;
+        if let Some(key) = key {
+            let export = match &copy {
+                Copy::Later(job, _) => Some(job.id),
+                Copy::Document(_) => None,
+            };
+            // The subject, so that an erasure finds it.
+            let answer = json!({ "export_id": export, "subject": hex::encode(&rows.subject) });
+            remember(&tx, key, &answer).await?;
+        }
         tx.commit().await?;
         metrics::counter!("omniops_subject_exports_total", "kind" => subject.kind()).increment(1);
         tracing::info!(event = "gdpr_exported", customer = %customer.id, later);
         Ok(copy)
+    }
+
+    /// The answer to a request whose key was used before.
+    async fn again(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows, before: &Value) -> Result<Copy> {
+        let Some(id) = before["export_id"].as_str().and_then(|id| id.parse().ok()) else {
+            return Ok(Copy::Document(self.document(tx, customer, kind, rows).await?));
+        };
+        let job = find(tx, id).await?;
+        let submitted = Submitted {
+            id: job.job.unwrap_or_default(),
+            fresh: false,
+            errand: None,
+        };
+        Ok(Copy::Later(job, submitted))
     }
 
     /// How a job's document stands; another customer's, and one whose day is over, is none.

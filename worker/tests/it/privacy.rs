@@ -107,6 +107,7 @@ async fn a_worker_makes_a_large_copy() {
         .export(
             &world.customer,
             &Subject::read(Some("ADA@mail.example"), None).unwrap(),
+            None,
             BY,
         )
         .await

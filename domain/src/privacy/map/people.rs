@@ -56,8 +56,8 @@ pub(super) const TABLES: &[Table] = &[
     ),
     erased(
         "idempotency_keys",
-        "the answer to a request that may be sent twice: ids",
-        "t.answer ->> 'message_id' = ANY(s.messages::text[])",
+        "the answer to a request that may be sent twice: ids, and whom a copy was asked of as a keyed hash",
+        "t.answer ->> 'message_id' = ANY(s.messages::text[]) OR t.answer ->> 'subject' = encode(s.subject, 'hex')",
         &[],
         Kept::Days(keep::IDEMPOTENCY_KEYS, "after the request"),
         &[("key", Setting), ("request_hash", Technical), ("answer", Technical)],
