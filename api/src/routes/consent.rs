@@ -18,7 +18,7 @@ struct Choice {
     /// To keep the visitor's address for an answer. A no takes it back.
     #[oai(nullable)]
     consent: Option<bool>,
-    /// That nothing is sold or shared; `Sec-GPC: 1` says it, too.
+    /// That nothing is sold or shared. A browser's `Sec-GPC: 1` says it, too, and counts more than a no.
     #[oai(nullable)]
     do_not_sell: Option<bool>,
 }
@@ -65,9 +65,10 @@ impl Api {
         body: Body<Choice>,
     ) -> Answer<Json<Chosen>> {
         let Choice { consent, do_not_sell } = body.0;
-        let signalled = signal(req).then_some(true);
+        // The browser says it with every message, so a no beside it would last until the next one.
+        let do_not_sell = if signal(req) { Some(true) } else { do_not_sell };
         let tx = context.db.tenant(&visitor.customer).await?;
-        let chosen = consent::choose(&tx, visitor.session.session, consent, do_not_sell.or(signalled)).await?;
+        let chosen = consent::choose(&tx, visitor.session.session, consent, do_not_sell).await?;
         tx.commit().await?;
         Ok(Json(chosen.into()))
     }

@@ -573,6 +573,10 @@ async fn visitors_choose_and_what_follows_from_it_follows() {
         .expect(200);
     visit.hand_off(&json!({ "email": ADA })).await.expect(200);
     assert_eq!(app.kit.count(kept).await, 1);
+    // While the browser signals it, a choice against it does not hold: each message would say it again.
+    let against = visit.call(Method::POST, "/api/consent").header("sec-gpc", "1");
+    let chosen = against.json(&json!({ "do_not_sell": false })).send().await.expect(200);
+    assert_eq!(chosen["do_not_sell"], true);
     assert_eq!(choose(&visit, json!({})).await.problem(400), "invalid_request");
 
     // Where the customer asks for consent, silence is none.

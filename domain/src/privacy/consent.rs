@@ -5,6 +5,7 @@
 //! - **Do not sell**: the visitor's wish that nothing goes to others who use it for purposes of their own, by choice or by the
 //!   browser's Global Privacy Control (`Sec-GPC: 1`). Omniops sells nothing and shares nothing with such others in any case; the
 //!   wish is kept, stands in the person's copy and is told to the customer's webhooks, so that those who come after heed it.
+//!   While the browser sends its signal, that counts more than a choice against it.
 //!
 //! Nothing is kept of a visitor who has said nothing: a signal of the browser is kept with the first message.
 use sea_orm::ConnectionTrait;
