@@ -92,10 +92,15 @@ impl Answerer {
                 Err(error) => break Some(error),
             }
         };
-        let Finished { usage, model, notes } = call.finish().await.map_err(Failure::Ours)?;
+        let Finished {
+            usage,
+            model,
+            notes,
+            said,
+        } = call.finish().await.map_err(Failure::Ours)?;
         match broken {
             Some(error) if writing.begun() => return Err(Failure::BrokenOff(error)),
-            None if usage.tokens_out > 0 => {}
+            None if said => {}
             _ => return Err(Failure::Silent(Note::ProviderUnavailable)),
         }
         let Checked { text, cited, removed } = writing.finish().await;

@@ -72,6 +72,33 @@ async fn what_fails_before_anything_was_shown_is_answered_by_the_site_with_a_not
 }
 
 #[tokio::test]
+async fn text_that_a_provider_counts_as_nothing_is_the_answer_and_is_counted_all_the_same() {
+    let says = r#"data: {"choices":[{"delta":{"content":"Parcels arrive within two to four working days [1]."}}]}"#;
+    let counts = r#"data: {"choices":[],"usage":{"prompt_tokens":50,"completion_tokens":0}}"#;
+    let provider = Provider::start(Script::Raw(format!("{says}\n\n{counts}\n\ndata: [DONE]\n\n"))).await;
+    let base_url = provider.base_url();
+    let (kit, customer, answerer) = installation(&with(&base_url, &[])).await;
+    let (parts, mut seen) = mpsc::channel(64);
+    let answer = answerer
+        .answer(&customer, &ask(session(), QUESTION), Some(parts))
+        .await
+        .unwrap();
+    let mut shown = String::new();
+    while let Some(domain::answering::Part::Token(text)) = seen.recv().await {
+        shown.push_str(&text);
+    }
+    assert_eq!(shown, "Parcels arrive within two to four working days [1].");
+    assert_eq!(
+        (answer.text.as_str(), answer.model.as_str(), answer.notes.as_slice()),
+        (shown.as_str(), "gpt-4o", [].as_slice())
+    );
+    assert_eq!(answer.usage.tokens_in, 50);
+    assert!(answer.usage.tokens_out > 5, "{:?}", answer.usage);
+    let stored = format!("SELECT count(*) FROM messages WHERE role = 'assistant' AND text = '{shown}'");
+    assert_eq!(kit.count(&stored).await, 1);
+}
+
+#[tokio::test]
 async fn what_breaks_after_text_was_shown_is_an_error_and_nothing_half_is_kept() {
     let provider = Provider::start(Script::Fail(500)).await;
     let base_url = provider.base_url();

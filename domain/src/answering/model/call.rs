@@ -28,6 +28,8 @@ pub(in crate::answering) struct Finished {
     pub usage: Usage,
     pub model: String,
     pub notes: Vec<Note>,
+    /// Whether any text came, whatever the provider counts.
+    pub said: bool,
 }
 
 impl Call {
@@ -85,12 +87,15 @@ impl Call {
             usage,
             model: self.writer.model.name().to_owned(),
             notes: std::mem::take(&mut self.notes),
+            said: self.tokens_out > 0,
         })
     }
 
     fn note_cost(&mut self) {
         let (tokens_in, tokens_out) = match self.answer.usage() {
-            Some(told) if told.tokens_in + told.tokens_out > 0 => (told.tokens_in, told.tokens_out),
+            // Some tell of the prompt only.
+            Some(told) if told.tokens_out == 0 && told.tokens_in > 0 => (told.tokens_in, self.tokens_out),
+            Some(told) if told.tokens_out > 0 => (told.tokens_in, told.tokens_out),
             _ => (self.tokens_in, self.tokens_out),
         };
         self.spending
