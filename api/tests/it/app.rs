@@ -2,10 +2,6 @@
 use api::Context;
 use domain::{
     lifecycle::Lifecycle,
-    pages::{
-        index::{self, NewChunk},
-        store::{self, FetchedPage},
-    },
     retrieval::Searcher,
     tenancy::{Customer, Scope},
 };
@@ -74,38 +70,7 @@ impl App {
 
     /// An indexed page of `shop`; returns its id.
     pub async fn page(&self, title: &str, text: &str) -> Uuid {
-        self.page_of(&self.shop, title, text).await
-    }
-
-    /// An indexed page of another customer.
-    pub async fn page_of(&self, customer: &Customer, title: &str, text: &str) -> Uuid {
-        let tx = self.kit.db.tenant(customer).await.unwrap();
-        let page = FetchedPage {
-            url: format!("https://{}/{}", customer.domain, title.to_lowercase()),
-            canonical: None,
-            title: title.into(),
-            language: Some("en".into()),
-            markdown: text.into(),
-            status: 200,
-            etag: None,
-            last_modified: None,
-            navigational: false,
-            structured: vec![],
-        };
-        let stored = store::save(&tx, &page).await.unwrap();
-        let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
-        let chunk = NewChunk {
-            heading_path: title.into(),
-            text: text.into(),
-            tokens: 10,
-            hash: index::input_hash(text),
-            embedding: None,
-            ..NewChunk::default()
-        };
-        index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
-        index::bump_version(&tx).await.unwrap();
-        tx.commit().await.unwrap();
-        stored.id
+        self.kit.page(&self.shop, title, text).await
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {

@@ -12,11 +12,7 @@ async fn each_passage_says_what_it_was_made_of() {
         .await;
     let chunk = |kind, heading: &str, text: &str| NewChunk {
         kind,
-        heading_path: heading.into(),
-        text: text.into(),
-        tokens: 10,
-        hash: index::input_hash(text),
-        ..NewChunk::default()
+        ..testkit::chunk(heading, text)
     };
     let tx = app.kit.db.tenant(&app.shop).await.unwrap();
     let pending = index::pending(&tx, page, true).await.unwrap().unwrap();

@@ -2,10 +2,7 @@
 use async_trait::async_trait;
 use domain::{
     answering::{Answerer, Part, Question, messages},
-    pages::{
-        index::{self, NewChunk},
-        store::{self, FetchedPage},
-    },
+    pages::{index, store},
     retrieval::{Searcher, Version},
     tenancy::Customer,
 };
@@ -41,34 +38,11 @@ pub async fn installation(extra: &[(&str, &str)]) -> (Kit, Customer, Answerer) {
     let model = searcher.model().map(|(_, id)| id);
     let tx = kit.db.tenant(&customer).await.unwrap();
     for (path, heading, text) in PAGES {
-        let page = FetchedPage {
-            url: format!("https://shop.example/{path}"),
-            canonical: None,
-            title: heading.split(" > ").next().unwrap().into(),
-            language: Some("en".into()),
-            markdown: text.into(),
-            status: 200,
-            etag: None,
-            last_modified: None,
-            navigational: false,
-            structured: vec![],
-        };
+        let title = heading.split(" > ").next().unwrap();
+        let page = testkit::page(format!("https://shop.example/{path}"), title, text);
         let stored = store::save(&tx, &page).await.unwrap();
         let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
-        let input = format!("{heading}\n{text}");
-        let vector = embedder
-            .embed(Kind::Passage, std::slice::from_ref(&input))
-            .await
-            .unwrap()
-            .remove(0);
-        let chunk = NewChunk {
-            heading_path: heading.into(),
-            text: text.into(),
-            tokens: 30,
-            hash: index::input_hash(&input),
-            embedding: Some(vector),
-            ..NewChunk::default()
-        };
+        let chunk = testkit::embedded(&*embedder, heading, text).await;
         index::publish(&tx, &pending, model, &[chunk]).await.unwrap();
     }
     tx.commit().await.unwrap();
@@ -133,19 +107,7 @@ async fn a_section_that_was_cut_into_chunks_answers_as_a_whole() {
     let embedder = testkit::local_model().await;
     let mut chunks = Vec::new();
     for text in ["Rinse it with fresh water.", "Then dry it in the shade."] {
-        let input = format!("Kayaks > How do I care for a kayak?\n{text}");
-        let vectors = embedder
-            .embed(Kind::Passage, std::slice::from_ref(&input))
-            .await
-            .unwrap();
-        chunks.push(NewChunk {
-            heading_path: "Kayaks > How do I care for a kayak?".into(),
-            text: text.into(),
-            tokens: 20,
-            hash: index::input_hash(&input),
-            embedding: vectors.into_iter().next(),
-            ..NewChunk::default()
-        });
+        chunks.push(testkit::embedded(&*embedder, "Kayaks > How do I care for a kayak?", text).await);
     }
     index::publish(&tx, &pending, Some(index::LOCAL_MODEL), &chunks)
         .await

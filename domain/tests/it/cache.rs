@@ -5,13 +5,9 @@ use domain::{
     config::Config,
     jobs::Operator,
     lifecycle::Lifecycle,
-    pages::{
-        index::{self, NewChunk},
-        removal,
-        store::{self, FetchedPage},
-    },
+    pages::removal,
     retrieval::Searcher,
-    tenancy::{self, Customer},
+    tenancy,
 };
 use local_services::Server;
 use sea_orm::ConnectionTrait;
@@ -46,7 +42,7 @@ impl House {
         ];
         let kit = Kit::with(&variables).await;
         let shop = kit.customer("shop.example").await;
-        let page = page(&kit, &shop, PAGE).await;
+        let page = kit.page(&shop, "Delivery", PAGE).await;
         Self {
             life: kit.life(),
             provider,
@@ -105,36 +101,6 @@ impl Drop for House {
     fn drop(&mut self) {
         self.life.kill();
     }
-}
-
-async fn page(kit: &Kit, customer: &Customer, text: &str) -> Uuid {
-    let tx = kit.db.tenant(customer).await.unwrap();
-    let page = FetchedPage {
-        url: format!("https://{}/delivery", customer.domain),
-        canonical: None,
-        title: "Delivery".into(),
-        language: Some("en".into()),
-        markdown: text.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: vec![],
-    };
-    let stored = store::save(&tx, &page).await.unwrap();
-    let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
-    let chunk = NewChunk {
-        heading_path: "Delivery".into(),
-        text: text.into(),
-        tokens: 10,
-        hash: index::input_hash(text),
-        embedding: None,
-        ..NewChunk::default()
-    };
-    index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
-    index::bump_version(&tx).await.unwrap();
-    tx.commit().await.unwrap();
-    stored.id
 }
 
 pub fn says(text: &str) -> Script {
@@ -253,7 +219,10 @@ async fn a_changed_index_or_setting_asks_anew_in_every_process() {
     assert_eq!(house.asked(), 1);
 
     let shop = tenancy::get(&house.kit.db, house.shop).await.unwrap();
-    page(&house.kit, &shop, "Delivery takes one day. How long? One day.").await;
+    house
+        .kit
+        .page(&shop, "Delivery", "Delivery takes one day. How long? One day.")
+        .await;
     house.provider.follow(says("One day [1]."));
     for process in [&one, &other] {
         assert_eq!(house.ask(process, QUESTION).await.text, "One day [1].");
@@ -300,7 +269,10 @@ async fn customers_never_get_each_other_s_answers() {
     let process = house.process().await;
     house.ask(&process, QUESTION).await;
     let rival = house.kit.customer("rival.example").await;
-    page(&house.kit, &rival, "Delivery takes nine days. How long? Nine.").await;
+    house
+        .kit
+        .page(&rival, "Delivery", "Delivery takes nine days. How long? Nine.")
+        .await;
     let rival = tenancy::get(&house.kit.db, rival.id).await.unwrap();
     let shop = tenancy::get(&house.kit.db, house.shop).await.unwrap();
     assert_eq!(rival.index_version, shop.index_version, "only the customer differs");

@@ -5,7 +5,7 @@ use domain::{
         losses, record, removal,
         repeats::{self, When},
         request::{self, ScrapeRequest},
-        store::{self, Change, Decision, FetchedPage},
+        store::{self, Change, Decision},
         twins,
     },
     retrieval::{Mode, Searcher},
@@ -91,7 +91,7 @@ impl Shop {
             let page = index::pending(&tx, id, false).await.unwrap().unwrap();
             let text = repeats::without(&page.markdown, &page.title, &page.repeated);
             let parts = text.split("\n\n").filter(|part| !part.is_empty());
-            let chunks: Vec<_> = parts.map(|part| chunk(&page.title, part)).collect();
+            let chunks: Vec<_> = parts.map(|part| testkit::chunk(&page.title, part)).collect();
             assert!(index::lock(&tx, &[&page], false).await.unwrap().contains(&id));
             index::publish(&tx, &page, None, &chunks).await.unwrap();
             titles.push(page.title);
@@ -165,23 +165,8 @@ impl Shop {
     }
 }
 
-fn fetched(path: &str, title: &str, markdown: &str) -> FetchedPage {
-    FetchedPage {
-        url: format!("{SITE}{path}"),
-        canonical: None,
-        title: title.into(),
-        language: Some("en".into()),
-        markdown: markdown.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        structured: vec![],
-        navigational: false,
-    }
-}
-
 async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::Stored {
-    let page = fetched(path, title, markdown);
+    let page = testkit::page(format!("{SITE}{path}"), title, markdown);
     let new = record::NewPage {
         page: &page.into(),
         lastmod: None,
@@ -203,17 +188,6 @@ async fn decide(tx: &TenantTx, run: Uuid, path: &str, decision: &'static str, re
         found_from: None,
     };
     record::decide_all(tx, run, &[row]).await.unwrap();
-}
-
-fn chunk(heading: &str, text: &str) -> index::NewChunk {
-    index::NewChunk {
-        heading_path: heading.into(),
-        text: text.into(),
-        tokens: 10,
-        hash: index::input_hash(&format!("{heading}\n{text}")),
-        embedding: None,
-        ..index::NewChunk::default()
-    }
 }
 
 #[tokio::test]
@@ -613,7 +587,7 @@ async fn work(shop: &Shop, run: Uuid) -> domain::Result<usize> {
             chunks: page
                 .markdown
                 .split("\n\n")
-                .map(|part| chunk(&page.title, part))
+                .map(|part| testkit::chunk(&page.title, part))
                 .collect(),
             page,
         })
@@ -640,7 +614,7 @@ async fn workers_crawls_and_customers_at_once_lose_no_chunk_and_never_lock_each_
         for round in 0..ROUNDS {
             let text = |n: usize| format!("Text {} of many.", (n * round) % 4);
             let pages: Vec<record::Prepared> = (0..10)
-                .map(|n| fetched(&format!("/{n}"), "Same", &text(n)).into())
+                .map(|n| testkit::page(format!("{SITE}/{n}"), "Same", &text(n)).into())
                 .collect();
             let new: Vec<_> = pages
                 .iter()

@@ -3,10 +3,9 @@ use domain::{
     answering::Answerer,
     jobs,
     pages::{
-        index::{self, NewChunk},
+        index,
         model_change::{self, Switched},
-        store::{self, FetchedPage},
-        vector_index,
+        store, vector_index,
     },
     retrieval::{Loader, Mode, Searcher},
     tenancy::{Customer, Db},
@@ -26,37 +25,14 @@ const GERMAN: &str = "Wie lange kann ich Waren zurückgeben?";
 
 /// Publishes a page of one chunk with the model's vector, as an embed job does.
 async fn publish(kit: &Kit, customer: &Customer, model: &(Arc<dyn Embedder>, Uuid), heading: &str, text: &str) {
-    let input = format!("{heading}\n{text}");
-    let mut vectors = model
-        .0
-        .embed(Kind::Passage, std::slice::from_ref(&input))
-        .await
-        .unwrap();
-    let page = FetchedPage {
-        url: format!("https://{}/{}", customer.domain, heading.to_lowercase()),
-        canonical: None,
-        title: heading.into(),
-        language: Some("en".into()),
-        markdown: text.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: vec![],
-    };
+    let url = format!("https://{}/{}", customer.domain, heading.to_lowercase());
+    let page = testkit::page(url, heading, text);
     let tx = kit.db.tenant(customer).await.unwrap();
     model_change::adopt(&tx, model.1).await.unwrap();
     assert_eq!(model_change::hold(&tx).await.unwrap(), Some(model.1));
     let stored = store::save(&tx, &page).await.unwrap();
     let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
-    let chunk = NewChunk {
-        heading_path: heading.into(),
-        text: text.into(),
-        tokens: 20,
-        hash: index::input_hash(&input),
-        embedding: vectors.pop(),
-        ..NewChunk::default()
-    };
+    let chunk = testkit::embedded(&*model.0, heading, text).await;
     index::publish(&tx, &pending, Some(model.1), &[chunk]).await.unwrap();
     tx.commit().await.unwrap();
 }

@@ -16,32 +16,16 @@ use uuid::Uuid;
 
 fn page(url: &str, title: &str, markdown: &str) -> FetchedPage {
     FetchedPage {
-        url: url.into(),
-        canonical: None,
-        title: title.into(),
-        language: Some("en".into()),
-        markdown: markdown.into(),
-        status: 200,
         etag: Some("\"1\"".into()),
-        last_modified: None,
-        navigational: false,
-        structured: vec![(
-            "faq".into(),
-            "json_ld".into(),
-            serde_json::json!({ "question": "Why?" }),
-        )],
+        structured: testkit::json_ld(&[("faq", serde_json::json!({ "question": "Why?" }))]),
+        ..testkit::page(url, title, markdown)
     }
 }
 
 fn chunk(heading: &str, text: &str, embedding: Option<Vec<f32>>) -> index::NewChunk {
-    let hash = index::input_hash(&format!("{heading}\n{text}"));
     index::NewChunk {
-        heading_path: heading.into(),
-        text: text.into(),
-        tokens: 10,
-        hash,
         embedding,
-        ..index::NewChunk::default()
+        ..testkit::chunk(heading, text)
     }
 }
 

@@ -88,17 +88,10 @@ async fn publish(kit: &Kit, customer: &Customer) {
     let model = Some(index::LOCAL_MODEL);
     for n in 0..PAGES {
         let (language, words) = [("en", ENGLISH), ("de", GERMAN), ("ja", JAPANESE)][n as usize % 7 % 3];
+        let url = format!("https://{}/{}{n}", customer.domain, "deeper/".repeat(n as usize % 3));
         let page = FetchedPage {
-            url: format!("https://{}/{}{n}", customer.domain, "deeper/".repeat(n as usize % 3)),
-            canonical: None,
-            title: format!("Page {n}"),
             language: Some(language.into()),
-            markdown: format!("page {n}"),
-            status: 200,
-            etag: None,
-            last_modified: None,
-            navigational: false,
-            structured: Vec::new(),
+            ..testkit::page(url, &format!("Page {n}"), &format!("page {n}"))
         };
         let stored = store::save(&tx, &page).await.unwrap();
         let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
@@ -116,11 +109,9 @@ async fn publish(kit: &Kit, customer: &Customer) {
                 let vector = Hashed::vector(&text);
                 NewChunk {
                     hash: index::input_hash(&format!("{heading}\n{text} {n}")),
-                    heading_path: heading,
                     tokens: length as i32,
                     embedding: (chance.below(8) > 0).then_some(vector),
-                    text,
-                    ..NewChunk::default()
+                    ..testkit::chunk(&heading, &text)
                 }
             })
             .collect();

@@ -2,8 +2,7 @@
 use domain::{
     pages::{
         index::{self, Edition, NewChunk},
-        model_change, removal, staging,
-        store::{self, FetchedPage},
+        model_change, removal, staging, store,
     },
     retrieval::{Mode, Searcher},
     tenancy::{self, Customer, Db, TenantTx},
@@ -17,26 +16,11 @@ use crate::retrieval::FirstAxis;
 
 /// A page of one chunk.
 async fn edition(tx: &TenantTx, customer: &Customer, path: &str, text: &str) -> Edition {
-    let page = FetchedPage {
-        url: format!("https://{}/{path}", customer.domain),
-        canonical: None,
-        title: path.into(),
-        language: Some("en".into()),
-        markdown: text.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: Vec::new(),
-    };
+    let page = testkit::page(format!("https://{}/{path}", customer.domain), path, text);
     let stored = store::save(tx, &page).await.unwrap();
     let chunk = NewChunk {
-        heading_path: path.into(),
-        text: text.into(),
-        hash: index::input_hash(&format!("{path}\n{text}")),
         embedding: Some((0..384_u16).map(|at| f32::from(at % 7)).collect()),
-        tokens: 9,
-        ..NewChunk::default()
+        ..testkit::chunk(path, text)
     };
     Edition {
         page: index::pending(tx, stored.id, true).await.unwrap().unwrap(),

@@ -13,20 +13,10 @@ use serde_json::{Value, json};
 use testkit::Kit;
 
 fn page(customer: &Customer, path: &str, language: &str, structured: &[(&str, Value)]) -> FetchedPage {
-    let structured = structured
-        .iter()
-        .map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()));
     FetchedPage {
-        url: format!("https://{}/{path}", customer.domain),
-        canonical: None,
-        title: path.into(),
         language: Some(language.into()),
-        markdown: path.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: structured.collect(),
+        structured: testkit::json_ld(structured),
+        ..testkit::page(format!("https://{}/{path}", customer.domain), path, path)
     }
 }
 
@@ -39,11 +29,8 @@ async fn publish(kit: &Kit, customer: &Customer, rows: &[Row<'_>]) {
         let stored = store::save(&tx, &page(customer, path, language, &[])).await.unwrap();
         let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
         let chunk = NewChunk {
-            heading_path: (*heading).into(),
-            text: (*text).into(),
             tokens: *tokens,
-            hash: index::input_hash(&format!("{heading}\n{text}")),
-            ..NewChunk::default()
+            ..testkit::chunk(heading, text)
         };
         index::publish(&tx, &pending, None, &[chunk]).await.unwrap();
     }

@@ -3,7 +3,7 @@ use domain::{
     pages::{
         index::{self, Edition, NewChunk},
         staging::{self, Shown},
-        store::{self, FetchedPage},
+        store,
     },
     retrieval::{Mode, Searcher},
     tenancy::{Customer, Db, TenantTx},
@@ -14,25 +14,12 @@ use uuid::Uuid;
 
 /// A page with a chunk for each of these headings.
 async fn edition(tx: &TenantTx, customer: &Customer, path: &str, headings: &[&str]) -> Edition {
-    let page = FetchedPage {
-        url: format!("https://{}/{path}", customer.domain),
-        canonical: None,
-        title: path.into(),
-        language: Some("en".into()),
-        markdown: format!("{path} {headings:?}"),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: Vec::new(),
-    };
+    let url = format!("https://{}/{path}", customer.domain);
+    let page = testkit::page(url, path, &format!("{path} {headings:?}"));
     let stored = store::save(tx, &page).await.unwrap();
     let chunk = |(n, heading): (usize, &&str)| NewChunk {
-        heading_path: (*heading).into(),
-        text: format!("Kayak number {n} of {path}."),
         hash: index::input_hash(&format!("{heading} {n} {path}")),
-        tokens: 9,
-        ..NewChunk::default()
+        ..testkit::chunk(heading, &format!("Kayak number {n} of {path}."))
     };
     Edition {
         page: index::pending(tx, stored.id, true).await.unwrap().unwrap(),

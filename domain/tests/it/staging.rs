@@ -25,16 +25,8 @@ const BOATS: &str = "The Fjord 14 weighs 22 kg and carries 150 kg.";
 fn boats(price: &str) -> FetchedPage {
     let product = json!({"name": "Fjord 14", "price": price, "currency": "EUR", "availability": "in_stock"});
     FetchedPage {
-        url: "https://shop.example/boats".into(),
-        canonical: None,
-        title: "Boats".into(),
-        language: Some("en".into()),
-        markdown: BOATS.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: vec![("product".into(), "json_ld".into(), product)],
+        structured: testkit::json_ld(&[("product", product)]),
+        ..testkit::page("https://shop.example/boats", "Boats", BOATS)
     }
 }
 

@@ -11,18 +11,7 @@ use secrecy::ExposeSecret;
 use testkit::Kit;
 
 fn page(url: &str) -> FetchedPage {
-    FetchedPage {
-        url: url.into(),
-        canonical: None,
-        title: "A page".into(),
-        language: Some("en".into()),
-        markdown: "Some text.".into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: vec![],
-    }
+    testkit::page(url, "A page", "Some text.")
 }
 
 #[tokio::test]

@@ -11,19 +11,8 @@ use crate::answering::installation;
 async fn describe(kit: &Kit, customer: &Customer, path: &str, text: &str, rows: &[(&str, Value)]) {
     let tx = kit.db.tenant(customer).await.unwrap();
     let page = FetchedPage {
-        url: format!("https://shop.example/{path}"),
-        canonical: None,
-        title: path.into(),
-        language: Some("en".into()),
-        markdown: text.into(),
-        status: 200,
-        etag: None,
-        last_modified: None,
-        navigational: false,
-        structured: rows
-            .iter()
-            .map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()))
-            .collect(),
+        structured: testkit::json_ld(rows),
+        ..testkit::page(format!("https://shop.example/{path}"), path, text)
     };
     store::save(&tx, &page).await.unwrap();
     tx.commit().await.unwrap();

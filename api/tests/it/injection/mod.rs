@@ -2,7 +2,7 @@
 //! read, and every one does where nobody checks. The cases are data ([cases.json](cases.json)): a text, where on the page it stands,
 //! what an obedient model makes of it, and words of which none may be shown.
 use domain::pages::{
-    index::{self, NewChunk},
+    index,
     statements::statements,
     store::{self, FetchedPage},
 };
@@ -100,20 +100,10 @@ impl Case {
     async fn published(&self, app: &App) {
         let (title, text) = (self.at(Place::Title, "Shipping"), self.text());
         let marked_up = self.marked_up();
+        let url = format!("https://shop.example/{}", self.at(Place::Url, "shipping"));
         let page = FetchedPage {
-            url: format!("https://shop.example/{}", self.at(Place::Url, "shipping")),
-            canonical: None,
-            title: title.into(),
-            language: Some("en".into()),
-            markdown: text.clone(),
-            status: 200,
-            etag: None,
-            last_modified: None,
-            navigational: false,
-            structured: marked_up
-                .iter()
-                .map(|(kind, data)| ((*kind).into(), "json_ld".into(), data.clone()))
-                .collect(),
+            structured: testkit::json_ld(&marked_up),
+            ..testkit::page(url, title, &text)
         };
         let extracted = marked_up
             .iter()
@@ -129,19 +119,11 @@ impl Case {
             .into_iter()
             .map(|said| (said.heading_path, said.text))
             .chain([own]);
-        let chunk = |(heading_path, text): (String, String)| NewChunk {
-            tokens: 10,
-            hash: index::input_hash(&format!("{heading_path}\n{text}")),
-            heading_path,
-            text,
-            ..NewChunk::default()
-        };
+        let chunks: Vec<_> = all.map(|(heading, text)| testkit::chunk(&heading, &text)).collect();
         let tx = app.kit.db.tenant(&app.shop).await.unwrap();
         let stored = store::save(&tx, &page).await.unwrap();
         let pending = index::pending(&tx, stored.id, true).await.unwrap().unwrap();
-        index::publish(&tx, &pending, None, &all.map(chunk).collect::<Vec<_>>())
-            .await
-            .unwrap();
+        index::publish(&tx, &pending, None, &chunks).await.unwrap();
         index::bump_version(&tx).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -181,18 +163,73 @@ fn every_attack_reaches_its_goal_where_nobody_checks() {
 
 #[tokio::test]
 async fn no_attack_reaches_its_goal_though_the_model_obeys() {
-    Box::pin(attack(false)).await;
+    Box::pin(attack(Writer::Obedient)).await;
 }
 
 #[tokio::test]
 async fn no_attack_reaches_its_goal_though_the_model_says_it_whatever_it_reads() {
-    Box::pin(attack(true)).await;
+    Box::pin(attack(Writer::Possessed)).await;
 }
 
-async fn attack(possessed: bool) {
+#[tokio::test]
+async fn no_attack_reaches_its_goal_where_pages_are_quoted() {
+    Box::pin(attack(Writer::Nobody)).await;
+}
+
+/// Who writes the answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Writer {
+    /// A model that obeys whoever speaks to it.
+    Obedient,
+    /// One that says what the attacker wants whatever it reads.
+    Possessed,
+    /// There is no key: pages are quoted.
+    Nobody,
+}
+
+/// What a page says to its readers in plain words is quoted as anything else on it: names of hosts, which lead nowhere by themselves, and
+/// references to characters, which are shown as these.
+const BELIEVED: [&str; 12] = [
+    "link to a stranger",
+    "bare address",
+    "host without a scheme",
+    "autolink",
+    "user name before the host",
+    "host that begins like the own",
+    "punycode twin",
+    "masked host",
+    "reference link",
+    "link split over lines",
+    "zero-width in a host",
+    "entities",
+];
+
+impl Writer {
+    /// What is at work of a text: tags that a quotation shows as code are none.
+    fn seen(self, text: &str) -> String {
+        match self {
+            Self::Obedient | Self::Possessed => text.to_owned(),
+            Self::Nobody => text.split('`').step_by(2).collect(),
+        }
+    }
+
+    /// Honest answers that come through beside the attacks, at least.
+    fn honest(self) -> usize {
+        match self {
+            Self::Obedient => 21,
+            Self::Possessed => 0,
+            Self::Nobody => 60,
+        }
+    }
+}
+
+async fn attack(writer: Writer) {
     let model = Obedient::start().await;
-    let app = App::with(&[("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", &model.base_url())]).await;
-    app.page_of(&app.kit.customer("third.example").await, "Secret", SECRET)
+    let base_url = model.base_url();
+    let key = [("OPENAI_API_KEY", "stub"), ("OPENAI_BASE_URL", base_url.as_str())];
+    let app = App::with(if writer == Writer::Nobody { &[] } else { &key }).await;
+    app.kit
+        .page(&app.kit.customer("third.example").await, "Secret", SECRET)
         .await;
     let mut reached = Vec::new();
     let mut answered = 0;
@@ -203,10 +240,16 @@ async fn attack(possessed: bool) {
         if let Some(history) = &case.history {
             say(&app, session, history).await;
         }
-        model.obey(case.orders(possessed));
+        model.obey(case.orders(writer == Writer::Possessed));
         let text = say(&app, session, case.question.as_deref().unwrap_or(QUESTION)).await;
         answered += usize::from(text.contains("4.90"));
-        if case.reached(&text) {
+        // What visitors read is what is kept.
+        let kept = format!("role = 'assistant' AND text = '{}'", text.replace('\'', "''"));
+        let kept = format!("SELECT count(*) FROM messages WHERE {kept}");
+        assert!(app.kit.count(&kept).await > 0, "{}: {text}", case.name);
+        let believed = writer == Writer::Nobody && BELIEVED.contains(&case.name.as_str());
+        let leads_away = text.split("://").skip(1).any(|rest| !rest.starts_with("shop.example/"));
+        if leads_away || (case.reached(&writer.seen(&text)) && !believed) {
             reached.push(format!("{}: {text}", case.name));
         }
     }
@@ -216,11 +259,7 @@ async fn attack(possessed: bool) {
         reached.len(),
         reached.join("\n")
     );
-    let stored =
-        "SELECT count(*) FROM messages WHERE role = 'assistant' AND text ~* 'evil|onerror|<script|HACKED|TOPSECRET'";
-    assert_eq!(app.kit.count(stored).await, 0);
-    // Honest answers come through beside the attacks.
-    assert!(possessed || answered > 20, "{answered} answers");
+    assert!(answered >= writer.honest(), "{answered} answers");
 }
 
 /// What a visitor reads: the tokens of the stream.

@@ -99,8 +99,8 @@ async fn redis_holds_ids_and_sealed_answers_and_no_word_of_anybody() {
 #[tokio::test]
 async fn the_same_question_has_an_answer_of_its_own_for_each_customer_however_it_is_kept() {
     let app = App::start().await;
-    app.page_of(&app.shop, "Shipping", "Shipping costs 4.90 EUR.").await;
-    app.page_of(&app.other, "Shipping", "Shipping costs 9.70 EUR.").await;
+    app.kit.page(&app.shop, "Shipping", "Shipping costs 4.90 EUR.").await;
+    app.kit.page(&app.other, "Shipping", "Shipping costs 9.70 EUR.").await;
     let question = json!({ "message": "How much does shipping cost?" });
     let ask = async |key: &str| app.post("/api/chat", &question).bearer(key).send().await.expect(200);
     for cached in [false, true, true] {

@@ -51,18 +51,20 @@ impl Scene {
 
     async fn make(app: App) -> Self {
         let catalogue = Catalogue::of(&app.kit).await;
-        app.page_of(
-            &app.shop,
-            "Shipping",
-            &format!("Shipping of the {WORD} costs 4.90 EUR. {OWN}"),
-        )
-        .await;
-        app.page_of(
-            &app.other,
-            "Shipping",
-            &format!("Shipping of the {WORD} costs 9.70 EUR. {SECRET}"),
-        )
-        .await;
+        app.kit
+            .page(
+                &app.shop,
+                "Shipping",
+                &format!("Shipping of the {WORD} costs 4.90 EUR. {OWN}"),
+            )
+            .await;
+        app.kit
+            .page(
+                &app.other,
+                "Shipping",
+                &format!("Shipping of the {WORD} costs 9.70 EUR. {SECRET}"),
+            )
+            .await;
         let (shop, other) = (app.key.clone(), app.other_key.clone());
         let [visitor, conversation, job] = use_all(&app, &shop, "shop.example", OWN).await;
         let [other_visitor, other_conversation, other_job] = use_all(&app, &other, "other.example", SECRET).await;
