@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Kind, Operator};
 use crate::{
     Error, Result, audit,
-    tenancy::{Db, SystemTx, sql},
+    tenancy::{Db, SystemTx, columns, sql},
 };
 
 /// Jobs that one call runs again at most.
@@ -69,8 +69,9 @@ pub struct DeadLetter {
 /// Dead letters, the newest job first, after the job `after`.
 pub async fn list_dead(db: &Db, filter: &DeadFilter, after: Option<Uuid>, limit: u64) -> Result<Vec<DeadLetter>> {
     let find = format!(
-        "SELECT d.*, c.domain AS c_domain FROM jobs d LEFT JOIN customer_configs c ON c.id = d.customer_id
-         WHERE {MEANT} AND ($5::uuid IS NULL OR d.id < $5) ORDER BY d.id DESC LIMIT $6"
+        "SELECT {}, c.domain AS c_domain FROM jobs d LEFT JOIN customer_configs c ON c.id = d.customer_id
+         WHERE {MEANT} AND ($5::uuid IS NULL OR d.id < $5) ORDER BY d.id DESC LIMIT $6",
+        columns::<job::Entity>("d")
     );
     let [kind, customer, code, before] = filter.values();
     let values = [kind, customer, code, before, after.into(), (limit as i64).into()];
@@ -96,7 +97,10 @@ pub async fn replay_dead(db: &Db, id: Uuid, by: Operator<'_>) -> Result<job::Mod
         let told = format!("the job is {state}; only a dead one is replayed");
         return Err(Error::conflict("job_not_dead", told));
     }
-    let again = format!("UPDATE jobs SET {AFRESH} WHERE id = $1 RETURNING *");
+    let again = format!(
+        "UPDATE jobs SET {AFRESH} WHERE id = $1 RETURNING {}",
+        columns::<job::Entity>("jobs")
+    );
     let row = tx.query_one_raw(sql(&again, [id.into()])).await.map_err(unless_twin)?;
     let row = row.ok_or_else(|| Error::not_found("job"))?;
     let job = job::Model::from_query_result(&row, "")?;

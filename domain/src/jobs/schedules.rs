@@ -15,7 +15,7 @@ use super::{Kind, MaintenanceTask, NewJob, Payload, Submitted, cron::Cron, submi
 use crate::{
     Error, FieldError, Result, audit, error, ids,
     pages::request::{ScrapeRequest, check_scrape, schedule_scrape},
-    tenancy::{self, Customer, Db, TenantTx, sql},
+    tenancy::{self, Customer, Db, TenantTx, columns, sql},
 };
 
 /// Schedules of one customer at most.
@@ -285,7 +285,8 @@ const WAIT: &str = "";
 /// Locks the schedule, unless somebody else fires it or has fired it.
 async fn take(tx: &impl ConnectionTrait, id: Uuid, held: &str) -> Result<Option<Taken>> {
     let take = format!(
-        "SELECT *, now() AS now FROM schedules WHERE id = $1 AND enabled AND next_run_at <= now() FOR UPDATE {held}"
+        "SELECT {}, now() AS now FROM schedules WHERE id = $1 AND enabled AND next_run_at <= now() FOR UPDATE {held}",
+        columns::<schedule::Entity>("schedules")
     );
     let Some(row) = tx.query_one_raw(sql(&take, [id.into()])).await? else {
         return Ok(None);

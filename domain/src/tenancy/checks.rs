@@ -8,9 +8,10 @@ use entity::domain;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use uuid::Uuid;
 
-use super::{Customer, Db, DomainRecord, HostName, Prover, TenantTx, Verdict, customers, sql};
+use super::{Customer, Db, DomainRecord, HostName, Prover, TenantTx, Verdict, columns, customers, sql};
 use crate::{Result, audit, people::notify};
 
 /// Times that a proof is missing before its grant ends, and the days between the first and the last of them at least.
@@ -58,12 +59,16 @@ pub async fn check_due(db: &Db, prover: &Prover) -> Result<Checked> {
 
 /// Takes a proof whose time has come; whoever takes it and dies leaves it to the next in an hour.
 async fn take(db: &Db) -> Result<Option<domain::Model>> {
-    const TAKE: &str = "
-        UPDATE customer_domains SET check_at = now() + interval '1 hour' WHERE id = (
+    static TAKE: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "UPDATE customer_domains SET check_at = now() + interval '1 hour' WHERE id = (
           SELECT id FROM customer_domains WHERE check_at <= now() AND verified_at IS NOT NULL
-          ORDER BY check_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *";
+          ORDER BY check_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {}",
+            columns::<domain::Entity>("customer_domains")
+        )
+    });
     let tx = db.system().await?;
-    let row = tx.query_one_raw(sql(TAKE, [])).await?;
+    let row = tx.query_one_raw(sql(&TAKE, [])).await?;
     tx.commit().await?;
     Ok(row.map(|row| domain::Model::from_query_result(&row, "")).transpose()?)
 }

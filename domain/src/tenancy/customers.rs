@@ -4,10 +4,11 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr,
 };
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Db, HostName, Reach, SystemTx, sql};
+use super::{Db, HostName, Reach, SystemTx, columns, sql};
 use crate::{Error, Result, audit, ids, jobs::Operator, secrets};
 use sea_orm::ConnectionTrait;
 
@@ -167,12 +168,16 @@ pub(crate) async fn remove(tx: &SystemTx, id: Uuid, by: Operator<'_>) -> Result<
 /// The customer that owns `host`. Without `verified_only` a claim is enough: of several customers the one that has it verified,
 /// else the one that is named by it, else the first.
 pub async fn find_by_host(db: &Db, host: &HostName, verified_only: bool) -> Result<Option<Customer>> {
-    const FIND: &str = "
-        SELECT c.* FROM customer_domains d JOIN customer_configs c ON c.id = d.customer_id
-        WHERE d.host = $1 AND (d.verified_at IS NOT NULL OR NOT $2)
-        ORDER BY d.verified_at IS NULL, c.domain <> d.host, d.id LIMIT 1";
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {} FROM customer_domains d JOIN customer_configs c ON c.id = d.customer_id
+             WHERE d.host = $1 AND (d.verified_at IS NOT NULL OR NOT $2)
+             ORDER BY d.verified_at IS NULL, c.domain <> d.host, d.id LIMIT 1",
+            columns::<customer::Entity>("c")
+        )
+    });
     let tx = db.system().await?;
-    let find = sql(FIND, [host.as_str().into(), verified_only.into()]);
+    let find = sql(&FIND, [host.as_str().into(), verified_only.into()]);
     let found = customer::Model::find_by_statement(find).one(&*tx).await?;
     Ok(found.map(Into::into))
 }

@@ -1,6 +1,7 @@
 //! Customers, their domains and keys, the people who administer them, and the two ways into the database.
 mod assistant;
 mod checks;
+mod columns;
 mod customers;
 mod domains;
 mod hosts;
@@ -15,6 +16,7 @@ mod visitors;
 
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use checks::{Checked, check_due, settle};
+pub(crate) use columns::columns;
 pub(crate) use customers::remove;
 pub use customers::{Customer, NewCustomer, create, find_by_host, get, list, rename, settings};
 pub use domains::{

@@ -7,11 +7,11 @@
 use entity::customer;
 use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Customer, Db, HostName, sql};
+use super::{Customer, Db, HostName, columns, sql};
 use crate::{
     Error, Result,
     clock::Clock,
@@ -60,8 +60,13 @@ impl VisitorSession {
 
     /// The customer of a live session. A customer who is gone, or a host that no longer counts as verified, ends its sessions.
     pub async fn customer(&self, db: &Db) -> Result<Customer> {
-        const LIVE: &str = "SELECT c.* FROM customer_configs c WHERE c.id = $1 AND (SELECT count(*) FROM customer_domains d
-            WHERE d.customer_id = c.id AND d.host IN ($2, $3) AND d.verified_at IS NOT NULL) = CASE WHEN $2 = $3 THEN 1 ELSE 2 END";
+        static LIVE: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "SELECT {} FROM customer_configs c WHERE c.id = $1 AND (SELECT count(*) FROM customer_domains d
+                 WHERE d.customer_id = c.id AND d.host IN ($2, $3) AND d.verified_at IS NOT NULL) = CASE WHEN $2 = $3 THEN 1 ELSE 2 END",
+                columns::<customer::Entity>("c")
+            )
+        });
         let values = [
             self.customer.into(),
             self.origin.as_str().into(),
@@ -69,7 +74,7 @@ impl VisitorSession {
         ];
         let tx = db.system().await?;
         let found = customer::Entity::find()
-            .from_raw_sql(sql(LIVE, values))
+            .from_raw_sql(sql(&LIVE, values))
             .one(&*tx)
             .await?;
         found
