@@ -3,6 +3,7 @@
 //! Alive means that its own parts move ([`crate::vitals`]). A Redis or a database that is away makes it unready and not dead: starting it again
 //! would mend nothing.
 use domain::{
+    Error, Result,
     jobs::{measure, measure_streams},
     lifecycle::Lifecycle,
 };
@@ -13,11 +14,15 @@ use poem::{
     web::Data,
 };
 use std::time::Duration;
+use tokio::time::timeout;
 
 use crate::{
     Context,
     vitals::{Server, Vitals},
 };
+
+/// Longest wait for a server. Whoever asks for a probe waits little longer.
+const PING: Duration = Duration::from_secs(1);
 
 /// What a probe looks at.
 #[derive(Clone)]
@@ -29,17 +34,37 @@ struct Probe {
 impl Probe {
     /// What is dead, if anything is.
     async fn dead(&self) -> Option<String> {
-        for finding in self.vitals.findings() {
-            let away = match finding.unless_away {
-                None => false,
-                Some(Server::Postgres) => self.ctx.db.ping().await.is_err(),
-                Some(Server::Redis) => self.ctx.dispatcher.ping().await.is_err(),
-            };
-            if !away {
-                return Some(finding.what);
+        let findings = self.vitals.findings();
+        let concerns = |server| findings.iter().any(|finding| finding.unless_away == Some(server));
+        let (postgres, redis) = tokio::join!(
+            async { concerns(Server::Postgres) && self.answers(Server::Postgres).await.is_err() },
+            async { concerns(Server::Redis) && self.answers(Server::Redis).await.is_err() },
+        );
+        let excused = |server| match server {
+            Server::Postgres => postgres,
+            Server::Redis => redis,
+        };
+        let dead = findings
+            .into_iter()
+            .find(|finding| !finding.unless_away.is_some_and(excused));
+        dead.map(|finding| finding.what)
+    }
+
+    /// Whether a server answers; one that hangs is as good as away, and keeps no probe waiting.
+    async fn answers(&self, server: Server) -> Result<()> {
+        let ping = async {
+            match server {
+                Server::Postgres => self.ctx.db.ping().await,
+                Server::Redis => self.ctx.dispatcher.ping().await,
             }
-        }
-        None
+        };
+        timeout(PING, ping).await.unwrap_or_else(|elapsed| {
+            let message = match server {
+                Server::Postgres => "the database does not answer",
+                Server::Redis => "Redis does not answer",
+            };
+            Err(Error::unavailable("unready", message, elapsed))
+        })
     }
 }
 
@@ -88,8 +113,7 @@ async fn readyz(probe: Data<&Probe>, life: Data<&Lifecycle>) -> Response {
     if life.is_stopping() {
         return answer(Some("stopping".to_owned()));
     }
-    let ctx = &probe.ctx;
-    let (db, redis) = tokio::join!(ctx.db.ping(), ctx.dispatcher.ping());
+    let (db, redis) = tokio::join!(probe.answers(Server::Postgres), probe.answers(Server::Redis));
     match db.and(redis) {
         Err(error) => answer(Some(error.public_message().to_owned())),
         Ok(()) => answer(probe.dead().await),

@@ -163,6 +163,12 @@ impl Vitals {
                     format!("the {lane} queue's reader is silent"),
                 ));
             }
+            if health.keeper_refused().is_some_and(|refused| refused > SILENCE) {
+                found.push(Finding::unless(
+                    Server::Redis,
+                    format!("the {lane} queue can settle nothing"),
+                ));
+            }
         }
         if parts.ticked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > SILENCE {
             found.push(Finding::unless(Server::Postgres, "the maintenance loop stands still"));

@@ -249,10 +249,13 @@ fn unreachable(error: reqwest::Error) -> Error {
     Error::Unreachable(reason)
 }
 
+/// The longest rest that a provider is given, whatever it asks for.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+
 /// Seconds of `Retry-After` (RFC 9110 §10.2.3); providers do not use its date form.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_REST))
 }
 
 /// A shorter key is no secret, and may be a word of what somebody says.

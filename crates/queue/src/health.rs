@@ -41,6 +41,12 @@ impl Health {
         self.0.keeper.silence()
     }
 
+    /// For how long Redis has refused the keeper, or not answered it; `None` while it does what the keeper asks. A worker whose keeper is
+    /// refused settles nothing and renews no lease, though its reader may well go on.
+    pub fn keeper_refused(&self) -> Option<Duration> {
+        self.0.keeper.pulse().failing.map(|since| since.elapsed())
+    }
+
     pub(crate) fn reader(&self) -> &Beat {
         &self.0.reader
     }
@@ -75,7 +81,8 @@ pub(crate) struct Beat(Mutex<Pulse>);
 struct Pulse {
     /// The last answer, or the beginning.
     answered: Option<Instant>,
-    failing: bool,
+    /// Since when there was none.
+    failing: Option<Instant>,
 }
 
 impl Beat {
@@ -86,23 +93,23 @@ impl Beat {
 
     pub(crate) fn answered(&self) {
         let mut pulse = self.pulse();
-        if pulse.failing {
+        if pulse.failing.is_some() {
             tracing::info!("Redis answers again");
         }
         *pulse = Pulse {
             answered: Some(Instant::now()),
-            failing: false,
+            failing: None,
         };
     }
 
     pub(crate) fn failed(&self, who: &'static str, error: &RedisError) {
         let mut pulse = self.pulse();
-        if pulse.failing {
+        if pulse.failing.is_some() {
             tracing::debug!(who, %error, "Redis still fails");
         } else {
             tracing::warn!(who, %error, "Redis fails; trying until it answers");
         }
-        pulse.failing = true;
+        pulse.failing.get_or_insert_with(Instant::now);
     }
 
     fn silence(&self) -> Option<Duration> {

@@ -30,6 +30,9 @@ impl JobError {
     }
 }
 
+/// No other side makes a job wait longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// Why a job that gave way waits again.
 const GAVE_WAY: &str = "it gave way";
 
@@ -111,7 +114,7 @@ impl Ending {
             // An outage of our own says nothing about the job.
             Outcome::Retry(error, after) if OURS.contains(&error.code.as_str()) => Self {
                 error: Some(error.clone()),
-                delay: Some(after.unwrap_or_else(|| Backoff::after(&error.code).delay(lease.attempts))),
+                delay: Some(wait(error, *after, lease.attempts)),
                 ..end("scheduled", "retry")
             },
             Outcome::Retry(error, _) if lease.attempts + 1 >= lease.max_attempts => Self {
@@ -122,7 +125,7 @@ impl Ending {
             Outcome::Retry(error, after) => Self {
                 error: Some(error.clone()),
                 attempts: lease.attempts + 1,
-                delay: Some(after.unwrap_or_else(|| Backoff::after(&error.code).delay(lease.attempts))),
+                delay: Some(wait(error, *after, lease.attempts)),
                 ..end("scheduled", "retry")
             },
         }
@@ -163,6 +166,14 @@ impl Ending {
         );
         text(&Value::Object(data))
     }
+}
+
+/// What the other side asked for, within reason, or what the error's code says.
+fn wait(error: &JobError, asked: Option<Duration>, attempts: i32) -> Duration {
+    asked.map_or_else(
+        || Backoff::after(&error.code).delay(attempts),
+        |asked| asked.min(LONGEST_WAIT),
+    )
 }
 
 /// As Postgres takes it.
@@ -208,7 +219,8 @@ impl Backoff {
     fn after(code: &str) -> Self {
         let (first, most) = match code {
             ours if OURS.contains(&ours) => (1, 30),
-            "rate_limited" | "site_unavailable" | "provider_unavailable" => (10, 900),
+            "rate_limited" | "site_unavailable" | "embedding_unavailable" | "store_unreachable" | "store_timeout"
+            | "store_failing" => (10, 900),
             // Twelve tries of these last for more than eight hours.
             "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
             _ => (2, 300),
@@ -255,6 +267,8 @@ mod tests {
         let asked = Duration::from_secs(77);
         let retry = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(asked));
         assert_eq!(Ending::of(&retry, lease(0)).delay, Some(asked));
+        let absurd = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(Duration::MAX));
+        assert_eq!(Ending::of(&absurd, lease(0)).delay, Some(LONGEST_WAIT));
     }
 
     #[test]
@@ -268,10 +282,13 @@ mod tests {
 
     #[test]
     fn what_went_wrong_decides_how_long_to_wait() {
-        let (ours, theirs) = (Backoff::after("database_unavailable"), Backoff::after("rate_limited"));
-        for attempts in 0..12 {
-            assert!(ours.delay(attempts) <= ours.most && theirs.delay(attempts) <= theirs.most);
-            assert!(ours.delay(attempts) < theirs.delay(attempts));
+        let ours = Backoff::after("database_unavailable");
+        for code in ["site_unavailable", "embedding_unavailable", "store_unreachable", "store_timeout", "store_failing"] {
+            let theirs = Backoff::after(code);
+            for attempts in 0..12 {
+                assert!(ours.delay(attempts) <= ours.most && theirs.delay(attempts) <= theirs.most);
+                assert!(ours.delay(attempts) < theirs.delay(attempts), "{code}");
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use sea_orm::FromQueryResult;
 use secrecy::ExposeSecret;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use uuid::Uuid;
 
 use self::hub::{Hub, Subscription};
@@ -33,6 +33,8 @@ const SAFETY: Duration = Duration::from_secs(5);
 const POLL: std::ops::Range<u64> = 500..1500;
 /// Looks at the same time in a process.
 const LOOKS: usize = 4;
+/// After which a look is given up.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// Events of one look.
 const PAGE: i64 = 200;
 /// A look ends with the event that reaches this many bytes of details.
@@ -136,7 +138,9 @@ impl Watch {
         let looks = self.live.looks.clone();
         let turn = async move {
             let _turn = looks.acquire_owned().await;
-            look.await
+            // A look on a connection that went silent would keep its turn until TCP gives up.
+            let late = |elapsed| Err(Error::unavailable("database_unavailable", "the database does not answer", elapsed));
+            timeout(LONGEST_LOOK, look).await.unwrap_or_else(late)
         };
         match self.live.life.spawn(turn).await {
             Ok(Some(look)) => look,

@@ -2,7 +2,12 @@
 use crate::fleet::{Drill, Fleet, PATIENCE, work};
 use domain::tenancy::Db;
 use sea_orm::ConnectionTrait;
-use testkit::within;
+use std::time::Duration;
+use testkit::{Server, within};
+use tokio::time::{interval, timeout};
+
+/// Whoever asks for probes takes a worker for dead that has not answered by then.
+const HUNG: Duration = Duration::from_secs(5);
 
 async fn until(worker: &mut Drill, status: u16) {
     for path in ["/livez", "/readyz"] {
@@ -55,4 +60,48 @@ async fn a_worker_whose_signs_of_life_are_refused_is_dead_until_they_are_taken()
     let jobs = fleet.submit(&work(5, 100, 1)).await;
     fleet.assert_each_done_once(&jobs).await;
     fleet.assert_all_live();
+}
+
+/// The reader goes on, and its answers are as good as ever; but nothing is settled, and no lease renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_may_not_settle_is_dead_until_it_may() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let mut redis = fleet.kit.redis().await;
+    let mut acl = async |rules: &[&str]| {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg("default").arg(rules);
+        command.exec_async(&mut redis).await.unwrap();
+    };
+    acl(&["-xack", "-xpending", "-xclaim"]).await;
+    let jobs = fleet.submit(&work(5, 100, 1)).await;
+    until(fleet.worker(0), 503).await;
+    acl(&["+xack", "+xpending", "+xclaim"]).await;
+    until(fleet.worker(0), 200).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
+/// What hangs is as good as away: the worker is excused, and the probe is answered at once, or whoever watches would end it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_answered_while_postgres_or_redis_hangs() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let address = fleet.worker(0).health().await;
+    for server in [Server::Postgres, Server::Valkey] {
+        let frozen = fleet.kit.freeze(server);
+        within(PATIENCE, "an unready worker", || async {
+            (crate::fleet::status(&address, "/readyz").await == Some(503)).then_some(())
+        })
+        .await;
+        // For longer than parts may be silent.
+        let mut asks = interval(Duration::from_millis(500));
+        for _ in 0..25 {
+            asks.tick().await;
+            let told = timeout(HUNG, crate::fleet::status(&address, "/livez")).await;
+            assert_eq!(told, Ok(Some(200)), "{server:?}");
+        }
+        drop(frozen);
+        until(fleet.worker(0), 200).await;
+    }
 }
