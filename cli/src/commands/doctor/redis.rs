@@ -98,7 +98,11 @@ fn memory(server: &RedisServer) -> Finding {
                 server.max_memory >> 20
             ),
         ),
-        _ => Finding::good(WHAT),
+        Some(_) => Finding::good(WHAT),
+        None => Finding::note(
+            WHAT,
+            "maxmemory is not set: Redis grows until the machine or its container ends it, instead of refusing what is too much",
+        ),
     }
 }
 
@@ -114,7 +118,7 @@ mod tests {
             maxmemory_policy: "noeviction".into(),
             append_only: true,
             used_memory: 10,
-            max_memory: 0,
+            max_memory: 100,
             replica: false,
         }
     }
@@ -148,6 +152,11 @@ mod tests {
             replica: true,
             ..good()
         };
+        let unlimited = RedisServer {
+            max_memory: 0,
+            ..good()
+        };
+        assert!(matches!(memory(&unlimited).verdict, Verdict::Note(_)));
         for (server, what) in [
             (lru, "maxmemory-policy"),
             (memory_only, "appendonly"),
