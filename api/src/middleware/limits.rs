@@ -14,7 +14,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::context;
+use super::{context, operations};
 use crate::{error::Failure, extractors::Identity, pace::Pace};
 
 /// Largest body of a request, in bytes.
@@ -63,7 +63,8 @@ pub async fn maintenance<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: 
 /// Whether the operator asks, or a person who has logged in. The limits have found out; without them it is found out here.
 async fn administers(req: &mut Request) -> bool {
     let limited = context(req).is_ok_and(|context| context.gate.is_some());
-    if !limited && req.data::<Identity>().is_none() {
+    let takes = operations::find(req.method(), req.uri().path()).is_some_and(|operation| operation.has_credential);
+    if !limited && takes {
         let identity = Identity::find(req).await;
         req.set_data(identity);
     }

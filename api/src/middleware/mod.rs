@@ -13,7 +13,7 @@ pub use cors::cors;
 pub use envelope::{RequestId, envelope};
 pub use limits::{Room, body_limit, head_limit, maintenance, no_nul};
 pub use problems::problems;
-pub use rate::rate;
+pub use rate::{rate, spend};
 
 use crate::Context;
 

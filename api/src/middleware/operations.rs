@@ -13,6 +13,8 @@ const CLASSES: &[(&str, Class)] = &[
     ("scrape", Class::Scrape),
     ("embed", Class::Embed),
     ("sync", Class::Sync),
+    // It reads the shop's products at once.
+    ("create_connection", Class::Sync),
     ("woocommerce_webhook", Class::Webhook),
     ("shopify_webhook", Class::Webhook),
     ("log_in", Class::Login),

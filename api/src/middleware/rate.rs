@@ -119,14 +119,7 @@ async fn who(
             customer: session.customer,
             session: session.session,
         }),
-        Ok(principal @ Principal::Key { customer, .. }) => Some(Who::Key {
-            actor: principal.actor(),
-            customer: customer.id,
-        }),
-        Ok(principal) => Some(Who::User {
-            actor: principal.actor(),
-            customer: named_customer(req),
-        }),
+        Ok(principal) => Some(who_of(principal, named_customer(req))),
         Err(error) if *error.kind() == Kind::Unauthorized => {
             if let Some(group) = group {
                 gate.failed_lookup(group);
@@ -138,6 +131,31 @@ async fn who(
     };
     req.set_data(identity);
     Ok(who)
+}
+
+/// A key, or somebody who administers and acts for `customer`.
+fn who_of(principal: &Principal, customer: Option<Uuid>) -> Who {
+    let actor = principal.actor();
+    match principal {
+        Principal::Key { customer, .. } => {
+            let customer = customer.id;
+            Who::Key { actor, customer }
+        }
+        _ => Who::User { actor, customer },
+    }
+}
+
+/// Holds what a call starts against the limits of such work, where only the handler knows what that is.
+pub async fn spend(context: &Context, principal: &Principal, customer: Uuid, class: Class) -> domain::Result<()> {
+    let Some(gate) = &context.gate else { return Ok(()) };
+    let asked = Asked {
+        class,
+        who: &who_of(principal, Some(customer)),
+        group: None,
+        proof: None,
+    };
+    let refusal = gate.check(&asked).await.refusal;
+    refusal.map_or(Ok(()), |refusal| Err(refusal.error))
 }
 
 /// The customer that an administrator acts for.

@@ -2,6 +2,7 @@
 use domain::{
     Error,
     jobs::{self, EventReader, Filter, Operator},
+    limits::Class,
     pages,
 };
 use entity::job;
@@ -27,7 +28,7 @@ use crate::{
     Context,
     error::Answer,
     extractors::{Caller, Jobs, List, Paging},
-    middleware::RequestId,
+    middleware::{RequestId, spend},
     once::Once,
     openapi::Tag,
 };
@@ -109,6 +110,22 @@ enum EventsResponse {
     Ok(Events),
 }
 
+/// The kinds of work that have a limit of their own, however they are started.
+const WORK: [(&str, Class); 3] = [
+    ("scrape", Class::Scrape),
+    ("embed", Class::Embed),
+    ("sync", Class::Sync),
+];
+
+/// A job that the caller may stop and start.
+async fn controlled(context: &Context, caller: &Caller<Jobs>, id: Uuid) -> domain::Result<job::Model> {
+    let job = jobs::get(&context.db.tenant_read(&caller.customer).await?, id).await?;
+    if let Some(scope) = jobs::scope(&job) {
+        caller.principal.require(scope, true)?;
+    }
+    Ok(job)
+}
+
 /// The calls of this resource.
 pub struct Api;
 
@@ -150,7 +167,9 @@ impl Api {
 
     /// Ask a job to stop
     ///
-    /// What waits ends at once, what runs within seconds, together with the jobs that it has started.
+    /// What waits ends at once, what runs within seconds, together with the jobs that it has started. Copies of a person's data, deliveries to
+    /// webhooks and waits for a person need the scope that they belong to as well (`privacy`, `webhooks`, `conversations`), here and in
+    /// `retry`.
     #[oai(
         path = "/api/jobs/:id/cancel",
         method = "post",
@@ -163,6 +182,7 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
     ) -> Answer<Json<Job>> {
+        controlled(&context, &caller, id.0).await?;
         let tx = context.db.tenant(&caller.customer).await?;
         let job = jobs::cancel(&tx, id.0).await?;
         let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));
@@ -199,6 +219,8 @@ impl Api {
     }
 
     /// Run a job again that failed, died or was cancelled
+    ///
+    /// Counts like the call that starts such a job.
     #[oai(
         path = "/api/jobs/:id/retry",
         method = "post",
@@ -214,6 +236,11 @@ impl Api {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         key: Header<Option<String>>,
     ) -> Answer<Json<Job>> {
+        let before = controlled(&context, &caller, id.0).await?;
+        let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
+        if let Some((_, class)) = class.filter(|_| jobs::state::is_final(&before.state)) {
+            spend(&context, &caller.principal, caller.customer.id, *class).await?;
+        }
         let once = Once::of(key.0.as_deref(), "retry_job", &json!({ "job": id.0 }));
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(job) = once.before(&tx).await? {

@@ -1,5 +1,5 @@
 //! People's requests about their data, from the call to the last trace.
-use domain::privacy::Privacy;
+use domain::{privacy::Privacy, tenancy::Scope};
 use poem::http::Method;
 use serde_json::{Value, json};
 use testkit::{Provider, Script, eventually};
@@ -426,6 +426,16 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
         app.get(&job).bearer(&app.key).send().await.expect(200)["kind"],
         "maintenance"
     );
+    // Who may start and stop crawls may not stop what is owed to a person.
+    let jobs = app.kit.key(&app.shop, &[Scope::Jobs]).await;
+    for verb in ["cancel", "retry"] {
+        let got = app
+            .post(&format!("{job}/{verb}"), &Value::Null)
+            .bearer(&jobs)
+            .send()
+            .await;
+        assert_eq!(got.problem(403), "missing_scope", "{verb}");
+    }
     let document = format!("{path}/document");
     let early = app.get(&document).bearer(&app.key).send().await;
     assert_eq!(early.problem(409), "export_not_ready");
@@ -479,7 +489,7 @@ async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
         .kit
         .key(
             &app.shop,
-            &[domain::tenancy::Scope::Chat, domain::tenancy::Scope::Conversations],
+            &[Scope::Chat, Scope::Conversations],
         )
         .await;
     for path in ["/api/gdpr/export", "/api/gdpr/delete"] {

@@ -5,14 +5,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Operator,
+    Operator, Payload,
     dead::{AFRESH, unless_twin},
     events, state,
 };
 use crate::{
     Error, Result, audit,
     pages::staging,
-    tenancy::{TenantTx, sql},
+    tenancy::{Scope, TenantTx, sql},
 };
 
 /// Which jobs to list.
@@ -48,6 +48,16 @@ pub async fn list(tx: &TenantTx, filter: &Filter, limit: u64) -> Result<Vec<job:
         query = query.filter(job::Column::Id.lt(before));
     }
     Ok(query.order_by_desc(job::Column::Id).limit(limit).all(&**tx).await?)
+}
+
+/// The scope that a job's control needs beside the one for jobs. What only a newer build can read is for those who may do everything.
+pub fn scope(job: &job::Model) -> Option<Scope> {
+    let payload = job.kind.parse().and_then(|kind| Payload::read(kind, &job.payload));
+    match payload {
+        Ok(Payload::Maintenance { task }) => task.scope(),
+        Ok(_) => None,
+        Err(_) => Some(Scope::All),
+    }
 }
 
 /// Asks a job to stop, and what it has started: what waits ends at once, what runs within seconds. What a crawl staged that was held is

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::{Error, Result, tenancy::Scope};
 
 /// The kinds of jobs; each has a queue of its own, so that long crawls never keep embedding waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,6 +130,18 @@ pub enum MaintenanceTask {
         /// The copy to be.
         export: Uuid,
     },
+}
+
+impl MaintenanceTask {
+    /// Whose work it is: whoever stops it, or starts it again, needs this besides. None for what belongs to jobs alone.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::ExportSubject { .. } => Some(Scope::Privacy),
+            Self::DeliverWebhook { .. } => Some(Scope::Webhooks),
+            Self::EndWait { .. } | Self::MailHandoff => Some(Scope::Conversations),
+            Self::Retention | Self::CheckDomains | Self::Learn | Self::SyncShops | Self::GoldenRun | Self::Gaps => None,
+        }
+    }
 }
 
 impl Payload {
