@@ -173,20 +173,17 @@ impl Api {
     }
 }
 
-/// The customer whose verified domain it is. A claim that waits for its proof is told apart, so that its owner knows what to do.
+/// The customer whose verified domain it is. Strangers are not told whether somebody has claimed another one: its owner reads in the
+/// same words what to do.
 async fn answering(context: &Context, domain: &HostName) -> domain::Result<Customer> {
-    if let Some(customer) = find_by_host(&context.db, domain, true).await? {
-        return Ok(customer);
-    }
-    if find_by_host(&context.db, domain, false).await?.is_some() {
-        let told = format!(
-            "{domain} is not verified yet: prove it with `POST /api/customers/{{id}}/domains/{domain}/verify`; until then it \
-             can be tried with an API key"
-        );
-        return Err(Error::new(Kind::Forbidden, "domain_not_verified", told));
-    }
-    let told = format!("{domain} does not answer here");
-    Err(Error::new(Kind::NotFound, "unknown_domain", told))
+    let told = || {
+        format!(
+            "{domain} does not answer here. If it is yours: prove it with `POST /api/customers/{{id}}/domains/{domain}/verify`; until \
+             then it can be tried with an API key"
+        )
+    };
+    let found = find_by_host(&context.db, domain, true).await?;
+    found.ok_or_else(|| Error::new(Kind::NotFound, "unknown_domain", told()))
 }
 
 /// The page's host, if it belongs to the customer.

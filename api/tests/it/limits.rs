@@ -8,6 +8,7 @@ use poem::{
     http::{self, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use testkit::{ADMIN_TOKEN, Server, eventually};
@@ -275,6 +276,14 @@ async fn an_address_that_goes_on_is_blocked_listed_and_unblocked() {
     let got = replica.session(HERE, "shop.example").await;
     assert_eq!(got.problem(429), "address_blocked");
     assert_eq!(got.header("retry-after"), "3600");
+    // What the process knows by now is told like what Redis tells.
+    let got = replica.session(HERE, "shop.example").await;
+    assert_eq!(got.problem(429), "address_blocked");
+    assert!(
+        got.header("ratelimit").starts_with("\"session-ip\";r=0;t="),
+        "{}",
+        got.header("ratelimit")
+    );
     assert_eq!(
         replica.get(HERE, "/api/settings", "").await.problem(429),
         "address_blocked"
@@ -355,6 +364,20 @@ async fn an_operators_block_shuts_out_everything_but_the_admin_token() {
     replica.get(HERE, "/api/settings", &app.key).await.expect(200);
     let lines = "SELECT count(*) FROM audit_logs WHERE action IN ('block.added', 'block.removed') AND resource = '198.51.100.0/24'";
     assert_eq!(app.kit.count(lines).await, 2);
+}
+
+#[tokio::test]
+async fn a_full_block_list_takes_no_more_and_its_blocks_can_be_changed() {
+    let app = app(&[]).await;
+    let many = "INSERT INTO address_blocks (network, reason, actor)
+        SELECT host('10.0.0.0'::inet + n) || '/32', 'old', 'test' FROM generate_series(1, 10000) n";
+    let tx = app.kit.db.system().await.unwrap();
+    tx.execute_unprepared(many).await.unwrap();
+    tx.commit().await.unwrap();
+    let block = |network: &str| json!({ "network": network, "reason": "new" });
+    let add = async |network: &str| app.post("/api/limits/blocks", &block(network)).admin().send().await;
+    assert_eq!(add("192.0.2.1").await.problem(409), "too_many_blocks");
+    assert_eq!(add("10.0.0.7").await.expect(201)["reason"], "new");
 }
 
 #[tokio::test]

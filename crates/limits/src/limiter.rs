@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::time::timeout;
 
-use crate::{Answer, Ask, Blocks, Clock, Memory, Rate, Remote, Verdict, micros};
+use crate::{Answer, Ask, Blocks, Clock, Left, Memory, Rate, Remote, Verdict, micros};
 
 /// Addresses that are known to be blocked, so that a flood of them asks nobody.
 const KNOWN_BLOCKS: usize = 10_000;
@@ -92,9 +92,14 @@ impl Limiter {
             .and_then(|stranger| self.known_block(&stranger.group, now))
         {
             let verdict = Verdict::Blocked { wait, fresh: false };
+            // Nothing of any limit is to be had before the block ends.
+            let none = Left {
+                remaining: 0,
+                full_in: wait,
+            };
             let answer = Answer {
                 verdict,
-                left: Vec::new(),
+                left: vec![none; ask.limits.len()],
                 violations: 0,
             };
             return Decision { answer, alone: false };

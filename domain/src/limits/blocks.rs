@@ -84,7 +84,7 @@ impl BlockList {
     ) -> Result<Block> {
         const ADD: &str = "
             INSERT INTO address_blocks (network, reason, actor, expires_at)
-            SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM address_blocks) < $5
+            SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM address_blocks WHERE network <> $1) < $5
             ON CONFLICT (network) DO UPDATE SET reason = excluded.reason, actor = excluded.actor, created_at = now(),
               expires_at = excluded.expires_at";
         if expires_at.is_some_and(|end| end <= self.clock.now()) {

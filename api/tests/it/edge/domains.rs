@@ -116,11 +116,20 @@ async fn before_a_proof_there_is_no_public_widget_and_after_its_end_no_session()
         call.header("origin", "https://new.example").send()
     };
     let early = begin().await;
-    assert_eq!(early.problem(403), "domain_not_verified");
+    assert_eq!(early.problem(404), "unknown_domain");
     assert!(
         early.text.contains("/domains/new.example/verify"),
         "it says what to do: {}",
         early.text
+    );
+    // And a stranger can't tell a claim from what nobody has ever claimed.
+    let unclaimed = app.post("/api/widget/session", &json!({ "domain": "nobody.example" }));
+    let unclaimed = unclaimed.header("origin", "https://nobody.example").send().await;
+    let (one, mut two) = (early.expect(404), unclaimed.expect(404));
+    two["request_id"] = one["request_id"].clone();
+    assert_eq!(
+        one.to_string().replace("new.example", "nobody.example"),
+        two.to_string()
     );
     let ask = json!({ "message": "What does shipping of the zebra cost?", "domain": "new.example" });
     let preview = app.post("/api/chat", &ask).bearer(&app.key).send().await.expect(200);
@@ -141,7 +150,7 @@ async fn before_a_proof_there_is_no_public_widget_and_after_its_end_no_session()
     let host: HostName = "new.example".parse().unwrap();
     let gone = Verdict::Absent("it is gone".into());
     assert!(settle(&app.kit.db, &app.shop, host.as_str(), &gone).await.unwrap());
-    assert_eq!(begin().await.problem(403), "domain_not_verified");
+    assert_eq!(begin().await.problem(404), "unknown_domain");
     let refused = testkit::eventually("the end of the session", || async {
         let got = chat().await;
         (got.status == 401).then_some(got)
