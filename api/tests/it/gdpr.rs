@@ -416,6 +416,8 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     };
     let planned = once().await;
     let body = planned.expect(202);
+    assert_eq!(once().await.expect(202), body, "asked again, it is the same copy");
+    assert_eq!(app.kit.count("SELECT count(*) FROM subject_exports").await, 1);
     let path = format!("/api/gdpr/exports/{}", body["export_id"].as_str().unwrap());
     assert_eq!(
         (planned.header("location"), &body["state"]),
@@ -485,13 +487,7 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
 async fn what_names_nobody_or_two_is_refused_and_so_is_who_may_not() {
     let app = shop().await;
     let visit = Visit::begin(&app).await;
-    let chat_only = app
-        .kit
-        .key(
-            &app.shop,
-            &[Scope::Chat, Scope::Conversations],
-        )
-        .await;
+    let chat_only = app.kit.key(&app.shop, &[Scope::Chat, Scope::Conversations]).await;
     for path in ["/api/gdpr/export", "/api/gdpr/delete"] {
         for wrong in [
             json!({}),

@@ -497,29 +497,6 @@ async fn pages_that_name_a_customer_are_counted_by_address_and_blocked_with_it()
 }
 
 #[tokio::test]
-async fn work_that_is_started_again_counts_like_work_that_is_started() {
-    let app = app(&[("LIMIT_SCRAPE", "2/1d"), ("LIMIT_SYNC", "1/1d")]).await;
-    let site = json!({ "url": "https://shop.example/" });
-    let call = async |path: &str, body: &Value| app.post(path, body).bearer(&app.key).send().await;
-    let begun = call("/api/scrape", &site).await.expect(202);
-    let job = format!("/api/jobs/{}", begun["job_id"].as_str().unwrap());
-    let act = async |verb: &str| call(&format!("{job}/{verb}"), &Value::Null).await;
-    act("cancel").await.expect(200);
-    act("retry").await.expect(200);
-    // What can't be started costs nothing.
-    assert_eq!(act("retry").await.problem(409), "job_not_ended");
-    act("cancel").await.expect(200);
-    let refused = act("retry").await;
-    assert_eq!(refused.problem(429), "rate_limited");
-    assert!(refused.text.contains("of crawls for this customer"), "{}", refused.text);
-    assert_eq!(call("/api/scrape", &site).await.problem(429), "rate_limited");
-    // A shop that is connected is read.
-    for status in [400, 429] {
-        call("/api/connections", &json!({})).await.problem(status);
-    }
-}
-
-#[tokio::test]
 async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
     let app = app(&[("LIMIT_CREDENTIAL_IP", "3/1d")]).await;
     let replica = Replica::of(&app);
