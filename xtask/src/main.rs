@@ -11,9 +11,13 @@ mod ci;
 #[cfg(test)]
 mod comparisons;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod links;
 mod openapi;
 mod package;
+#[cfg(test)]
+mod secret_types;
 #[cfg(test)]
 mod secrets_scan;
 mod shell;

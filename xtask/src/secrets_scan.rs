@@ -1,11 +1,12 @@
-//! No secret is checked in: every tracked file is read for what scanners of leaks look for as well.
+//! No secret is checked in, or ever was: every tracked file, and every line that a commit has added, is read for what scanners of leaks look
+//! for as well.
 //!
 //! Looked for are the marks that issuers give their secrets, heads of private keys, and texts with the entropy of random ones
 //! beside a name such as `token`. What is found and is none stands in [`HARMLESS`], with a reason.
 use regex::Regex;
 use std::{collections::BTreeSet, fs, sync::LazyLock};
 
-use crate::shell::{output, root};
+use crate::shell::{bytes, output, root};
 
 /// Secrets that say themselves what they are.
 const MARKED: [(&str, &str); 13] = [
@@ -109,6 +110,40 @@ fn no_tracked_file_holds_a_secret() {
         found.join("\n")
     );
     assert_eq!(excused.len(), HARMLESS.len(), "HARMLESS excuses what is not there");
+}
+
+/// What was removed again is still in everybody's clone.
+#[test]
+fn no_commit_has_added_a_secret() {
+    let log = [
+        "log",
+        "--all",
+        "--patch",
+        "--unified=0",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--format=commit %h",
+    ];
+    let log = bytes("git", &log).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    let (mut commit, mut read, mut found) = ("", BTreeSet::new(), Vec::new());
+    for line in log.lines() {
+        if line.starts_with("commit ") {
+            commit = line;
+        }
+        let added = line.strip_prefix('+').filter(|added| !added.starts_with("++ "));
+        if let Some(added) = added.filter(|added| read.insert(*added)) {
+            let told = findings(added).into_iter();
+            found.extend(told.map(|(_, what)| (commit, what)));
+        }
+    }
+    assert!(read.len() > 1000, "the history is read: {} lines", read.len());
+    found.retain(|(_, what)| !HARMLESS.iter().any(|(_, part, _)| what.contains(part)));
+    assert!(
+        found.is_empty(),
+        "secrets were checked in; end them where they are used:\n{found:#?}"
+    );
 }
 
 #[test]

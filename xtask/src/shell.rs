@@ -36,6 +36,11 @@ pub fn works(program: &str, args: &[&str]) -> bool {
 
 /// What a command prints.
 pub fn output(program: &str, args: &[&str]) -> Result<String> {
+    String::from_utf8(bytes(program, args)?).context("the output is not UTF-8")
+}
+
+/// The same bytes, whatever they are.
+pub fn bytes(program: &str, args: &[&str]) -> Result<Vec<u8>> {
     let made = Command::new(program)
         .args(args)
         .current_dir(root())
@@ -48,5 +53,5 @@ pub fn output(program: &str, args: &[&str]) -> Result<String> {
         args.join(" "),
         made.status
     );
-    String::from_utf8(made.stdout).context("the output is not UTF-8")
+    Ok(made.stdout)
 }

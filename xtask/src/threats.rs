@@ -7,11 +7,15 @@ use std::{
 
 use crate::shell::root;
 
-/// The names in backticks of the last column of the tables under "Threats".
-fn named(text: &str) -> BTreeSet<&str> {
-    let threats = text.split("## Threats").nth(1).unwrap_or_default();
-    let threats = threats.split("\n## ").next().unwrap_or_default();
-    let rows = threats.lines().filter(|line| line.starts_with('|'));
+/// The chapters whose tables name tests.
+const CHAPTERS: [&str; 2] = ["Threats", "Failure tests"];
+
+/// The names in backticks of the last column of the tables of a chapter.
+fn named<'a>(text: &'a str, chapter: &str) -> BTreeSet<&'a str> {
+    let head = format!("\n## {chapter}\n");
+    let tables = text.split(head.as_str()).nth(1).unwrap_or_default();
+    let tables = tables.split("\n## ").next().unwrap_or_default();
+    let rows = tables.lines().filter(|line| line.starts_with('|'));
     let proofs = rows.filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit_once('|'));
     proofs
         .flat_map(|(_, names)| names.split('`').skip(1).step_by(2))
@@ -40,14 +44,18 @@ fn has_test(text: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_threat_names_tests_that_exist() {
+fn every_threat_and_failure_names_tests_that_exist() {
     let text = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
-    let named = named(&text);
-    assert!(named.len() > 20, "the tables are read: {named:?}");
+    let mut all = BTreeSet::new();
+    for chapter in CHAPTERS {
+        let named = named(&text, chapter);
+        assert!(named.len() > 20, "the tables of {chapter} are read: {named:?}");
+        all.extend(named);
+    }
     let mut files = Vec::new();
     sources(&root(), &mut files);
     let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    let missing: Vec<_> = named
+    let missing: Vec<_> = all
         .iter()
         .filter(|name| !texts.iter().any(|text| has_test(text, name)))
         .collect();
@@ -59,8 +67,10 @@ fn every_threat_names_tests_that_exist() {
 
 #[test]
 fn a_row_without_a_proof_and_a_function_that_is_no_test_are_seen() {
-    let rows = "## Threats\n| a | b `not_this` | `one`, `two` |\n| c | d | |\n## Reporting\n| x | y | `three` |";
-    assert_eq!(named(rows), BTreeSet::from(["one", "two"]));
+    let rows =
+        "# Security\n## Threats\n| a | b `not_this` | `one`, `two` |\n| c | d | |\n## Reporting\n| x | y | `three` |";
+    assert_eq!(named(rows, "Threats"), BTreeSet::from(["one", "two"]));
+    assert_eq!(named(rows, "Reporting"), BTreeSet::from(["three"]));
     assert!(has_test("#[test]\nfn one() {}", "one"));
     assert!(!has_test("fn one() {}", "one") && !has_test("#[test]\nfn another_one() {}", "one"));
 }
