@@ -100,11 +100,6 @@ impl Searcher {
         self.models.configured().map(|model| (&model.embedder, model.id))
     }
 
-    /// Whether the configured model knows many languages.
-    pub fn is_multilingual(&self) -> bool {
-        self.model().is_some_and(|(model, _)| model.model().multilingual)
-    }
-
     pub(super) fn db(&self) -> &Db {
         &self.db
     }
