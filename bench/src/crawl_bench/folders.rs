@@ -60,7 +60,7 @@ pub async fn table(args: &CrawlArgs, stores: &Stores, failures: &mut Vec<String>
     for docs in &args.docs {
         let name = docs.name();
         println!("a folder: {name}");
-        match one(args, stores, docs).await {
+        match Box::pin(one(args, stores, docs)).await {
             Ok((row, missing)) => {
                 let _ = writeln!(text, "| {name} | {row} |");
                 if !missing.is_empty() {
