@@ -1,16 +1,22 @@
 //! schemathesis against the running API: requests made from the contract, right and wrong in form, one by one and in sequences, from two
 //! customers who must not see each other's things, from an administrator, and from a visitor.
+use domain::config::environment;
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 use testkit::{ADMIN_TOKEN, Folder};
+use tokio::process::Command;
 
 use super::{
-    contract::CONTRACT,
+    contract::{CONTRACT, Operation},
     scene::{ORIGIN, Scene, unlimited},
 };
 
-/// Seconds that each caller's requests may take altogether; what is not tried by then is not tried.
-const BUDGET: u64 = 40;
+/// The ways of trying calls: what the contract's own examples and bounds make, what chance makes of its schemas, and sequences in which
+/// one call takes what another has made. Each has a run of its own, so that none is left out for want of time.
+const WAYS: [&str; 3] = ["coverage", "fuzzing", "stateful"];
+/// Seconds that chance and sequences get, each of them for each caller, unless `OMNIOPS_FUZZ_SECONDS` says otherwise. The bounds are tried to
+/// their end, however long it takes.
+const BUDGET: u64 = 25;
 /// Requests of each call and kind of test, at most.
 const EXAMPLES: u32 = 12;
 
@@ -88,32 +94,57 @@ async fn requests_made_from_the_contract_meet_no_fault() {
     ];
     let mut faults = Vec::new();
     for caller in &callers {
-        faults.extend(fuzz(caller, folder.path(), address).await);
+        for way in WAYS {
+            faults.extend(fuzz(caller, way, folder.path(), address).await);
+        }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Runs it, and returns what it says of each failure.
-async fn fuzz(caller: &Caller, folder: &Path, server: SocketAddr) -> Vec<String> {
+/// Runs it one way, and returns what it says of each failure.
+async fn fuzz(caller: &Caller, way: &str, folder: &Path, server: SocketAddr) -> Vec<String> {
     let settings = RULES
         .replace("{headers}", &caller.headers)
         .replace("{parameters}", &caller.parameters)
         .replace("{auth}", &caller.auth);
-    let [config, report] = ["toml", "json"].map(|kind| folder.join(format!("{}.{kind}", caller.name)));
+    let [config, report] = ["toml", "json"].map(|kind| folder.join(format!("{}-{way}.{kind}", caller.name)));
     fs::write(&config, settings).unwrap();
-    let mut command = tokio::process::Command::from(testkit::schemathesis());
+    let said = environment().get("OMNIOPS_FUZZ_SECONDS").cloned();
+    let budget: u64 = said.map_or(BUDGET, |seconds| {
+        seconds.parse().expect("OMNIOPS_FUZZ_SECONDS is a number")
+    });
+    let mut command = command(&config, &report, server);
     command
         .current_dir(folder)
-        .arg("--config-file")
-        .arg(&config)
-        .args(["run", "openapi.yaml", "--url"]);
-    command.arg(format!("http://{server}"));
-    command.args([
-        "--max-time",
-        &BUDGET.to_string(),
-        "--max-examples",
-        &EXAMPLES.to_string(),
-    ]);
+        .args(["--phases", if way == "coverage" { "examples,coverage" } else { way }]);
+    if way != "coverage" {
+        command.args(["--max-time", &budget.to_string()]);
+    }
+    for operation in wanted(caller) {
+        command.args(["--include-operation-id", &operation.id]);
+    }
+    let limit = Duration::from_secs(budget) + Duration::from_mins(10);
+    let output = tokio::time::timeout(limit, command.output()).await;
+    let output = output.expect("schemathesis should end").expect("python3");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = fs::read(&report)
+        .ok()
+        .and_then(|report| serde_json::from_slice(&report).ok());
+    let Some(report) = report else {
+        panic!("no report: {told}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    assert_tried(caller, way, &report);
+    if output.status.success() {
+        return vec![];
+    }
+    vec![format!("{}, {way}:\n{told}", caller.name)]
+}
+
+fn command(config: &Path, report: &Path, server: SocketAddr) -> Command {
+    let mut command = Command::from(testkit::schemathesis());
+    command.arg("--config-file").arg(config).args(["run", "openapi.yaml"]);
+    command.arg("--url").arg(format!("http://{server}"));
+    command.arg("--max-examples").arg(EXAMPLES.to_string());
     command.args([
         "--seed",
         "1",
@@ -121,39 +152,36 @@ async fn fuzz(caller: &Caller, folder: &Path, server: SocketAddr) -> Vec<String>
         "none",
         "--request-timeout",
         "60",
-        "--continue-on-failure",
     ]);
-    command
-        .args([
-            "--no-color",
-            "--warnings",
-            "off",
-            "--report",
-            "json",
-            "--report-json-path",
-        ])
-        .arg(&report);
-    for operation in CONTRACT
-        .operations
-        .iter()
-        .filter(|o| caller.scheme.is_some_and(|scheme| o.takes(scheme)))
-    {
-        command.args(["--include-operation-id", &operation.id]);
-    }
+    command.args(["--continue-on-failure", "--no-color", "--warnings", "off"]);
+    command.args(["--report", "json", "--report-json-path"]).arg(report);
     command.kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_mins(10), command.output()).await;
-    let output = output.expect("schemathesis should end").expect("python3");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report: Option<Value> = fs::read(&report)
-        .ok()
-        .and_then(|report| serde_json::from_slice(&report).ok());
+    command
+}
+
+/// The calls that a caller tries.
+fn wanted(caller: &Caller) -> Vec<&'static Operation> {
+    let all = CONTRACT.operations.iter();
+    all.filter(|operation| caller.scheme.is_none_or(|scheme| operation.takes(scheme)))
+        .collect()
+}
+
+/// A run that ended before it came to some calls, or did not come about, has shown nothing.
+fn assert_tried(caller: &Caller, way: &str, report: &Value) {
+    let (name, operations, ran) = (caller.name, &report["operations"], &report["phases"][way]);
+    let counted = ["selected", "errored"].map(|what| operations[what].as_u64().unwrap());
+    assert_eq!(counted, [wanted(caller).len() as u64, 0], "{name}, {way}: {operations}");
+    let status = ran["status"].as_str().unwrap();
+    // The few calls of visitors take nothing that another one of them makes.
+    let nothing_to_do = way == "stateful" && caller.scheme.is_some() && status == "skip";
     assert!(
-        report.is_some(),
-        "no report: {told}{}",
-        String::from_utf8_lossy(&output.stderr)
+        nothing_to_do || ["success", "failure"].contains(&status),
+        "{name}, {way}: {ran}"
     );
-    if output.status.success() {
-        return vec![];
+    if way == "coverage" {
+        assert_eq!(
+            operations["tested"], operations["selected"],
+            "{name}, {way}: {operations}"
+        );
     }
-    vec![format!("{}:\n{told}", caller.name)]
 }
