@@ -4,8 +4,11 @@
 //! The order of the locks: the subject, its sessions, its conversations, their messages. Chats that are being answered write under
 //! their session's lock, and find by `erased_sessions` that they are not to be kept (`answering::conversation`).
 use sea_orm::ConnectionTrait;
-use serde_json::json;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashSet},
+    mem,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -45,12 +48,7 @@ impl Privacy {
         let hash = key.hash(customer.id, subject);
         let tx = self.db.tenant(customer).await?;
         lock_subject(&tx, &hash).await?;
-        let visitors = Visitors::of(&tx, subject).await?;
-        alone_with(&tx, &visitors.sessions).await?;
-        let visitors = Visitors {
-            ids: Visitors::of(&tx, subject).await?.ids,
-            ..visitors
-        };
+        let visitors = held(&tx, subject).await?;
         let rows = visitors.locked(&tx, hash.clone(), None).await?;
         let counts = remove(&tx, &rows, subject).await?;
         if counts.values().all(|n| *n == 0)
@@ -102,6 +100,22 @@ impl Privacy {
     }
 }
 
+/// The subject's visitors, when nobody writes in any of their sessions: whoever gives the address in another one while this waits is
+/// found with that one.
+async fn held(tx: &TenantTx, subject: &Subject) -> Result<Visitors> {
+    let mut held = Visitors::default();
+    loop {
+        let mut found = Visitors::of(tx, subject).await?;
+        held.ids = mem::take(&mut found.ids);
+        found.sessions.retain(|session| !held.sessions.contains(session));
+        if found.sessions.is_empty() {
+            return Ok(held);
+        }
+        alone_with(tx, &found.sessions).await?;
+        held.sessions.append(&mut found.sessions);
+    }
+}
+
 /// Two who forget the same person do it one after the other.
 async fn lock_subject(tx: &TenantTx, hash: &[u8]) -> Result<()> {
     const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('erasure ' || $1::text, 0))";
@@ -118,12 +132,53 @@ async fn now(tx: &TenantTx) -> Result<OffsetDateTime> {
 
 /// Deletes a person's rows, and for an address its mentions; returns how many, by table.
 async fn remove(tx: &TenantTx, rows: &Rows, subject: &Subject) -> Result<BTreeMap<String, u64>> {
+    let copies = copies(tx).await?;
     let mut counts = delete(tx, rows).await?;
+    *counts.entry("subject_exports".to_owned()).or_default() += forget_in(tx, &copies, rows, subject).await?;
     if let Subject::Email(key) = subject {
         let mentioned = mentions::find(tx, &|address: &str, _: Uuid| address == key).await?;
         counts.insert(MENTIONS.to_owned(), mentions::redact(tx, &mentioned).await?);
     }
     Ok(counts)
+}
+
+/// The customer's copies, held until the transaction ends: one that is being made is kept afterwards, or made again without the person.
+async fn copies(tx: &TenantTx) -> Result<Vec<Uuid>> {
+    const EACH: &str = "SELECT id FROM subject_exports WHERE customer_id = $1 ORDER BY id FOR UPDATE";
+    let rows = tx.query_all_raw(sql(EACH, [tx.customer().into()])).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Deletes those copies for others that quote the person; whoever asked for one asks again. Returns how many.
+async fn forget_in(tx: &TenantTx, copies: &[Uuid], rows: &Rows, subject: &Subject) -> Result<u64> {
+    const READ: &str = "SELECT document FROM subject_exports WHERE customer_id = $1 AND id = $2";
+    const DELETE: &str = "DELETE FROM subject_exports WHERE customer_id = $1 AND id = $2";
+    let ids: HashSet<String> = rows.messages.iter().map(Uuid::to_string).collect();
+    let theirs = |text: &str| {
+        ids.contains(text)
+            || matches!(subject, Subject::Email(key) if mentions::without(text, &|address: &str| address == key).is_some())
+    };
+    let mut gone = 0;
+    for id in copies {
+        let which = || [tx.customer().into(), (*id).into()];
+        let row = tx.query_one_raw(sql(READ, which())).await?;
+        let document: Option<String> = row.map(|row| row.try_get("", "document")).transpose()?.flatten();
+        let Some(document) = document else { continue };
+        if says(&serde_json::from_str(&document)?, &theirs) {
+            gone += tx.execute_raw(sql(DELETE, which())).await?.rows_affected();
+        }
+    }
+    Ok(gone)
+}
+
+/// Whether any text of a document is `theirs`.
+fn says(document: &Value, theirs: &impl Fn(&str) -> bool) -> bool {
+    match document {
+        Value::String(text) => theirs(text),
+        Value::Array(items) => items.iter().any(|item| says(item, theirs)),
+        Value::Object(fields) => fields.values().any(|field| says(field, theirs)),
+        _ => false,
+    }
 }
 
 /// Deletes the rows by the data map, and ends the customer's kept answers.

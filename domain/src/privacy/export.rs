@@ -73,7 +73,8 @@ impl Privacy {
         if let Some(before) = before {
             return self.again(&tx, customer, subject.kind(), &rows, &before).await;
         }
-        let copy = if held(&tx, &rows).await? > AT_ONCE {
+        let looks = matches!(subject, Subject::Email(_));
+        let copy = if held(&tx, &rows).await? > AT_ONCE || looks && mentions::many(&tx).await? {
             let (job, submitted) = plan(&tx, subject, &rows).await?;
             Copy::Later(job, submitted)
         } else {
@@ -176,30 +177,65 @@ impl Privacy {
     pub async fn make_export(&self, customer: &Customer, id: Uuid) -> Result<Option<usize>> {
         const PLAN: &str = "SELECT subject_kind, subject, visitors, sessions FROM subject_exports
             WHERE customer_id = $1 AND id = $2 AND state = 'pending' AND expires_at > now()";
+        loop {
+            let tx = self.db.tenant_read(customer).await?;
+            let Some(row) = tx.query_one_raw(sql(PLAN, [customer.id.into(), id.into()])).await? else {
+                return Ok(None);
+            };
+            let forgotten = forgotten(&tx).await?;
+            let visitors = Visitors {
+                ids: row.try_get("", "visitors")?,
+                sessions: row.try_get("", "sessions")?,
+            };
+            let kind: String = row.try_get("", "subject_kind")?;
+            let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
+            let document = self.document(&tx, customer, &kind, &rows).await?.to_string();
+            tx.commit().await?;
+            let bytes = document.len();
+            match self.keep(customer, id, document, forgotten).await? {
+                Kept::Done => return Ok(Some(bytes)),
+                Kept::Nobody => return Ok(None),
+                Kept::Stale => {}
+            }
+        }
+    }
+
+    /// Keeps a document that was read when so many people had been `forgotten`.
+    async fn keep(&self, customer: &Customer, id: Uuid, document: String, before: i64) -> Result<Kept> {
+        const LOCK: &str = "SELECT id FROM subject_exports WHERE customer_id = $1 AND id = $2 FOR UPDATE";
         const KEEP: &str =
             "UPDATE subject_exports SET state = 'done', document = $3 WHERE customer_id = $1 AND id = $2";
-        let tx = self.db.tenant_read(customer).await?;
-        let Some(row) = tx.query_one_raw(sql(PLAN, [customer.id.into(), id.into()])).await? else {
-            return Ok(None);
-        };
-        let visitors = Visitors {
-            ids: row.try_get("", "visitors")?,
-            sessions: row.try_get("", "sessions")?,
-        };
-        let kind: String = row.try_get("", "subject_kind")?;
-        let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
-        let document = self.document(&tx, customer, &kind, &rows).await?.to_string();
-        tx.commit().await?;
-        let bytes = document.len();
         let tx = self.db.tenant(customer).await?;
+        let which = [customer.id.into(), id.into()];
         // Where the person was forgotten meanwhile the row is gone, and so is what was read.
-        let kept = tx
-            .execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()]))
-            .await?
-            .rows_affected();
+        if tx.query_one_raw(sql(LOCK, which)).await?.is_none() {
+            return Ok(Kept::Nobody);
+        }
+        if forgotten(&tx).await? != before {
+            return Ok(Kept::Stale);
+        }
+        tx.execute_raw(sql(KEEP, [customer.id.into(), id.into(), document.into()]))
+            .await?;
         tx.commit().await?;
-        Ok((kept > 0).then_some(bytes))
+        Ok(Kept::Done)
     }
+}
+
+/// What became of a document that was read.
+enum Kept {
+    Done,
+    /// Nobody wants it any more.
+    Nobody,
+    /// Somebody was forgotten after it was read, and may stand in it.
+    Stale,
+}
+
+/// How many people the customer has forgotten.
+async fn forgotten(tx: &TenantTx) -> Result<i64> {
+    const COUNT: &str = "SELECT count(*) AS n FROM erasures WHERE customer_id = $1";
+    let row = tx.query_one_raw(sql(COUNT, [tx.customer().into()])).await?;
+    let row = row.ok_or_else(|| Error::internal("the number of erasures", "no row"))?;
+    Ok(row.try_get("", "n")?)
 }
 
 /// How many rows a document will have.

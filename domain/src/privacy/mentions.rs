@@ -15,6 +15,8 @@ use crate::{
 const GONE: &str = "[erased]";
 /// Texts of one look.
 const PAGE: i64 = 500;
+/// More texts than this are looked through by a job.
+const AT_ONCE: i64 = 20_000;
 
 /// What may be an address: with the compatibility form of `@`, and without what stands around one.
 static ADDRESS: LazyLock<Option<Regex>> =
@@ -89,6 +91,23 @@ pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + S
         }
     }
     Ok(mentions)
+}
+
+/// Whether the customer has more texts than somebody who waits should wait for.
+pub(super) async fn many(tx: &TenantTx) -> Result<bool> {
+    for table in tables().filter(|table| table.words().is_some()) {
+        let count = format!(
+            "SELECT count(*) AS n FROM (SELECT 1 FROM {} WHERE customer_id = $1 LIMIT $2) AS texts",
+            table.name
+        );
+        let values = [tx.customer().into(), (AT_ONCE + 1).into()];
+        let row = tx.query_one_raw(sql(&count, values)).await?;
+        let n: Option<i64> = row.map(|row| row.try_get("", "n")).transpose()?;
+        if n.is_some_and(|n| n > AT_ONCE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes the addresses out of these texts; returns how many texts have changed.

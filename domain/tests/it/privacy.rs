@@ -2,9 +2,9 @@
 use domain::{
     jobs::Operator,
     privacy::{
-        ErasureLog, Privacy, Subject,
+        Copy, ErasureLog, Privacy, Subject,
         map::{Data, Erase, tables},
-        replay_erasures, retention, sync_log,
+        replay_erasures, retention, session_hash, sync_log,
     },
     tenancy::{Customer, Db},
 };
@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
     process::Command,
 };
-use testkit::Kit;
+use testkit::{Kit, eventually};
 use uuid::Uuid;
 
 const BY: Operator<'static> = Operator {
@@ -260,6 +260,120 @@ async fn forgotten_twice_at_once_there_is_one_receipt() {
     assert!(one.tombstone.counts.values().all(|n| *n == 0));
     let tables = |erased: &domain::privacy::Erased| erased.tombstone.counts.keys().cloned().collect::<Vec<_>>();
     assert_eq!(tables(&one), tables(&all[0]));
+}
+
+#[tokio::test]
+async fn a_session_that_gives_the_address_while_its_person_is_being_forgotten_is_forgotten_whole() {
+    let house = House::new().await;
+    let (db, shop) = (&house.kit.db, &house.shop);
+    let first = visitor(db, shop, Some(ADA), 0, "Hello?").await;
+    // An answer is being written in the first session.
+    let busy = db.tenant(shop).await.unwrap();
+    let hold = format!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('session ' || '{}' || ' ' || '{first}', 0))",
+        shop.id
+    );
+    busy.execute_raw(statement(&hold)).await.unwrap();
+    let subject = Subject::Email(ADA.to_owned());
+    let meanwhile = async {
+        eventually("the erasure to wait for the answer", || async {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+            (house.kit.count(waiting).await > 0).then_some(())
+        })
+        .await;
+        let second = visitor(db, shop, Some(ADA), 0, "It is me again.").await;
+        busy.commit().await.unwrap();
+        second
+    };
+    let (erased, second) = tokio::join!(house.erase(&subject), meanwhile);
+    assert_eq!(house.kit.count("SELECT count(*) FROM conversations").await, 0);
+    let named: BTreeSet<String> = erased.tombstone.sessions.iter().cloned().collect();
+    let both = [first, second].map(|session| hex::encode(session_hash(shop.id, session)));
+    assert_eq!(named, BTreeSet::from(both), "each session is known to be forgotten");
+}
+
+/// Gives the shop more texts than are looked through while somebody waits.
+async fn many_texts(house: &House) {
+    let stranger = visitor(&house.kit.db, &house.shop, None, 0, "A stranger.").await;
+    let fill = format!(
+        "INSERT INTO messages (id, customer_id, conversation_id, role, text)
+         SELECT gen_random_uuid(), c.customer_id, c.id, 'visitor', 'line ' || n
+         FROM conversations c, generate_series(1, 20001) n WHERE c.session_id = '{stranger}'"
+    );
+    run(&house.kit.db, &fill).await;
+}
+
+/// A planned copy; returns its id.
+async fn planned(house: &House, address: &str) -> Uuid {
+    let subject = Subject::read(Some(address), None).unwrap();
+    match house.privacy.export(&house.shop, &subject, None, BY).await.unwrap() {
+        Copy::Later(job, _) => job.id,
+        Copy::Document(_) => panic!("a copy at once of what takes long"),
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_others_texts_are_looked_through_for_is_a_jobs_work_where_there_are_many() {
+    let house = House::new().await;
+    let session = visitor(&house.kit.db, &house.shop, Some(ADA), 0, "Hello?").await;
+    let export = async |subject| house.privacy.export(&house.shop, &subject, None, BY).await.unwrap();
+    let by_address = || Subject::Email(ADA.to_owned());
+    assert!(matches!(export(by_address()).await, Copy::Document(_)));
+    many_texts(&house).await;
+    assert!(matches!(export(by_address()).await, Copy::Later(..)));
+    assert!(matches!(export(Subject::Session(session)).await, Copy::Document(_)));
+}
+
+#[tokio::test]
+async fn copies_made_for_others_forget_the_person_too_and_so_do_those_in_the_making() {
+    let house = House::new().await;
+    let db = &house.kit.db;
+    many_texts(&house).await;
+    let ada = visitor(
+        db,
+        &house.shop,
+        Some(ADA),
+        0,
+        "Ask bob@mail.example, he is my neighbour.",
+    )
+    .await;
+    visitor(db, &house.shop, Some("bob@mail.example"), 0, "Hello?").await;
+    visitor(db, &house.shop, Some("eve@mail.example"), 0, "Hi?").await;
+    let (of_bob, of_eve) = (
+        planned(&house, "bob@mail.example").await,
+        planned(&house, "eve@mail.example").await,
+    );
+    for copy in [of_bob, of_eve] {
+        house.privacy.make_export(&house.shop, copy).await.unwrap().unwrap();
+    }
+    let document = async |copy| house.privacy.export_document(&house.shop, copy).await;
+    assert!(document(of_bob).await.unwrap().contains("neighbour"));
+
+    // One more is being made: it has read what is there, and is kept only after the erasure.
+    let making = planned(&house, "bob@mail.example").await;
+    let held = db.tenant(&house.shop).await.unwrap();
+    let lock = format!("SELECT id FROM subject_exports WHERE id = '{making}' FOR UPDATE");
+    held.execute_raw(statement(&lock)).await.unwrap();
+    let wait_for = async |n: i64| {
+        eventually("others to wait for the copy", || async {
+            (house.kit.count("SELECT count(*) FROM pg_locks WHERE NOT granted").await == n).then_some(())
+        })
+        .await;
+    };
+    let subject = Subject::Session(ada);
+    let make = async {
+        wait_for(1).await;
+        house.privacy.make_export(&house.shop, making).await.unwrap().unwrap();
+    };
+    let release = async {
+        wait_for(2).await;
+        held.commit().await.unwrap();
+    };
+    let (erased, (), ()) = tokio::join!(house.erase(&subject), make, release);
+    assert_eq!(erased.tombstone.counts["subject_exports"], 1);
+    assert_eq!(document(of_bob).await.unwrap_err().code(), "not_found");
+    assert!(!document(making).await.unwrap().contains("neighbour"));
+    document(of_eve).await.unwrap();
 }
 
 #[tokio::test]
