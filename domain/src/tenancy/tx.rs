@@ -2,9 +2,8 @@
 //! [`SystemTx`] runs as `omniops_system` and sees everything, and so does a single statement of the job ledger. There is no other way
 //! to a connection in this crate. Connections are `omniops_app`'s from their start: what forgets to say who it is sees nothing.
 //!
-//! Callers of [`Db::system`]: the dispatcher and reconciler (`jobs`), the lookup of keys, hosts and customers at
-//! authentication and by administrators (`tenancy`), of the shop that has signed a webhook and of shops to be read (`commerce`), queue statistics and health, the audit log of
-//! administrators' deeds, and the end of a customer (`privacy`). Everything a tenant asks for goes
+//! Each file that opens the second door, and why, is listed in `xtask/src/doors.rs`, which a test holds against the source: the ledger, who
+//! is asking and for whom, the audit log, what the operator does for all. Everything a tenant asks for goes
 //! through [`Db::tenant`].
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement};
 use secrecy::{ExposeSecret, SecretString};
