@@ -44,11 +44,10 @@ impl Shop {
 
 /// The `n`th question; each is another one, so that none is answered from a cache by chance.
 pub fn question(n: usize, models: usize) -> String {
-    const FORMS: [&str; 8] = [
+    const FORMS: [&str; 7] = [
         "How much does the kayak {} weigh?",
         "What is the weight of the kayak {}?",
         "What does the kayak {} weigh?",
-        "How heavy is the kayak {}?",
         "Tell me the weight of the kayak {}.",
         "How many kg does the kayak {} weigh?",
         "Please tell me how much the kayak {} weighs.",
