@@ -18,8 +18,9 @@ use crate::{
 
 /// Longest wait for the ledger's answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Statements of claims that are under way at a time: while one is at the database, those of the other begin to run.
-const CLAIMS: usize = 2;
+/// Statements of claims that are under way at a time. While one is at the database, the ends of the runs before it are at the next
+/// connection and the worker has its hands full with both; a second one halves the groups and costs more than the wait that it saves.
+const CLAIMS: usize = 1;
 /// Statements of ends that are under way at a time.
 const ENDS: usize = 1;
 

@@ -128,9 +128,9 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
 /// Each job is a task of its own, so that jobs use all cores.
 async fn handle(errand: Errand, hands: Data<Arc<Hands>>) -> Result<(), BoxDynError> {
     let shared = Arc::clone(&hands);
-    let task = hands
-        .life
-        .spawn(async move { run::errand(&shared.ctx, &shared.life, shared.lane, &errand).await });
+    // In a box: what a task is made of is copied several times on its way into the runtime and out of it.
+    let work = Box::pin(async move { run::errand(&shared.ctx, &shared.life, shared.lane, &errand).await });
+    let task = hands.life.spawn(work);
     match task.await {
         Ok(Some(done)) => done.map_err(|error| {
             tracing::warn!(
