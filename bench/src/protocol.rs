@@ -74,6 +74,9 @@ pub struct Order {
     pub jobs: usize,
     /// Publisher: jobs of one bulk call.
     pub batch: usize,
+    /// Publisher: when the jobs are due, in µs since 1970; at once if 0.
+    #[serde(default)]
+    pub due: f64,
     /// Publisher: lanes of [`How::Concurrent`].
     pub width: usize,
     /// Publisher: pauses before each job, in ms.

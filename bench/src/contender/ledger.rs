@@ -1,6 +1,6 @@
 //! Whole jobs: submitted to the ledger in a transaction of the customer and announced, as the API does it; claimed, run and
 //! settled by the product's worker, with a handler that does nothing.
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use domain::{
     jobs::{Dispatcher, NewJob, Operator, Payload, submit_all},
@@ -10,8 +10,9 @@ use domain::{
 };
 use serde_json::json;
 use std::sync::Arc;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
-use worker::{Context, Ending, Handlers, Job, Worker};
+use worker::{Ending, Handlers, Job, Worker};
 
 use super::{Publish, Tally, installation::connect};
 use crate::protocol::{Line, Order};
@@ -22,6 +23,7 @@ pub struct Outlet {
     db: Db,
     dispatcher: Dispatcher,
     customer: Customer,
+    due: Option<OffsetDateTime>,
 }
 
 impl Outlet {
@@ -38,13 +40,28 @@ impl Outlet {
             db,
             dispatcher,
             customer,
+            due: if order.due > 0.0 {
+                Some(moment(order.due)?)
+            } else {
+                None
+            },
         })
     }
 }
 
+fn moment(us: f64) -> Result<OffsetDateTime> {
+    Ok(OffsetDateTime::UNIX_EPOCH
+        .checked_add(Duration::microseconds(us as i64))
+        .context("no moment")?)
+}
+
 impl Publish for Outlet {
     async fn publish(&mut self, jobs: usize) -> Result<Vec<String>> {
-        let new = vec![NewJob::new(self.customer.id, Payload::Scrape {}); jobs];
+        let job = NewJob {
+            run_at: self.due,
+            ..NewJob::new(self.customer.id, Payload::Scrape {})
+        };
+        let new = vec![job; jobs];
         let tx = self.db.tenant(&self.customer).await?;
         let made = submit_all(&*tx, &new).await?;
         tx.commit().await?;
@@ -57,7 +74,7 @@ impl Publish for Outlet {
 pub async fn work(order: &Order) -> Result<()> {
     let (config, db, dispatcher) = connect(order, &[]).await?;
     let searcher = Searcher::new(db.clone(), None).await?;
-    let mut context = Context::new(Arc::new(config), db, dispatcher, searcher)?;
+    let mut context = worker::Context::new(Arc::new(config), db, dispatcher, searcher)?;
     context.handlers = Arc::new(Nothing(Tally::new(order)));
     Line::Ready.emit();
     Ok(Worker::new(context, Lifecycle::new()).run().await?)

@@ -47,7 +47,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    fn start(&self, contender: Contender, role: Role, order: &Order) -> Result<Process> {
+    /// Starts a contender's process.
+    pub fn start(&self, contender: Contender, role: Role, order: &Order) -> Result<Process> {
         let (program, args) = contender.command(&self.peers, role, order)?;
         let what = format!("{} {}", contender.label(), role.word());
         Process::start(&program, &args, &self.peers, &self.log, what)
@@ -56,10 +57,15 @@ impl Bench {
     /// Publishes as ordered and returns jobs/s.
     async fn publish(&self, contender: Contender, cell: &Cell, how: How, jobs: usize) -> Result<f64> {
         let order = Order {
-            how,
             jobs,
             ..cell.order.clone()
         };
+        self.publish_order(contender, &order, how).await
+    }
+
+    /// Publishes the jobs of `order` and returns jobs/s.
+    pub async fn publish_order(&self, contender: Contender, order: &Order, how: How) -> Result<f64> {
+        let order = Order { how, ..order.clone() };
         let mut publisher = self.start(contender, Role::Publish, &order)?;
         let rate = |line| match line {
             Line::Published { jobs, seconds } => Some(jobs as f64 / seconds),

@@ -41,6 +41,14 @@ pub enum Measure {
     ControlDrain(usize),
     /// Bytes of Redis memory for each queued job.
     Memory,
+    /// Jobs/s of very many jobs from the moment that all are due.
+    DueRate,
+    /// MB that Redis used at least meanwhile.
+    DueLeast,
+    /// At most.
+    DueMost,
+    /// Errands that were on the stream at most.
+    DueErrands,
 }
 
 impl Measure {
@@ -64,6 +72,10 @@ impl Measure {
             Self::ControlSingle => "BEGIN/COMMIT/SET a job, publish one".into(),
             Self::ControlDrain(at) => format!("BEGIN/COMMIT/SET a job, drain at {at}"),
             Self::Memory => "Redis memory a queued job (bytes)".into(),
+            Self::DueRate => "100,000 jobs due at once (jobs/s)".into(),
+            Self::DueLeast => "Redis memory meanwhile, least (MB)".into(),
+            Self::DueMost => "Redis memory meanwhile, most (MB)".into(),
+            Self::DueErrands => "errands on the stream meanwhile, most".into(),
         }
     }
 }

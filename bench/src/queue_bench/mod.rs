@@ -4,6 +4,7 @@
 //! one, and the report gives medians with the least and the most.
 mod cells;
 mod contender;
+mod due;
 mod figures;
 mod machine;
 mod report;
@@ -84,6 +85,10 @@ async fn turn(bench: &Bench, part: Part, round: usize, figures: &mut Figures) ->
     }
     // What hardly varies is measured once.
     recoveries(bench, part, figures).await?;
+    if part == Part::Whole {
+        let done = Box::pin(bench.due_at_once(part, figures)).await;
+        note(done, "due at once", Contender::Ledger, figures);
+    }
     if part == Part::Delivery {
         for contender in &order {
             let done = bench.memory(part, *contender, figures).await;

@@ -278,6 +278,11 @@ impl Redis {
     /// Bytes in use, without what is only cached.
     pub async fn memory(&self) -> Result<f64> {
         self.command(&["MEMORY", "PURGE"]).await?;
+        self.used().await
+    }
+
+    /// Bytes in use.
+    pub async fn used(&self) -> Result<f64> {
         let info = self.info("memory").await?;
         let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
         Ok(used.context("no used_memory")?.trim().parse()?)
