@@ -73,6 +73,16 @@ impl Own {
             .map(|(at, _)| self.things.get(&operation.path[..at]).cloned())
             .collect()
     }
+
+    /// A connected shop.
+    pub fn connection(&self) -> &str {
+        &self.things["/api/connections/"]
+    }
+
+    /// Something else at a place.
+    pub fn put(&mut self, place: &'static str, value: impl Into<String>) {
+        self.things.insert(place, value.into());
+    }
 }
 
 impl Scene {
