@@ -1,7 +1,7 @@
 //! One error for all of the business: what the caller may know outside, what the log should know inside.
 //!
 //! The transport maps [`Kind`] to its own statuses once (`api::error`); nothing here knows HTTP.
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 /// The result of every business function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -180,26 +180,41 @@ impl From<sea_orm::DbErr> for Error {
             sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
-            error if gave_way(&error) => Self::unavailable(
+            error if has_code(&error, &GAVE_WAY) => Self::unavailable(
                 "database_busy",
                 "others were changing the same; nothing was done",
                 error,
             ),
+            error if is_lost(&error) || has_code(&error, &AWAY) => {
+                Self::unavailable("database_unavailable", "the database does not answer", error)
+            }
             _ => Self::internal("database", error),
         }
     }
 }
 
 /// Postgres ended the transaction for the sake of others: a deadlock, or an order of changes that can't be had.
-fn gave_way(error: &sea_orm::DbErr) -> bool {
-    const CODES: [&str; 2] = ["40P01", "40001"];
-    let (sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
-    | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| CODES.contains(&&*code))
+const GAVE_WAY: [&str; 2] = ["40P01", "40001"];
+
+/// It ends, or has no room, memory or connection left (PostgreSQL manual, appendix A, classes 53 and 57).
+const AWAY: [&str; 6] = ["53100", "53200", "53300", "57P01", "57P02", "57P03"];
+
+fn has_code(error: &sea_orm::DbErr, codes: &[&str]) -> bool {
+    let code = of_sqlx(error).and_then(|error| error.as_database_error()?.code());
+    code.is_some_and(|code| codes.contains(&&*code))
+}
+
+/// The connection broke in the middle of a statement.
+fn is_lost(error: &sea_orm::DbErr) -> bool {
+    of_sqlx(error).is_some_and(|error| matches!(**error, sqlx::Error::Io(_)))
+}
+
+fn of_sqlx(error: &sea_orm::DbErr) -> Option<&Arc<sqlx::Error>> {
+    match error {
+        sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
+        | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
 }
 
 impl From<serde_json::Error> for Error {

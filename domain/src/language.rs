@@ -2,7 +2,7 @@
 //!
 //! A question may have three words, too few for statistics of letters: then the little words of each language vote, which
 //! hardly any two languages share. What stays unsure is nobody's guess: the conversation so far decides, then the session.
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 /// A language that the fixed texts exist in. The widget has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -206,18 +206,30 @@ fn words(text: &str) -> Vec<String> {
     parts.filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
+/// The languages that have a little word, as places in [`MARKS`].
+static LITTLE: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut little: HashMap<_, Vec<usize>> = HashMap::new();
+    for (place, (_, _, words)) in MARKS.iter().enumerate() {
+        for word in words.split_whitespace() {
+            let places = little.entry(word).or_default();
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
+    }
+    little
+});
+
 fn vote(text: &str) -> Option<Locale> {
-    static LISTS: LazyLock<Vec<(Locale, &'static str, Vec<&'static str>)>> = LazyLock::new(|| {
-        let list = |(locale, letters, words): (Locale, &'static str, &'static str)| {
-            (locale, letters, words.split_whitespace().collect())
-        };
-        MARKS.into_iter().map(list).collect()
-    });
     let lower = text.to_lowercase();
     let words = words(text);
-    let votes = LISTS.iter().map(|(locale, letters, list)| {
-        let said = words.iter().filter(|w| list.contains(&w.as_str())).count();
-        let written = lower.chars().any(|c| letters.contains(c));
+    let mut said = [0; MARKS.len()];
+    for place in words.iter().filter_map(|word| LITTLE.get(word.as_str())).flatten() {
+        said[*place] += 1;
+    }
+    let marked: Vec<char> = lower.chars().filter(|c| !c.is_ascii()).collect();
+    let votes = MARKS.iter().zip(said).map(|((locale, letters, _), said)| {
+        let written = marked.iter().any(|c| letters.contains(*c));
         (said * 2 + usize::from(written), *locale)
     });
     let mut votes: Vec<(usize, Locale)> = votes.collect();

@@ -20,6 +20,8 @@ pub enum Script {
     Say(Vec<String>),
     /// The same, once the test lets go ([`Provider::let_go`]).
     Held(Vec<String>),
+    /// Streams the first piece at once, and the others when the test lets go.
+    Paused(String, Vec<String>),
     /// Streams one piece and then nothing, until the reader leaves.
     Hang(String),
     /// Begins a stream without any text, until the reader leaves.
@@ -167,12 +169,15 @@ impl ProviderEndpoint {
         let (reader, mut writer) = tokio::io::duplex(256);
         let state = self.0.clone();
         tokio::spawn(async move {
-            if matches!(script, Script::Held(_)) {
+            if let Script::Paused(first, _) = &script {
+                let _ = writer.write_all(delta(first).as_bytes()).await;
+            }
+            if matches!(script, Script::Held(_) | Script::Paused(..)) {
                 // The provider may end first, and the task with it.
                 let _ = state.held.subscribe().wait_for(|held| !held).await;
             }
             match script {
-                Script::Say(pieces) | Script::Held(pieces) => {
+                Script::Say(pieces) | Script::Held(pieces) | Script::Paused(_, pieces) => {
                     let usage =
                         json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": pieces.len() } });
                     for piece in &pieces {

@@ -2,8 +2,10 @@
 use domain::people;
 use futures::StreamExt;
 use poem::http::Method;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::eventually;
 
 use crate::app::{App, Call, Got};
 
@@ -665,10 +667,34 @@ async fn age(app: &App, interval: &str) {
 }
 
 async fn execute(app: &App, statement: &str) {
-    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+    use sea_orm::{DbBackend, Statement};
     let tx = app.kit.db.system().await.unwrap();
     tx.execute_raw(Statement::from_string(DbBackend::Postgres, statement))
         .await
         .unwrap();
     tx.commit().await.unwrap();
+}
+
+/// Storing an answer locks the visitor and then the conversation; asking for a person with an address waits for the visitor first.
+#[tokio::test]
+async fn asking_for_a_person_while_an_answer_is_stored_locks_nobody_out() {
+    let app = shop().await;
+    let visit = Visit::begin(&app, "How much does shipping cost?").await;
+    let storing = app.kit.db.tenant(&app.shop).await.unwrap();
+    let lock = async |storing: &domain::tenancy::TenantTx, table: &str| {
+        let lock = format!("SELECT FROM {table} FOR UPDATE");
+        storing.execute_unprepared(&lock).await.unwrap();
+    };
+    lock(&storing, "visitors").await;
+    let request = json!({ "email": "jane@mail.example" });
+    let (asked, ()) = tokio::join!(visit.ask(&request), async {
+        eventually("the request to wait", || async {
+            let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+            (app.kit.count(waits).await > 0).then_some(())
+        })
+        .await;
+        lock(&storing, "conversations").await;
+        storing.commit().await.unwrap();
+    });
+    asked.expect(200);
 }

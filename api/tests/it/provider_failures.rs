@@ -1,11 +1,12 @@
 //! Every way in which a provider can fail, over a real connection and as a stream of events: what the visitor sees, and what is kept.
 //! Never is half an answer kept, or shown as a whole one.
 use serde_json::{Value, json};
-use testkit::{Provider, Script, eventually};
+use testkit::{Provider, Script, Server, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use uuid::Uuid;
 
 use crate::app::App;
 
@@ -39,10 +40,15 @@ struct Visitor(TcpStream);
 impl Visitor {
     /// Asks as the widget does.
     async fn ask(app: &App) -> Self {
+        Self::ask_in(app, Uuid::now_v7(), QUESTION).await
+    }
+
+    /// The same in a session.
+    async fn ask_in(app: &App, session: Uuid, question: &str) -> Self {
         let address = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into())
             .await
             .unwrap();
-        let body = json!({ "message": QUESTION }).to_string();
+        let body = json!({ "message": question, "session_id": session }).to_string();
         let head = format!(
             "POST /api/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\naccept: text/event-stream\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -66,6 +72,13 @@ impl Visitor {
                 return text.into_owned();
             }
         }
+    }
+
+    /// What comes after that, to the end.
+    async fn rest(mut self) -> String {
+        let mut all = Vec::new();
+        self.0.read_to_end(&mut all).await.unwrap();
+        String::from_utf8_lossy(&all).into_owned()
     }
 
     /// The events of the whole answer: names, the text of all tokens, and the last one's data.
@@ -211,4 +224,66 @@ async fn a_visitor_who_leaves_ends_the_provider_s_work() {
     provider.left(1).await;
     nothing_is_set_aside(&app).await;
     assert_eq!(answers(&app).await, 0);
+}
+
+/// A person takes the word while a model writes: the bot has not spoken, and the question is the person's.
+#[tokio::test]
+async fn an_answer_that_a_person_overtakes_is_not_kept() {
+    let (provider, app) = shop(Script::Say(vec![COSTS.into()])).await;
+    let session = Uuid::now_v7();
+    let (.., done) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
+    provider.follow(Script::Paused(COSTS.into(), vec!["It is sent by parcel.".into()]));
+    let mut visitor = Visitor::ask_in(&app, session, "What does shipping within the country cost?").await;
+    visitor.until("event: token").await;
+    let conversation = done["conversation_id"].as_str().unwrap();
+    let take = app.post(
+        &format!("/api/conversations/{conversation}/take"),
+        &json!({ "name": "Ada" }),
+    );
+    take.bearer(&app.key).send().await.expect(200);
+    provider.let_go();
+    let told = visitor.rest().await;
+    assert!(
+        told.contains("event: done") && told.contains("\"state\":\"human\""),
+        "{told}"
+    );
+    let asked = "SELECT count(*) FROM messages WHERE role = 'visitor'";
+    assert_eq!((app.kit.count(asked).await, answers(&app).await), (2, 1));
+}
+
+/// Postgres goes away while a model writes, and comes back: the visitor who reads is told, nothing of the answer is kept, and the next
+/// question of the conversation is answered by connections that all had been lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_postgres_while_a_model_writes_ends_in_a_problem_and_the_conversation_goes_on() {
+    let (provider, app) = shop(Script::Say(vec![COSTS.into()])).await;
+    let session = Uuid::now_v7();
+    let (names, ..) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
+    assert_eq!(names.last().map(String::as_str), Some("done"), "{names:?}");
+    assert_eq!(answers(&app).await, 1);
+
+    provider.follow(Script::Paused(COSTS.into(), vec!["It is sent by parcel.".into()]));
+    let mut visitor = Visitor::ask_in(&app, session, "What does shipping within the country cost?").await;
+    let begun = visitor.until("event: token").await;
+    app.kit.stop(Server::Postgres).await;
+    provider.let_go();
+    let told = visitor.until("event: error").await;
+    let whole = format!("{begun}{told}{}", visitor.rest().await);
+    let problem = whole.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap();
+    let problem: Value = serde_json::from_str(problem.trim()).unwrap();
+    assert_eq!(problem["status"], 503, "{whole}");
+    assert!(!whole.contains("event: done"), "{whole}");
+    app.kit.start_again(Server::Postgres).await;
+    assert_eq!(answers(&app).await, 1, "nothing of the broken one");
+
+    provider.follow(Script::Say(vec![COSTS.into()]));
+    let next = "How much do you charge for shipping?";
+    let (names, text, done) = Visitor::ask_in(&app, session, next).await.events().await;
+    assert_eq!(names.last().map(String::as_str), Some("done"), "{names:?}");
+    assert!(text.contains("4.90 EUR"), "{text}");
+    assert_eq!(answers(&app).await, 2);
+    let conversation = done["conversation_id"].as_str().unwrap();
+    let read = app.get(&format!("/api/conversations/{conversation}/messages"));
+    let read = read.bearer(&app.key).send().await.expect(200);
+    assert_eq!(read["items"].as_array().unwrap().len(), 4, "{read}");
+    nothing_is_set_aside(&app).await;
 }

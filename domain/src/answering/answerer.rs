@@ -26,6 +26,7 @@ use crate::{
     language::{self, Locale},
     lifecycle::Lifecycle,
     people::{self, Received, Reception, Standing},
+    privacy,
     retrieval::{Passage, Searcher, Version},
     tenancy::{Customer, Db},
 };
@@ -175,7 +176,7 @@ pub struct Answerer {
     pub(super) simplified: bool,
     pub(super) recipe: Recipe,
     pub(super) cache: Option<AnswerCache>,
-    turns: Turns,
+    pub(super) turns: Turns,
 }
 
 impl Answerer {
@@ -210,21 +211,10 @@ impl Answerer {
     ) -> Result<Answer> {
         let text = question.checked()?;
         let began = Instant::now();
-        let tx = self.db.tenant(customer).await?;
-        let said_in = language::detect(text).or(question.locale);
-        let received = people::receive(&tx, customer, question.session, text, said_in).await?;
-        let history = match received {
-            Reception::Bot(Some(conversation)) => conversation::recent(&tx, conversation).await?,
-            Reception::Bot(None) | Reception::People(_) => Vec::new(),
+        let (locale, history) = match Box::pin(self.receive(customer, question, text)).await? {
+            Ok(received) => received,
+            Err(received) => return Ok(Answer::for_people(received)),
         };
-        let locale = match question.locale {
-            None if !history.is_empty() => conversation::spoken(&tx, question.session).await?,
-            named => named,
-        };
-        tx.commit().await?;
-        if let Reception::People(received) = received {
-            return Ok(Answer::for_people(received));
-        }
         let asked = self.understand(customer, text, locale, history).await;
         let draft = if let Some(reply) = asked.small_talk(customer) {
             send(parts.as_ref(), &reply).await;
@@ -240,7 +230,32 @@ impl Answerer {
         } else {
             self.draft(customer, &asked, parts.as_ref()).await?
         };
-        self.keep(customer, question.session, &asked, draft, began).await
+        Box::pin(self.keep(customer, question, &asked, draft, began)).await
+    }
+
+    /// The language and the turns before of a question that is the bot's to answer.
+    async fn receive(
+        &self,
+        customer: &Customer,
+        question: &Question,
+        text: &str,
+    ) -> Result<Result<(Option<Locale>, Vec<conversation::Turn>), Received>> {
+        let tx = self.db.tenant(customer).await?;
+        let said_in = language::detect(text).or(question.locale);
+        let received = people::receive(&tx, customer, question.session, text, said_in).await?;
+        let history = match received {
+            Reception::Bot(Some(conversation)) => conversation::recent(&tx, conversation).await?,
+            Reception::Bot(None) | Reception::People(_) => Vec::new(),
+        };
+        let locale = match question.locale {
+            None if !history.is_empty() => conversation::spoken(&tx, question.session).await?,
+            named => named,
+        };
+        tx.commit().await?;
+        Ok(match received {
+            Reception::People(received) => Err(received),
+            Reception::Bot(_) => Ok((locale, history)),
+        })
     }
 
     /// Counts what abandoned answers cost by tasks of `life`, and makes ready what the first question would wait for.
@@ -344,11 +359,12 @@ impl Answerer {
     async fn keep(
         &self,
         customer: &Customer,
-        session: Uuid,
+        question: &Question,
         asked: &Asked,
         draft: Draft,
         began: Instant,
     ) -> Result<Answer> {
+        let session = question.session;
         let Draft {
             written, mut timings, ..
         } = draft;
@@ -367,11 +383,40 @@ impl Answerer {
         let mut answer = Answer::of(written, receipt.cached);
         answer.usage = answer.usage.and(asked.spent);
         let tx = self.db.tenant(customer).await?;
+        // A person may have taken the word while a model was writing; then the question is theirs, and the bot has not spoken.
+        if let Reception::People(received) = people::receive(&tx, customer, session, &asked.said, asked.locale).await? {
+            tx.commit().await?;
+            return Ok(Answer::for_people(received));
+        }
         (answer.conversation, answer.message) = conversation::store(&tx, session, asked, &answer, &receipt).await?;
         answer.standing = people::offered(&tx, customer, answer.conversation).await?;
-        conversation::count(tx).await?;
+        tx.commit().await?;
+        if let Err(error) = conversation::count(&self.db, customer).await {
+            // The answer is stored.
+            tracing::warn!(error = error.story(), "an answer is not counted");
+        }
+        told(customer, session, &answer, began);
         Ok(answer)
     }
+}
+
+/// One line of the log for each answer, without a word of it.
+fn told(customer: &Customer, session: Uuid, answer: &Answer, began: Instant) {
+    let session = hex::encode(&privacy::session_hash(customer.id, session)[..8]);
+    tracing::info!(
+        event = "chat_request",
+        customer.domain = customer.domain,
+        session.id = session,
+        conversation = %answer.conversation,
+        message = %answer.message,
+        model = answer.model,
+        cached = answer.cached,
+        refusal = answer.refusal.map_or("", Refusal::as_str),
+        tokens_in = answer.usage.tokens_in,
+        tokens_out = answer.usage.tokens_out,
+        cost_usd = answer.usage.cost_usd,
+        duration_ms = began.elapsed().as_millis() as u64,
+    );
 }
 
 /// Passes text on, if somebody listens.

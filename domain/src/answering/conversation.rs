@@ -11,7 +11,7 @@ use crate::{
     Error, Result, ids,
     language::Locale,
     people, privacy,
-    tenancy::{TenantTx, sql},
+    tenancy::{Customer, Db, TenantTx, sql},
 };
 
 /// The conversation of a session, made with its visitor at the first message. The visitor is known by the language spoken last.
@@ -126,12 +126,13 @@ pub async fn store(
     Ok((conversation, answered))
 }
 
-/// Counts an answer among the day's, and ends its transaction. All answers of a customer meet in this row: whoever changed it holds it
-/// until the commit, so nothing else may come after.
-pub async fn count(tx: TenantTx) -> Result<()> {
+/// Counts an answer that is stored among the day's. All answers of a customer meet in this row, and whoever changed it holds it until
+/// the commit: so this is a transaction of its own, and waits for no disk.
+pub async fn count(db: &Db, customer: &Customer) -> Result<()> {
     // Tokens and cost are counted by the call that used them, once for all who share it.
     const USAGE: &str = "INSERT INTO usage_daily AS u (customer_id, day, chats) VALUES ($1, current_date, 1)
         ON CONFLICT (customer_id, day) DO UPDATE SET chats = u.chats + 1";
+    let tx = db.tenant_relaxed(customer).await?;
     tx.execute_raw(sql(USAGE, [tx.customer().into()])).await?;
     tx.commit().await
 }

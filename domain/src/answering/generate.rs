@@ -6,8 +6,8 @@ use super::{
     answerer::{Answerer, Part, send},
     asked::Asked,
     extractive::SIMPLIFIED_WORDS,
-    ground::{Checked, Writing},
-    model::{Finished, Models, Tab, Unanswered, size},
+    ground::{Checked, Judge, Writing},
+    model::{Call, Finished, Models, Tab, Unanswered, size, without_echo},
     note::Note,
     prompt,
     support::Refusal,
@@ -40,7 +40,7 @@ impl Answerer {
             Err(Failure::Silent(note)) => note,
             Err(Failure::BrokenOff(error)) => {
                 let message = "the answer broke off; please ask again";
-                return Err(Error::unavailable("provider_broke_off", message, error));
+                return Err(Error::unavailable("provider_broke_off", message, without_echo(&error)));
             }
         };
         let quoted = self.extract(customer, asked, passages).await?;
@@ -70,16 +70,15 @@ impl Answerer {
         let shown: Vec<&Passage> = best.iter().collect();
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let prompt = prompt::prompt(customer, asked, &numbered, self.simplified).map_err(Failure::Ours)?;
-        let judge = self
-            .judge(customer, asked, &shown, &prompt)
-            .await
-            .map_err(Failure::Ours)?;
-        let most = self.simplified.then_some(SIMPLIFIED_WORDS);
-        let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
         let pages = shown.iter().map(|p| p.page).collect::<BTreeSet<_>>().len();
         let size = size(&asked.meant, asked.history.len(), pages);
         drop(turn);
-        let mut call = Box::pin(models.ask(customer, &prompt.messages, size, tab)).await?;
+        let call = Box::pin(models.ask(customer, &prompt.messages, size, tab));
+        let (mut call, judge) = self
+            .meanwhile(customer, call, Box::pin(self.judge(customer, asked, &shown, &prompt)))
+            .await?;
+        let most = self.simplified.then_some(SIMPLIFIED_WORDS);
+        let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
         let broken = loop {
             match call.next().await {
                 Ok(Some(more)) => {
@@ -126,6 +125,32 @@ impl Answerer {
             notes,
             removed,
         })
+    }
+}
+
+impl Answerer {
+    /// A model's call, and the judge of what it will say, who reads the passages while nothing comes. That takes a turn behind those who
+    /// have yet to ask their model; when the first text is there before it, the judge reads at once.
+    async fn meanwhile(
+        &self,
+        customer: &Customer,
+        mut call: impl Future<Output = std::result::Result<Call, Unanswered>> + Unpin,
+        mut judge: impl Future<Output = Result<Judge>> + Unpin,
+    ) -> Result<(Call, Judge), Failure> {
+        let early = async {
+            let _turn = self.turns.take(customer.id).await;
+            (&mut judge).await
+        };
+        let early = tokio::select! {
+            biased;
+            call = &mut call => Err(call?),
+            read = early => Ok(read),
+        };
+        let (call, judge) = match early {
+            Ok(read) => (call.await?, read),
+            Err(call) => (call, judge.await),
+        };
+        Ok((call, judge.map_err(Failure::Ours)?))
     }
 }
 

@@ -1,4 +1,5 @@
 //! Asking for a person, taking that back, and waits that are over.
+use entity::conversation;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use std::time::Duration;
@@ -49,8 +50,14 @@ pub async fn ask(
         let told = "this site does not hand conversations over to people";
         return Err(Error::new(Kind::Forbidden, "handoff_disabled", told));
     }
+    // The visitor's row before the conversation's, as whoever stores an answer locks them.
+    let found = conversation::of_customer(tx.customer(), conversation)
+        .one(&**tx)
+        .await?;
+    let found = found.filter(|c| session.is_none_or(|s| s == c.session_id));
+    let visitor = found.ok_or_else(|| Error::not_found("conversation"))?.visitor_id;
+    keep_email(tx, customer, visitor, request.email.as_deref()).await?;
     let before = lock(tx, conversation, session).await?;
-    keep_email(tx, customer, &before, request.email.as_deref()).await?;
     if let Some(message) = request.message.as_deref().map(str::trim).filter(|m| !m.is_empty()) {
         if message.chars().count() > LONGEST {
             return Err(Error::invalid(
@@ -101,12 +108,12 @@ pub async fn withdraw(tx: &TenantTx, customer: &Customer, conversation: Uuid, se
     step(tx, customer, &before, to).await.map(drop)
 }
 
-async fn keep_email(tx: &TenantTx, customer: &Customer, conversation: &Locked, email: Option<&str>) -> Result<()> {
+async fn keep_email(tx: &TenantTx, customer: &Customer, visitor: Uuid, email: Option<&str>) -> Result<()> {
     let Some(email) = email.map(str::trim).filter(|email| !email.is_empty()) else {
         return Ok(());
     };
     check_email(email).map_err(|why| Error::invalid("email", why))?;
-    consent::keep_email(tx, customer, conversation.row.visitor_id, email).await
+    consent::keep_email(tx, customer, visitor, email).await
 }
 
 /// Has the conversation looked at again after this time.

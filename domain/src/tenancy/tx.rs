@@ -82,6 +82,17 @@ impl Db {
             .await
     }
 
+    /// A transaction of one customer whose commit waits for no disk ([`Commit::Relaxed`]), so that rows that many change in turn are
+    /// free again at once.
+    pub(crate) async fn tenant_relaxed(&self, customer: &Customer) -> Result<TenantTx> {
+        let synchronous = Commit::Relaxed.synchronous();
+        self.enter(
+            &format!("BEGIN; SET LOCAL synchronous_commit = {synchronous}"),
+            customer,
+        )
+        .await
+    }
+
     /// The policies ask for the customer's id.
     async fn enter(&self, begin: &str, customer: &Customer) -> Result<TenantTx> {
         let id = customer.id;

@@ -104,7 +104,8 @@ impl Spending {
         if usd <= 0.0 {
             return Ok(spending);
         }
-        let tx = db.tenant(customer).await?;
+        // A crash of Postgres may take back what is set aside, but not what the call will have cost: that is added at its end.
+        let tx = db.tenant_relaxed(customer).await?;
         let (soft, hard) = (budget.soft_usd, budget.hard_usd);
         let limited = tx
             .query_one_raw(sql(LIMITED, [customer.id.into(), soft.into(), hard.into()]))
@@ -238,7 +239,8 @@ impl Settlement {
             spent.usd.into(),
             self.reserved.into(),
         ];
-        let tx = self.db.tenant(&self.customer).await?;
+        // What is stored of the answer is committed durably after it, and the log of Postgres keeps the order.
+        let tx = self.db.tenant_relaxed(&self.customer).await?;
         tx.execute_raw(sql(SETTLE, values)).await?;
         tx.commit().await?;
         // Only ever increased, as its name says; counters of the recorder are whole numbers.

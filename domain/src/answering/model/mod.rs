@@ -217,11 +217,7 @@ impl Models {
 
 /// What a provider says of one request may repeat the visitor's words, which no log gets.
 fn told(writer: &Writer, error: &chat_model::Error) {
-    let detail = if error.is_the_provider_s() {
-        error.to_string()
-    } else {
-        String::new()
-    };
+    let detail = without_echo(error);
     tracing::warn!(
         event = "llm_failed",
         model = writer.model.name(),
@@ -229,6 +225,28 @@ fn told(writer: &Writer, error: &chat_model::Error) {
         detail,
         "a model gave no answer"
     );
+}
+
+/// The error as a log may have it. What a provider says of the key, the model or the address is of use there; in anything else it may
+/// repeat what it was asked, so only its status and its own one word for it are told.
+pub(super) fn without_echo(error: &chat_model::Error) -> String {
+    use chat_model::Error as E;
+    match error {
+        E::Status {
+            status: 401 | 403 | 404,
+            ..
+        } => error.to_string(),
+        E::Status { status, code, .. } => {
+            let word = |code: &&String| code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let code = code
+                .as_ref()
+                .filter(word)
+                .map_or(String::new(), |code| format!(" ({code})"));
+            format!("the provider answered {status}{code}")
+        }
+        E::Protocol(_) | E::Failed(_) | E::Cut(_) => error.word().to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl From<&ChatMessage> for Message {
@@ -241,5 +259,38 @@ impl From<&ChatMessage> for Message {
             },
             content: message.content.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_repeats_of_a_question_is_not_logged() {
+        let echo = "prompt: my address is jane@mail.example, call 0171 2345678";
+        let status = |status, code: &str| chat_model::Error::Status {
+            status,
+            code: Some(code.into()),
+            message: echo.into(),
+            retry_after: None,
+        };
+        let told = |error: &chat_model::Error| without_echo(error);
+        assert_eq!(
+            told(&status(500, "server_error")),
+            "the provider answered 500 (server_error)"
+        );
+        assert_eq!(told(&status(500, echo)), "the provider answered 500");
+        for error in [
+            chat_model::Error::Failed(echo.into()),
+            chat_model::Error::Protocol(echo.into()),
+            chat_model::Error::Cut(echo.into()),
+        ] {
+            assert!(!told(&error).contains("jane"), "{}", told(&error));
+        }
+        assert!(
+            told(&status(401, "invalid_api_key")).contains(echo),
+            "no question is read by who refuses the key"
+        );
     }
 }
