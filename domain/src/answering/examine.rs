@@ -39,7 +39,7 @@ impl Answerer {
     /// Searches `version` for an answer to `text`, as [`Answerer::preview`] does for the published one. A search by words alone, since the
     /// model of the vectors is away, is an error: compared with one that had it, it would speak of the outage and not of the index.
     pub async fn examine(&self, customer: &Customer, version: Version, text: &str) -> Result<Examined> {
-        self.examine_asked(customer, version, &Asked::first(text, None)).await
+        Box::pin(self.examine_asked(customer, version, &Asked::first(text, None))).await
     }
 
     async fn examine_asked(&self, customer: &Customer, version: Version, asked: &Asked) -> Result<Examined> {

@@ -76,13 +76,13 @@ impl Answerer {
             } else {
                 passages
             };
-            let quotation = self.quote(customer, part, passages, share).await?;
+            let quotation = Box::pin(self.quote(customer, part, passages, share)).await?;
             if quotation.tells && quoted.iter().all(|other| other.body != quotation.body) {
                 quoted.push(quotation);
             }
         }
         if quoted.is_empty() && parts.len() > 1 {
-            let quotation = self.quote(customer, question, passages, 1.0).await?;
+            let quotation = Box::pin(self.quote(customer, question, passages, 1.0)).await?;
             quoted.extend(Some(quotation).filter(|quotation| quotation.tells));
         }
         if quoted.is_empty() {
