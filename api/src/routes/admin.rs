@@ -166,7 +166,12 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "log_in"
     )]
-    async fn log_in(&self, req: &Request, context: Data<&Context>, body: SecretBody<LoginInput>) -> Answer<LoginAnswer> {
+    async fn log_in(
+        &self,
+        req: &Request,
+        context: Data<&Context>,
+        body: SecretBody<LoginInput>,
+    ) -> Answer<LoginAnswer> {
         from_own_page(req, &context.base_url)?;
         // Told before the password is looked at: a session that no browser keeps helps nobody.
         session_cookie(&context.base_url, "", Duration::ZERO)?;
@@ -255,7 +260,12 @@ impl Api {
         tag = "Tag::Administration",
         operation_id = "change_password"
     )]
-    async fn password(&self, context: Data<&Context>, person: Person, body: SecretBody<PasswordChange>) -> Answer<Renewed> {
+    async fn password(
+        &self,
+        context: Data<&Context>,
+        person: Person,
+        body: SecretBody<PasswordChange>,
+    ) -> Answer<Renewed> {
         let (old, new) = (body.0.old_password.into(), body.0.new_password.into());
         let changed = context
             .accounts

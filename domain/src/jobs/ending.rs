@@ -219,7 +219,11 @@ impl Backoff {
     fn after(code: &str) -> Self {
         let (first, most) = match code {
             ours if OURS.contains(&ours) => (1, 30),
-            "rate_limited" | "site_unavailable" | "embedding_unavailable" | "store_unreachable" | "store_timeout"
+            "rate_limited"
+            | "site_unavailable"
+            | "embedding_unavailable"
+            | "store_unreachable"
+            | "store_timeout"
             | "store_failing" => (10, 900),
             // Twelve tries of these last for more than eight hours.
             "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
@@ -283,7 +287,13 @@ mod tests {
     #[test]
     fn what_went_wrong_decides_how_long_to_wait() {
         let ours = Backoff::after("database_unavailable");
-        for code in ["site_unavailable", "embedding_unavailable", "store_unreachable", "store_timeout", "store_failing"] {
+        for code in [
+            "site_unavailable",
+            "embedding_unavailable",
+            "store_unreachable",
+            "store_timeout",
+            "store_failing",
+        ] {
             let theirs = Backoff::after(code);
             for attempts in 0..12 {
                 assert!(ours.delay(attempts) <= ours.most && theirs.delay(attempts) <= theirs.most);

@@ -139,7 +139,13 @@ impl Watch {
         let turn = async move {
             let _turn = looks.acquire_owned().await;
             // A look on a connection that went silent would keep its turn until TCP gives up.
-            let late = |elapsed| Err(Error::unavailable("database_unavailable", "the database does not answer", elapsed));
+            let late = |elapsed| {
+                Err(Error::unavailable(
+                    "database_unavailable",
+                    "the database does not answer",
+                    elapsed,
+                ))
+            };
             timeout(LONGEST_LOOK, look).await.unwrap_or_else(late)
         };
         match self.live.life.spawn(turn).await {

@@ -1,7 +1,12 @@
 //! The schema, read back from the database's own catalogue.
+use domain::{
+    jobs::{self, DeadFilter, schedules},
+    tenancy::{self, HostName, VisitorSession},
+};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use testkit::Kit;
+use testkit::{Catalogue, Kit};
+use uuid::Uuid;
 
 fn statement(text: &str) -> Statement {
     Statement::from_string(DbBackend::Postgres, text)
@@ -18,6 +23,42 @@ async fn every_migration_goes_down_and_up_again() {
     assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0);
     migration::migrate(&owner, Some("omniops")).await.unwrap();
     kit.customer("shop.example").await;
+}
+
+/// The next version's migration comes while processes of this one hold what they have prepared.
+#[tokio::test]
+async fn columns_that_a_later_version_adds_change_no_statement() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("shop.example").await;
+    let host: HostName = "shop.example".parse().unwrap();
+    let session = VisitorSession {
+        customer: customer.id,
+        session: Uuid::now_v7(),
+        origin: host.to_string(),
+        domain: host.to_string(),
+        locale: None,
+        began: 0,
+        expires: i64::MAX,
+    };
+    let catalogue = Catalogue::of(&kit).await;
+    let run = async |statement: &str| catalogue.owner.execute_unprepared(statement).await.unwrap();
+    for round in 0..2 {
+        run("DELETE FROM jobs").await;
+        run("UPDATE schedules SET next_run_at = now()").await;
+        run("UPDATE customer_domains SET check_at = now()").await;
+        // Each twice: a connection keeps what it has prepared.
+        for _ in 0..2 {
+            tenancy::find_by_host(&kit.db, &host, true).await.unwrap().unwrap();
+            session.customer(&kit.db).await.unwrap();
+            jobs::list_dead(&kit.db, &DeadFilter::default(), None, 10)
+                .await
+                .unwrap();
+        }
+        assert!(!schedules::fire_due(&kit.db).await.unwrap().is_empty(), "{round}");
+        for table in &catalogue.tables {
+            run(&format!("ALTER TABLE {} ADD COLUMN later_{round} text", table.name)).await;
+        }
+    }
 }
 
 #[tokio::test]
