@@ -395,6 +395,15 @@ async fn what_is_being_answered_while_its_visitor_is_forgotten_is_not_kept() {
     assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 2);
 }
 
+/// Who may start and stop crawls may not stop what is owed to a person.
+async fn not_for_who_stops_crawls(app: &App, job: &str) {
+    let key = app.kit.key(&app.shop, &[Scope::Jobs]).await;
+    for verb in ["cancel", "retry"] {
+        let call = app.post(&format!("{job}/{verb}"), &Value::Null);
+        assert_eq!(call.bearer(&key).send().await.problem(403), "missing_scope", "{verb}");
+    }
+}
+
 #[tokio::test]
 async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasure_takes() {
     let app = shop().await;
@@ -428,16 +437,7 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
         app.get(&job).bearer(&app.key).send().await.expect(200)["kind"],
         "maintenance"
     );
-    // Who may start and stop crawls may not stop what is owed to a person.
-    let jobs = app.kit.key(&app.shop, &[Scope::Jobs]).await;
-    for verb in ["cancel", "retry"] {
-        let got = app
-            .post(&format!("{job}/{verb}"), &Value::Null)
-            .bearer(&jobs)
-            .send()
-            .await;
-        assert_eq!(got.problem(403), "missing_scope", "{verb}");
-    }
+    not_for_who_stops_crawls(&app, &job).await;
     let document = format!("{path}/document");
     let early = app.get(&document).bearer(&app.key).send().await;
     assert_eq!(early.problem(409), "export_not_ready");

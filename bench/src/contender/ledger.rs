@@ -50,9 +50,9 @@ impl Outlet {
 }
 
 fn moment(us: f64) -> Result<OffsetDateTime> {
-    Ok(OffsetDateTime::UNIX_EPOCH
+    OffsetDateTime::UNIX_EPOCH
         .checked_add(Duration::microseconds(us as i64))
-        .context("no moment")?)
+        .context("no moment")
 }
 
 impl Publish for Outlet {

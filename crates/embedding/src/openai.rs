@@ -250,7 +250,7 @@ fn unreachable(error: reqwest::Error) -> Error {
 }
 
 /// The longest rest that a provider is given, whatever it asks for.
-const LONGEST_REST: Duration = Duration::from_secs(3600);
+const LONGEST_REST: Duration = Duration::from_hours(1);
 
 /// Seconds of `Retry-After` (RFC 9110 §10.2.3); providers do not use its date form.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {

@@ -91,18 +91,15 @@ impl Answerer {
                 Err(error) => break Some(error),
             }
         };
-        let Finished {
-            usage,
-            model,
-            notes,
-            said,
-        } = call.finish().await.map_err(Failure::Ours)?;
-        match broken {
-            Some(error) if writing.begun() => return Err(Failure::BrokenOff(error)),
-            None if said => {}
-            _ => return Err(Failure::Silent(Note::ProviderUnavailable)),
-        }
-        let Checked { text, cited, removed } = writing.finish().await;
+        let begun = writing.begun();
+        // The last words are shown before the cost is counted, which may have to wait.
+        let checked = match broken {
+            None if call.said() => Ok(writing.finish().await),
+            Some(error) if begun => Err(Failure::BrokenOff(error)),
+            _ => Err(Failure::Silent(Note::ProviderUnavailable)),
+        };
+        let Finished { usage, model, notes } = call.finish().await.map_err(Failure::Ours)?;
+        let Checked { text, cited, removed } = checked?;
         if text.is_empty() {
             let refused = self
                 .refuse(customer, Refusal::NotAnswered, passages, asked.locale)

@@ -31,7 +31,7 @@ impl JobError {
 }
 
 /// No other side makes a job wait longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Why a job that gave way waits again.
 const GAVE_WAY: &str = "it gave way";

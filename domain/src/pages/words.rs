@@ -19,9 +19,9 @@ pub(super) fn push(out: &mut String, text: &str) {
         }
         let length = parting(text, at);
         let begun = *run.get_or_insert(at);
-        if length == 0 {
-            at += 1;
-        } else if length == 1 && bytes[at] == b' ' && begun < at && at + 1 < bytes.len() && parting(text, at + 1) == 0 {
+        // One space between two words stays.
+        let between = || bytes[at] == b' ' && begun < at && at + 1 < bytes.len() && parting(text, at + 1) == 0;
+        if length == 0 || (length == 1 && between()) {
             at += 1;
         } else {
             close(out, &text[begun..at]);
@@ -41,6 +41,10 @@ fn close(out: &mut String, run: &str) {
 
 /// Whether all but the first of these bytes are letters or marks with no more than a space between them. Some letters of other scripts
 /// are looked at by themselves: their first byte may be that of a space.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a branch all of them are looked at together"
+)]
 fn is_plain(bytes: &[u8; STEP + 1]) -> bool {
     let ends = |byte: u8| byte < b' ' || matches!(byte, 0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef);
     let pairs = bytes.iter().zip(&bytes[1..]);
@@ -83,7 +87,7 @@ mod tests {
         let words = text.split(|c: char| c.is_whitespace() || is_invisible(c));
         words
             .filter(|word| !word.is_empty())
-            .map(|word| format!("{word} "))
+            .flat_map(|word| [word, " "])
             .collect()
     }
 

@@ -53,6 +53,7 @@ impl MasterKeys {
     }
 
     /// The present key without the others.
+    #[must_use]
     pub fn present_alone(&self) -> Self {
         Self([self.present().clone()].into())
     }

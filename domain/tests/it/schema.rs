@@ -1,7 +1,7 @@
 //! The schema, read back from the database's own catalogue.
 use domain::{
     jobs::{self, DeadFilter, schedules},
-    tenancy::{self, HostName, VisitorSession},
+    tenancy::{self, Db, HostName, VisitorSession},
 };
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -15,7 +15,7 @@ fn statement(text: &str) -> Statement {
 #[tokio::test]
 async fn every_migration_goes_down_and_up_again() {
     let kit = Kit::start().await;
-    let owner = domain::tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
+    let owner = Db::connect_owner(&kit.config.database).await.unwrap();
     Migrator::down(&owner, None).await.unwrap();
     let left = "SELECT count(*) AS n FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
                 AND relname <> 'seaql_migrations'";

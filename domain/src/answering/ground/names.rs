@@ -37,7 +37,7 @@ const DID: [&str; 12] = [
     "wrote", "built", "founded", "drew", "sold", "bought", "won", "led", "began", "ran", "took", "gave",
 ];
 
-/// Words in capitals ("UPS") or with one within ("PayPal"), wherever they stand. Code is left out, and so are units and currencies.
+/// Words in capitals ("UPS") or with one within (`PayPal`), wherever they stand. Code is left out, and so are units and currencies.
 pub fn marked(text: &str) -> Vec<String> {
     let parts = text.split('`').step_by(2);
     parts.flat_map(of_prose).collect()

@@ -15,13 +15,13 @@ pattern!(OPEN, r"<+([A-Za-z/!?])");
 
 /// Quoted text with its own links as far as they lead home: others keep their words, and addresses with a scheme their host.
 pub fn quoted(text: &str, links: &Links) -> String {
-    let lines: Vec<&str> = text.split('\n').collect();
+    let all: Vec<&str> = text.split('\n').collect();
     let mut out: Vec<String> = Vec::new();
-    while out.len() < lines.len() {
-        let left = &lines[out.len()..];
+    while out.len() < all.len() {
+        let left = &all[out.len()..];
         match block_of_code(left) {
             0 => out.push(quoted_line(left[0], links)),
-            lines => out.extend(left[..lines].iter().map(|line| (*line).to_owned())),
+            block => out.extend(left[..block].iter().map(|line| (*line).to_owned())),
         }
     }
     out.join("\n")

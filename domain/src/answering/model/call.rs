@@ -28,8 +28,6 @@ pub(in crate::answering) struct Finished {
     pub usage: Usage,
     pub model: String,
     pub notes: Vec<Note>,
-    /// Whether any text came, whatever the provider counts.
-    pub said: bool,
 }
 
 impl Call {
@@ -62,6 +60,11 @@ impl Call {
         next
     }
 
+    /// Whether any text came.
+    pub fn said(&self) -> bool {
+        self.tokens_out > 0
+    }
+
     /// Counts what it cost, whether it ended well or not.
     pub async fn finish(mut self) -> Result<Finished> {
         if self.status == "answered" && self.answer.ending() == Ending::Length {
@@ -87,7 +90,6 @@ impl Call {
             usage,
             model: self.writer.model.name().to_owned(),
             notes: std::mem::take(&mut self.notes),
-            said: self.tokens_out > 0,
         })
     }
 
