@@ -244,6 +244,7 @@ mod tests {
                 .into(),
             proxy_header: header,
             csp_report_uri: None,
+            security_contact: None,
             max_connections: 1,
             dns_servers: vec![],
         }

@@ -7,9 +7,10 @@ use domain::{
     privacy::{PrivacySettings, retention},
     tenancy::{AssistantSettings, Customer, HostName, find_by_host},
 };
-use poem::{Request, Response, Route, get, handler, http::header, web::Data};
+use poem::{Request, Response, Route, error::NotFoundError, get, handler, http::header, web::Data};
 use serde::Deserialize;
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
+use time::format_description::well_known::Rfc3339;
 
 use super::pages_html::{escape, template};
 use crate::{
@@ -19,11 +20,15 @@ use crate::{
     policy::Policy,
 };
 
+/// For how long what is told of the contact may be believed; asked again, it holds anew.
+const CONTACT_HOLDS: Duration = Duration::from_hours(30 * 24);
 const PAGES: [&str; 3] = ["privacy", "terms", "accessibility"];
 
 /// Adds the pages.
 pub fn add(routes: Route) -> Route {
-    let routes = routes.at("/.well-known/gpc.json", get(gpc));
+    let routes = routes
+        .at("/.well-known/gpc.json", get(gpc))
+        .at("/.well-known/security.txt", get(security));
     PAGES
         .into_iter()
         .fold(routes, |routes, name| routes.at(format!("/{name}"), get(page)))
@@ -34,6 +39,20 @@ pub fn add(routes: Route) -> Route {
 fn gpc() -> Response {
     const SUPPORT: &str = r#"{"gpc":true,"lastUpdate":"2026-11-22"}"#;
     Response::builder().content_type("application/json").body(SUPPORT)
+}
+
+/// Where weaknesses are reported (RFC 9116), if the operator says so.
+#[handler]
+fn security(Data(context): Data<&Context>) -> poem::Result<Response> {
+    let contact = context.edge.security_contact.as_ref().ok_or(NotFoundError)?;
+    let expires = (context.clock.now() + CONTACT_HOLDS)
+        .format(&Rfc3339)
+        .map_err(|error| Failure::from(Error::internal("a date", error)))?;
+    let text = format!(
+        "Contact: {contact}\nExpires: {expires}\nCanonical: {}/.well-known/security.txt\n",
+        context.base_url
+    );
+    Ok(Response::builder().content_type("text/plain; charset=utf-8").body(text))
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! People's requests about their data, from the call to the last trace.
 use domain::{privacy::Privacy, tenancy::Scope};
-use poem::http::Method;
+use poem::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::{Provider, Script, eventually};
 use uuid::Uuid;
@@ -655,6 +655,8 @@ async fn pages_about_privacy_speak_of_the_customer_in_the_readers_language() {
         let text = page(path, language).await;
         assert!(text.text.contains(said), "{path} {language}: {}", text.text);
     }
+    let contact = app.get("/.well-known/security.txt").send().await;
+    assert_eq!(contact.status, 404, "nobody has said where");
     let support = app.get("/.well-known/gpc.json").send().await.expect(200);
     assert_eq!(support["gpc"], true);
     let general = page("/privacy", "en").await;
@@ -673,4 +675,25 @@ async fn pages_about_privacy_speak_of_the_customer_in_the_readers_language() {
     .await;
     let text = provider.get("/privacy").send().await;
     assert!(text.text.contains("models.example"), "{}", text.text);
+}
+
+#[tokio::test]
+async fn who_finds_a_weakness_is_told_where_to_write() {
+    let app = App::with(&[("SECURITY_CONTACT", "mailto:security@shop.example")]).await;
+    let told = app.get("/.well-known/security.txt").send().await;
+    assert_eq!(
+        (told.status, told.header("content-type")),
+        (StatusCode::OK, "text/plain; charset=utf-8")
+    );
+    assert!(
+        told.text
+            .starts_with("Contact: mailto:security@shop.example\nExpires: 20"),
+        "{}",
+        told.text
+    );
+    assert!(
+        told.text.lines().count() == 3 && told.text.contains("\nCanonical: http"),
+        "{}",
+        told.text
+    );
 }

@@ -11,6 +11,11 @@ use uuid::Uuid;
 use crate::app::App;
 
 const QUESTION: &str = "How much does shipping cost?";
+/// An answer whose first sentence is shown, since the next has begun, and which then pauses.
+fn paused() -> Script {
+    Script::Paused(format!("{COSTS}It is"), vec![" sent by parcel.".into()])
+}
+
 const COSTS: &str = "Shipping costs 4.90 EUR within the country [1]. ";
 
 /// The shop before a provider that follows `script`; where that ends by a limit of time, by one that a test can wait for.
@@ -232,7 +237,7 @@ async fn an_answer_that_a_person_overtakes_is_not_kept() {
     let (provider, app) = shop(Script::Say(vec![COSTS.into()])).await;
     let session = Uuid::now_v7();
     let (.., done) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
-    provider.follow(Script::Paused(COSTS.into(), vec!["It is sent by parcel.".into()]));
+    provider.follow(paused());
     let mut visitor = Visitor::ask_in(&app, session, "What does shipping within the country cost?").await;
     visitor.until("event: token").await;
     let conversation = done["conversation_id"].as_str().unwrap();
@@ -261,7 +266,7 @@ async fn a_restart_of_postgres_while_a_model_writes_ends_in_a_problem_and_the_co
     assert_eq!(names.last().map(String::as_str), Some("done"), "{names:?}");
     assert_eq!(answers(&app).await, 1);
 
-    provider.follow(Script::Paused(COSTS.into(), vec!["It is sent by parcel.".into()]));
+    provider.follow(paused());
     let mut visitor = Visitor::ask_in(&app, session, "What does shipping within the country cost?").await;
     let begun = visitor.until("event: token").await;
     app.kit.stop(Server::Postgres).await;

@@ -18,6 +18,8 @@ pub struct EdgeConfig {
     pub proxy_header: ProxyHeader,
     /// Where browsers report what a policy has stopped.
     pub csp_report_uri: Option<String>,
+    /// Where weaknesses are reported to the operator: a `mailto:` or `https:` address.
+    pub security_contact: Option<Url>,
     /// Connections of one API process at most.
     pub max_connections: usize,
     /// Resolvers for the proofs of domains; the system's if empty.
@@ -37,7 +39,16 @@ impl EdgeConfig {
                 REPORTS,
             );
         }
+        let security_contact = r.optional("SECURITY_CONTACT").and_then(|text| {
+            let url = Url::parse(&text).ok().filter(is_contact);
+            if url.is_none() {
+                let what = "must be a mailto: or https: address without a password";
+                r.wrong("SECURITY_CONTACT", what, "mailto:security@example.com");
+            }
+            url
+        });
         Self {
+            security_contact,
             trusted_proxies: r.list("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8"),
             proxy_header: r.parsed("TRUSTED_PROXY_HEADER", ProxyHeader::default(), "x-forwarded-for"),
             csp_report_uri,
@@ -53,6 +64,10 @@ fn is_report_uri(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_graphic() && !matches!(b, b';' | b',' | b'"' | b'\'' | b'\\'))
+}
+
+fn is_contact(url: &Url) -> bool {
+    url.password().is_none() && matches!(url.scheme(), "mailto" | "https")
 }
 
 /// An address or a network.
@@ -124,6 +139,13 @@ mod tests {
         for wrong in ["", "10.0.0.0/33", "proxy.example", "10.0.0"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn weaknesses_are_reported_to_an_address_or_a_page() {
+        let is = |text: &str| Url::parse(text).is_ok_and(|url| is_contact(&url));
+        assert!(is("mailto:security@example.com") && is("https://example.com/security"));
+        assert!(!is("security@example.com") && !is("http://example.com/") && !is("https://a:b@example.com/"));
     }
 
     #[test]

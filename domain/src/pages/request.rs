@@ -1,5 +1,5 @@
 //! Asking for work on pages: a crawl of a site, or new chunks for pages.
-use entity::{job, page};
+use entity::{job, page, scrape_job};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -216,20 +216,47 @@ async fn submit_scrape(tx: &TenantTx, request: &ScrapeRequest, priority: i16) ->
     Ok(submitted)
 }
 
+/// A crawl's settings as far as the proof of its domain lets them go today: it may have ended since the crawl was asked for.
+pub async fn as_proved(tx: &TenantTx, settings: scrape_job::Model) -> Result<scrape_job::Model> {
+    let url: Url = settings
+        .start_url
+        .parse()
+        .map_err(|e| Error::internal("a start URL", e))?;
+    let (host, verified) = grant(tx, &url).await?;
+    match verified {
+        Some(true) => Ok(settings),
+        Some(false) => Ok(scrape_job::Model {
+            mode: FetchMode::Static.as_str().into(),
+            max_pages: settings.max_pages.min(PREVIEW_PAGES),
+            max_depth: settings.max_depth.min(PREVIEW_DEPTH),
+            ..settings
+        }),
+        None => {
+            let message = format!("{host} is not one of this customer's domains any more");
+            Err(Error::conflict("domain_not_verified", message))
+        }
+    }
+}
+
 /// Whether the URL's host is verified; an error if it is not the customer's at all.
 async fn domain_of(tx: &TenantTx, url: &Url) -> Result<bool> {
-    let host = HostName::of(url).ok_or_else(|| Error::invalid("url", "has no host"))?;
-    let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE customer_id = $2 AND host = $1";
-    let row = tx
-        .query_one_raw(sql(find, [host.as_str().into(), tx.customer().into()]))
-        .await?;
-    let row = row.ok_or_else(|| {
+    let (host, verified) = grant(tx, url).await?;
+    verified.ok_or_else(|| {
         Error::invalid(
             "url",
             format!("{host} is not one of this customer's domains; add it first"),
         )
-    })?;
-    Ok(row.try_get("", "verified")?)
+    })
+}
+
+/// The URL's host, and whether it is verified; none if it is not the customer's at all.
+async fn grant(tx: &TenantTx, url: &Url) -> Result<(HostName, Option<bool>)> {
+    let host = HostName::of(url).ok_or_else(|| Error::invalid("url", "has no host"))?;
+    let find = "SELECT verified_at IS NOT NULL AS verified FROM customer_domains WHERE customer_id = $2 AND host = $1";
+    let values = [host.as_str().into(), tx.customer().into()];
+    let row = tx.query_one_raw(sql(find, values)).await?;
+    let verified = row.map(|row| row.try_get("", "verified")).transpose()?;
+    Ok((host, verified))
 }
 
 /// Writes embed jobs for the pages named, or for all live pages, in batches.

@@ -1,6 +1,7 @@
 //! Which URLs a crawl visits, and what it says about each.
 use crate::support::{World, link, words};
 use domain::{pages::request::ScrapeRequest, tenancy::assign_domain};
+use sea_orm::ConnectionTrait as _;
 use std::{collections::BTreeMap, time::Duration};
 use testkit::{Page, Site};
 use worker::CrawlerKind;
@@ -312,6 +313,46 @@ async fn limits_and_patterns_are_kept() {
     assert_eq!(decisions["/p/35"], "skipped: excluded by /p/35");
     assert_eq!(decisions["/q/30"], "skipped: not included");
     assert!(decisions.contains_key("/p/34") && !decisions.contains_key("/p/36"));
+    worker.stop().await;
+}
+
+/// A crawl may wait for long, or be run again: what counts is who may crawl the site then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_has_ended_leaves_a_crawl_its_preview_and_a_lost_domain_none() {
+    let links: String = (0..30).map(|n| link(&format!("/{n}"))).collect();
+    let pages = (0..30).map(|n| {
+        (
+            format!("/{n}"),
+            Page::html(&format!("Page {n}"), &words(&format!("item{n}"))),
+        )
+    });
+    let home = ("/".to_owned(), Page::html("Home", &format!("{}{links}", words("home"))));
+    let site = Site::start(pages.chain([home])).await;
+    let world = World::around(&site).await;
+    let request = ScrapeRequest::of(site.url("/"));
+    let change = async |change: &str| {
+        let tx = world.kit.db.system().await.unwrap();
+        tx.execute_unprepared(change).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let waiting = world.ask(&request).await;
+    change("UPDATE customer_domains SET verified_at = NULL").await;
+    let worker = world.worker();
+    let job = world.ended(waiting).await;
+    assert_eq!(
+        (job.state.as_str(), &job.result.unwrap()["pages"]),
+        ("done", &10.into())
+    );
+    worker.stop().await;
+
+    change("UPDATE customer_domains SET verified_at = now()").await;
+    let waiting = world.ask(&request).await;
+    change("DELETE FROM customer_domains").await;
+    let asked = site.hits().len();
+    let worker = world.worker();
+    let job = world.ended(waiting).await;
+    assert_eq!(job.error.unwrap()["code"], "domain_not_verified");
+    assert_eq!(site.hits().len(), asked);
     worker.stop().await;
 }
 

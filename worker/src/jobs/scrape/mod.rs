@@ -15,7 +15,7 @@ mod way;
 
 use domain::{
     Error, Result,
-    pages::{frontier, staging, store},
+    pages::{frontier, request, staging, store},
     people,
 };
 use egress::HostPort;
@@ -130,6 +130,7 @@ enum Stay {
 async fn crawl_site(job: &Job, phase: Phase) -> Result<Stay> {
     let tx = job.read().await?;
     let settings = store::scrape_settings(&tx, job.id()).await?;
+    let settings = request::as_proved(&tx, settings).await?;
     tx.commit().await?;
     if let Some(wait) = way::closed(settings.off_peak.as_deref(), job.ctx.clock.now())? {
         return Ok(Stay::Over(Some(wait)));
