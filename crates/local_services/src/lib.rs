@@ -14,6 +14,7 @@
 
 mod account;
 mod error;
+mod memory;
 mod postgres;
 mod process;
 mod runtime;

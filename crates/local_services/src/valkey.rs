@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Durability, Runtime, Server, process::Launch, state::State};
+use crate::{Durability, Runtime, Server, memory::memory_mb, process::Launch, state::State};
 
 /// Reading a large append-only file back takes a while.
 pub(crate) const START_PATIENCE: Duration = Duration::from_mins(3);
@@ -43,6 +43,7 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
     ])
     .map(OsString::from)
     .collect();
+    args.extend(["--maxmemory".into(), format!("{}mb", limit_mb(memory_mb())).into()]);
     args.extend(["--dir".into(), state.servers().into()]);
     args.extend(["--appenddirname", Server::Valkey.name()].map(OsString::from));
     args.extend(["--unixsocket".into(), state.valkey_socket().into()]);
@@ -54,6 +55,11 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
         dir: state.servers(),
         log: state.log(Server::Valkey),
     }
+}
+
+/// MiB from which on the server refuses writes: an eighth of what there is. Without a limit it would grow until the machine ended it.
+fn limit_mb(memory_mb: u64) -> u64 {
+    (memory_mb / 8).clamp(256, 4096)
 }
 
 /// Whether the server answers; while it reads its data back it says `-LOADING`.

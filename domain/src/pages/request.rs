@@ -216,8 +216,11 @@ async fn submit_scrape(tx: &TenantTx, request: &ScrapeRequest, priority: i16) ->
     Ok(submitted)
 }
 
-/// A crawl's settings as far as the proof of its domain lets them go today: it may have ended since the crawl was asked for.
+/// A crawl's settings as far as the proof of its domain lets them go today: it may have ended since the crawl was asked for. What they
+/// lose then is written, since statements read them, too.
 pub async fn as_proved(tx: &TenantTx, settings: scrape_job::Model) -> Result<scrape_job::Model> {
+    const BOUND: &str =
+        "UPDATE scrape_jobs SET mode = $2, max_pages = $3, max_depth = $4 WHERE job_id = $1 AND customer_id = $5";
     let url: Url = settings
         .start_url
         .parse()
@@ -225,12 +228,23 @@ pub async fn as_proved(tx: &TenantTx, settings: scrape_job::Model) -> Result<scr
     let (host, verified) = grant(tx, &url).await?;
     match verified {
         Some(true) => Ok(settings),
-        Some(false) => Ok(scrape_job::Model {
-            mode: FetchMode::Static.as_str().into(),
-            max_pages: settings.max_pages.min(PREVIEW_PAGES),
-            max_depth: settings.max_depth.min(PREVIEW_DEPTH),
-            ..settings
-        }),
+        Some(false) => {
+            let bound = scrape_job::Model {
+                mode: FetchMode::Static.as_str().into(),
+                max_pages: settings.max_pages.min(PREVIEW_PAGES),
+                max_depth: settings.max_depth.min(PREVIEW_DEPTH),
+                ..settings
+            };
+            let values = [
+                bound.job_id.into(),
+                bound.mode.as_str().into(),
+                bound.max_pages.into(),
+                bound.max_depth.into(),
+                tx.customer().into(),
+            ];
+            tx.execute_raw(sql(BOUND, values)).await?;
+            Ok(bound)
+        }
         None => {
             let message = format!("{host} is not one of this customer's domains any more");
             Err(Error::conflict("domain_not_verified", message))

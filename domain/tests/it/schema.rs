@@ -42,6 +42,7 @@ async fn columns_that_a_later_version_adds_change_no_statement() {
     };
     let catalogue = Catalogue::of(&kit).await;
     let run = async |statement: &str| catalogue.owner.execute_unprepared(statement).await.unwrap();
+    schedules::ensure_system_schedules(&kit.db).await.unwrap();
     for round in 0..2 {
         run("DELETE FROM jobs").await;
         run("UPDATE schedules SET next_run_at = now()").await;

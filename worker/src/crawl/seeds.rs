@@ -160,13 +160,11 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
     }
     let tx = fetcher.job.write().await?;
     let leads: Vec<Lead> = findings.iter().map(|f| Lead::new(&f.open.url, 0)).collect();
-    let recorded = (
-        record::begin(fetcher, &tx, &leads).await?,
-        record::record(fetcher, &tx, &findings).await?,
-    );
+    // Kept at once, so that the start page counts when its links ask for room; without the commit this fetcher goes.
+    record::begin(fetcher, &tx, &leads).await?.keep(fetcher);
+    let recorded = record::record(fetcher, &tx, &findings).await?;
     tx.commit().await?;
-    recorded.0.keep(fetcher);
-    recorded.1.keep(fetcher);
+    recorded.keep(fetcher);
     Ok(Some(findings.pop().map(|last| last.answer.feeds).unwrap_or_default()))
 }
 
