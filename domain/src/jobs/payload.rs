@@ -142,11 +142,46 @@ impl MaintenanceTask {
             Self::Retention | Self::CheckDomains | Self::Learn | Self::SyncShops | Self::GoldenRun | Self::Gaps => None,
         }
     }
+
+    /// The first version of payloads that has the task.
+    fn version(self) -> u32 {
+        match self {
+            Self::Retention
+            | Self::CheckDomains
+            | Self::Learn
+            | Self::SyncShops
+            | Self::GoldenRun
+            | Self::Gaps
+            | Self::EndWait { .. }
+            | Self::MailHandoff
+            | Self::DeliverWebhook { .. }
+            | Self::ExportSubject { .. } => 1,
+        }
+    }
+}
+
+impl SyncWork {
+    /// The first version of payloads that has it.
+    fn version(&self) -> u32 {
+        match self {
+            Self::Full | Self::Changes | Self::Product { .. } => 1,
+        }
+    }
 }
 
 impl Payload {
-    /// The version that this build writes.
+    /// The newest version that this build reads.
     pub const VERSION: u32 = 1;
+
+    /// The version that a build must read to do this: 1 for what the first release knows, a greater one, for which
+    /// [`Payload::VERSION`] is raised, for what is added later. Workers of an older build leave such a job to newer ones.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Scrape {} | Self::Embed { .. } | Self::ChangeModel { .. } => 1,
+            Self::Sync { what, .. } => what.version(),
+            Self::Maintenance { task } => task.version(),
+        }
+    }
 
     /// The kind of job.
     pub fn kind(&self) -> Kind {
@@ -239,6 +274,65 @@ mod tests {
                 .unwrap()
                 .retain(|name, _| had.contains_key(name));
             assert_eq!(written, stored);
+            assert_eq!(payload.version(), 1, "{stored}");
         }
+    }
+
+    /// The tasks and the work on shops that builds of version 1 can read, which is never changed. What is added later has a greater
+    /// version, so that an older worker leaves it to newer ones, instead of making a dead letter of what it can't read.
+    const FIRST: [&[&str]; 2] = [
+        &[
+            "retention",
+            "check_domains",
+            "learn",
+            "sync_shops",
+            "golden_run",
+            "gaps",
+            "end_wait",
+            "mail_handoff",
+            "deliver_webhook",
+            "export_subject",
+        ],
+        &["full", "changes", "product"],
+    ];
+
+    /// What is there besides the first version's, each by an example: a line for every one that is added.
+    fn later() -> Vec<Payload> {
+        vec![]
+    }
+
+    /// All names of an enum, from what serde says about one that is none of them.
+    fn names<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+        let told = serde_json::from_value::<T>(json!("none of them"))
+            .unwrap_err()
+            .to_string();
+        let (_, names) = told.split_once("expected one of").unwrap();
+        let names = names.split('`').skip(1).step_by(2);
+        names.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_was_added_after_the_first_version_has_a_greater_one() {
+        let name = |payload: &Payload| {
+            let told = serde_json::to_value(payload).unwrap();
+            let told = told.get("task").or(told.get("what")).unwrap().clone();
+            match told {
+                serde_json::Value::String(name) => name,
+                other => other.as_object().unwrap().keys().next().unwrap().clone(),
+            }
+        };
+        let later = later();
+        for payload in &later {
+            assert!(payload.version() > 1, "{payload:?}");
+        }
+        let known = later
+            .iter()
+            .map(name)
+            .chain(FIRST.concat().into_iter().map(str::to_owned));
+        let known: std::collections::BTreeSet<String> = known.collect();
+        let all = [names::<MaintenanceTask>(), names::<SyncWork>()].concat();
+        assert_eq!(known, all.into_iter().collect());
+        let newest = later.iter().map(Payload::version).max();
+        assert_eq!(Payload::VERSION, newest.unwrap_or(1));
     }
 }

@@ -30,6 +30,8 @@ const DOMAINS: &str = "domain checks";
 const LEARNING: &str = "learning";
 /// Products of shops.
 const SHOPS: &str = "shops";
+/// What is wrong with a task that this build does not know.
+const NEWER: &str = "task_of_a_newer_build";
 
 /// A customer's crawl to be, again and again.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,7 +189,8 @@ struct Due {
 }
 
 /// Fires schedules whose time has come, at most a hundred; give the result to [`super::Dispatcher::dispatch`]. One that can't be
-/// fired is passed over until its next time, and the log says why.
+/// fired is passed over until its next time, and the log says why; a task of the system that only a newer build knows is left to that, at
+/// the time that has come.
 pub async fn fire_due(db: &Db) -> Result<Vec<Submitted>> {
     Ok(fire_some(db).await?.1)
 }
@@ -217,14 +220,18 @@ async fn fire_some(db: &Db) -> Result<(usize, Vec<Submitted>)> {
         })
     };
     let due: Vec<Due> = rows.iter().map(due).collect::<Result<_>>()?;
-    let mut fired = Vec::new();
+    let (mut fired, mut left) = (Vec::new(), 0);
     for schedule in &due {
         match fire(db, schedule).await {
             Ok(made) => fired.extend(made),
+            Err(error) if error.code() == NEWER => {
+                tracing::debug!(schedule.id = %schedule.id, event = "schedule_of_a_newer_build");
+                left += 1;
+            }
             Err(error) => pass_over(db, schedule.id, &error).await?,
         }
     }
-    Ok((due.len(), fired))
+    Ok((due.len() - left, fired))
 }
 
 async fn fire(db: &Db, due: &Due) -> Result<Option<Submitted>> {
@@ -263,7 +270,9 @@ async fn keep_house(db: &Db, id: Uuid) -> Result<Option<Submitted>> {
     let Some(taken) = take(&*tx, id, PASS).await? else {
         return Ok(None);
     };
-    let task: MaintenanceTask = serde_json::from_value(taken.row.options.get("task").cloned().unwrap_or_default())?;
+    let task = taken.row.options.get("task").cloned().unwrap_or_default();
+    let task: MaintenanceTask = serde_json::from_value(task)
+        .map_err(|_| Error::conflict(NEWER, "the task is one that only a newer build can do"))?;
     let mut job = NewJob::system(Payload::Maintenance { task });
     job.dedupe_key = Some(format!("schedule:{id}"));
     let made = submit(&*tx, &job).await?;

@@ -340,3 +340,26 @@ async fn the_system_cleans_up_every_night_one_job_at_a_time() {
         1
     );
 }
+
+/// What the schedules of a newer build have the system do. An older one that runs beside it leaves them where they are.
+#[tokio::test]
+async fn a_task_that_only_a_newer_build_knows_is_left_to_it() {
+    let kit = Kit::start().await;
+    schedules::ensure_system_schedules(&kit.db).await.unwrap();
+    sql(
+        &kit,
+        r#"UPDATE schedules SET options = '{"task": "of_tomorrow"}' WHERE name = 'shops'"#,
+    )
+    .await;
+    overdue(&kit, "1 minute").await;
+    assert_eq!(schedules::fire_all_due(&kit.db).await.unwrap().len(), 3);
+    let waits = "SELECT count(*) FROM schedules WHERE name = 'shops' AND next_run_at < now() AND last_job_id IS NULL";
+    assert_eq!(kit.count(waits).await, 1);
+    // The newer build.
+    sql(
+        &kit,
+        r#"UPDATE schedules SET options = '{"task": "sync_shops"}' WHERE name = 'shops'"#,
+    )
+    .await;
+    assert_eq!(schedules::fire_all_due(&kit.db).await.unwrap().len(), 1);
+}
