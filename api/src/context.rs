@@ -58,7 +58,7 @@ pub struct Context {
     /// How the world reaches this installation, without a trailing slash.
     pub(crate) base_url: String,
     /// Jobs are refused while Redis is away.
-    pub(crate) require_redis: bool,
+    require_redis: bool,
     pub(crate) maintenance: bool,
     /// Steps of the schema that this build knows.
     pub(crate) migrations: Vec<String>,
@@ -130,6 +130,14 @@ impl Context {
             life,
             hosts,
         })
+    }
+
+    /// Whether work may be made: not while Redis takes nothing, if the operator wants it so.
+    pub(crate) async fn takes_work(&self) -> Result<()> {
+        if self.require_redis {
+            self.dispatcher.takes().await?;
+        }
+        Ok(())
     }
 
     /// With a demo page for this domain.

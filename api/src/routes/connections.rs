@@ -3,6 +3,7 @@ use domain::{
     Error,
     commerce::{self, Credentials, NewConnection, SyncWork},
     jobs::Operator,
+    limits::Class,
     secrets::sha256,
 };
 use entity::store_connection::Model;
@@ -211,9 +212,7 @@ impl Api {
         key: Header<Option<String>>,
         body: SecretBody<ConnectionInput>,
     ) -> Answer<Made> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let once = Once::of(key.0.as_deref(), "create_connection", &body.0.told());
         let tx = context.db.tenant_read(&caller.customer).await?;
         if let Some(id) = once.known(&tx).await? {
@@ -221,6 +220,8 @@ impl Api {
             return Ok(Made::Connected(Json(Connection::of(row, &context.base_url))));
         }
         tx.commit().await?;
+        // The shop is asked, and its products are read at once.
+        caller.spend(&context, Class::Sync).await?;
         let tried = commerce::probe(context.outside.client(), &body.0.try_into()?).await?;
         let actor = caller.principal.actor();
         let tx = context.db.tenant(&caller.customer).await?;

@@ -160,6 +160,7 @@ impl Api {
         operation_id = "replay_dead_letter"
     )]
     async fn replay(&self, context: Data<&Context>, admin: Admin, id: Path<Uuid>) -> Answer<Json<Job>> {
+        context.takes_work().await?;
         let job = jobs::replay_dead(&context.db, id.0, operator(&admin)).await?;
         context.dispatcher.wake();
         Ok(Json(job.into()))
@@ -185,6 +186,7 @@ impl Api {
             before: body.0.older_than,
         };
         let limit = body.0.limit.unwrap_or(REPLAY_MOST);
+        context.takes_work().await?;
         let done = jobs::replay_all_dead(&context.db, &filter, limit, operator(&admin)).await?;
         context.dispatcher.wake();
         Ok(Json(done.into()))

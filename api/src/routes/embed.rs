@@ -2,6 +2,7 @@
 use domain::{
     Error,
     jobs::{self, Submitted, request_hash},
+    limits::Class,
     pages::{index, model_change, request::request_embed},
 };
 use poem::web::Data;
@@ -66,9 +67,7 @@ impl Api {
         body: Body<NewEmbed>,
     ) -> Answer<EmbedResponse> {
         body.0.check(&context)?;
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let key = key.0.as_deref().map(|key| (key, request_hash("embed", &body.1)));
         let made = record(&context, &caller, key, &body.0).await?;
         let dispatch = context.dispatcher.dispatch(&made).await.into();
@@ -116,6 +115,7 @@ async fn record(
         });
         return Ok(again.collect());
     }
+    caller.spend(context, Class::Embed).await?;
     let other = match context.searcher.model().filter(|_| new.model.is_some()) {
         Some((_, id)) if index::model_of(&tx).await?.is_some_and(|current| current != id) => Some(id),
         _ => None,

@@ -200,9 +200,7 @@ impl Api {
         key: Header<Option<String>>,
         body: Body<Person>,
     ) -> Answer<ExportResponse> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let subject = body.0.subject()?;
         let actor = caller.principal.actor();
         let copy = context

@@ -3,6 +3,7 @@ use domain::{
     Error,
     jobs::{self, Operator, request_hash},
     learning::golden::{self, Change, Golden, RunRow},
+    limits::Class,
 };
 use poem::web::Data;
 use poem_openapi::{
@@ -315,9 +316,7 @@ impl Api {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         key: Header<Option<String>>,
     ) -> Answer<RunResponse> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(key) = &key.0
             && let Some(told) = jobs::replay(&tx, key, &request_hash("golden", &Value::Null)).await?
@@ -333,6 +332,7 @@ impl Api {
             let told = "there are no golden questions to ask";
             return Err(Error::conflict("no_golden_questions", told).into());
         }
+        caller.spend(&context, Class::Batch).await?;
         let made = golden::request_run(&tx).await?;
         if made.fresh {
             let asked = Value::Object(Map::new());

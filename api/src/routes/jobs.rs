@@ -207,6 +207,7 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Jobs>,
         id: Path<Uuid>,
     ) -> Answer<Json<Job>> {
+        context.takes_work().await?;
         let tx = context.db.tenant(&caller.customer).await?;
         let by = Operator {
             actor: &caller.principal.actor(),
@@ -237,6 +238,7 @@ impl Api {
         key: Header<Option<String>>,
     ) -> Answer<Json<Job>> {
         let before = controlled(&context, &caller, id.0).await?;
+        context.takes_work().await?;
         let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
         if let Some((_, class)) = class.filter(|_| jobs::state::is_final(&before.state)) {
             spend(&context, &caller.principal, caller.customer.id, *class).await?;

@@ -236,6 +236,7 @@ impl Api {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         key: Header<Option<String>>,
     ) -> Answer<Json<Delivery>> {
+        context.takes_work().await?;
         let asked = json!({ "webhook": id.0, "delivery": delivery.0 });
         let once = Once::of(key.0.as_deref(), "replay_delivery", &asked);
         let tx = context.db.tenant(&caller.customer).await?;

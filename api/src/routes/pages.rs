@@ -217,9 +217,7 @@ impl Api {
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         key: Header<Option<String>>,
     ) -> Answer<Json<Page>> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let once = Once::of(key.0.as_deref(), "restore_page", &json!({ "page": id.0 }));
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(page) = once.before(&tx).await? {

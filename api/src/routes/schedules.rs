@@ -174,9 +174,7 @@ impl Api {
         operation_id = "scrape_scheduled"
     )]
     async fn fire(&self, context: Data<&Context>, _scheduler: Scheduler) -> Answer<FiredResponse> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let made = schedules::fire_all_due(&context.db).await?;
         context.dispatcher.dispatch(&made).await;
         let jobs = made.into_iter().map(|made| made.id).collect();

@@ -1,6 +1,7 @@
 //! Crawls.
 use domain::{
     jobs::{self, Submitted, request_hash},
+    limits::Class,
     pages::request::{FetchMode, ScrapeRequest, request_scrape},
 };
 use poem::web::Data;
@@ -180,9 +181,7 @@ impl Api {
         key: Header<Option<String>>,
         body: Body<NewScrape>,
     ) -> Answer<ScrapeResponse> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let key = key.0.as_deref().map(|key| (key, request_hash("scrape", &body.1)));
         let (submitted, state) = record(&context, &caller, key, &body.0.into()).await?;
         let id = submitted.id;
@@ -221,6 +220,7 @@ async fn record(
         };
         return Ok((submitted, state));
     }
+    caller.spend(context, Class::Scrape).await?;
     let submitted = request_scrape(&tx, request).await?;
     if submitted.fresh {
         let asked = json!({ "url": request.url, "max_pages": request.max_pages });

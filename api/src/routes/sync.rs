@@ -2,6 +2,7 @@
 use domain::{
     commerce::{self, SyncWork},
     jobs::{self, Submitted, request_hash},
+    limits::Class,
 };
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Header, payload::Json};
@@ -77,9 +78,7 @@ impl Api {
         key: Header<Option<String>>,
         body: Body<NewSync>,
     ) -> Answer<SyncResponse> {
-        if context.require_redis {
-            context.dispatcher.takes().await?;
-        }
+        context.takes_work().await?;
         let key = key.0.as_deref().map(|key| (key, request_hash("sync", &body.1)));
         let made = record(&context, &caller, key, &body.0).await?;
         let id = made.id;
@@ -113,6 +112,7 @@ async fn record(
             errand: None,
         });
     }
+    caller.spend(context, Class::Sync).await?;
     let made = commerce::sync(&tx, new.connection_id, new.mode.into()).await?;
     if made.fresh {
         let asked = json!({ "connection_id": new.connection_id });

@@ -37,8 +37,15 @@ pub struct Deeds {
 
 impl Deeds {
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With further variables.
+    pub async fn with(further: &[(&str, &str)]) -> Self {
         let shop = Shop::start().await;
-        let app = App::with(&[("LIMITS", "off"), ("OMNIOPS_EGRESS_ALLOW", &shop.host())]).await;
+        let host = shop.host();
+        let own = [("LIMITS", "off"), ("OMNIOPS_EGRESS_ALLOW", host.as_str())];
+        let app = App::with(&[&own, further].concat()).await;
         Self {
             scene: Scene::of(app).await,
             shop,

@@ -6,6 +6,7 @@
 //! - `foreign`: another customer's ids, words and domains, in all places that take any;
 //! - `fuzzing`: whatever schemathesis makes of the contract, from two customers, an administrator and a visitor;
 //! - `repeated`: requests that come twice, and which calls take an `Idempotency-Key`;
+//! - `required`: what is refused while a Redis that is required takes nothing;
 //! - `leaks`: what is kept and told beside the answers: Redis, metrics, logs, live events.
 mod audited;
 mod contract;
@@ -16,4 +17,5 @@ mod fuzzing;
 mod leaks;
 mod own;
 mod repeated;
+mod required;
 mod scene;
