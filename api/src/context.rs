@@ -85,7 +85,7 @@ impl Context {
         life: Lifecycle,
     ) -> Result<Self> {
         let clock = Clock::system();
-        let hosts = Hosts::new(db.clone());
+        let hosts = Hosts::new(db.awaited());
         hosts.refresh().await;
         life.spawn(hosts.clone().keep_fresh(life.stopping()));
         let blocks = BlockList::new(db.clone(), clock.clone());

@@ -82,7 +82,10 @@ pub async fn embedder(config: &ModelConfig, cache: &Path) -> Result<Option<Arc<d
         return Ok(None);
     }
     let Some(name) = config.embedding_model.strip_prefix(LOCAL) else {
-        return Ok(Some(Arc::new(provider_model(config, &config.embedding_model)?)));
+        return Ok(Some(Arc::new(provider_model(
+            config,
+            &stored_as(&config.embedding_model),
+        )?)));
     };
     Ok(local_model(cache, known(config, name)?).await)
 }
@@ -146,7 +149,7 @@ pub fn configured_model(config: &ModelConfig) -> Result<Option<embedding::Model>
     match config.embedding_model.strip_prefix(LOCAL) {
         _ if config.disable_vectors => Ok(None),
         Some(name) => known(config, name).map(|known| Some(known.model())),
-        None => Ok(Some(provided(&config.embedding_model))),
+        None => Ok(Some(provided(&stored_as(&config.embedding_model)))),
     }
 }
 
@@ -166,9 +169,34 @@ fn known(config: &ModelConfig, name: &str) -> Result<Known> {
     })
 }
 
-/// A provider's model. The dimensions of common ones are known; others are taken to be like `OpenAI`'s small one.
+/// What stands behind the names of models that are told what a text is for: such vectors are never compared with those that were made
+/// without.
+const PREFIXED: &str = "+prefixes";
+
+/// What models by these names want before a query and before a passage (their cards on Hugging Face).
+fn prefixes(name: &str) -> Option<(&'static str, &'static str)> {
+    const KNOWN: [(&str, &str, &str); 2] = [
+        ("nomic-embed", "search_query: ", "search_document: "),
+        ("e5-", "query: ", "passage: "),
+    ];
+    let base = name.rsplit('/').next().unwrap_or(name);
+    let known = KNOWN.iter().find(|(known, ..)| base.contains(known))?;
+    // A model that follows instructions wants other ones.
+    (!base.contains("instruct")).then_some((known.1, known.2))
+}
+
+/// The name that goes with vectors of a provider's model as it is used from now on.
+fn stored_as(name: &str) -> String {
+    match prefixes(name) {
+        Some(_) => format!("{name}{PREFIXED}"),
+        None => name.to_owned(),
+    }
+}
+
+/// A provider's model by the name that goes with its vectors. The dimensions of common ones are known; others are taken to be like
+/// `OpenAI`'s small one.
 fn provided(name: &str) -> embedding::Model {
-    let dimension = match name {
+    let dimension = match name.trim_end_matches(PREFIXED) {
         "text-embedding-3-large" => 3072,
         "mxbai-embed-large" | "bge-m3" | "multilingual-e5-large" => 1024,
         "nomic-embed-text" => 768,
@@ -188,12 +216,16 @@ fn provided(name: &str) -> embedding::Model {
 const QUESTION: Duration = Duration::from_secs(3);
 
 fn provider_model(config: &ModelConfig, name: &str) -> Result<openai::OpenAi> {
+    let served = name.trim_end_matches(PREFIXED);
+    let (query, passage) = prefixes(served).filter(|_| served != name).unwrap_or_default();
     let settings = openai::Settings {
         base_url: config.base_url.clone(),
         key: config.api_key.clone(),
         model: provided(name),
-        passage_prefix: String::new(),
-        query_prefix: String::new(),
+        served_as: served.to_owned(),
+        price: config.chat.prices.of(served).unwrap_or_default().input,
+        passage_prefix: passage.to_owned(),
+        query_prefix: query.to_owned(),
         deadline: Duration::from_mins(1),
         patience: QUESTION,
     };

@@ -51,6 +51,8 @@ pub struct Error {
     code: &'static str,
     message: String,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// The visitor should be offered a person.
+    people: bool,
 }
 
 impl Error {
@@ -61,6 +63,7 @@ impl Error {
             code,
             message: message.into(),
             cause: None,
+            people: false,
         }
     }
 
@@ -71,6 +74,7 @@ impl Error {
             code: "internal",
             message: context.into(),
             cause: Some(cause.into()),
+            people: false,
         }
     }
 
@@ -112,6 +116,7 @@ impl Error {
             code,
             message: message.into(),
             cause: Some(cause.into()),
+            people: false,
         }
     }
 
@@ -128,7 +133,20 @@ impl Error {
             code: self.code,
             message: self.message.clone(),
             cause: self.cause.as_ref().map(|_| causes.into()),
+            people: self.people,
         }
+    }
+
+    /// The same failure, of the kind after which a visitor should be offered a person.
+    #[must_use]
+    pub fn offering_people(mut self) -> Self {
+        self.people = true;
+        self
+    }
+
+    /// Whether the visitor should be offered a person.
+    pub fn offers_people(&self) -> bool {
+        self.people
     }
 
     /// What kind of failure it is.
@@ -177,6 +195,9 @@ impl StdError for Error {
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         match error {
+            error if is_late(&error) || has_code(&error, &[STOPPED]) => {
+                Self::unavailable("database_timeout", "the database does not answer in time", error)
+            }
             sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
@@ -199,6 +220,9 @@ const GAVE_WAY: [&str; 2] = ["40P01", "40001"];
 /// It ends, or has no room, memory or connection left (PostgreSQL manual, appendix A, classes 53 and 57).
 const AWAY: [&str; 6] = ["53100", "53200", "53300", "57P01", "57P02", "57P03"];
 
+/// It stopped a statement that took too long.
+const STOPPED: &str = "57014";
+
 fn has_code(error: &sea_orm::DbErr, codes: &[&str]) -> bool {
     let code = of_sqlx(error).and_then(|error| error.as_database_error()?.code());
     code.is_some_and(|code| codes.contains(&&*code))
@@ -209,9 +233,16 @@ fn is_lost(error: &sea_orm::DbErr) -> bool {
     of_sqlx(error).is_some_and(|error| matches!(**error, sqlx::Error::Io(_)))
 }
 
+/// Nothing came back in the time that there was for it.
+fn is_late(error: &sea_orm::DbErr) -> bool {
+    let late = |error: &std::io::Error| error.kind() == std::io::ErrorKind::TimedOut;
+    of_sqlx(error).is_some_and(|error| matches!(&**error, sqlx::Error::Io(error) if late(error)))
+}
+
 fn of_sqlx(error: &sea_orm::DbErr) -> Option<&Arc<sqlx::Error>> {
     match error {
-        sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
+        sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error))
+        | sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(error))
         | sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
     }

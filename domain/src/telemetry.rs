@@ -17,6 +17,16 @@ pub fn install(config: &LogConfig) {
     };
 }
 
+/// What a provider's model has read to make vectors.
+pub fn embedded(model: &str, spent: embedding::Spent) {
+    metrics::counter!("omniops_embedding_tokens_total", "model" => model.to_owned()).increment(spent.tokens);
+}
+
+/// What a customer's vectors have cost, on top of what its answers do; `domain` as figures name it.
+pub fn paid(domain: String, usd: f64) {
+    metrics::gauge!("omniops_cost_usd_total", "domain" => domain).increment(usd);
+}
+
 /// How long a search took, from the question to its passages; `mode` is what was really used.
 pub fn searched(mode: &'static str, began: Instant) {
     metrics::histogram!("omniops_search_duration_seconds", "mode" => mode).record(began.elapsed().as_secs_f64());

@@ -13,6 +13,8 @@ pub struct Model {
     pub name: String,
     pub dimension: i32,
     pub state: String,
+    pub cosine_zero: Option<f64>,
+    pub cosine_one: Option<f64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,7 @@ pub struct Model {
     pub author: Option<String>,
     pub usage: Option<Json>,
     pub created_at: OffsetDateTime,
+    pub broke_off: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

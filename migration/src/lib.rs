@@ -45,6 +45,9 @@ mod m20261125_000036_references;
 mod m20261125_000039_chunk_changes;
 mod m20261125_000041_one_setting;
 mod m20261125_000042_what_a_crawl_tells;
+mod m20261125_000045_scales;
+mod m20261125_000046_broken_answers;
+mod m20261125_000047_pairs;
 mod tables;
 
 pub use catalogue::faults;
@@ -92,6 +95,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000036_references::Migration),
             Box::new(m20261125_000039_chunk_changes::Migration),
             Box::new(m20261125_000042_what_a_crawl_tells::Migration),
+            Box::new(m20261125_000045_scales::Migration),
+            Box::new(m20261125_000046_broken_answers::Migration),
+            Box::new(m20261125_000047_pairs::Migration),
             Box::new(m20261125_000041_one_setting::Migration),
         ]
     }

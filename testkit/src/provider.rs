@@ -1,5 +1,6 @@
 //! A stub of an OpenAI-compatible provider: a real HTTP server that streams what a test scripted, and notes what it was asked
 //! and whether its reader stayed.
+use embedding::{Embedder, Kind};
 use poem::{Body, Endpoint, IntoResponse, Request, Response, http::StatusCode};
 use serde_json::{Value, json};
 use std::{
@@ -70,6 +71,8 @@ struct State {
     held: watch::Sender<bool>,
     /// Numbers of a vector.
     dimension: AtomicUsize,
+    /// What makes vectors, and the cosine that texts have that have nothing to do with each other.
+    embedder: Mutex<Option<(Arc<dyn Embedder>, f32)>>,
 }
 
 impl Provider {
@@ -81,6 +84,7 @@ impl Provider {
             left: watch::channel(0).0,
             held: watch::channel(true).0,
             dimension: AtomicUsize::new(0),
+            embedder: Mutex::default(),
         });
         let server = Local::serve(ProviderEndpoint(state.clone())).await;
         Self { state, server }
@@ -99,6 +103,11 @@ impl Provider {
     /// Embeds from now on, as long as the script is no failure: each text as a vector of so many numbers.
     pub fn embed(&self, dimension: usize) {
         self.state.dimension.store(dimension, SeqCst);
+    }
+
+    /// Embeds from now on as `model` does, but with all texts nearer to each other: a cosine of 0 becomes `least`, one of 1 stays.
+    pub fn embed_by(&self, model: Arc<dyn Embedder>, least: f32) {
+        *self.state.embedder.lock().unwrap_or_else(PoisonError::into_inner) = Some((model, least));
     }
 
     /// Lets all that is held go on, from now on.
@@ -126,10 +135,18 @@ impl Endpoint for ProviderEndpoint {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let body: Value = request.take_body().into_json().await.unwrap_or(Value::Null);
+        let embeds = request.uri().path().ends_with("/embeddings");
         let dimension = self.0.dimension.load(SeqCst);
+        let embedder = self.0.embedder.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let scripted = self.0.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let fails = matches!(scripted, Script::Fail(_) | Script::Refuse(..));
-        if dimension > 0 && !fails && request.uri().path().ends_with("/embeddings") {
+        if let Some((model, least)) = embedder.filter(|_| embeds && !fails) {
+            let told = vectors(&*model, least, &body["input"]).await;
+            return Ok(Response::builder()
+                .content_type("application/json")
+                .body(told.to_string()));
+        }
+        if dimension > 0 && !fails && embeds {
             let texts = body["input"].as_array().map_or(1, Vec::len);
             let data: Vec<Value> = (0..texts)
                 .map(|index| json!({ "index": index, "embedding": vec![1.0; dimension] }))
@@ -161,6 +178,21 @@ impl Endpoint for ProviderEndpoint {
             .with_content_type("text/event-stream")
             .into_response())
     }
+}
+
+/// The answer to a request for vectors. One more number, the same for all, brings them nearer to each other.
+async fn vectors(model: &dyn Embedder, least: f32, input: &Value) -> Value {
+    let texts: Vec<String> = serde_json::from_value(input.clone()).expect("a list of texts");
+    let vectors = model.embed(Kind::Query, &texts).await.expect("the model embeds");
+    let nearer = |vector: Vec<f32>| -> Vec<f32> {
+        let rest = vector.into_iter().map(|number| number * (1.0 - least).sqrt());
+        rest.chain([least.sqrt()]).collect()
+    };
+    let data = vectors.into_iter().map(nearer).enumerate();
+    let data: Vec<Value> = data
+        .map(|(index, embedding)| json!({ "index": index, "embedding": embedding }))
+        .collect();
+    json!({ "data": data, "usage": { "total_tokens": texts.iter().map(String::len).sum::<usize>() } })
 }
 
 impl ProviderEndpoint {

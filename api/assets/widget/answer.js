@@ -67,7 +67,10 @@ const answer = async (question, repeat) => {
     if (stopped) {
       follow(() => box.append(el('p', { className: 'sub' }, t.cut)));
       announce(t.cut);
-    } else apologise(problem, box, () => box.remove() || answer(question, true));
+    } else {
+      apologise(problem, box, () => box.remove() || answer(question, true));
+      if (problem.offer_human) offer();
+    }
   } finally {
     clearTimeout(timer);
     setRunning(null);

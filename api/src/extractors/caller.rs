@@ -2,6 +2,7 @@
 //! a person whose role allows it and within whose reach the customer is.
 use domain::{
     Error, audit,
+    limits::Class,
     tenancy::{Customer, Principal, Scope, TenantTx, get},
 };
 use poem::Request;
@@ -14,7 +15,7 @@ use super::{
     credential::{context, forbidden, principal},
     shown::shown,
 };
-use crate::{Context, error::Failure};
+use crate::{Context, error::Failure, middleware::Spent};
 
 /// A scope as a type.
 pub trait Permission: Send + Sync + 'static {
@@ -92,10 +93,18 @@ pub struct Caller<P> {
     pub principal: Principal,
     /// Where the request came from.
     pub ip: Option<String>,
+    spent: Spent,
     permission: PhantomData<P>,
 }
 
 impl<P> Caller<P> {
+    /// Counts work that the caller starts for the customer; refused where the customer has started enough.
+    pub async fn spend(&self, context: &Context, class: Class) -> domain::Result<()> {
+        self.spent
+            .count(context, &self.principal, self.customer.id, class)
+            .await
+    }
+
     /// Writes into the audit log what the caller does, in the transaction of the deed.
     pub async fn note(&self, tx: &TenantTx, action: &str, resource: &str, metadata: Value) -> domain::Result<()> {
         let entry = audit::Entry {
@@ -120,6 +129,7 @@ impl<P: Permission> Caller<P> {
             customer,
             principal: holder.principal,
             ip: holder.ip,
+            spent: req.data::<Spent>().cloned().unwrap_or_default(),
             permission: PhantomData,
         })
     }
@@ -153,7 +163,7 @@ pub fn named_customer(req: &Request) -> Result<Option<Uuid>, Failure> {
 /// The customer with this id, if it is within an administrator's reach; another's is as good as none.
 async fn reached(context: &Context, principal: &Principal, id: Uuid) -> domain::Result<Customer> {
     match principal.reach() {
-        Some(reach) if reach.covers(id) => get(&context.db, id).await,
+        Some(reach) if reach.covers(id) => get(&context.db.awaited(), id).await,
         _ => Err(Error::not_found("customer")),
     }
 }

@@ -155,7 +155,7 @@ async fn by_token(req: &Request, context: &Context, token: &str) -> domain::Resu
         Ok(Principal::Admin)
     } else if token.starts_with("omni_") {
         let from = ClientAddress::of(req).map(ClientAddress::ip);
-        authenticate_from(&context.db, token, from, &context.clock).await
+        authenticate_from(&context.db.awaited(), token, from, &context.clock).await
     } else if token.contains('.') {
         visitor(req, context, token).await
     } else {

@@ -115,5 +115,5 @@ async fn owner(req: &Request, session: &VisitorSession) -> Result<Customer, Fail
     if named_customer(req)?.is_some_and(|id| id != session.customer) {
         return Err(Error::not_found("customer").into());
     }
-    Ok(session.customer(&context(req)?.db).await?)
+    Ok(session.customer(&context(req)?.db.awaited()).await?)
 }

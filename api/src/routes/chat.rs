@@ -141,15 +141,17 @@ impl Api {
     ) -> Answer<ChatResponse> {
         let session = session(&asker, body.0.session_id)?;
         if let Some(domain) = &body.0.domain {
-            own_domain(&context.db, &asker.customer, &domain.parse()?).await?;
+            own_domain(&context.db.awaited(), &asker.customer, &domain.parse()?).await?;
         }
         let question = Question {
             session,
             text: body.0.message,
             locale: body.0.locale.as_deref().and_then(Locale::of_tag).or(asker.locale),
         };
-        let meter = metrics::Chat::begin(&asker.customer.domain);
-        let wish = (asker.session.is_some() && signal(req)).then(|| context.db.clone());
+        let meter = metrics::Chat::begin(context.hosts.label(&asker.customer));
+        if asker.session.is_some() && signal(req) {
+            heed(&context.db.awaited(), &asker.customer, session).await?;
+        }
         let accept = req
             .headers()
             .get(header::ACCEPT)
@@ -157,12 +159,11 @@ impl Api {
             .unwrap_or_default();
         if accept.contains("text/event-stream") {
             let id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-            let events = Events::new(answer_events(context.0, asker.customer, question, wish, meter, id));
+            let events = Events::new(answer_events(context.0, asker.customer, question, meter, id));
             return Ok(ChatResponse::Ok(ChatContent::Events(events)));
         }
         let answer = context.answerer.answer(&asker.customer, &question, None).boxed();
-        let wish = wish.as_ref().map(|db| (db, session));
-        let answered = measured(meter, told(&context.bell, &asker.customer, wish, answer)).await?;
+        let answered = measured(meter, told(&context.bell, &asker.customer, answer)).await?;
         Ok(ChatResponse::Ok(ChatContent::Json(Json(ChatAnswer::of(
             answered, session,
         )))))
@@ -182,26 +183,20 @@ fn session(asker: &Asker, named: Option<Uuid>) -> domain::Result<Uuid> {
     }
 }
 
-/// Tells people who follow the conversation of a turn that is theirs; keeps the `wish` of the session's browser that nothing is sold.
+/// Tells people who follow the conversation of a turn that is theirs.
 async fn told(
     bell: &Bell,
     customer: &Customer,
-    wish: Option<(&Db, Uuid)>,
     answer: impl Future<Output = domain::Result<Answered>>,
 ) -> domain::Result<Answered> {
     let answered = answer.await?;
-    if let Some((db, session)) = wish
-        && let Err(error) = heed(db, customer, session).await
-    {
-        // The next question says it again.
-        tracing::warn!(error = error.story(), "a browser's wish was not kept");
-    }
     if answered.standing.state != State::Bot {
         bell.ring(customer, answered.conversation).await;
     }
     Ok(answered)
 }
 
+/// Keeps the wish of the session's browser that nothing is sold, before anybody is told of what the visitor says.
 async fn heed(db: &Db, customer: &Customer, session: Uuid) -> domain::Result<()> {
     let tx = db.tenant(customer).await?;
     heed_signal(&tx, session).await?;
@@ -241,7 +236,6 @@ fn answer_events(
     context: &Context,
     customer: Customer,
     question: Question,
-    wish: Option<Db>,
     meter: metrics::Chat,
     request_id: String,
 ) -> impl Stream<Item = Event> + Send + use<> {
@@ -249,8 +243,7 @@ fn answer_events(
     let (answerer, bell, session) = (context.answerer.clone(), context.bell.clone(), question.session);
     let work = async move {
         let answer = answerer.answer(&customer, &question, Some(sender)).boxed();
-        let wish = wish.as_ref().map(|db| (db, session));
-        measured(meter, told(&bell, &customer, wish, answer)).await
+        measured(meter, told(&bell, &customer, answer)).await
     };
     written(work.boxed(), parts, session, request_id)
 }
@@ -321,11 +314,15 @@ fn ending(answered: domain::Result<Answered>, session: Uuid, request_id: &str) -
 
 /// A failure after the answer's status has been sent.
 pub fn failed(error: Error, request_id: &str) -> Event {
-    let failure = Failure::from(error);
+    let (offered, failure) = (error.offers_people(), Failure::from(error));
     if failure.status().is_server_error() {
         tracing::error!(request.id = request_id, error = failure.story(), "a stream failed");
     }
-    event("error", &failure.problem(request_id).to_json().unwrap_or_default())
+    let mut problem = failure.problem(request_id).to_json().unwrap_or_default();
+    if let Some(problem) = problem.as_object_mut().filter(|_| offered) {
+        problem.insert("offer_human".into(), true.into());
+    }
+    event("error", &problem)
 }
 
 impl ChatAnswer {

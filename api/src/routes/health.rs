@@ -274,7 +274,7 @@ async fn embedding(context: &Context) -> Part {
     let name = embedder.model().name.clone();
     let words = ["health".to_owned()];
     let checked = part("embedding", async {
-        context.searcher.embed_query(&words).await.map(|_| ())
+        context.searcher.embed_query(None, &words).await.map(|_| ())
     })
     .await;
     Part {

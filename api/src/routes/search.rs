@@ -136,6 +136,7 @@ impl Api {
             .search(&caller.customer, q.0.trim(), mode, limit)
             .await?;
         telemetry::searched(found.mode, began);
+        context.searcher.models().settle(&caller.customer).await?;
         Ok(Json(SearchResult {
             mode: found.mode.to_owned(),
             items: found.passages.into_iter().map(Into::into).collect(),

@@ -168,7 +168,13 @@ async fn ends_in_a_problem(script: Script) -> Provider {
         (&json!("provider_broke_off"), &json!(503)),
         "{what}"
     );
-    assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 0, "{what}");
+    let kept = "SELECT count(*) FROM messages WHERE role = 'visitor' AND broke_off";
+    assert_eq!(
+        (app.kit.count(kept).await, answers(&app).await),
+        (1, 0),
+        "{what}: the question, and no answer"
+    );
+    assert_eq!(problem.get("offer_human"), None, "{what}: the first failure");
     assert_eq!(app.kit.count("SELECT count(*) FROM answer_receipts").await, 0, "{what}");
     let spent = "SELECT count(*) FROM usage_daily WHERE cost_usd > 0 AND chats = 0";
     assert_eq!(
@@ -291,4 +297,66 @@ async fn a_restart_of_postgres_while_a_model_writes_ends_in_a_problem_and_the_co
     let read = read.bearer(&app.key).send().await.expect(200);
     assert_eq!(read["items"].as_array().unwrap().len(), 4, "{read}");
     nothing_is_set_aside(&app).await;
+}
+
+/// Small talk in between is no success of the bot.
+#[tokio::test]
+async fn who_reads_two_answers_that_break_off_is_offered_a_person() {
+    let (provider, app) = shop(Script::breaking(&[COSTS, "Abroad it "])).await;
+    let session = Uuid::now_v7();
+    let (_, _, first) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
+    assert_eq!(
+        (&first["code"], first.get("offer_human")),
+        (&json!("provider_broke_off"), None),
+        "{first}"
+    );
+    let (names, ..) = Visitor::ask_in(&app, session, "thank you").await.events().await;
+    assert_eq!(names.last().map(String::as_str), Some("done"), "{names:?}");
+    let (_, _, second) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
+    assert_eq!(
+        (&second["code"], &second["offer_human"]),
+        (&json!("provider_broke_off"), &json!(true)),
+        "{second}"
+    );
+    let kept = "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.broke_off AND m.role = 'visitor'";
+    assert_eq!(app.kit.count(kept).await, 2);
+
+    provider.follow(Script::Say(vec![COSTS.into()]));
+    let (_, _, done) = Visitor::ask_in(&app, session, QUESTION).await.events().await;
+    assert_eq!(
+        done["offer_human"], false,
+        "the last two were not both failures: {done}"
+    );
+}
+
+/// Postgres stands still, its connections stay open: the visitor who reads is told, whoever asks meanwhile is told when to ask again, and
+/// what is asked when it goes on is answered.
+#[tokio::test]
+async fn a_postgres_that_hangs_holds_no_chat_for_ever() {
+    let (provider, app) = shop(paused()).await;
+    let mut visitor = Visitor::ask(&app).await;
+    visitor.until("event: token").await;
+    let frozen = app.kit.freeze(Server::Postgres);
+    provider.let_go();
+    let asked = app.post("/api/chat", &json!({ "message": QUESTION })).bearer(&app.key);
+    let (told, asked) = tokio::join!(visitor.rest(), asked.send());
+    assert!(
+        told.contains("database_timeout") && !told.contains("event: done"),
+        "{told}"
+    );
+    assert!(asked.headers.contains_key("retry-after"), "{}", asked.text);
+    let problem = asked.expect(503);
+    // It may not even have got a connection.
+    let code = problem["code"].as_str().unwrap();
+    assert!(["database_timeout", "database_unavailable"].contains(&code), "{problem}");
+    drop(frozen);
+    provider.follow(Script::Say(vec![COSTS.into()]));
+    let asked = app.post("/api/chat", &json!({ "message": QUESTION })).bearer(&app.key);
+    let answer = asked.send().await.expect(200);
+    assert_eq!(answer["refused"], false, "{answer}");
+    assert_eq!(
+        answers(&app).await,
+        1,
+        "nothing of the one that was told to have failed"
+    );
 }

@@ -30,6 +30,10 @@ const LISTED: &[(&str, f64, f64)] = &[
     ("gpt-5-nano", 0.05, 0.4),
     ("o3", 2.0, 8.0),
     ("o4-mini", 1.1, 4.4),
+    // They make vectors, and write nothing.
+    ("text-embedding-3-small", 0.02, 0.0),
+    ("text-embedding-3-large", 0.13, 0.0),
+    ("text-embedding-ada-002", 0.1, 0.0),
 ];
 
 /// Prices by a model's name.

@@ -10,6 +10,7 @@
 mod error;
 pub mod local;
 pub mod openai;
+pub mod scale;
 
 use async_trait::async_trait;
 
@@ -63,6 +64,35 @@ impl Calibration {
     }
 }
 
+/// What a provider charges.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Spent {
+    /// Tokens that it read.
+    pub tokens: u64,
+    /// USD; nothing where no price is known.
+    pub usd: f64,
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens + other.tokens,
+            usd: self.usd + other.usd,
+        }
+    }
+}
+
+/// Vectors, and what they cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Embedded {
+    /// As [`Embedder::embed`] gives them.
+    pub vectors: Vec<Vec<f32>>,
+    /// What was paid for them.
+    pub spent: Spent,
+}
+
 /// Turns texts into vectors.
 #[async_trait]
 pub trait Embedder: Send + Sync {
@@ -74,6 +104,19 @@ pub trait Embedder: Send + Sync {
     /// Any number of texts may be given; batches are made inside. Dropping the future ends the work after the batch under
     /// way.
     async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// The same with what it cost, which is nothing for a model on this machine.
+    async fn embed_counted(&self, kind: Kind, texts: &[String]) -> Result<Embedded, Error> {
+        Ok(Embedded {
+            vectors: self.embed(kind, texts).await?,
+            spent: Spent::default(),
+        })
+    }
+
+    /// Whether nobody knows on which scale its cosines are, so that [`scale::measure`] has to find out.
+    fn scale_is_unknown(&self) -> bool {
+        false
+    }
 
     /// Tokens that the model would see, with its own start and end marks; not cut at `max_tokens`.
     fn count_tokens(&self, text: &str) -> usize;

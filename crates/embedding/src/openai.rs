@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Embedder, Error, Kind, Model, normalise};
+use crate::{Embedded, Embedder, Error, Kind, Model, Spent, normalise};
 
 /// Texts of one request; within what known providers accept.
 const BATCH: usize = 100;
@@ -37,6 +37,10 @@ pub struct Settings {
     pub key: Option<SecretString>,
     /// Name, dimension and window of the provider's model.
     pub model: Model,
+    /// The name that the provider knows the model by.
+    pub served_as: String,
+    /// USD for a million tokens; nothing where it is not known.
+    pub price: f64,
     /// Put before every passage, for models trained with prefixes (`passage: `).
     pub passage_prefix: String,
     /// Put before every query (`query: `).
@@ -66,6 +70,22 @@ struct Request<'a> {
 #[derive(Deserialize)]
 struct Answer {
     data: Vec<Item>,
+    #[serde(default)]
+    usage: Option<Usage>,
+}
+
+/// Some tell one of them, some none.
+#[derive(Deserialize)]
+struct Usage {
+    total_tokens: Option<u64>,
+    prompt_tokens: Option<u64>,
+}
+
+impl Answer {
+    fn tokens(&self) -> Option<u64> {
+        let usage = self.usage.as_ref()?;
+        usage.total_tokens.or(usage.prompt_tokens).filter(|tokens| *tokens > 0)
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,11 +128,11 @@ impl OpenAi {
         })
     }
 
-    async fn batch(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, Error> {
+    async fn batch(&self, texts: &[String], deadline: Instant) -> Result<Answer, Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             let (error, wish) = match timeout_at(deadline, self.attempt(texts)).await {
-                Ok(Ok(Attempt::Done(answer))) => return self.vectors(answer, texts.len()),
+                Ok(Ok(Attempt::Done(answer))) => return Ok(answer),
                 Ok(Ok(Attempt::Again(error, wish))) => (error, wish),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(Error::Unreachable("the deadline passed".to_owned())),
@@ -129,7 +149,7 @@ impl OpenAi {
     }
 
     /// One try that counts for the breaker.
-    async fn at_once(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, Error> {
+    async fn at_once(&self, texts: &[String], deadline: Instant) -> Result<Answer, Error> {
         let permit = self.breaker.enter().map_err(|rest| {
             let seconds = rest.as_secs().max(1);
             Error::Unreachable(format!(
@@ -139,7 +159,7 @@ impl OpenAi {
         let (error, wish) = match timeout_at(deadline, self.attempt(texts)).await {
             Ok(Ok(Attempt::Done(answer))) => {
                 permit.succeed();
-                return self.vectors(answer, texts.len());
+                return Ok(answer);
             }
             Ok(Ok(Attempt::Again(error, wish))) => (error, wish),
             Ok(Err(error)) => return Err(error),
@@ -151,7 +171,7 @@ impl OpenAi {
 
     async fn attempt(&self, texts: &[String]) -> Result<Attempt, Error> {
         let body = Request {
-            model: &self.settings.model.name,
+            model: &self.settings.served_as,
             input: texts,
             encoding_format: "float",
         };
@@ -214,20 +234,36 @@ impl Embedder for OpenAi {
     }
 
     async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(self.embed_counted(kind, texts).await?.vectors)
+    }
+
+    async fn embed_counted(&self, kind: Kind, texts: &[String]) -> Result<Embedded, Error> {
         let (prefix, within) = match kind {
             Kind::Passage => (&self.settings.passage_prefix, self.settings.deadline),
             Kind::Query => (&self.settings.query_prefix, self.settings.patience),
         };
         let deadline = Instant::now() + within;
-        let mut vectors = Vec::with_capacity(texts.len());
+        let mut embedded = Embedded::default();
         for batch in texts.chunks(BATCH) {
             let prefixed: Vec<String> = batch.iter().map(|text| format!("{prefix}{text}")).collect();
-            vectors.extend(match kind {
+            let answer = match kind {
                 Kind::Passage => self.batch(&prefixed, deadline).await?,
                 Kind::Query => self.at_once(&prefixed, deadline).await?,
-            });
+            };
+            let estimate = || prefixed.iter().map(|text| self.count_tokens(text) as u64).sum();
+            let tokens = answer.tokens().unwrap_or_else(estimate);
+            embedded.spent = embedded.spent
+                + Spent {
+                    tokens,
+                    usd: self.settings.price * tokens as f64 / 1e6,
+                };
+            embedded.vectors.extend(self.vectors(answer, batch.len())?);
         }
-        Ok(vectors)
+        Ok(embedded)
+    }
+
+    fn scale_is_unknown(&self) -> bool {
+        true
     }
 
     /// An estimate: one token for every three bytes, which counts a third too many in English (some four letters a token)

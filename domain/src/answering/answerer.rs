@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     asked::Asked,
+    broken::BROKE_OFF,
     cache::{AnswerCache, Recipe},
     conversation::{self, Receipt},
     draft::Draft,
@@ -182,6 +183,7 @@ pub struct Answerer {
 impl Answerer {
     /// With a provider's key in `config` a model writes; else answers are extractive.
     pub fn new(db: Db, searcher: Searcher, config: &ModelConfig) -> Result<Self> {
+        let db = db.awaited();
         let models = Models::from_config(db.clone(), config)?;
         Ok(Self {
             db,
@@ -216,21 +218,32 @@ impl Answerer {
             Err(received) => return Ok(Answer::for_people(received)),
         };
         let asked = self.understand(customer, text, locale, history).await;
-        let draft = if let Some(reply) = asked.small_talk(customer) {
+        match self.drafted(customer, &asked, parts).await {
+            Ok(draft) => Box::pin(self.keep(customer, question, &asked, draft, began)).await,
+            Err(error) if error.code() == BROKE_OFF => {
+                Err(Box::pin(self.broke_off(customer, question.session, &asked, began, error)).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An answer that was given before, or a new one.
+    async fn drafted(&self, customer: &Customer, asked: &Asked, parts: Option<mpsc::Sender<Part>>) -> Result<Draft> {
+        if let Some(reply) = asked.small_talk(customer) {
             send(parts.as_ref(), &reply).await;
-            Draft::said(reply)
-        } else if let Some((cache, key)) = self.shared(customer, &asked) {
-            let work = self.work(customer, &asked);
-            cache
+            return Ok(Draft::said(reply));
+        }
+        if let Some((cache, key)) = self.shared(customer, asked) {
+            let work = self.work(customer, asked);
+            return cache
                 .answer(customer, &key, self.models.is_some(), parts.as_ref(), work)
-                .await?
-        } else if let Some(known) = self.recalled(customer, &asked).await {
+                .await;
+        }
+        if let Some(known) = self.recalled(customer, asked).await {
             known.tell(parts.as_ref()).await;
-            known
-        } else {
-            self.draft(customer, &asked, parts.as_ref()).await?
-        };
-        Box::pin(self.keep(customer, question, &asked, draft, began)).await
+            return Ok(known);
+        }
+        self.draft(customer, asked, parts.as_ref()).await
     }
 
     /// The language and the turns before of a question that is the bot's to answer.
@@ -294,7 +307,7 @@ impl Answerer {
         parts: Option<&mpsc::Sender<Part>>,
     ) -> Result<Draft> {
         let began = Instant::now();
-        let turn = self.turns.take(customer.id).await;
+        let turn = self.turns.take_soon(customer.id).await?;
         let waited = began.elapsed();
         let Found {
             passages,
@@ -303,7 +316,10 @@ impl Answerer {
             mode,
         } = self.find(customer, Version::Published, &asked.meant).await?;
         let searched = began.elapsed().saturating_sub(waited);
-        let supported = match self.supported(customer, &asked.meant, &passages).await? {
+        let supported = match self
+            .supported(customer, Version::Published, &asked.meant, &passages)
+            .await?
+        {
             Err(Refusal::NothingIndexed) if indexed => Err(Refusal::NotOnSite),
             supported => supported,
         };
@@ -347,10 +363,11 @@ impl Answerer {
     pub(super) async fn supported(
         &self,
         customer: &Customer,
+        version: Version,
         question: &str,
         passages: &[Passage],
     ) -> Result<Result<(), Refusal>> {
-        let model = self.searcher.models().of(customer).await?;
+        let model = self.searcher.models().of_version(customer, version).await?;
         let multilingual = model.is_some_and(|model| model.embedder.model().multilingual);
         Ok(support::supported(question, passages, multilingual))
     }
@@ -394,6 +411,9 @@ impl Answerer {
         if let Err(error) = conversation::count(&self.db, customer).await {
             // The answer is stored.
             tracing::warn!(error = error.story(), "an answer is not counted");
+        }
+        if let Err(error) = self.searcher.models().settle(customer).await {
+            tracing::warn!(error = error.story(), "what a question's vectors cost is counted later");
         }
         told(customer, session, &answer, began);
         Ok(answer)

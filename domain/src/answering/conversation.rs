@@ -126,6 +126,23 @@ pub async fn store(
     Ok((conversation, answered))
 }
 
+/// Keeps a visitor's turn whose answer broke off.
+pub(super) async fn keep_unanswered(tx: &TenantTx, session: Uuid, question: &Asked, since: Duration) -> Result<Uuid> {
+    const KEEP: &str = "INSERT INTO messages (id, customer_id, conversation_id, role, text, broke_off)
+        VALUES ($1, $2, $3, 'visitor', $4, true)";
+    let conversation = open(tx, session, question.locale, since).await?;
+    let message = ids::new_id();
+    let values = [
+        message.into(),
+        tx.customer().into(),
+        conversation.into(),
+        question.said.as_str().into(),
+    ];
+    tx.execute_raw(sql(KEEP, values)).await?;
+    people::events::turns(tx, conversation, &[message]).await?;
+    Ok(conversation)
+}
+
 /// Counts an answer that is stored among the day's. All answers of a customer meet in this row, and whoever changed it holds it until
 /// the commit: so this is a transaction of its own, and waits for no disk.
 pub async fn count(db: &Db, customer: &Customer) -> Result<()> {

@@ -39,27 +39,52 @@ impl Answerer {
     /// Searches `version` for an answer to `text`, as [`Answerer::preview`] does for the published one. A search by words alone, since the
     /// model of the vectors is away, is an error: compared with one that had it, it would speak of the outage and not of the index.
     pub async fn examine(&self, customer: &Customer, version: Version, text: &str) -> Result<Examined> {
-        Box::pin(self.examine_asked(customer, version, &Asked::first(text, None))).await
+        let asked = Asked::first(text, None);
+        Box::pin(self.examine_asked(customer, version, &asked, false)).await
     }
 
-    async fn examine_asked(&self, customer: &Customer, version: Version, asked: &Asked) -> Result<Examined> {
+    /// The same of what is shown, refused also where a visitor would be although passages support an answer: without a model the
+    /// answer is a quotation, and they may hold none.
+    pub async fn examine_answer(&self, customer: &Customer, text: &str) -> Result<Examined> {
+        let asked = Asked::first(text, None);
+        Box::pin(self.examine_asked(customer, Version::Published, &asked, true)).await
+    }
+
+    async fn examine_asked(
+        &self,
+        customer: &Customer,
+        version: Version,
+        asked: &Asked,
+        quoted: bool,
+    ) -> Result<Examined> {
         let found = self.find(customer, version, &asked.meant).await?;
-        if found.mode != "hybrid" && self.searcher.models().of(customer).await?.is_some() {
+        if found.mode != "hybrid" && self.searcher.models().of_version(customer, version).await?.is_some() {
             let message = "questions can not be compared while the embedding model is away";
             return Err(Error::unavailable("embedding_unavailable", message, found.mode));
         }
         let passages = found.passages;
-        let supported = self.supported(customer, &asked.meant, &passages).await?;
+        let supported = self.supported(customer, version, &asked.meant, &passages).await?;
         if supported.is_err()
             && let Some(mended) = asked.mended(&passages)
         {
-            return Box::pin(self.examine_asked(customer, version, &mended)).await;
+            return Box::pin(self.examine_asked(customer, version, &mended, quoted)).await;
         }
         let fact = self
             .fact(customer, asked, &passages, supported.is_ok(), version)
             .await?;
         let mut examined = met(&passages);
-        if let Some(fact) = fact {
+        let told = match fact {
+            None if quoted && supported.is_ok() && self.models.is_none() => {
+                let answer = self.extract(customer, asked, &passages).await?;
+                if answer.refusal.is_some() {
+                    examined.refusal = answer.refusal;
+                    return Ok(examined);
+                }
+                Some(answer)
+            }
+            fact => fact,
+        };
+        if let Some(fact) = told {
             examined.text = format!("{}\n{}", fact.text, examined.text);
             if let Some(source) = fact.sources.first() {
                 let (known, rest): (Vec<Met>, Vec<Met>) =

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::{
     answerer::{Answerer, Part, send},
     asked::Asked,
+    broken::BROKE_OFF,
     extractive::SIMPLIFIED_WORDS,
     ground::{Checked, Judge, Writing},
     model::{Call, Finished, Models, Tab, Unanswered, size, without_echo},
@@ -40,7 +41,7 @@ impl Answerer {
             Err(Failure::Silent(note)) => note,
             Err(Failure::BrokenOff(error)) => {
                 let message = "the answer broke off; please ask again";
-                return Err(Error::unavailable("provider_broke_off", message, without_echo(&error)));
+                return Err(Error::unavailable(BROKE_OFF, message, without_echo(&error)));
             }
         };
         let quoted = self.extract(customer, asked, passages).await?;
@@ -78,7 +79,7 @@ impl Answerer {
             .meanwhile(customer, call, Box::pin(self.judge(customer, asked, &shown, &prompt)))
             .await?;
         let most = self.simplified.then_some(SIMPLIFIED_WORDS);
-        let mut writing = Writing::new(parts, judge, Some(&self.searcher)).at_most(most);
+        let mut writing = Writing::new(parts, judge, Some((&self.searcher, customer))).at_most(most);
         let broken = loop {
             match call.next().await {
                 Ok(Some(more)) => {

@@ -4,6 +4,7 @@
 //! writes from the same passages. Either way nothing is answered that retrieval does not support.
 mod answerer;
 mod asked;
+mod broken;
 mod cache;
 mod citations;
 mod conversation;

@@ -12,7 +12,7 @@ use super::answerer::{Answerer, CONSIDERED};
 use crate::{
     Result,
     language::{Locale, detect},
-    retrieval::Mode,
+    retrieval::{Mode, Version},
     tenancy::{AssistantSettings, Customer, SUGGESTIONS, TenantTx, sql},
 };
 
@@ -100,7 +100,9 @@ impl Answerer {
             .iter()
             .take(NEAREST)
             .any(|passage| passage.page == candidate.page);
-        let supported = self.supported(customer, &candidate.text, &found.passages).await?;
+        let supported = self
+            .supported(customer, Version::Published, &candidate.text, &found.passages)
+            .await?;
         Ok(own && supported.is_ok())
     }
 }

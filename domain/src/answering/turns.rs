@@ -12,12 +12,20 @@ use std::{
     num::NonZero,
     sync::{Arc, Mutex, PoisonError},
     thread::available_parallelism,
+    time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use uuid::Uuid;
+
+use crate::{Error, Result};
 
 /// Turns at a time for each processor: while one waits for the database, another one may compute.
 const PER_PROCESSOR: usize = 2;
+/// The longest wait for a turn.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Customers whose lines are kept although nobody stands in them.
 const LINES: usize = 1000;
 
@@ -62,6 +70,13 @@ impl Turns {
         }
     }
 
+    /// The same, but not for ever: who waits that long has left, or should be told.
+    pub async fn take_soon(&self, customer: Uuid) -> Result<Turn> {
+        let message = "too many ask at once; please ask again in a moment";
+        let late = |elapsed| Error::unavailable("too_busy", message, elapsed);
+        timeout(LONGEST, self.take(customer)).await.map_err(late)
+    }
+
     fn line(&self, customer: Uuid) -> Arc<Semaphore> {
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= LINES {
@@ -91,6 +106,16 @@ mod tests {
         drop(first);
         assert!((&mut third).now_or_never().is_none());
         assert!(second.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_too_long_is_told() {
+        let turns = Turns::of(1);
+        let first = turns.take(BUSY).await;
+        let late = turns.take_soon(OTHER).await.err().map(|error| error.code());
+        assert_eq!(late, Some("too_busy"));
+        drop(first);
+        assert!(turns.take_soon(OTHER).await.is_ok());
     }
 
     #[tokio::test]

@@ -204,7 +204,12 @@ pub(super) fn printable(value: Value) -> Value {
 }
 
 /// Errors of our own services. They pass, and are not counted as attempts.
-const OURS: [&str; 3] = ["database_unavailable", "database_busy", "redis_unavailable"];
+const OURS: [&str; 4] = [
+    "database_unavailable",
+    "database_timeout",
+    "database_busy",
+    "redis_unavailable",
+];
 
 /// How the waits before retries grow: doubling from `first` up to `most`, each with a random half, so that what failed
 /// together does not return together.

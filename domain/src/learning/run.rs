@@ -1,6 +1,6 @@
 //! Asking all golden questions of a version of the index, and what that says: for each question the rank of an expected page, whether it
 //! is answered, and which phrases the answer lacks. A crawl's staged version is compared with what answers are made from now, by the
-//! same questions at the same time, so that nothing but the crawl makes the difference.
+//! same questions at the same time, so that nothing but the crawl makes the difference; so is the index with a new model's vectors.
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ impl Run {
     }
 }
 
-/// The same questions, asked of what is shown and of what a crawl has staged.
+/// The same questions, asked of what is shown and of what it is to become.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// What is shown.
@@ -125,6 +125,13 @@ impl Comparison {
     pub fn falls_by_more_than(&self, share: f64) -> bool {
         let lost = self.lost().len();
         lost > 0 && lost as f64 > share * self.before.passed() as f64
+    }
+
+    /// What is wrong, if more is lost than `tolerated`.
+    pub fn doubt(&self, tolerated: f64) -> Option<String> {
+        let (lost, passed) = (self.lost().len(), self.before.passed());
+        self.falls_by_more_than(tolerated)
+            .then(|| format!("{lost} of {passed} golden questions would not be answered as expected any more"))
     }
 
     /// The lost questions, for people.
@@ -173,11 +180,11 @@ impl Examiner {
         Ok(Run { outcomes })
     }
 
-    /// Asks them of what is shown, and of what the crawl has staged.
-    pub async fn compare(&self, customer: &Customer, crawl: Uuid) -> Result<Comparison> {
+    /// Asks them of what is shown, and of the version that it is to become.
+    pub async fn compare(&self, customer: &Customer, next: Version) -> Result<Comparison> {
         Ok(Comparison {
             before: self.ask(customer, Version::Published).await?,
-            after: self.ask(customer, Version::Staged(crawl)).await?,
+            after: self.ask(customer, next).await?,
         })
     }
 }
@@ -198,7 +205,7 @@ async fn expected(tx: &TenantTx, version: Version) -> Result<HashMap<Uuid, HashS
         page: Uuid,
     }
     let mut expected: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
-    let values = [tx.customer().into(), (version == Version::Published).into()];
+    let values = [tx.customer().into(), (!matches!(version, Version::Staged(_))).into()];
     for pair in Pair::find_by_statement(sql(FIND, values)).all(&**tx).await? {
         expected.entry(pair.question).or_default().insert(pair.page);
     }

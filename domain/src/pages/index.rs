@@ -4,6 +4,7 @@
 //! A page waits for its chunks when it is live, no twin of another ([`super::twins`]), and changed since its chunks were made, or
 //! when its site's repeated text did ([`super::repeats`]). What a crawl has made and not shown yet ([`super::staging`]) it does not
 //! make again.
+use embedding::{Calibration, Spent};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::{blocks, staging::UP_TO_DATE};
 use crate::{
-    Result, ids, secrets,
+    Result, ids, secrets, telemetry,
     tenancy::{TenantTx, sql},
 };
 
@@ -372,12 +373,65 @@ pub async fn uncovered(tx: &TenantTx, job: Uuid, wanted: &Wanted<'_>) -> Result<
 }
 
 /// Counts indexed pages and computed vectors into the customer's day.
-pub async fn count_usage(tx: &TenantTx, pages: i64, embeddings: i64) -> Result<()> {
-    const COUNT: &str = "INSERT INTO usage_daily AS u (customer_id, day, pages, embeddings) VALUES ($1, current_date, $2, $3)
-        ON CONFLICT (customer_id, day) DO UPDATE SET pages = u.pages + excluded.pages, embeddings = u.embeddings + excluded.embeddings";
-    let values = [tx.customer().into(), pages.into(), embeddings.into()];
+pub async fn count_usage(tx: &TenantTx, pages: i64, embeddings: i64, spent: Spent) -> Result<()> {
+    const COUNT: &str = "INSERT INTO usage_daily AS u (customer_id, day, pages, embeddings, tokens_in, cost_usd) VALUES ($1, current_date, $2, $3, $4, $5)
+        ON CONFLICT (customer_id, day) DO UPDATE SET pages = u.pages + excluded.pages, embeddings = u.embeddings + excluded.embeddings,
+          tokens_in = u.tokens_in + excluded.tokens_in, cost_usd = u.cost_usd + excluded.cost_usd";
+    let tokens = spent.tokens as i64;
+    let values = [
+        tx.customer().into(),
+        pages.into(),
+        embeddings.into(),
+        tokens.into(),
+        spent.usd.into(),
+    ];
     tx.execute_raw(sql(COUNT, values)).await?;
+    if spent.usd > 0.0 {
+        // Names that anybody may claim are no labels.
+        const LABEL: &str = "SELECT CASE WHEN EXISTS (SELECT FROM customer_domains d WHERE d.customer_id = c.id AND d.host = c.domain
+            AND d.verified_at IS NOT NULL) THEN c.domain ELSE 'unverified' END AS label FROM customer_configs c WHERE c.id = $1";
+        if let Some(row) = tx.query_one_raw(sql(LABEL, [tx.customer().into()])).await? {
+            telemetry::paid(row.try_get("", "label")?, spent.usd);
+        }
+    }
     Ok(())
+}
+
+/// How the model's cosines are to be read, if that was measured.
+pub async fn scale_of(db: &crate::tenancy::Db, model: Uuid) -> Result<Option<Calibration>> {
+    const READ: &str = "SELECT cosine_zero, cosine_one FROM embedding_models WHERE id = $1 AND cosine_zero IS NOT NULL";
+    let tx = db.system().await?;
+    let row = tx.query_one_raw(sql(READ, [model.into()])).await?;
+    row.map(|row| {
+        Ok(Calibration {
+            zero: row.try_get("", "cosine_zero")?,
+            one: row.try_get("", "cosine_one")?,
+        })
+    })
+    .transpose()
+}
+
+/// The same of the model with this name.
+pub async fn scale_named(db: &crate::tenancy::Db, name: &str) -> Result<Option<Calibration>> {
+    const FIND: &str = "SELECT id FROM embedding_models WHERE name = $1";
+    let tx = db.system().await?;
+    let row = tx.query_one_raw(sql(FIND, [name.into()])).await?;
+    drop(tx);
+    match row {
+        Some(row) => scale_of(db, row.try_get("", "id")?).await,
+        None => Ok(None),
+    }
+}
+
+/// Keeps what was measured; what another process has kept before is as good, and holds for both.
+pub async fn keep_scale(db: &crate::tenancy::Db, model: Uuid, measured: Calibration) -> Result<Calibration> {
+    const KEEP: &str =
+        "UPDATE embedding_models SET cosine_zero = $2, cosine_one = $3 WHERE id = $1 AND cosine_zero IS NULL";
+    let tx = db.system().await?;
+    let values = [model.into(), measured.zero.into(), measured.one.into()];
+    tx.execute_raw(sql(KEEP, values)).await?;
+    tx.commit().await?;
+    Ok(scale_of(db, model).await?.unwrap_or(measured))
 }
 
 /// The id of a model by name, made when it is new.

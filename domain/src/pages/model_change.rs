@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A job fills `next_embeddings` beside the index, chunk by chunk in an order that it can go on with; crawls go on meanwhile and
-//! publish with the old model. When no chunk lacks its next vector, [`switch`] puts the vectors into the chunks, names the
+//! publish with the old model. When no chunk lacks its next vector, the golden questions are asked of the new ones ([`seen_after`]), and
+//! where they lose too much a person has to say that it goes on. Then [`switch`] puts the vectors into the chunks, names the
 //! model and moves the index version on, in one transaction: until then nothing of the change is seen, and ending the job
 //! anywhere loses only what was not stored yet.
 //!
@@ -87,6 +88,10 @@ pub async fn plan(db: &Db, model: Uuid) -> Result<Vec<Submitted>> {
         AND j.state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
     const OTHERS: &str = "SELECT c.id FROM customer_configs c WHERE c.embedding_model_id <> $1
         OR EXISTS (SELECT FROM page_embeddings e WHERE e.customer_id = c.id AND e.model_id IS NULL) ORDER BY c.id";
+    // A change that waits for a person goes on waiting.
+    const HELD: &str =
+        "SELECT customer_id FROM jobs WHERE kind = 'embed' AND dedupe_key = $2 AND payload ->> 'model' = $1
+        AND state = 'needs_confirmation'";
     let tx = db.system().await?;
     tx.execute_raw(sql(FORGET, [model.into()])).await?;
     let outdated = tx
@@ -98,8 +103,18 @@ pub async fn plan(db: &Db, model: Uuid) -> Result<Vec<Submitted>> {
     }
     let tx = db.system().await?;
     let mut new = Vec::new();
+    let held = tx
+        .query_all_raw(sql(HELD, [model.to_string().into(), DEDUPE.into()]))
+        .await?;
+    let held: Vec<Uuid> = held
+        .iter()
+        .map(|row| row.try_get("", "customer_id"))
+        .collect::<std::result::Result<_, _>>()?;
     for row in tx.query_all_raw(sql(OTHERS, [model.into()])).await? {
-        new.push(change_to(row.try_get("", "id")?, model));
+        let customer = row.try_get("", "id")?;
+        if !held.contains(&customer) {
+            new.push(change_to(customer, model));
+        }
     }
     let made = jobs::submit_all(&*tx, &new).await?;
     tx.commit().await?;
@@ -168,6 +183,18 @@ pub async fn store(tx: &TenantTx, model: Uuid, vectors: &[(Uuid, Vec<f32>)]) -> 
     tx.execute_raw(sql(KEEP, [tx.customer().into(), model.into(), rows.into()]))
         .await?;
     Ok(())
+}
+
+/// A search's statement, made to see the index as it will be when it has changed to the model `${parameter}`.
+pub(crate) fn seen_after(search: &str, parameter: usize) -> String {
+    let seen = format!(
+        "WITH seen AS NOT MATERIALIZED (
+           SELECT e.id, e.customer_id, e.page_id, e.ordinal, e.heading_path, e.text, e.config, e.kind, e.words, e.word_total, e.section,
+             e.published, coalesce(n.model_id, e.model_id) AS model_id, coalesce(n.embedding, e.embedding) AS embedding
+           FROM page_embeddings e LEFT JOIN next_embeddings n ON n.chunk_id = e.id AND n.model_id = ${parameter}
+           WHERE e.customer_id = $1 AND e.published),"
+    );
+    search.replace("page_embeddings c", "seen c").replacen("WITH", &seen, 1)
 }
 
 /// Changes the index to `model`, if every chunk has its vector of it.

@@ -22,7 +22,7 @@ use crate::{
     tenancy::{Customer, TenantTx, sql},
 };
 
-/// Answers that fail one after the other before the visitor is offered a person.
+/// Answers that fail one after the other, or break off, before the visitor is offered a person. Small talk in between is neither.
 const FAILURES: i64 = 2;
 
 /// Who has the word after a turn.
@@ -140,8 +140,9 @@ pub(super) fn printable(text: &str) -> String {
 /// Who has the word after the bot's turn, and whether the bot has failed so often in a row that a person should be offered.
 pub async fn offered(tx: &TenantTx, customer: &Customer, conversation: Uuid) -> Result<Standing> {
     const LAST: &str = "
-        SELECT c.state, (SELECT count(*) FILTER (WHERE l.refused OR l.feedback = 'down') FROM (
-            SELECT m.refused, m.feedback FROM messages m WHERE m.conversation_id = c.id AND m.role = 'assistant'
+        SELECT c.state, (SELECT count(*) FILTER (WHERE l.broke_off OR l.refused OR l.feedback = 'down') FROM (
+            SELECT m.broke_off, m.refused, m.feedback FROM messages m LEFT JOIN answer_receipts r ON r.message_id = m.id
+            WHERE m.conversation_id = c.id AND (m.broke_off OR m.role = 'assistant' AND r.model IS DISTINCT FROM 'small_talk')
             ORDER BY m.created_at DESC LIMIT $2) l) AS failed
         FROM conversations c WHERE c.id = $1";
     let row = tx

@@ -10,6 +10,7 @@ mod legs;
 mod models;
 mod query;
 mod resident;
+mod scale;
 mod scan;
 mod searcher;
 mod select;

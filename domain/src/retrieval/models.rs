@@ -3,7 +3,7 @@
 //!
 //! What must stay true: a search never compares vectors of two models. Which model an index has is only known for sure in the
 //! snapshot of a search, so a search reads it there ([`Models::confirm`]) and is repeated when it went by an old answer.
-use embedding::{Calibration, Embedder, Kind};
+use embedding::{Calibration, Embedded, Embedder, Kind, Spent};
 use futures::future::BoxFuture;
 use sea_orm::ConnectionTrait;
 use std::{
@@ -13,10 +13,11 @@ use std::{
 };
 use uuid::Uuid;
 
-use super::vectors::Vectors;
+use super::{Version, scale::Scale, vectors::Vectors};
 use crate::{
     Error, Result,
     pages::index,
+    telemetry,
     tenancy::{Customer, Db, sql},
 };
 
@@ -38,12 +39,21 @@ pub struct IndexModel {
     pub id: Uuid,
     /// What makes its vectors.
     pub embedder: Arc<dyn Embedder>,
+    scale: Arc<Scale>,
 }
 
 impl IndexModel {
     /// How its cosines are to be read.
     pub fn calibration(&self) -> Calibration {
-        self.embedder.model().calibration
+        self.scale.known().unwrap_or(self.embedder.model().calibration)
+    }
+
+    pub(super) fn new(id: Uuid, embedder: Arc<dyn Embedder>) -> Self {
+        Self {
+            id,
+            embedder,
+            scale: Arc::default(),
+        }
     }
 }
 
@@ -61,6 +71,8 @@ struct Inner {
     of_customers: Mutex<HashMap<Uuid, Option<Uuid>>>,
     questions: Vectors,
     texts: Vectors,
+    /// What customers' questions have cost that is not counted yet.
+    owed: Mutex<HashMap<Uuid, Spent>>,
 }
 
 struct Other {
@@ -75,7 +87,7 @@ impl Models {
             None => None,
             Some(embedder) => {
                 let id = index::model_id(&db, &embedder.model().name, embedder.model().dimension as i32).await?;
-                Some(IndexModel { id, embedder })
+                Some(IndexModel::new(id, embedder))
             }
         };
         Ok(Self(Arc::new(Inner {
@@ -86,6 +98,7 @@ impl Models {
             of_customers: Mutex::default(),
             questions: Vectors::new("question_vector", QUESTIONS),
             texts: Vectors::new("text_vector", TEXTS),
+            owed: Mutex::default(),
         })))
     }
 
@@ -114,6 +127,14 @@ impl Models {
             id
         };
         self.numbered(id).await
+    }
+
+    /// The model of a version of the customer's index.
+    pub async fn of_version(&self, customer: &Customer, version: Version) -> Result<Option<IndexModel>> {
+        match version {
+            Version::Next(model) => self.numbered(Some(model)).await,
+            Version::Published | Version::Staged(_) => self.of(customer).await,
+        }
     }
 
     /// Whether the customer's index, which has the model `index`, is what its question was embedded for; if not, [`Models::of`] knows
@@ -169,23 +190,74 @@ impl Models {
         let name: String = row.try_get("", "name")?;
         tracing::info!(model = name, "loading the model of an older index");
         let embedder = loader(name).await;
-        Ok(embedder.map(|embedder| IndexModel { id, embedder }))
+        Ok(embedder.map(|embedder| IndexModel::new(id, embedder)))
     }
 
-    /// The vector of a question, kept from the last time it was asked.
-    pub async fn question(&self, model: &IndexModel, text: &str) -> Result<Arc<[f32]>> {
-        let mut vectors = self.0.questions.of(model, &[text.to_owned()]).await?;
+    /// The vector of a customer's question, kept from the last time it was asked.
+    pub async fn question(&self, model: &IndexModel, customer: &Customer, text: &str) -> Result<Arc<[f32]>> {
+        let texts = [text.to_owned()];
+        let (mut vectors, spent) = self.0.questions.of(self.learned(model).await, &texts).await?;
+        self.owe(customer, model, spent);
         vectors.pop().ok_or_else(|| Error::internal("embedding", "no vector"))
     }
 
     /// The vectors of texts of pages that are compared with a question, kept from the last time that they were.
-    pub(super) async fn texts(&self, model: &IndexModel, texts: &[String]) -> Result<Vec<Arc<[f32]>>> {
-        self.0.texts.of(model, texts).await
+    pub(super) async fn texts(
+        &self,
+        model: &IndexModel,
+        customer: &Customer,
+        texts: &[String],
+    ) -> Result<Vec<Arc<[f32]>>> {
+        let (vectors, spent) = self.0.texts.of(self.learned(model).await, texts).await?;
+        self.owe(customer, model, spent);
+        Ok(vectors)
+    }
+
+    /// The model, once it is known how its cosines are to be read, or that this can't be known now.
+    pub(super) async fn learned<'a>(&self, model: &'a IndexModel) -> &'a IndexModel {
+        if model.embedder.scale_is_unknown() {
+            model.scale.learn(&self.0.db, model.id, &*model.embedder).await;
+        }
+        model
+    }
+
+    /// Notes what a customer's texts have cost, until it is counted ([`Models::settle`]): nobody's answer waits for the day's row.
+    pub(super) fn owe(&self, customer: &Customer, model: &IndexModel, spent: Spent) {
+        if spent.tokens > 0 {
+            telemetry::embedded(&model.embedder.model().name, spent);
+            let mut owed = self.0.owed.lock().unwrap_or_else(PoisonError::into_inner);
+            let sum = owed.entry(customer.id).or_default();
+            *sum = *sum + spent;
+        }
+    }
+
+    /// Counts what the customer's questions have cost since the last time. What is not counted stays owed.
+    pub async fn settle(&self, customer: &Customer) -> Result<()> {
+        let owed = self
+            .0
+            .owed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&customer.id);
+        let Some(spent) = owed else { return Ok(()) };
+        let counted = self.count(customer, spent).await;
+        if counted.is_err() {
+            let mut owed = self.0.owed.lock().unwrap_or_else(PoisonError::into_inner);
+            let sum = owed.entry(customer.id).or_default();
+            *sum = *sum + spent;
+        }
+        counted
+    }
+
+    async fn count(&self, customer: &Customer, spent: Spent) -> Result<()> {
+        let tx = self.0.db.tenant_relaxed(customer).await?;
+        index::count_usage(&tx, 0, 0, spent).await?;
+        tx.commit().await
     }
 }
 
-/// Vectors of texts that are compared with a question, not stored.
-pub(super) async fn embed(model: &IndexModel, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-    let vectors = model.embedder.embed(Kind::Query, texts).await;
+/// Vectors of texts that are compared with each other, not stored.
+pub(super) async fn embed(model: &IndexModel, texts: &[String]) -> Result<Embedded> {
+    let vectors = model.embedder.embed_counted(Kind::Query, texts).await;
     vectors.map_err(|e| Error::unavailable("embedding_unavailable", "the embedding model does not answer", e))
 }

@@ -17,7 +17,7 @@ use crate::{
     Result,
     pages::{
         index::{CONFIGS, vector_text},
-        staging,
+        model_change, staging,
     },
     tenancy::{TenantTx, sql},
 };
@@ -33,6 +33,8 @@ pub enum Version {
     Published,
     /// What they will be made from when this crawl's staged pages are shown ([`crate::pages::staging`]).
     Staged(Uuid),
+    /// What is published, with the vectors of the model that the index is to change to ([`crate::pages::model_change`]).
+    Next(Uuid),
 }
 
 /// A chunk that a leg found.
@@ -132,7 +134,7 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
           ARRAY(SELECT id FROM chunk_changes WHERE customer_id = $1 ORDER BY id) AS changes
         FROM unnest($3::text[]) AS l (config)
         CROSS JOIN LATERAL (SELECT FROM page_embeddings c WHERE c.customer_id = $1 AND c.config = l.config LIMIT 1) written
-        CROSS JOIN LATERAL (SELECT tsvector_to_array(to_tsvector(l.config::regconfig, $2)) AS lexemes OFFSET 0) w";
+        CROSS JOIN LATERAL (SELECT tsvector_to_array(to_tsvector(l.config::regconfig, paired($2))) AS lexemes OFFSET 0) w";
     let known: Vec<String> = CONFIGS.iter().map(|&config| config.to_owned()).collect();
     let values = vec![tx.customer().into(), question.into(), known.into()];
     let rows = Look::find_by_statement(of_version(LOOK, values, version))
@@ -140,7 +142,10 @@ pub async fn look(tx: &TenantTx, version: Version, question: &str) -> Result<Ind
         .await?;
     Ok(Index {
         version,
-        model: rows.first().and_then(|row| row.model),
+        model: match version {
+            Version::Next(model) => Some(model),
+            Version::Published | Version::Staged(_) => rows.first().and_then(|row| row.model),
+        },
         changes: rows.first().map(|row| row.changes.clone()).unwrap_or_default(),
         languages: rows
             .into_iter()
@@ -268,6 +273,10 @@ pub(super) fn of_version(text: &str, mut values: Vec<Value>, version: Version) -
         Version::Staged(job) => {
             values.push(job.into());
             staging::seen_by(text, values.len())
+        }
+        Version::Next(model) => {
+            values.push(model.into());
+            model_change::seen_after(text, values.len())
         }
     };
     Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, text, values)

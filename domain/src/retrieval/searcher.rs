@@ -72,6 +72,7 @@ impl Searcher {
 
     /// The same, with `loader` for the models of indexes that have not changed to this one yet.
     pub async fn with_loader(db: Db, embedder: Option<Arc<dyn Embedder>>, loader: Option<Loader>) -> Result<Self> {
+        let db = db.awaited();
         let models = Models::new(db.clone(), embedder, loader).await?;
         Ok(Self {
             db,
@@ -109,22 +110,26 @@ impl Searcher {
         &self.models
     }
 
-    /// Vectors of texts that are compared with each other, not stored.
-    pub async fn embed_query(&self, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
-        match self.models.configured() {
-            Some(model) => models::embed(model, texts).await.map(Some),
-            None => Ok(None),
+    /// Vectors of texts that are compared with each other, not stored; a customer's are counted as its cost.
+    pub async fn embed_query(&self, customer: Option<&Customer>, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(model) = self.models.configured() else {
+            return Ok(None);
+        };
+        let made = models::embed(self.models.learned(model).await, texts).await?;
+        if let Some(customer) = customer {
+            self.models.owe(customer, model, made.spent);
         }
+        Ok(Some(made.vectors))
     }
 
     /// How near each text is to the question, on the scale that all models share ([`embedding::Calibration`]); none without a model.
-    pub async fn nearness(&self, question: &str, texts: &[String]) -> Result<Option<Vec<f32>>> {
+    pub async fn nearness(&self, customer: &Customer, question: &str, texts: &[String]) -> Result<Option<Vec<f32>>> {
         let Some(model) = self.models.configured() else {
             return Ok(None);
         };
         let (asked, vectors) = (
-            self.models.question(model, question).await?,
-            self.models.texts(model, texts).await?,
+            self.models.question(model, customer, question).await?,
+            self.models.texts(model, customer, texts).await?,
         );
         let near = |v: &Arc<[f32]>| {
             let cosine: f32 = v.iter().zip(asked.iter()).map(|(a, b)| a * b).sum();
@@ -135,10 +140,19 @@ impl Searcher {
 
     /// The question's vector by the model of the customer's index; none if there is no model. The same question is embedded once.
     pub async fn question(&self, customer: &Customer, text: &str) -> Result<Option<(IndexModel, Arc<[f32]>)>> {
-        let Some(model) = self.models.of(customer).await? else {
+        self.question_of(customer, Version::Published, text).await
+    }
+
+    async fn question_of(
+        &self,
+        customer: &Customer,
+        version: Version,
+        text: &str,
+    ) -> Result<Option<(IndexModel, Arc<[f32]>)>> {
+        let Some(model) = self.models.of_version(customer, version).await? else {
             return Ok(None);
         };
-        let vector = self.models.question(&model, text).await?;
+        let vector = self.models.question(&model, customer, text).await?;
         Ok(Some((model, vector)))
     }
 
@@ -159,7 +173,7 @@ impl Searcher {
     ) -> Result<Search> {
         let mut vector = match mode {
             Mode::Lexical => None,
-            Mode::Hybrid | Mode::Vector => self.question_vector(customer, question).await,
+            Mode::Hybrid | Mode::Vector => self.question_vector(customer, version, question).await,
         };
         let lexical = mode != Mode::Vector || vector.is_none();
         let mut found = self
@@ -167,7 +181,7 @@ impl Searcher {
             .await?;
         if found.is_none() {
             // The index has changed to another model between the question's vector and the search.
-            vector = self.question_vector(customer, question).await;
+            vector = self.question_vector(customer, version, question).await;
             found = self
                 .candidates(customer, version, question, vector.as_ref(), lexical)
                 .await?;
@@ -205,6 +219,7 @@ impl Searcher {
         let tx = self.db.tenant_read(customer).await?;
         let index = query::look(&tx, version, question).await?;
         if let Some((model, _)) = vector
+            && !matches!(version, Version::Next(_))
             && !self.models.confirm(customer.id, index.model, model.id)
         {
             return Ok(None);
@@ -268,8 +283,13 @@ impl Searcher {
         Ok(if complete { texts } else { vec![passage.text.clone()] })
     }
 
-    async fn question_vector(&self, customer: &Customer, question: &str) -> Option<(IndexModel, Arc<[f32]>)> {
-        match self.question(customer, question).await {
+    async fn question_vector(
+        &self,
+        customer: &Customer,
+        version: Version,
+        question: &str,
+    ) -> Option<(IndexModel, Arc<[f32]>)> {
+        match self.question_of(customer, version, question).await {
             Ok(vector) => vector,
             Err(error) => {
                 tracing::warn!(error = error.story(), "searching by words alone");

@@ -3,6 +3,7 @@
 //! the model and the text, so nothing ever makes one invalid.
 //!
 //! Keys are hashes, so that no visitor's words stay in memory, and the least used go first.
+use embedding::Spent;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -37,18 +38,19 @@ impl Vectors {
         }
     }
 
-    /// The texts' vectors by the model, those that are not kept newly made.
-    pub(super) async fn of(&self, model: &IndexModel, texts: &[String]) -> Result<Vec<Arc<[f32]>>> {
+    /// The texts' vectors by the model, those that are not kept newly made, and what these cost.
+    pub(super) async fn of(&self, model: &IndexModel, texts: &[String]) -> Result<(Vec<Arc<[f32]>>, Spent)> {
         let keys: Vec<Key> = texts.iter().map(|text| Self::key(model.id, text)).collect();
         let mut vectors: Vec<_> = keys.iter().map(|key| self.get(key)).collect();
         let new: Vec<usize> = (0..texts.len()).filter(|at| vectors[*at].is_none()).collect();
         let unknown: Vec<String> = new.iter().map(|at| texts[*at].clone()).collect();
-        for (at, vector) in new.into_iter().zip(embed(model, &unknown).await?) {
+        let made = embed(model, &unknown).await?;
+        for (at, vector) in new.into_iter().zip(made.vectors) {
             let vector: Arc<[f32]> = vector.into();
             self.put(keys[at], vector.clone());
             vectors[at] = Some(vector);
         }
-        Ok(vectors.into_iter().flatten().collect())
+        Ok((vectors.into_iter().flatten().collect(), made.spent))
     }
 
     /// Names a text by model and text; how often its words are separated and what stands around it makes no difference.
@@ -132,14 +134,11 @@ mod tests {
             calibration: Calibration::default(),
         };
         let embedder = Arc::new(Lengths(model, Mutex::default()));
-        let model = IndexModel {
-            id: Uuid::nil(),
-            embedder: embedder.clone(),
-        };
+        let model = IndexModel::new(Uuid::nil(), embedder.clone());
         let vectors = Vectors::new("test", 10);
         let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         vectors.of(&model, &texts(&["a", "bb"])).await.unwrap();
-        let found = vectors.of(&model, &texts(&["bb", "ccc", "a"])).await.unwrap();
+        let (found, _) = vectors.of(&model, &texts(&["bb", "ccc", "a"])).await.unwrap();
         let found: Vec<f32> = found.iter().map(|vector| vector[0]).collect();
         assert_eq!(found, [2.0, 3.0, 1.0], "in the texts' order");
         assert_eq!(*embedder.1.lock().unwrap(), ["a", "bb", "ccc"]);

@@ -4,15 +4,20 @@
 //! transaction here is one text, and whether the connection lives shows by its answer: until then nothing has been done that could
 //! not be done again on another one.
 //!
-//! What must stay true: a connection whose transaction did not open as it was told to is closed and never lent again, also when
-//! whoever waited for it has gone.
+//! What must stay true: a connection whose transaction did not open as it was told to, or that did not answer in time, is closed and
+//! never lent again, also when whoever waited for it has gone.
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
 };
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool::PoolConnection, query::Query};
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::Mutex;
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::timeout};
 
 use super::measures::Running;
 
@@ -24,45 +29,58 @@ const ENDED: [&str; 3] = ["57P01", "57P02", "57P03"];
 /// A transaction; rolled back unless committed. Nobody waits for a rollback: it goes with the connection's way back to the pool.
 pub struct Session {
     connection: Mutex<PoolConnection<Postgres>>,
-    opened: bool,
+    /// It is in a transaction of its own, and every answer has come: it can be lent again.
+    sound: AtomicBool,
+    /// The longest wait for one answer; none waits for as long as the connection stands.
+    patience: Option<Duration>,
 }
 
 impl Session {
-    /// Begins by `opening`: `BEGIN`, and what shall hold for the transaction.
-    pub async fn begin(pool: &PgPool, opening: &str) -> Result<Self, DbErr> {
+    /// Begins by `opening`: `BEGIN`, and what shall hold for the transaction. No answer is waited for longer than `patience`, if there is one.
+    pub async fn begin(pool: &PgPool, opening: &str, patience: Option<Duration>) -> Result<Self, DbErr> {
         // A restart of Postgres ends all connections of the pool, and each shows it when it is used.
         for _ in 0..pool.options().get_max_connections() {
-            match Self::open(pool, opening).await {
+            match Self::open(pool, opening, patience).await {
                 Err(DbErr::Conn(RuntimeErr::SqlxError(error))) if is_lost(&error) => {}
                 opened => return opened,
             }
         }
-        Self::open(pool, opening).await
+        Self::open(pool, opening, patience).await
     }
 
-    async fn open(pool: &PgPool, opening: &str) -> Result<Self, DbErr> {
+    async fn open(pool: &PgPool, opening: &str, patience: Option<Duration>) -> Result<Self, DbErr> {
         let connection = pool.acquire().await.map_err(not_acquired)?;
         let mut session = Self {
             connection: Mutex::new(connection),
-            opened: false,
+            sound: AtomicBool::new(false),
+            patience,
         };
         let opening = AssertSqlSafe(opening.to_owned()).into_sql_str();
-        let begun = Manager::begin(session.connection.get_mut(), Some(opening)).await;
+        let begun = within(patience, Manager::begin(session.connection.get_mut(), Some(opening))).await;
         begun.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
-        session.opened = true;
+        *session.sound.get_mut() = true;
         Ok(session)
     }
 
     /// Makes the changes visible.
     pub async fn commit(mut self) -> Result<(), DbErr> {
-        Manager::commit(self.connection.get_mut()).await.map_err(not_queried)
+        let committed = within(self.patience, Manager::commit(self.connection.get_mut())).await;
+        self.judged(committed).map_err(not_queried)
+    }
+
+    /// What came of waiting; who did not answer in time may answer to somebody else.
+    fn judged<T>(&self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
+        if answer.as_ref().is_err_and(is_late) {
+            self.sound.store(false, Relaxed);
+        }
+        answer
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         let connection = self.connection.get_mut();
-        if self.opened {
+        if *self.sound.get_mut() {
             Manager::start_rollback(connection);
         } else {
             connection.close_on_drop();
@@ -79,51 +97,70 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let done = query(statement).execute(&mut **connection).await;
+        let done = within(self.patience, query(statement).execute(&mut **connection)).await;
         running.end();
-        Ok(done.map_err(not_executed)?.into())
+        Ok(self.judged(done).map_err(not_executed)?.into())
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(sql);
-        let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
+        let done = within(self.patience, connection.execute(AssertSqlSafe(sql.to_owned()))).await;
         running.end();
-        Ok(done.map_err(not_executed)?.into())
+        Ok(self.judged(done).map_err(not_executed)?.into())
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let row = query(statement).fetch_optional(&mut **connection).await;
+        let row = within(self.patience, query(statement).fetch_optional(&mut **connection)).await;
         running.end();
-        Ok(row.map_err(not_queried)?.map(Into::into))
+        Ok(self.judged(row).map_err(not_queried)?.map(Into::into))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let rows = query(statement).fetch_all(&mut **connection).await;
+        let rows = within(self.patience, query(statement).fetch_all(&mut **connection)).await;
         running.end();
-        Ok(rows.map_err(not_queried)?.into_iter().map(Into::into).collect())
+        Ok(self
+            .judged(rows)
+            .map_err(not_queried)?
+            .into_iter()
+            .map(Into::into)
+            .collect())
     }
 }
 
 /// The statement with its values, prepared once for a connection.
-fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
+pub(super) fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
     let values = statement.values.unwrap_or(Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
 
+/// The answer to one round trip, if it comes in time.
+async fn within<T>(patience: Option<Duration>, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let late = || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
+    match patience {
+        Some(patience) => timeout(patience, answer).await.unwrap_or_else(|_| Err(late())),
+        None => answer.await,
+    }
+}
+
+/// The connection stands, as far as is known, and says nothing.
+fn is_late(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}
+
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
+        sqlx::Error::Io(_) => !is_late(error),
         sqlx::Error::Database(error) => error.code().is_some_and(|code| ENDED.contains(&&*code)),
         _ => false,
     }
 }
 
-fn not_acquired(error: sqlx::Error) -> DbErr {
+pub(super) fn not_acquired(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
@@ -135,6 +172,6 @@ fn not_executed(error: sqlx::Error) -> DbErr {
     DbErr::Exec(RuntimeErr::SqlxError(error.into()))
 }
 
-fn not_queried(error: sqlx::Error) -> DbErr {
+pub(super) fn not_queried(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }

@@ -39,6 +39,12 @@ const HABITS: [(&str, &str); 3] = [
     ("jit", "off"),
 ];
 
+/// While a visitor waits, Postgres ends a statement after this time, whatever holds it up.
+const STATEMENT: Duration = Duration::from_secs(10);
+
+/// And an answer that has not come after this time does not come: the server hangs, or the network has gone silent.
+const SILENCE: Duration = Duration::from_secs(12);
+
 /// The pools of a process. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -47,6 +53,8 @@ pub struct Db {
     relaxed: DatabaseConnection,
     /// Sessions are lent for a transaction only, so none can be the system's from its start.
     pooler: bool,
+    /// Somebody waits for its transactions.
+    awaited: bool,
 }
 
 impl Db {
@@ -63,7 +71,18 @@ impl Db {
             durable: ledger_pool(config, Commit::Durable).await?,
             relaxed: ledger_pool(config, Commit::Relaxed).await?,
             pooler: config.pooler,
+            awaited: false,
         })
+    }
+
+    /// The same pools for somebody whom a visitor waits for: a statement that hangs, or waits for others, is `database_timeout` after some
+    /// seconds. What is between the statements of a transaction, as a model's writing, has no limit here.
+    #[must_use]
+    pub fn awaited(&self) -> Self {
+        Self {
+            awaited: true,
+            ..self.clone()
+        }
     }
 
     /// A connection of the schema's owner, for migrations only.
@@ -120,8 +139,14 @@ impl Db {
     /// Opens a transaction by `begin` with `settings` of its own. A session that a pooler has lent knows none of our [`HABITS`].
     async fn begin(&self, begin: &str, settings: &str) -> Result<Session> {
         let habits = if self.pooler { habits() } else { String::new() };
-        let opening = format!("{begin}; {habits}{settings}");
-        Ok(Session::begin(self.pool.get_postgres_connection_pool(), &opening).await?)
+        let limit = if self.awaited {
+            format!("SET LOCAL statement_timeout = {}; ", STATEMENT.as_millis())
+        } else {
+            String::new()
+        };
+        let opening = format!("{begin}; {habits}{limit}{settings}");
+        let patience = self.awaited.then_some(SILENCE);
+        Ok(Session::begin(self.pool.get_postgres_connection_pool(), &opening, patience).await?)
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where

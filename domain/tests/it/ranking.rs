@@ -144,10 +144,10 @@ async fn rows(kit: &Kit, customer: &Customer, question: &str) -> Vec<Row> {
     const ROWS: &str = "
         SELECT c.id, c.page_id, p.indexed_version AS page_version, p.url, p.title, c.ordinal, c.heading_path, c.text, c.config,
           1 - (c.embedding <=> $2::halfvec) AS cosine,
-          tsvector_to_array(to_tsvector(c.config::regconfig, c.heading_path)) AS headings,
-          ARRAY(SELECT lexeme FROM unnest(to_tsvector(c.config::regconfig, c.text)) ORDER BY lexeme COLLATE \"C\") AS lexemes,
-          ARRAY(SELECT cardinality(positions) FROM unnest(to_tsvector(c.config::regconfig, c.text)) ORDER BY lexeme COLLATE \"C\") AS times,
-          tsvector_to_array(to_tsvector(c.config::regconfig, $3)) AS asked,
+          tsvector_to_array(to_tsvector(c.config::regconfig, paired(c.heading_path))) AS headings,
+          ARRAY(SELECT lexeme FROM unnest(to_tsvector(c.config::regconfig, paired(c.text))) ORDER BY lexeme COLLATE \"C\") AS lexemes,
+          ARRAY(SELECT cardinality(positions) FROM unnest(to_tsvector(c.config::regconfig, paired(c.text))) ORDER BY lexeme COLLATE \"C\") AS times,
+          tsvector_to_array(to_tsvector(c.config::regconfig, paired($3))) AS asked,
           cardinality(tsvector_to_array(to_tsvector('simple', $3))) AS spoken
         FROM page_embeddings c JOIN scraped_pages p ON p.id = c.page_id WHERE c.customer_id = $1";
     let numbers: Vec<String> = Hashed::vector(question).iter().map(ToString::to_string).collect();

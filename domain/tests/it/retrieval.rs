@@ -326,3 +326,88 @@ async fn structured_data_waits_with_its_page_and_a_change_of_it_makes_the_page_w
     let pending = index::pending(&tx, stored.id, false).await.unwrap().unwrap();
     assert_eq!(pending.extracted[0]["data"]["questions"][0]["answer"], "For a reason.");
 }
+
+/// Scripts that write no words apart, with chunks in memory and in the database alone.
+async fn finds_words(language: &str, rows: [(&str, &str, &str); 3], questions: &[(&str, &str)]) {
+    let kit = Kit::start().await;
+    let customer = kit.customer("shop.example").await;
+    let rows = rows.map(|(path, heading, text)| (path, language, heading, text, 20));
+    publish(&kit, &customer, &rows).await;
+    let in_memory = Searcher::new(kit.db.clone(), None).await.unwrap();
+    for searcher in [in_memory.clone().with_memory(0), in_memory] {
+        for (question, path) in questions {
+            let found = searcher.search(&customer, question, Mode::Lexical, 20).await.unwrap();
+            let first = found.passages.first();
+            let first = first.unwrap_or_else(|| panic!("{question} finds nothing"));
+            assert!(first.url.ends_with(&format!("/{path}")), "{question}: {}", first.url);
+        }
+    }
+}
+
+#[tokio::test]
+async fn japanese_questions_find_their_words() {
+    let rows = [
+        ("shipping", "配送", "送料は全国一律500円です。"),
+        ("returns", "返品", "商品到着後60日以内であれば返品できます。"),
+        ("tents", "商品", "テントは冬でもお使いいただけます。"),
+    ];
+    let questions = [
+        ("送料はいくらですか?", "shipping"),
+        ("60日以内に返品したい", "returns"),
+        ("冬のテントはありますか", "tents"),
+    ];
+    finds_words("ja", rows, &questions).await;
+}
+
+#[tokio::test]
+async fn chinese_questions_find_their_words() {
+    let rows = [
+        ("shipping", "配送", "国内订单的运费为十元。"),
+        ("returns", "退货", "收到商品后六十天内可以退货。"),
+        ("tents", "商品", "这款帐篷适合冬季使用。"),
+    ];
+    let questions = [
+        ("运费是多少?", "shipping"),
+        ("我想退货", "returns"),
+        ("有冬季用的帐篷吗", "tents"),
+    ];
+    finds_words("zh", rows, &questions).await;
+}
+
+#[tokio::test]
+async fn korean_questions_find_their_words() {
+    let rows = [
+        ("shipping", "배송", "국내 배송비는 3000원입니다."),
+        ("returns", "반품", "상품을 받은 후 60일 이내에 반품할 수 있습니다."),
+        ("tents", "상품", "이 텐트는 겨울에도 쓸 수 있습니다."),
+    ];
+    let questions = [
+        ("배송비가 얼마예요?", "shipping"),
+        ("반품하고 싶어요", "returns"),
+        ("겨울용 텐트 있나요?", "tents"),
+    ];
+    finds_words("ko", rows, &questions).await;
+}
+
+#[tokio::test]
+async fn neighbours_of_a_run_are_words_and_a_sign_alone_is_one() {
+    let kit = Kit::start().await;
+    for (text, words) in [
+        ("送料無料です", "送料 料無 無料"),
+        ("本を返す", "本 返"),
+        ("XR-7741カヤック、青", "xr -7741 カヤ ヤッ ック 青"),
+        ("送料 and 送料", "and 送料"),
+        ("plain text", "plain text"),
+    ] {
+        let words = words
+            .split(' ')
+            .map(|word| format!("'{word}'"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let read = format!(
+            "SELECT count(*) FROM (SELECT tsvector_to_array(to_tsvector('simple', paired('{text}'))) AS w) read
+             WHERE w <@ ARRAY[{words}] AND w @> ARRAY[{words}]"
+        );
+        assert_eq!(kit.count(&read).await, 1, "{text}");
+    }
+}

@@ -46,19 +46,19 @@ async fn connections_that_postgres_has_ended_cost_no_transaction_and_no_alarm() 
 async fn a_connection_whose_transaction_did_not_open_is_never_lent_again() {
     let kit = Kit::start().await;
     let pool = alone(&kit).await;
-    let first = Session::begin(&pool, "BEGIN").await.unwrap();
+    let first = Session::begin(&pool, "BEGIN", None).await.unwrap();
     let session = one(&first, "SELECT pg_backend_pid()").await;
     first.commit().await.unwrap();
-    let same = Session::begin(&pool, "BEGIN").await.unwrap();
+    let same = Session::begin(&pool, "BEGIN", None).await.unwrap();
     assert_eq!(one(&same, "SELECT pg_backend_pid()").await, session);
     drop(same);
     // It has begun, and is not what was asked for.
     assert!(
-        Session::begin(&pool, "BEGIN; SET LOCAL ROLE nobody_at_all")
+        Session::begin(&pool, "BEGIN; SET LOCAL ROLE nobody_at_all", None)
             .await
             .is_err()
     );
-    let next = Session::begin(&pool, "BEGIN").await.unwrap();
+    let next = Session::begin(&pool, "BEGIN", None).await.unwrap();
     assert_ne!(one(&next, "SELECT pg_backend_pid()").await, session);
 }
 
@@ -66,7 +66,7 @@ async fn a_connection_whose_transaction_did_not_open_is_never_lent_again() {
 async fn nobody_waits_for_a_rollback_and_it_is_one() {
     let kit = Kit::start().await;
     let pool = alone(&kit).await;
-    let dropped = Session::begin(&pool, "BEGIN").await.unwrap();
+    let dropped = Session::begin(&pool, "BEGIN", None).await.unwrap();
     dropped
         .execute_unprepared("CREATE TEMPORARY TABLE left_behind (n integer)")
         .await
@@ -75,7 +75,7 @@ async fn nobody_waits_for_a_rollback_and_it_is_one() {
     let connection = pool.acquire().await.unwrap();
     assert!(!connection.is_in_transaction());
     drop(connection);
-    let next = Session::begin(&pool, "BEGIN").await.unwrap();
+    let next = Session::begin(&pool, "BEGIN", None).await.unwrap();
     assert_eq!(one(&next, "SELECT count(to_regclass('left_behind'))::int").await, 0);
 }
 

@@ -9,8 +9,9 @@ use domain::{
         index::{self, Edition, Pending},
         model_change, staging,
     },
+    telemetry,
 };
-use embedding::{Embedder, Kind};
+use embedding::{Embedder, Kind, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -80,9 +81,9 @@ pub(super) async fn run(job: &Job, pages: &[Uuid], force: bool) -> Result<Value>
             job.signal.until(embed(work.model.as_ref(), &mut group.drafts)),
             job.signal.until(gather(job, rest, &work)),
         );
-        embedded?;
+        let spent = embedded?;
         tally.done += group.taken;
-        publish(job, &work, group.drafts, &mut tally).await?;
+        publish(job, &work, group.drafts, spent, &mut tally).await?;
         next = following?;
     }
     if work.crawl.is_none() {
@@ -158,9 +159,11 @@ async fn look(job: &Job, page: Uuid, work: &Work) -> Result<Option<Draft>> {
     Ok(Some(Draft::new(edition, inputs, &stored)))
 }
 
-/// Fills in the missing vectors. The same text on several pages is embedded once: the first place counts, the others have it saved.
-async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<()> {
-    let Some((embedder, _)) = model else { return Ok(()) };
+/// Fills in the missing vectors, and says what they cost. The same text on several pages is embedded once: the first place counts, the others have it saved.
+async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<Spent> {
+    let Some((embedder, _)) = model else {
+        return Ok(Spent::default());
+    };
     let mut places: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
     for (at, draft) in drafts.iter().enumerate() {
         for chunk in &draft.missing {
@@ -171,8 +174,8 @@ async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<()> {
         }
     }
     let (texts, places): (Vec<String>, Vec<Vec<_>>) = places.into_iter().unzip();
-    let vectors = embedder.embed(Kind::Passage, &texts).await.map_err(failure)?;
-    for (places, vector) in places.into_iter().zip(vectors) {
+    let made = embedder.embed_counted(Kind::Passage, &texts).await.map_err(failure)?;
+    for (places, vector) in places.into_iter().zip(made.vectors) {
         for (nth, (at, chunk)) in places.into_iter().enumerate() {
             let draft = &mut drafts[at];
             let new = &mut draft.edition.chunks[chunk];
@@ -183,7 +186,7 @@ async fn embed(model: Option<&Model>, drafts: &mut [Draft]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(made.spent)
 }
 
 pub(super) fn failure(error: embedding::Error) -> Error {
@@ -202,10 +205,10 @@ pub(super) fn failure(error: embedding::Error) -> Error {
 }
 
 /// Shows or stages the new chunks of pages, but for those that have changed again or gone meanwhile.
-async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, tally: &mut Tally) -> Result<()> {
+async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, spent: Spent, tally: &mut Tally) -> Result<()> {
     let model = work.model.as_ref();
     let id = model.map(|(_, id)| *id);
-    let mut drafts = drafts;
+    let (mut drafts, mut spent) = (drafts, spent);
     if drafts.is_empty() {
         return job.progress(tally).await;
     }
@@ -235,7 +238,7 @@ async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, tally: &mut Tally) 
                 draft.tokens_saved = 0;
                 draft.missing = (0..draft.inputs.len()).collect();
             }
-            job.signal.until(embed(model, &mut drafts)).await?;
+            spent = spent + job.signal.until(embed(model, &mut drafts)).await?;
             continue;
         }
         let mut now = tally.clone();
@@ -251,13 +254,14 @@ async fn publish(job: &Job, work: &Work, drafts: Vec<Draft>, tally: &mut Tally) 
         if work.crawl.is_none() {
             index::bump_version(&tx).await?;
         }
-        index::count_usage(&tx, drafts.len() as i64, embedded as i64).await?;
+        index::count_usage(&tx, drafts.len() as i64, embedded as i64, spent).await?;
         // Progress and pages are there together or not at all.
         job.progress_within(&tx, &now).await?;
         tx.commit().await?;
         *tally = now;
         if let Some((embedder, _)) = model {
             let name = embedder.model().name.clone();
+            telemetry::embedded(&name, spent);
             metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
         }
         return Ok(());

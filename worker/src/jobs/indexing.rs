@@ -154,16 +154,22 @@ pub(super) async fn show(job: &Job, compared: &Comparison) -> Result<Option<u64>
         let retired = losses::retire(&tx, job.id()).await?;
         twins::settle(&tx).await?;
         twins::rejoin(&tx).await?;
-        keep_run(&tx, job, compared, true).await?;
+        keep_run(&tx, job, Cause::Crawl, compared, true).await?;
         tx.commit().await?;
         return Ok(Some(retired));
     }
 }
 
-/// Keeps what the golden questions said of the crawl.
-pub(super) async fn keep_run(tx: &Fenced, job: &Job, compared: &Comparison, published: bool) -> Result<()> {
+/// Keeps what the golden questions said of what is to be shown.
+pub(super) async fn keep_run(
+    tx: &Fenced,
+    job: &Job,
+    cause: Cause,
+    compared: &Comparison,
+    published: bool,
+) -> Result<()> {
     let circumstances = Circumstances {
-        cause: Cause::Crawl,
+        cause,
         job: job.id(),
         staged: true,
         published,

@@ -47,13 +47,23 @@ pub struct Product;
 #[async_trait]
 impl Handlers for Product {
     async fn run(&self, job: &Job) -> Result<Ending> {
-        match payload(job)? {
+        let ended = match payload(job)? {
             Payload::Scrape {} => Box::pin(scrape::run(job)).await,
             Payload::Embed { page_ids, force } => embed::run(job, &page_ids, force).await.map(Ending::Done),
-            Payload::ChangeModel { model } => change_model::run(job, model).await.map(Ending::Done),
+            Payload::ChangeModel { model } => change_model::run(job, model).await,
             Payload::Sync { connection, what } => Box::pin(sync::run(job, connection, &what)).await,
             Payload::Maintenance { task } => maintenance::run(job, task).await,
-        }
+        };
+        settle(job).await;
+        ended
+    }
+}
+
+/// Counts what questions that the job has asked of an index have cost.
+async fn settle(job: &Job) {
+    let Ok(customer) = job.customer() else { return };
+    if let Err(error) = job.ctx.searcher.models().settle(customer).await {
+        tracing::warn!(error = error.story(), "what vectors cost is counted later");
     }
 }
 

@@ -283,3 +283,37 @@ async fn the_clock_finds_who_has_something_to_learn_and_nobody_else() {
     );
     worker.stop().await;
 }
+
+/// A page is near, and was edited, but does not hold what is asked for: a visitor without a model is still refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_stays_open_where_a_page_is_near_and_a_visitor_would_still_be_refused() {
+    const QUESTION: &str = "How long does the repair of a broken paddle take?";
+    let (site, world) = shop(true).await;
+    let more = format!("{}{}{}", words("kayaks"), link("/shipping"), link("/repairs"));
+    site.set("/", Page::html("Kayaks", &more));
+    let repairs = |more: &str| {
+        let text =
+            format!("<h2>Repair of broken paddles</h2><p>We repair a broken paddle in our own workshop. {more}</p>");
+        Page::html("Repairs", &text)
+    };
+    site.set("/repairs", repairs("Bring it to the counter."));
+    let worker = world.worker();
+    let request = ScrapeRequest::of(site.url("/"));
+    world.crawl(&request).await;
+    refused(&world, QUESTION).await;
+    job(&world, MaintenanceTask::Gaps).await;
+    assert_eq!(list(&world, Some(State::Open)).await.len(), 1);
+
+    site.set("/repairs", repairs("Bring it to the counter in the yard."));
+    world.crawl(&request).await;
+    let done = job(&world, MaintenanceTask::Gaps).await;
+    assert_eq!(list(&world, Some(State::Open)).await.len(), 1, "{done}");
+
+    site.set("/repairs", repairs("The repair of a broken paddle takes two weeks."));
+    world.crawl(&request).await;
+    eventually("the gap to be closed", || async {
+        list(&world, Some(State::Resolved)).await.into_iter().next()
+    })
+    .await;
+    worker.stop().await;
+}

@@ -1,7 +1,9 @@
 //! From a site to an index that answers, and what a second crawl does not do again.
 use crate::support::{World, link, words};
 use domain::{pages::request::ScrapeRequest, retrieval::Mode};
-use testkit::{Page, Site, local_model};
+use embedding::openai;
+use std::{sync::Arc, time::Duration};
+use testkit::{Page, Provider, Script, Site, local_model};
 
 async fn shop() -> Site {
     let links: String = ["/shipping", "/returns", "/empty"].map(link).concat();
@@ -126,5 +128,37 @@ async fn a_page_that_went_is_taken_out_after_the_second_look() {
         .await
         .unwrap();
     assert!(found.passages.iter().all(|passage| !passage.url.ends_with("/returns")));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_vectors_of_a_provider_cost_is_counted_to_the_customer() {
+    let provider = Provider::start(Script::Mute).await;
+    provider.embed(8);
+    let settings = openai::Settings {
+        base_url: provider.base_url(),
+        key: None,
+        model: embedding::Model {
+            name: "paid".into(),
+            dimension: 8,
+            max_tokens: 512,
+            multilingual: true,
+            calibration: embedding::Calibration::default(),
+        },
+        served_as: "paid".into(),
+        price: 20.0,
+        passage_prefix: String::new(),
+        query_prefix: String::new(),
+        deadline: Duration::from_mins(1),
+        patience: Duration::from_mins(1),
+    };
+    let model = openai::OpenAi::new(settings).unwrap();
+    let text = "<p>You can send back anything for sixty days.</p>";
+    let site = Site::start([("/", Page::html("Returns", text))]).await;
+    let world = World::with(&site, &[], Some(Arc::new(model))).await;
+    let worker = world.worker();
+    world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let counted = "SELECT count(*) FROM usage_daily WHERE embeddings = 1 AND tokens_in > 5 AND abs(cost_usd - tokens_in * 20 / 1e6) < 1e-9";
+    assert_eq!(world.kit.count(counted).await, 1);
     worker.stop().await;
 }

@@ -1,12 +1,14 @@
 //! A worker that was configured with another embedding model changes the indexes that it finds.
 use crate::support::{Running, World};
+use async_trait::async_trait;
 use domain::{
-    jobs,
+    jobs::{self, Operator, state},
+    learning::golden::{self, Change},
     lifecycle::Lifecycle,
     pages::request::ScrapeRequest,
     retrieval::{Loader, Mode, Searcher},
 };
-use embedding::local::Known;
+use embedding::{Embedder, Kind, Model, local::Known};
 use std::sync::Arc;
 use testkit::{Page, Site, eventually, local_model};
 use worker::{Context, Worker};
@@ -66,7 +68,7 @@ async fn a_worker_with_another_model_changes_every_index_to_it() {
         let filter = jobs::Filter::default();
         let all = jobs::list(&world.tx().await, &filter, 99).await.unwrap();
         all.into_iter()
-            .find(|job| job.payload.get("model").is_some() && jobs::state::is_final(&job.state))
+            .find(|job| job.payload.get("model").is_some() && state::is_final(&job.state))
     })
     .await;
     assert_eq!(job.state, "done", "{:?}", job.error);
@@ -92,5 +94,101 @@ async fn a_worker_with_another_model_changes_every_index_to_it() {
         WHERE e.model_id IS DISTINCT FROM c.embedding_model_id";
     assert_eq!(world.kit.count(old).await, 0);
     assert_eq!(world.kit.count("SELECT count(*) FROM next_embeddings").await, 0);
+    worker.stop().await;
+}
+
+/// To this one nothing is near to any question.
+struct Blind(Model);
+
+#[async_trait]
+impl Embedder for Blind {
+    fn model(&self) -> &Model {
+        &self.0
+    }
+
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, embedding::Error> {
+        let at = usize::from(kind == Kind::Query);
+        let mut vector = vec![0.0; self.0.dimension];
+        vector[at] = 1.0;
+        Ok(vec![vector; texts.len()])
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_loses_a_golden_answer_waits_for_a_person_and_the_old_vectors_answer_meanwhile() {
+    const QUESTION: &str = "How many days do I have to return something?";
+    let text = "<p>You can send back anything for sixty days.</p>";
+    let site = Site::start([("/", Page::html("Sending things back", text))]).await;
+    let minilm = local_model().await;
+    let world = World::with(&site, &[], Some(minilm.clone())).await;
+    let worker = world.worker();
+    world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    worker.stop().await;
+    let by = Operator {
+        actor: "key:1",
+        ip: None,
+    };
+    let tx = world.tx().await;
+    let new = Change {
+        question: Some(QUESTION.into()),
+        urls: Some(vec![site.url("/")]),
+        phrases: Some(Vec::new()),
+    };
+    golden::create(&tx, &new, by).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let blind = Model {
+        name: "blind".into(),
+        ..minilm.model().clone()
+    };
+    let loader: Loader = Arc::new(move |_| {
+        let minilm = minilm.clone();
+        Box::pin(async move { Some(minilm) })
+    });
+    let searcher = Searcher::with_loader(world.kit.db.clone(), Some(Arc::new(Blind(blind))), Some(loader))
+        .await
+        .unwrap();
+    let config = Arc::new(world.kit.config.clone());
+    let (db, dispatcher) = (world.kit.db.clone(), world.kit.dispatcher.clone());
+    let ctx = Context::new(config, db, dispatcher, searcher.clone()).unwrap();
+    let life = Lifecycle::new();
+    let task = life.spawn(Worker::new(ctx, life.clone()).run());
+    let worker = Running::of(life, task);
+    let change = async |what: &str, wanted: &dyn Fn(&str) -> bool| {
+        eventually(what, || async {
+            let all = jobs::list(&world.tx().await, &jobs::Filter::default(), 99)
+                .await
+                .unwrap();
+            all.into_iter()
+                .find(|job| job.payload.get("model").is_some() && wanted(&job.state))
+        })
+        .await
+    };
+    let job = change("the change to be held or to end", &|now| {
+        now == state::NEEDS_CONFIRMATION || state::is_final(now)
+    })
+    .await;
+    assert_eq!(job.state, state::NEEDS_CONFIRMATION, "{:?} {:?}", job.error, job.result);
+    let held = &job.result.unwrap()["held"];
+    assert_eq!(held["golden"][0]["question"], QUESTION, "{held}");
+    let old =
+        "SELECT count(*) FROM page_embeddings e JOIN embedding_models m ON m.id = e.model_id WHERE m.name <> 'blind'";
+    assert_eq!(world.kit.count(old).await, 1, "what answers is as it was");
+    let found = searcher
+        .search(&world.customer, QUESTION, Mode::Vector, 3)
+        .await
+        .unwrap();
+    assert!(found.passages[0].cosine.unwrap() > 0.3, "{:?}", found.passages[0]);
+
+    let tx = world.tx().await;
+    jobs::confirm(&tx, job.id, by).await.unwrap();
+    tx.commit().await.unwrap();
+    let job = change("the change to end", &state::is_final).await;
+    assert_eq!(job.state, "done", "{:?}", job.error);
+    assert_eq!(world.kit.count(old).await, 0);
     worker.stop().await;
 }

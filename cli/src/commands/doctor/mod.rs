@@ -8,6 +8,7 @@ mod limits;
 mod provider;
 mod queues;
 mod redis;
+mod scale;
 
 use anyhow::{Result, bail};
 use domain::{config::Config, jobs::Dispatcher, secrets::Envelopes, tenancy::Db};
@@ -71,6 +72,7 @@ pub async fn run(args: Args) -> Result<()> {
         findings.extend(queues::check(&db).await);
         findings.push(erasures::check(&db, &config).await);
         findings.push(languages::check(&db, &config).await);
+        findings.extend(scale::check(&db, &config).await);
         let envelopes = Envelopes::new(&config.security.keys);
         findings.extend(keys::check(&db, &envelopes).await);
         if args.audit {

@@ -139,3 +139,13 @@ async fn many_long_passages_take_little_memory() {
     let peak = memory("VmHWM");
     assert!(peak - idle < 100 * MIB, "idle {idle} KiB, peak {peak} KiB");
 }
+
+/// The scale that other models are brought to.
+#[tokio::test]
+async fn the_pairs_have_these_means_by_minilm() {
+    use embedding::scale;
+    let (means, spent) = scale::measure(&local()).await.unwrap();
+    assert!((means.related - scale::RELATED).abs() < 0.01, "{means:?}");
+    assert!((means.unrelated - scale::UNRELATED).abs() < 0.01, "{means:?}");
+    assert_eq!(spent, embedding::Spent::default());
+}

@@ -22,6 +22,8 @@ fn settings(port: u16) -> Settings {
             multilingual: true,
             calibration: embedding::Calibration::default(),
         },
+        served_as: "small".to_owned(),
+        price: 20.0,
         passage_prefix: "passage: ".to_owned(),
         query_prefix: "query: ".to_owned(),
         deadline: Duration::from_secs(20),
@@ -252,4 +254,24 @@ fn tokens_are_estimated_from_bytes() {
         .map(|text| client.count_tokens(text))
         .collect();
     assert_eq!(counts, [0, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn what_the_provider_read_is_counted_with_its_price_and_estimated_where_it_does_not_tell() {
+    let provider = Provider::start(|number, request| {
+        let mut told: serde_json::Value = serde_json::from_str(&vectors(request)).unwrap();
+        match number {
+            0 => told["usage"] = json!({ "prompt_tokens": 500_000, "total_tokens": 500_000 }),
+            1 => told["usage"] = json!({ "prompt_tokens": 7 }),
+            _ => drop(told.as_object_mut().unwrap().remove("usage")),
+        }
+        Some((200, "", told.to_string()))
+    });
+    let client = client(&provider);
+    let spent = async |kind, count| client.embed_counted(kind, &numbered(count)).await.unwrap().spent;
+    let first = spent(Kind::Query, 1).await;
+    assert_eq!((first.tokens, first.usd), (500_000, 10.0));
+    assert_eq!(spent(Kind::Query, 1).await.tokens, 7);
+    let estimate = client.count_tokens("passage: text 0") as u64;
+    assert_eq!(spent(Kind::Passage, 3).await.tokens, 3 * estimate);
 }

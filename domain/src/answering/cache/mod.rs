@@ -104,7 +104,7 @@ impl AnswerCache {
         life: Lifecycle,
     ) -> Result<Self> {
         Ok(Self(Arc::new(Layers {
-            db,
+            db: db.awaited(),
             local: Local::new(clock.clone()),
             remote: Remote::new(redis)?,
             sealer: Sealer::new(masters),

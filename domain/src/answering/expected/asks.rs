@@ -3,7 +3,7 @@ use super::Expected;
 
 /// Words of a question by what they ask for; the first kind that has one decides. Spaces stand for the ends of words.
 #[rustfmt::skip]
-pub(super) const ASKS: [(Expected, &[&str]); 7] = [
+pub(super) const ASKS: [(Expected, &[&str]); 10] = [
     (
         Expected::Telephone,
         &[
@@ -28,6 +28,24 @@ pub(super) const ASKS: [(Expected, &[&str]); 7] = [
         ],
     ),
     (
+        Expected::Extent,
+        &[" how long is ", " how long are ", " how long was ", " how long were ", " how long s ", " wie lang ist ", " wie lang sind ", " hoe lang "],
+    ),
+    (
+        Expected::Duration,
+        &[
+            " how long ", " how much time", " wie lange ", " wie viel zeit", " combien de temps", " cuánto tiempo", " cuánto tarda",
+            " cuánto dura", " quanto tempo", " quanto dura", " quanto demora", " hoeveel tijd", " jak długo", " ile czasu",
+        ],
+    ),
+    (
+        Expected::Size,
+        &[
+            " what size ", " which size ", " what sizes ", " which sizes ", " welche größe", " quelle taille", " qué talla", " che taglia",
+            " welke maat ", " que tamanho ", " jaki rozmiar",
+        ],
+    ),
+    (
         Expected::Price,
         &[
             " how much is ", " how much are ", " how much for ", " price of ", " the price ", " cost of ", " does it cost",
@@ -41,13 +59,13 @@ pub(super) const ASKS: [(Expected, &[&str]); 7] = [
     (
         Expected::Number,
         &[
-            " how many ", " the number of ", " maximum number of ", " total number of ", " how long ", " how tall ",
+            " how many ", " the number of ", " maximum number of ", " total number of ", " how tall ",
             " how heavy ", " how big ", " how large ", " how old ",
             " how far ", " how wide ", " how high ", " how deep ", " how fast ", " how much disk", " how much memory", " how much space", " how much weight",
-            " how much time", " weigh ", " what percentage", " wie viele ", " wie lange ", " wie hoch ", " wie schwer ",
+            " weigh ", " what percentage", " wie viele ", " wie hoch ", " wie schwer ",
             " wiegt ",
             " wie groß ", " wie breit ", " wie alt ", " wie weit ", " combien de ", " combien d ", " cuántos ",
-            " cuántas ", " quanti ", " quante ", " hoeveel ", " hoe lang ", " hoe zwaar ", " quantos ", " quantas ",
+            " cuántas ", " quanti ", " quante ", " hoeveel ", " hoe zwaar ", " quantos ", " quantas ",
             " ile ",
         ],
     ),
@@ -72,11 +90,12 @@ pub(super) const ASKS: [(Expected, &[&str]); 7] = [
 
 /// Beginnings of questions that want the fact itself: "how can I lower the cost of delivery" has the words of one for a price, and is none.
 #[rustfmt::skip]
-pub(super) const PLAINLY: [&str; 56] = [
+pub(super) const PLAINLY: [&str; 65] = [
     " how much ", " how many ", " how long ", " how tall ", " how heavy ", " how big ", " how large ", " how old ", " how far ", " how wide ",
     " how high ", " how deep ", " how fast ", " how expensive ", " what is ", " what s ", " what are ", " what was ", " what does ",
     " what do you charge ", " what time ", " what date ", " what year ", " what percentage ", " which year ", " when will ", " when was ",
     " when were ", " when did ", " who ", " was kostet ", " was kosten ", " wie viel", " wie lange ", " wie hoch ", " wie schwer ",
     " wie groß ", " wie breit ", " wie alt ", " wie weit ", " wie teuer ", " wann wird ", " wann war ", " wer ", " combien ", " quel est ",
     " qui est ", " cuánt", " quién ", " quant", " chi ", " hoeveel ", " hoe lang ", " wat kost", " ile ", " kto ",
+    " wie lang ", " jak długo ", " what size", " which size", " welche größe", " quelle taille", " qué talla", " che taglia", " welke maat ",
 ];

@@ -3,6 +3,7 @@
 //!
 //! A text without such a fact can't answer the question, however near it is; that it has one proves nothing.
 mod asks;
+mod durations;
 mod numbers;
 mod people;
 
@@ -22,6 +23,12 @@ pub enum Expected {
     Email,
     /// When somebody is there.
     Hours,
+    /// How long something takes or lasts.
+    Duration,
+    /// How long something is, or lasts.
+    Extent,
+    /// Which size of a thing.
+    Size,
     /// A count or a measure.
     Number,
     /// A moment.
@@ -66,6 +73,11 @@ static DATE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+static SIZE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i:\b(?:siz(?:e|es|ed|ing)|fits?|größen?|tailles?|tallas?|taglie?a?|maten|maat|tamanhos?|rozmiar\w*)\b|\d\s?(?:cm|mm|inch(?:es)?|bytes|[kmgt]i?b)\b)|\b(?:X{0,3}[SL]|M)\b",
+    )
+});
 static PAST: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:was|were|has been|had been)\b"));
 
 /// The sentences of each line.
@@ -113,6 +125,9 @@ impl Fact {
                 sentences(text).any(|sentence| DATE.is_match(&sentence) && !PAST.is_match(&sentence))
             }
             Expected::Date => DATE.is_match(text),
+            Expected::Size => SIZE.is_match(text),
+            Expected::Duration => durations::is_in(text),
+            Expected::Extent => durations::is_in(text) || numbers::is_length(&MONEY.replace_all(text, " ")),
             // An amount of money is no measure.
             Expected::Number => numbers::is_in(&MONEY.replace_all(text, " "), &self.counted),
             Expected::Person => people::is_in(text, &self.asked),
@@ -143,6 +158,10 @@ mod tests {
             ("Wann haben Sie am Samstag geöffnet?", Some(Expected::Hours)),
             ("How many people use it?", Some(Expected::Number)),
             ("How heavy is the lamp?", Some(Expected::Number)),
+            ("What size dry suit do I need?", Some(Expected::Size)),
+            ("How long do I have to pay?", Some(Expected::Duration)),
+            ("How long is the boat?", Some(Expected::Extent)),
+            ("Combien de temps dure la livraison ?", Some(Expected::Duration)),
             ("How much does the lamp weigh?", Some(Expected::Number)),
             ("How much does the boat carry?", None),
             ("How much do you charge for a repair?", Some(Expected::Price)),
@@ -168,7 +187,18 @@ mod tests {
             ),
             ("What is your e-mail address?", "Write to a@b.example.", "Write to us."),
             ("Wann haben Sie geöffnet?", "9 bis 14 Uhr", "14 days"),
-            ("How long does it take?", "for two weeks", "for ever"),
+            ("How long does it take?", "for two weeks", "for ages"),
+            (
+                "How long does it take to dry a dry suit?",
+                "Hang it up for two nights.",
+                "Wash it at 30 degrees.",
+            ),
+            ("What size do I need?", "Size L, or M.", "Wash it at 30 degrees."),
+            ("Welche Größe brauche ich?", "bis 80 cm", "bei 30 Grad waschen"),
+            ("How long is the boat?", "430 cm", "24 kg"),
+            ("How long is the boat?", "length: 430", "beam: 58"),
+            ("How long is the guarantee?", "It lasts 3 years.", "It covers 3 things."),
+            ("Wie lange dauert das?", "zwei Wochen", "14 Teile"),
             ("How heavy is it?", "It weighs 2 kg.", "£89.00"),
             ("When will it come?", "in 3 weeks", "as release 11"),
             (

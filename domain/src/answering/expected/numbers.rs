@@ -19,9 +19,26 @@ const UNITS: [&str; 68] = [
     "mois", "heure", "année", "día", "semana", "mes", "año", "hora", "giorn", "settiman", "mese", "anni", "ore", "dagen", "weken", "maand",
     "jaar", "dni", "tygodni", "godzin",
 ];
+/// Units of length, and what writings are long by.
+#[rustfmt::skip]
+const LENGTHS: [&str; 27] = [
+    "mm", "cm", "m", "km", "ft", "in", "yd", "mi", "inch", "inches", "feet", "foot", "yard", "mile", "meter", "metre", "millimet", "centimet",
+    "zentimeter", "kilomet", "metro", "page", "seite", "word", "character", "zeichen", "line",
+];
+/// Beginnings of words for a length.
+const LENGTH: [&str; 8] = [
+    "long",
+    "length",
+    "läng",
+    "lang",
+    "longueur",
+    "largo",
+    "lunghezza",
+    "lengte",
+];
 /// Numbers in words, and words that say as much.
 #[rustfmt::skip]
-const WORDS: [&str; 63] = [
+pub(super) const WORDS: [&str; 63] = [
     "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "dozen", "dozens", "hundred", "hundreds",
     "thousand", "thousands", "million", "millions", "twice", "several", "unlimited", "forever", "indefinitely", "zwei", "drei", "vier",
     "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf", "unbegrenzt", "deux", "trois", "quatre", "cinq", "dix", "illimité",
@@ -29,7 +46,7 @@ const WORDS: [&str; 63] = [
     "vijf", "tien", "dois", "duas", "dez", "kilka",
 ];
 /// Words that are a number only before what they measure: "one year", but not "one can".
-const ONE: [&str; 16] = [
+pub(super) const ONE: [&str; 16] = [
     "one", "a", "an", "half", "ein", "eine", "einen", "einem", "einer", "halbe", "un", "une", "una", "uno", "een", "um",
 ];
 /// Words that end in "s" and are no things.
@@ -50,6 +67,25 @@ pub fn is_in(text: &str, counted: &[String]) -> bool {
     })
 }
 
+/// Whether a text says how long a thing is: a number of a unit of length, or of pages and the like, or one in a sentence that speaks of length.
+pub fn is_length(text: &str) -> bool {
+    super::sentences(text).any(|sentence| {
+        let words: Vec<&str> = sentence.split_whitespace().collect();
+        let says = words
+            .iter()
+            .any(|word| LENGTH.iter().any(|long| bare(word).starts_with(long)));
+        (0..words.len()).any(|at| {
+            let unit = words.get(at + 1).map(|next| bare(next)).unwrap_or_default();
+            let glued = bare(words[at]);
+            let glued = glued.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ','));
+            let long = |unit: &str| {
+                LENGTHS.contains(&unit) || LENGTHS.iter().any(|known| known.len() > 3 && unit.starts_with(known))
+            };
+            is_number(&words, at) && (says || long(&unit) || long(glued))
+        })
+    })
+}
+
 /// The things that an English question asks the number of: "lines", "code" of "How many lines of code does it have?"
 pub fn counted(question: &str) -> Vec<String> {
     const VERBS: [&str; 20] = [
@@ -66,8 +102,12 @@ pub fn counted(question: &str) -> Vec<String> {
     things.filter(|word| word.len() > 3).map(str::to_owned).collect()
 }
 
-fn is_number(words: &[&str], at: usize) -> bool {
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+/// A word without the marks around it.
+pub(super) fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+pub(super) fn is_number(words: &[&str], at: usize) -> bool {
     let word = bare(words[at]);
     let next = words.get(at + 1).map(|next| bare(next)).unwrap_or_default();
     let measures = next.len() < 3 && matches!(next.as_str(), "m" | "g" | "l" | "h" | "s")

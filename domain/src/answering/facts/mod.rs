@@ -11,7 +11,7 @@ use super::{
     asked::Asked,
     extractive,
     ground::{self, Removed},
-    written::{SHOWN, Written, one_a_page, sources},
+    written::{Written, sources},
 };
 use crate::{
     Result,
@@ -62,7 +62,7 @@ impl Answerer {
         let tx = self.db.tenant_read(customer).await?;
         let locale = asked.locale;
         let edition = match version {
-            Version::Published => "shown",
+            Version::Published | Version::Next(_) => "shown",
             Version::Staged(_) => "latest",
         };
         let mut fact = None;
@@ -110,12 +110,9 @@ fn written(fact: &Fact, text: &str, passages: &[Passage]) -> Written {
         title: String::new(),
         ..fact.passage()
     });
-    let mut shown = vec![&own];
-    shown.extend(one_a_page(passages).into_iter().filter(|p| p.page != fact.page));
-    shown.truncate(SHOWN);
     Written {
         text: format!("{text} [1]"),
-        sources: sources(&shown),
+        sources: sources(&[&own]),
         refusal: None,
         usage: Usage::default(),
         notes: Vec::new(),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     answering::answerer::{Part, send},
     retrieval::Searcher,
+    tenancy::Customer,
 };
 
 /// From this cosine on a sentence is taken for a paraphrase of another.
@@ -47,7 +48,8 @@ pub struct Checked {
 pub struct Writing<'a> {
     parts: Option<&'a mpsc::Sender<Part>>,
     judge: Judge,
-    searcher: Option<&'a Searcher>,
+    /// Who measures nearness, and for whom.
+    searcher: Option<(&'a Searcher, &'a Customer)>,
     splitter: Splitter,
     last: char,
     /// What is shown only with something behind it: lead-ins, headings, a bare "Yes."
@@ -66,7 +68,11 @@ pub struct Writing<'a> {
 
 impl<'a> Writing<'a> {
     /// An answer that `judge` judges; `searcher`, if there is one, compares meanings.
-    pub fn new(parts: Option<&'a mpsc::Sender<Part>>, judge: Judge, searcher: Option<&'a Searcher>) -> Self {
+    pub fn new(
+        parts: Option<&'a mpsc::Sender<Part>>,
+        judge: Judge,
+        searcher: Option<(&'a Searcher, &'a Customer)>,
+    ) -> Self {
         Self {
             parts,
             judge,
@@ -188,7 +194,7 @@ impl<'a> Writing<'a> {
         };
         let texts: Vec<String> = said.into_iter().take(COMPARED).collect();
         let near = match self.searcher {
-            Some(searcher) => searcher.nearness(&claim, &texts).await,
+            Some((searcher, customer)) => searcher.nearness(customer, &claim, &texts).await,
             None => Ok(None),
         };
         let near = match near {

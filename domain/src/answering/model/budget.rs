@@ -159,6 +159,11 @@ impl Spending {
         self
     }
 
+    /// The customer who pays.
+    pub fn domain(&self) -> &str {
+        &self.customer.domain
+    }
+
     pub fn spent(&self) -> Spent {
         self.spent
     }

@@ -77,15 +77,6 @@ impl Call {
             tokens_out: spent.tokens_out,
             cost_usd: spent.usd,
         };
-        tracing::info!(
-            event = "llm_usage",
-            model = self.writer.model.name(),
-            status = self.status,
-            tokens_in = usage.tokens_in,
-            tokens_out = usage.tokens_out,
-            cost_usd = usage.cost_usd,
-            duration_ms = self.began.elapsed().as_millis() as u64,
-        );
         Ok(Finished {
             usage,
             model: self.writer.model.name().to_owned(),
@@ -109,10 +100,18 @@ impl Drop for Call {
     fn drop(&mut self) {
         count(&self.writer, self.status);
         let model = self.writer.model.name();
-        for (kind, tokens) in [
-            ("in", self.spending.spent().tokens_in),
-            ("out", self.spending.spent().tokens_out),
-        ] {
+        let spent = self.spending.spent();
+        tracing::info!(
+            event = "llm_usage",
+            customer.domain = self.spending.domain(),
+            model,
+            status = self.status,
+            tokens_in = spent.tokens_in,
+            tokens_out = spent.tokens_out,
+            cost_usd = spent.usd,
+            duration_ms = self.began.elapsed().as_millis() as u64,
+        );
+        for (kind, tokens) in [("in", spent.tokens_in), ("out", spent.tokens_out)] {
             counter!("omniops_llm_tokens_total", "model" => model.to_owned(), "kind" => kind).increment(tokens);
         }
         histogram!("omniops_llm_duration_seconds", "model" => model.to_owned())

@@ -145,7 +145,16 @@ impl Models {
         loop {
             spending.spend(tokens_in, 0, writer.cost(tokens_in, 0));
             let asked = Instant::now();
-            match Box::pin(writer.model.chat(&request)).await {
+            let asking = Box::pin(writer.model.chat(&request)).await;
+            tracing::info!(
+                event = "llm_request",
+                customer.domain = customer.domain,
+                model = writer.model.name(),
+                status = asking.as_ref().map_or_else(chat_model::Error::word, |_| "answers"),
+                tokens_in,
+                duration_ms = asked.elapsed().as_millis() as u64,
+            );
+            match asking {
                 Ok(answer) => {
                     let model = writer.model.name().to_owned();
                     metrics::histogram!("omniops_llm_first_token_seconds", "model" => model)

@@ -103,7 +103,7 @@ impl Gatherer {
         let texts: Vec<String> = new.iter().map(|new| scrubbed(&new.question)).collect();
         let model = self.searcher.models().configured().cloned();
         let vectors = match &model {
-            Some(_) if !texts.is_empty() => self.searcher.embed_query(&texts).await?,
+            Some(_) if !texts.is_empty() => self.searcher.embed_query(Some(customer), &texts).await?,
             _ => None,
         };
         let scale = Scale {
@@ -120,7 +120,7 @@ impl Gatherer {
         let renewed = match id {
             Some(_) if !outdated.is_empty() => {
                 let texts: Vec<String> = outdated.iter().map(|(_, text)| text.clone()).collect();
-                self.searcher.embed_query(&texts).await?
+                self.searcher.embed_query(Some(customer), &texts).await?
             }
             _ => None,
         };

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     Result,
     answering::Examined,
-    retrieval::Version,
     tenancy::{Customer, TenantTx, sql},
 };
 
@@ -43,10 +42,7 @@ impl Gatherer {
             let mut refused = 0;
             let mut first: Option<Examined> = None;
             for member in &members {
-                let met = self
-                    .answerer
-                    .examine(customer, Version::Published, &member.question)
-                    .await?;
+                let met = self.answerer.examine_answer(customer, &member.question).await?;
                 refused += usize::from(met.refusal.is_some());
                 answered.extend(member.answered_by(&met));
                 first.get_or_insert(met);

@@ -5,9 +5,10 @@
 //! the questions are asked again, since the site's other crawls may have changed what there is.
 use domain::{
     Result,
-    learning::{self, Comparison},
+    learning::{self, Cause, Comparison},
     pages::{frontier, losses::Losses, staging},
     people,
+    retrieval::Version,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +26,10 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
             return Ok(Ending::Later(wait.time));
         }
         let examiner = learn::examiner(job)?;
-        let compared = job.signal.until(examiner.compare(job.customer()?, job.id())).await?;
+        let compared = job
+            .signal
+            .until(examiner.compare(job.customer()?, Version::Staged(job.id())))
+            .await?;
         if job.row.confirmed_at.is_none()
             && let Some(why) = doubt(job, &losses, &compared)?
         {
@@ -43,15 +47,13 @@ pub(super) async fn run(job: &Job) -> Result<Ending> {
 
 /// Why a person has to look at it first, if one has: what would be lost of the site's pages, and of its golden questions.
 fn doubt(job: &Job, losses: &Losses, compared: &Comparison) -> Result<Option<Value>> {
-    let falls = compared.falls_by_more_than(learning::tolerance(job.customer()?));
-    let mut why = match (losses.is_suspicious(), falls) {
+    let falls = compared.doubt(learning::tolerance(job.customer()?));
+    let mut why = match (losses.is_suspicious(), falls.is_some()) {
         (false, false) => return Ok(None),
         (true, _) => indexing::told(losses),
         (false, true) => json!({}),
     };
-    if falls {
-        let (lost, passed) = (compared.lost().len(), compared.before.passed());
-        let reason = format!("{lost} of {passed} golden questions would not be answered as expected any more");
+    if let Some(reason) = falls {
         let all: Vec<&str> = why["reason"].as_str().into_iter().chain([reason.as_str()]).collect();
         why["reason"] = all.join("; ").into();
         why["golden"] = compared.named();
@@ -63,7 +65,7 @@ async fn hold(job: &Job, why: Value, compared: &Comparison) -> Result<Ending> {
     let mut result = told(job, compared).await?;
     let tx = job.write().await?;
     let (pages, chunks) = staging::count(&tx, job.id()).await?;
-    indexing::keep_run(&tx, job, compared, false).await?;
+    indexing::keep_run(&tx, job, Cause::Crawl, compared, false).await?;
     people::crawl_held(&tx, job.id(), why["reason"].as_str()).await?;
     tx.commit().await?;
     tracing::warn!(job.id = %job.id(), event = "crawl_held", reason = why["reason"].as_str(), pages, chunks);

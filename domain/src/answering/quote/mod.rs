@@ -12,7 +12,7 @@ use super::{
     sentences::sentences,
     stand_in::{best_sections, different, stands_in},
     support::{self, Refusal},
-    written::{SHOWN, Written, one_a_page, sources},
+    written::{Written, sources},
 };
 use crate::{
     Error, Result,
@@ -54,7 +54,7 @@ struct Quotation {
 }
 
 impl Answerer {
-    /// Quotes what answers best; other pages are further sources. What does not hold the fact that is asked for is no answer.
+    /// Quotes what answers best. What does not hold the fact that is asked for is no answer.
     pub(super) async fn extract(&self, customer: &Customer, asked: &Asked, passages: &[Passage]) -> Result<Written> {
         let question = asked.meant.as_str();
         let parts = parts(question);
@@ -69,7 +69,11 @@ impl Answerer {
             let found;
             let passages: &[Passage] = if parts.len() > 1 {
                 found = self.find(customer, Version::Published, part).await?.passages;
-                if self.supported(customer, part, &found).await?.is_err() {
+                if self
+                    .supported(customer, Version::Published, part, &found)
+                    .await?
+                    .is_err()
+                {
                     continue;
                 }
                 &found
@@ -90,7 +94,7 @@ impl Answerer {
                 .refuse(customer, Refusal::NotAnswered, passages, asked.locale)
                 .await;
         }
-        self.led_home(customer, written(&quoted, passages)).await
+        self.led_home(customer, written(&quoted)).await
     }
 
     /// What the section says that answers best. If it does not hold the fact that is asked for, another one may in its place.
@@ -129,7 +133,7 @@ impl Answerer {
         let sections = self.sections(customer, chosen).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
         let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
-        let near = self.near(question, &compared).await;
+        let near = self.near(customer, question, &compared).await;
         let mut rest = near.as_slice();
         let mut all = Vec::new();
         for ((passage, section), texts) in sections.into_iter().zip(&texts) {
@@ -190,8 +194,8 @@ impl Answerer {
     }
 
     /// How near each text is to the question; by their words without a model, or while it does not answer.
-    async fn near(&self, question: &str, texts: &[String]) -> Vec<f32> {
-        let near = self.searcher.nearness(question, texts).await;
+    async fn near(&self, customer: &Customer, question: &str, texts: &[String]) -> Vec<f32> {
+        let near = self.searcher.nearness(customer, question, texts).await;
         let near = near.unwrap_or_else(|error| {
             tracing::warn!(error = error.story(), "quoting by words alone");
             None
@@ -251,8 +255,8 @@ fn held(passage: &Passage) -> f64 {
     }
 }
 
-/// The answer with the marks of its sources: first the pages that are quoted, then others.
-fn written(quoted: &[Quotation], passages: &[Passage]) -> Written {
+/// The answer with the marks of its sources: the pages that are quoted, as a model's are those that it cites.
+fn written(quoted: &[Quotation]) -> Written {
     let mut shown: Vec<&Passage> = Vec::new();
     let mut texts = Vec::new();
     for Quotation { passage, body, .. } in quoted {
@@ -262,11 +266,6 @@ fn written(quoted: &[Quotation], passages: &[Passage]) -> Written {
             shown.len() - 1
         });
         texts.push(extractive::cited(body, n + 1));
-    }
-    for passage in one_a_page(passages) {
-        if shown.len() < SHOWN && shown.iter().all(|p| p.page != passage.page) {
-            shown.push(passage);
-        }
     }
     Written {
         text: texts.join("\n\n"),
@@ -280,147 +279,4 @@ fn written(quoted: &[Quotation], passages: &[Passage]) -> Written {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::answering::support::tests::passage;
-    use uuid::Uuid;
-
-    #[test]
-    fn what_is_quoted_comes_first_and_a_page_has_one_number() {
-        let of = |page: u128| Passage {
-            page: Uuid::from_u128(page),
-            url: format!("https://shop.example/{page}"),
-            ..passage(Some(0.8), 1.0, "text")
-        };
-        let of_page = |page, body: &str| Quotation {
-            passage: of(page),
-            body: body.to_owned(),
-            tells: true,
-        };
-        let quoted = [of_page(2, "Two."), of_page(1, "One."), of_page(2, "```\nx\n```")];
-        let written = written(&quoted, &[of(1), of(3)]);
-        assert_eq!(written.text, "Two. [1]\n\nOne. [2]\n\n```\nx\n```\n\n[1]");
-        let urls: Vec<&str> = written
-            .sources
-            .iter()
-            .map(|s| s.url.rsplit('/').next().unwrap())
-            .collect();
-        assert_eq!(urls, ["2", "1", "3"]);
-    }
-
-    /// Sections of every kind of piece, each from its own seed.
-    fn any_section(seed: u64) -> Section {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut below = move |n: u64| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % n
-        };
-        let mut text = String::new();
-        for block in 0..=below(5) {
-            let long = below(6) == 0;
-            let mut words = |n: u64| -> String {
-                let n = if long { n * 8 } else { n };
-                let word = |i| {
-                    if i % 11 == 10 {
-                        "amet,".to_owned()
-                    } else {
-                        format!("word{i}")
-                    }
-                };
-                (0..=below(n)).map(word).collect::<Vec<_>>().join(" ")
-            };
-            let block = match seed.wrapping_add(block) % 7 {
-                0 => format!("### Heading {}\n\n{}.\n\n", words(9), words(20)),
-                1 => format!(
-                    "You need {}:\n\n- {}\n- {}\n- {}\n\n",
-                    words(9),
-                    words(20),
-                    words(30),
-                    words(9)
-                ),
-                2 => format!("1. {}.\n2. {}.\n3. {}.\n\n", words(30), words(30), words(30)),
-                3 => format!(
-                    "| A | B |\n|---|---|\n| {} | {} |\n| {} | x |\n\n",
-                    words(9),
-                    words(20),
-                    words(30)
-                ),
-                4 => format!("```\n{}\n{}\n```\n\n", words(20), words(40)),
-                _ => format!("It {}. This {}. {}.\n\n", words(20), words(30), words(20)),
-            };
-            text.push_str(&block);
-        }
-        Section::new(&passage(Some(0.8), 1.0, &text), &[text])
-    }
-
-    #[test]
-    fn no_simplified_answer_has_more_than_75_words() {
-        let words = |text: &str| text.split_whitespace().count();
-        for seed in 0..400_u64 {
-            for parts in 1..=2_u64 {
-                let of_part = |part: u64| {
-                    let section = any_section(seed * 2 + part);
-                    let near = |i: usize| ((seed + part + i as u64) * 7 % 10) as f32 / 10.0;
-                    let near: Vec<f32> = (0..section.texts().len()).map(near).collect();
-                    let worth = Worth::new(&section, &near, "zzz");
-                    let body = extractive::compose(&section, &worth, true, 1.0 / parts as f32);
-                    Quotation {
-                        passage: passage(Some(0.8), 1.0, "text"),
-                        body,
-                        tells: true,
-                    }
-                };
-                let quoted: Vec<Quotation> = (0..parts).map(of_part).collect();
-                let text = written(&quoted, &[]).text;
-                assert!(words(&text) <= 75, "{seed}: {} words: {text}", words(&text));
-                assert_eq!(text.matches("```").count() % 2, 0, "{seed}: {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_quoted_holds_the_fact_and_names_the_thing() {
-        let word = |lexeme: &str, rarity| Word {
-            lexeme: lexeme.into(),
-            rarity,
-            here: false,
-        };
-        let tells = |question: &str, text: &str| {
-            let passage = Passage {
-                words: vec![word("tern", 7.0), word("fjordkajak", 0.5)],
-                ..passage(Some(0.6), 1.0, text)
-            };
-            let section = Section::new(&passage, &[text.to_owned()]);
-            tells(question, &passage, &section, text)
-        };
-        let text = "The Tern is light, and 12 shops sell it.";
-        for question in [
-            "How many shops sell the Tern?",
-            "Why should Fjordkajak sell the Tern?",
-            "How can I lower the cost of a Tern?",
-        ] {
-            assert!(tells(question, text), "{question}");
-        }
-        for question in [
-            "How many people use the Tern?",
-            "What does the Tern cost?",
-            "Who is the owner of it?",
-        ] {
-            assert!(!tells(question, text), "{question}");
-        }
-        let quotation = |body: &str| Quotation {
-            passage: passage(Some(0.6), 1.0, body),
-            body: body.to_owned(),
-            tells: true,
-        };
-        assert!(says(&quotation("Is it free? Yes.")));
-        assert!(!says(&quotation("Is it free? Is it quick?\n\nWho pays?")) && !says(&quotation("Shipping")));
-        assert!(!tells("What are returns?", "Help") && !tells("What are returns?", "Shipping"));
-        assert!(!tells(
-            "Is the Tern good for Fjordkajak?",
-            "It is light, and 12 shops sell it."
-        ));
-    }
-}
+mod tests;
