@@ -31,7 +31,7 @@ pub(super) struct Ask {
     pub delay: Duration,
     /// For pages that need a browser.
     pub renderer: Arc<Renderer>,
-    /// Pages that are parsed at once: no more than there are processors, or their trees only fill the memory.
+    /// Turns at reading a page.
     pub readers: Arc<Semaphore>,
 }
 

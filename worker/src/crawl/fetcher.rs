@@ -11,7 +11,7 @@ use entity::scrape_job;
 use std::{
     num::NonZero,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
@@ -24,6 +24,10 @@ use super::{
     seeds::Site,
 };
 use crate::job::Job;
+
+/// Pages that this process reads at once, of all its crawls: as many as there are processors, or their trees only fill the memory.
+static READERS: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(2, NonZero::get))));
 
 /// Visits the URLs of one crawl.
 pub(crate) struct Fetcher {
@@ -77,7 +81,7 @@ impl Fetcher {
                 host: site.host,
                 delay: site.delay,
                 renderer: Arc::new(renderer),
-                readers: Arc::new(Semaphore::new(available_parallelism().map_or(2, NonZero::get))),
+                readers: READERS.clone(),
             },
             job,
             settings,

@@ -46,7 +46,10 @@ pub(super) async fn read(fetcher: &Fetcher, feeds: Vec<Url>) -> Result<()> {
         }
         match fetch(fetcher, url.clone()).await {
             Ok(found) => {
-                queue.extend(found.sitemaps.iter().filter_map(|child| child.url(&url)));
+                // An index may name more files than are read, and each of them may be another index.
+                let room = (MAX_FILES as usize).saturating_sub(queue.len());
+                told.truncated |= found.sitemaps.len() > room;
+                queue.extend(found.sitemaps.iter().filter_map(|child| child.url(&url)).take(room));
                 let leads = leads(fetcher, &url, &found, &mut told);
                 admit(fetcher, &leads, SITEMAP).await?;
             }

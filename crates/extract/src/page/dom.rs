@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use html5ever::{Attribute, LocalName, tendril::StrTendril};
 
-use super::{guard::ATTRIBUTES, space::runs, tree};
+use super::{guard::ATTRIBUTES, space::runs, steps::Steps, tree};
 
 /// Index of a node in the arena.
 pub(super) type Id = usize;
@@ -44,6 +44,8 @@ pub(super) struct Dom {
     pub nodes: Vec<Node>,
     /// The elements of each name, in order.
     named: HashMap<LocalName, Vec<Id>>,
+    /// What walking about may cost; walks end when nothing is left.
+    pub steps: Steps,
 }
 
 impl Dom {
@@ -59,7 +61,11 @@ impl Dom {
                 }
             }
         }
-        Self { nodes, named }
+        Self {
+            nodes,
+            named,
+            steps: Steps::default(),
+        }
     }
 
     /// The element's name in lower case, or the empty string for text.
@@ -98,7 +104,7 @@ impl Dom {
         let end = self.nodes[id].end;
         let mut next = id + 1;
         std::iter::from_fn(move || {
-            (next < end).then(|| {
+            (next < end && self.steps.take(1)).then(|| {
                 let child = next;
                 next = self.nodes[child].end;
                 child
@@ -107,8 +113,13 @@ impl Dom {
     }
 
     /// The descendants in document order, without the node itself.
-    pub fn descendants(&self, id: Id) -> std::ops::Range<Id> {
-        id + 1..self.nodes[id].end
+    pub fn descendants(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        (id + 1..self.nodes[id].end).take_while(|_| self.steps.take(1))
+    }
+
+    /// How many descendants there are.
+    pub fn size(&self, id: Id) -> usize {
+        self.nodes[id].end - id - 1
     }
 
     /// Descendant elements of one name.
@@ -116,12 +127,13 @@ impl Dom {
         let all = self.named.get(&LocalName::from(name)).map_or(&[][..], Vec::as_slice);
         let start = all.partition_point(|it| *it <= id);
         let below = all[start..].iter().copied();
-        below.take_while(move |it| *it < self.nodes[id].end)
+        below.take_while(move |it| *it < self.nodes[id].end && self.steps.take(1))
     }
 
     /// The ancestors from the parent up, without the root.
     pub fn ancestors(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
-        std::iter::successors(Some(self.nodes[id].parent), |at| Some(self.nodes[*at].parent)).take_while(|at| *at != 0)
+        std::iter::successors(Some(self.nodes[id].parent), |at| Some(self.nodes[*at].parent))
+            .take_while(|at| *at != 0 && self.steps.take(1))
     }
 
     /// All text below a node with white space collapsed; script and style are left out.
@@ -132,7 +144,7 @@ impl Dom {
     /// Whether [`Dom::text`] says anything.
     pub fn has_text(&self, id: Id) -> bool {
         let mut at = id;
-        while at < self.nodes[id].end {
+        while at < self.nodes[id].end && self.steps.take(1) {
             at = match &self.nodes[at].data {
                 Data::Text(text) if !text.trim_start().is_empty() => return true,
                 Data::Element { name, .. } if matches!(&**name, "script" | "style") => self.nodes[at].end,
@@ -151,7 +163,11 @@ impl Dom {
             if out.len() > most.saturating_add(2) {
                 return None;
             }
+            if !self.steps.take(1) {
+                return None;
+            }
             match &self.nodes[at].data {
+                Data::Text(text) if !self.steps.take_text(text.len()) => return None,
                 Data::Text(text) => push_collapsed(&mut out, text),
                 Data::Element { name, .. } if matches!(&**name, "script" | "style") => {
                     at = self.nodes[at].end;

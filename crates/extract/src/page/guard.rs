@@ -18,6 +18,8 @@ use super::patterns::FORUM_ITEMS;
 pub(super) const MAX_DEPTH: usize = 512;
 /// Most formatting elements open at once: the parser opens all of them again in every new block.
 const MAX_FORMATTING: usize = 32;
+/// Most start tags of one page: the tree of so many takes some 80 MB.
+const MAX_TAGS: usize = 300_000;
 /// Most attributes of one tag.
 const MAX_ATTRIBUTES: usize = 256;
 
@@ -94,6 +96,7 @@ pub(super) fn bounded(html: &str) -> Cow<'_, str> {
         stack: Vec::new(),
         formatting: 0,
         foreign: 0,
+        tags: 0,
         textual: None,
         unread: Vec::new(),
         out: String::new(),
@@ -118,6 +121,8 @@ struct Scan<'a> {
     formatting: usize,
     /// Open `svg` and `math` elements; inside, any element nests.
     foreign: usize,
+    /// Start tags so far.
+    tags: usize,
     /// The open element of [`TEXTUAL`], in which everything stays as it is.
     textual: Option<&'a str>,
     /// Where the attributes of the current tag stand that nobody reads.
@@ -198,8 +203,7 @@ impl<'a> Scan<'a> {
                     attributes += 1;
                     let (name_end, end) = attribute_end(bytes, at);
                     let name = &self.html[at..name_end];
-                    let known = name.bytes().any(|byte| byte.is_ascii_uppercase());
-                    if !known && ATTRIBUTES.binary_search(&name).is_err() {
+                    if !is_asked_for(name) {
                         self.unread.push((at, end));
                     }
                     at = end;
@@ -212,6 +216,10 @@ impl<'a> Scan<'a> {
 
     fn open(&mut self, name: &'a str) -> bool {
         let is = |list: &[&str]| list.iter().any(|item| item.eq_ignore_ascii_case(name));
+        self.tags += 1;
+        if self.tags > MAX_TAGS && !is(&["script", "style"]) && !is(TEXTUAL) {
+            return false;
+        }
         if self.foreign == 0 && (is(VOID) || is(IMPLIED) || is(&["script", "style"])) {
             return true;
         }
@@ -283,6 +291,14 @@ impl<'a> Scan<'a> {
             self.stack.remove(index);
         }
     }
+}
+
+/// Whether the parser or the extraction looks at an attribute of this name, in any case.
+fn is_asked_for(name: &str) -> bool {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return ATTRIBUTES.binary_search(&&*name.to_ascii_lowercase()).is_ok();
+    }
+    ATTRIBUTES.binary_search(&name).is_ok()
 }
 
 fn name_end(bytes: &[u8], start: usize) -> usize {
@@ -417,7 +433,7 @@ mod tests {
             "<a data-x='>' href=/y data-y=\"1\"class=b _z>t</a><svg viewBox='0 0 1 1' d='1'/><p onclick = 'x' Id=q>";
         assert_eq!(
             bounded(page),
-            "<a  href=/y class=b >t</a><svg viewBox='0 0 1 1' /><p  Id=q>"
+            "<a  href=/y class=b >t</a><svg  /><p  Id=q>"
         );
         assert_eq!(bounded("<script>if (a<b) '<div>'</script>x"), "<script></script>x");
         for read in [

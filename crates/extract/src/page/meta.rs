@@ -21,6 +21,8 @@ pub(super) fn content<'a>(dom: &'a Dom, wanted: &str) -> Option<&'a str> {
 
 /// Longest name of an author, in characters; what is longer is no name.
 const MAX_AUTHOR: usize = 200;
+/// Characters of a title.
+const MAX_TITLE: usize = 300;
 
 /// Who wrote the page: `<meta name=author>`, or what articles and catalogues call it. An address of a profile is no name.
 pub(super) fn author(dom: &Dom) -> Option<String> {
@@ -32,7 +34,17 @@ pub(super) fn author(dom: &Dom) -> Option<String> {
 
 /// The `title` element without the site's name where a heading or `og:title` shows which part that is; else
 /// `og:title`, else the first `h1`.
+/// At most [`MAX_TITLE`] characters, cut behind a word: it stands over each of the page's passages.
 pub(super) fn title(dom: &Dom) -> String {
+    let title = whole_title(dom);
+    let Some((end, _)) = title.char_indices().nth(MAX_TITLE) else {
+        return title;
+    };
+    let cut = title[..end].rfind(char::is_whitespace).unwrap_or(end);
+    title[..cut].to_owned()
+}
+
+fn whole_title(dom: &Dom) -> String {
     let full = dom
         .elements(0, "title")
         .filter(|id| !dom.ancestors(*id).any(|up| dom.name(up) == "svg"))
@@ -171,6 +183,14 @@ const ISO_639_1: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_title_ends_behind_a_word() {
+        let long = title(&Dom::parse(&format!("<title>{}</title>", "word ".repeat(20_000))));
+        assert!(long.len() <= MAX_TITLE && long.ends_with("word"), "{long}");
+        let one = title(&Dom::parse(&format!("<h1>{}</h1>", "ä".repeat(20_000))));
+        assert_eq!(one.chars().count(), MAX_TITLE);
+    }
 
     #[test]
     fn titles_lose_the_site_name_only_when_it_is_known() {

@@ -2,7 +2,7 @@
 //!
 //! The order of the steps is the safety argument: [`encoding`] bounds nothing, so [`extract`] refuses large bodies first;
 //! [`guard`] bounds nesting and attributes before the parser sees the text; [`dom`] copies the parsed tree into a flat
-//! arena on which every later step is a loop or a recursion of bounded depth.
+//! arena on which every later step is a loop or a recursion of bounded depth, and [`steps`] bounds all of them together.
 
 mod content;
 mod dates;
@@ -17,6 +17,7 @@ mod meta;
 mod patterns;
 mod sniff;
 mod space;
+mod steps;
 mod structured;
 mod tree;
 
@@ -52,6 +53,9 @@ pub enum Error {
     /// The content type says that this is not HTML, or the bytes do.
     #[error("not an HTML page: {0}")]
     NotHtml(String),
+    /// Looking through the page would take too long: it is made, or has grown, so that each part leads to all others.
+    #[error("the page takes too much work to read")]
+    TooMuchWork,
     /// The extraction panicked; a fault of this crate, kept from taking the worker with it.
     #[error("the extraction failed: {0}")]
     Panicked(String),
@@ -140,7 +144,7 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
     let language = meta::language(&dom, &markdown);
     let (robots, named_robots) = directives::find(&dom);
     let (published, modified) = dates::find(&dom, &json_ld);
-    Ok(Page {
+    let page = Page {
         kind: if content.navigational {
             PageKind::Navigation
         } else {
@@ -160,7 +164,13 @@ pub fn extract(input: &Input<'_>) -> Result<Page, Error> {
         author: meta::author(&dom),
         title,
         markdown,
-    })
+    };
+    // What was cut short may be wrong in any part.
+    if dom.steps.are_spent() {
+        Err(Error::TooMuchWork)
+    } else {
+        Ok(page)
+    }
 }
 
 /// [`extract`] on a stack for the deepest page that the guard lets through; a panic becomes [`Error::Panicked`]. Blocks the calling

@@ -7,7 +7,6 @@
 use std::{
     borrow::Cow,
     cell::{Ref, RefCell},
-    collections::HashSet,
 };
 
 use html5ever::{
@@ -22,6 +21,8 @@ use super::dom::{Data, Node};
 
 /// Stands for no node: the document is nobody's child or sibling.
 const NONE: usize = 0;
+/// Most attributes that further `<html>` and `<body>` tags add to the first.
+const MAX_MERGED: usize = 64;
 
 /// Parses a page; the nodes in document order, of which the first is a root without a name.
 pub(super) fn parse(html: &str) -> Vec<Node> {
@@ -219,8 +220,11 @@ impl TreeSink for Sink {
 
     fn add_attrs_if_missing(&self, target: &usize, more: Vec<Attribute>) {
         if let What::Element { attributes, .. } = &mut self.0.borrow_mut()[*target].what {
-            let known: HashSet<QualName> = attributes.iter().map(|own| own.name.clone()).collect();
-            attributes.extend(more.into_iter().filter(|it| !known.contains(&it.name)));
+            for one in more {
+                if attributes.len() < MAX_MERGED && attributes.iter().all(|own| own.name != one.name) {
+                    attributes.push(one);
+                }
+            }
         }
     }
 

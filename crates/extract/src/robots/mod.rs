@@ -426,8 +426,8 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_wild_rules_are_read_and_answered() {
-        let rules: Vec<String> = (0..20_000).map(|n| format!("Disallow: /*{n}*x$\n")).collect();
+    fn a_thousand_wild_rules_are_read_and_answered() {
+        let rules: Vec<String> = (0..1_000).map(|n| format!("Disallow: /*{n}*x$\n")).collect();
         let file = format!("User-agent: *\n{}", rules.concat());
         assert!(!allows(&file, "/a/17/x") && allows(&file, "/a/17/y"));
     }

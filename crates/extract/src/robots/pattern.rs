@@ -7,6 +7,9 @@ use std::collections::HashSet;
 
 use crate::url::normalize_percent;
 
+/// Most patterns with operators that are tried on each path; half a megabyte has room for some 25,000.
+const MAX_WILD: usize = 1_000;
+
 /// The rules of one group.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
@@ -55,6 +58,15 @@ impl Rules {
         rules
             .wild
             .sort_by_key(|rule| (std::cmp::Reverse(rule.length), !rule.allows));
+        // What is left out forbids rather too much, all that begins as it does; unless that is the whole site.
+        let left_out = rules.wild.split_off(MAX_WILD.min(rules.wild.len()));
+        let forbidden = left_out
+            .into_iter()
+            .filter(|rule| !rule.allows && rule.parts.first().is_some_and(|first| first.len() > 1));
+        rules
+            .plain
+            .extend(forbidden.filter_map(|rule| Some((rule.parts.into_iter().next()?, false))));
+        rules.plain.sort();
         rules
     }
 
@@ -131,6 +143,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn more_patterns_than_are_tried_forbid_what_begins_like_them() {
+        let patterns: Vec<String> = (0..MAX_WILD + 500).map(|n| format!("/b{n}/*x$")).collect();
+        let lines: Vec<(&[u8], bool)> = patterns.iter().map(|pattern| (pattern.as_bytes(), false)).collect();
+        let rules = Rules::new(&lines);
+        assert_eq!(rules.wild.len(), MAX_WILD);
+        for n in [0, MAX_WILD + 499] {
+            assert!(!rules.allow(&format!("/b{n}/x")), "{n}");
+        }
+        assert!(rules.allow("/c/x"));
+    }
 
     /// The definition, by trying everything.
     fn slow(pattern: &[u8], path: &[u8]) -> bool {

@@ -67,6 +67,74 @@ fn unclosed_formatting_does_not_multiply() {
     assert!(extract(wide.as_bytes()).is_ok());
 }
 
+/// Rows and nests of what people write are read, however long: no part of the page looks at all others for each of them.
+#[test]
+fn a_long_row_is_read() {
+    let rows = [
+        ("<a href=x>x</a>", 150_000),
+        ("<a href=x aria-controls=y>x</a>", 80_000),
+        ("<i>x</i>", 400_000),
+        ("<p style='color:#fff'>x", 200_000),
+    ];
+    for (part, times) in rows {
+        let body = format!("<p>before</p><div>{}</div><p>after it all</p>", part.repeat(times));
+        assert!(body.len() < MAX_BODY_BYTES);
+        let page = extract(body.as_bytes()).unwrap();
+        assert!(page.markdown.contains("after it all"), "{part}");
+    }
+}
+
+/// What would take minutes is refused after a bounded number of steps.
+#[test]
+fn pages_whose_parts_multiply_are_refused() {
+    let rules = format!(
+        "<style>{}</style>{}",
+        ".a{opacity:1}".repeat(30_000),
+        "<p class=a>x".repeat(30_000)
+    );
+    let classes = format!(
+        "<style>{}</style>{}",
+        ".a.b.c{opacity:1}".repeat(20_000),
+        "<p class='c b a'>x".repeat(100_000)
+    );
+    let tags = format!(
+        "<style>{}</style>{}",
+        "p{opacity:1}".repeat(42_000),
+        "<p>x".repeat(1_000_000)
+    );
+    let headings = format!(
+        "{}{}",
+        "<h2></h2>".repeat(100_000),
+        "<h2>Related posts</h2><hr>".repeat(60_000)
+    );
+    for (name, body) in [
+        ("rules", rules),
+        ("classes", classes),
+        ("tags", tags),
+        ("headings", headings),
+    ] {
+        assert!(body.len() < MAX_BODY_BYTES, "{name}");
+        let read = extract(body.as_bytes());
+        assert!(matches!(read, Err(Error::TooMuchWork)), "{name}: {read:?}");
+    }
+    let bodies: String = (0..60_000).map(|n| format!("<body A{n}=1>")).collect();
+    assert!(extract(bodies.as_bytes()).is_ok());
+    let nest = format!("{}{}", "<div style='color:#fff'>".repeat(500), "<hr>".repeat(200_000));
+    assert!(matches!(extract(nest.as_bytes()), Ok(_) | Err(Error::TooMuchWork)));
+    let terms = format!(
+        "{}<dl>{}",
+        "<div style='a:b;c:d'>".repeat(500),
+        "<dt>abcd?".repeat(400_000)
+    );
+    assert!(matches!(extract(terms.as_bytes()), Ok(_) | Err(Error::TooMuchWork)));
+}
+
+#[test]
+fn a_term_at_the_very_end_is_read() {
+    let page = extract(b"<html><body><p>Text</p><dl><dt>Delivery</dt></dl></body></html>").unwrap();
+    assert!(page.markdown.contains("Delivery"), "{}", page.markdown);
+}
+
 #[test]
 fn broken_encodings_and_noise() {
     let noise: Vec<u8> = (0..200_000u32)

@@ -5,7 +5,7 @@
 //! dark picture and invisible text look the same without a background of their own: colours are only compared where
 //! both are known. Panels that a visible control of the page opens (tabs, accordions) are not hidden text.
 
-use std::collections::HashSet;
+use std::{cell::OnceCell, collections::HashSet};
 
 use super::{
     super::{
@@ -24,6 +24,7 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
             .is_some_and(|rel| rel.to_ascii_lowercase().contains("stylesheet"))
     });
     let mut out = vec![false; dom.nodes.len()];
+    let painters = OnceCell::new();
     // Background and colour as far as they are known, by depth of the open elements.
     let mut open: Vec<(Id, Painted)> = vec![(
         0,
@@ -50,7 +51,7 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
         // The colour has to be the element's own or meet a background of its own: what is inherited was judged above.
         let own = look.text.is_some() || look.back.is_some();
         let blank = own && painted.is_blank() && !matches!(&**name, "body" | "html");
-        if id != body && (is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, &sheet)) {
+        if id != body && (is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, &sheet, &painters)) {
             out[id] = true;
             id = dom.nodes[id].end;
             continue;
@@ -74,12 +75,21 @@ impl Painted {
     }
 }
 
-/// Whether something inside has a colour of its own, so that not all of it is blank.
-fn repaints(dom: &Dom, id: Id, sheet: &Sheet) -> bool {
-    dom.descendants(id).any(|it| {
-        let look = sheet.look(dom, it);
-        look.pictured || look.back.is_some() || look.text.is_some()
-    })
+/// Whether something inside has a colour of its own, so that not all of it is blank. `painters` says how many such elements
+/// stand before each node; it is counted when it is asked for first.
+fn repaints(dom: &Dom, id: Id, sheet: &Sheet, painters: &OnceCell<Vec<u32>>) -> bool {
+    let count = || {
+        let mut count = 0;
+        let mut out = vec![count];
+        for it in 0..dom.nodes.len() {
+            let look = sheet.look(dom, it);
+            count += u32::from(look.pictured || look.back.is_some() || look.text.is_some());
+            out.push(count);
+        }
+        out
+    };
+    let before = painters.get_or_init(count);
+    before[dom.nodes[id].end] > before[id + 1]
 }
 
 fn is_hidden(dom: &Dom, id: Id, look: &Look, opened: &HashSet<&str>) -> bool {

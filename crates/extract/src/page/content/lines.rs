@@ -28,10 +28,11 @@ fn is_exempt(name: &str) -> bool {
 /// Marks the lines as dead. `policy` says that the page is about cookies and consent, which are then no notices.
 pub(super) fn drop_lines(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool], policy: bool) {
     let stats = stats(dom, sizes, dead);
+    let around = Around::of(dom, sizes, &stats);
     let mut id = body + 1;
     while id < dom.nodes[body].end {
         let name = dom.name(id);
-        let line = !dead[id] && !is_exempt(name) && is_line(dom, id, &stats);
+        let line = !dead[id] && !is_exempt(name) && is_line(dom, id, &stats, &around);
         dead[id] |= line && {
             let text = dom.text(id);
             // A single word is a control only where it can be pressed.
@@ -48,8 +49,37 @@ pub(super) fn drop_lines(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool]
     }
 }
 
+/// What the lines of a page ask of their surroundings, counted once for all of them.
+struct Around {
+    /// Whether a node has text of its own, beside elements.
+    speaks: Vec<bool>,
+    /// How many parts with text stand before a node: headings, tables, articles and the like.
+    parts: Vec<usize>,
+}
+
+impl Around {
+    fn of(dom: &Dom, sizes: &[usize], stats: &[Stat]) -> Self {
+        let mut speaks = vec![false; dom.nodes.len()];
+        let mut parts = Vec::with_capacity(dom.nodes.len() + 1);
+        let mut count = 0;
+        for (id, node) in dom.nodes.iter().enumerate() {
+            speaks[node.parent] |= sizes[id] > 0;
+            parts.push(count);
+            let name = dom.name(id);
+            let is_part = stats[id].text > 0 && (is_exempt(name) && name != "code" || name == "article");
+            count += usize::from(is_part);
+        }
+        parts.push(count);
+        Self { speaks, parts }
+    }
+
+    fn has_parts(&self, dom: &Dom, id: Id) -> bool {
+        self.parts[dom.nodes[id].end] > self.parts[id + 1]
+    }
+}
+
 /// Whether an element is a line of its own rather than a phrase in a sentence or a part of the page.
-fn is_line(dom: &Dom, id: Id, stats: &[Stat]) -> bool {
+fn is_line(dom: &Dom, id: Id, stats: &[Stat], around: &Around) -> bool {
     let boxed = matches!(dom.name(id), "p" | "div" | "li" | "section" | "ul" | "form" | "dd");
     let inline = matches!(
         dom.name(id),
@@ -59,10 +89,7 @@ fn is_line(dom: &Dom, id: Id, stats: &[Stat]) -> bool {
         return false;
     }
     let parent = dom.nodes[id].parent;
-    let beside = |child: Id| child != id && dom.text_of(child).is_some_and(|text| !text.trim().is_empty());
     let alone = dom.name(parent) != "p" || stats[parent].text == stats[id].text;
-    let own = boxed || alone && !dom.children(parent).any(beside);
-    let is_part =
-        |it: Id| stats[it].text > 0 && (is_exempt(dom.name(it)) && dom.name(it) != "code" || dom.name(it) == "article");
-    own && !dom.descendants(id).any(is_part)
+    let own = boxed || alone && !around.speaks[parent];
+    own && !around.has_parts(dom, id)
 }

@@ -47,7 +47,9 @@ fn is_prose(dom: &Dom, section: &[Id], stats: &[Stat]) -> bool {
             && stats[*id].text > PARAGRAPH
             && stats[*id].link * 2 < stats[*id].text
     };
-    let all = section.iter().flat_map(|part| *part..dom.nodes[*part].end);
+    let all = section
+        .iter()
+        .flat_map(|part| std::iter::once(*part).chain(dom.descendants(*part)));
     let prose: usize = all.filter(is_paragraph).map(|id| stats[id].text).sum();
     let sum = |of: fn(&Stat) -> usize| section.iter().map(|id| of(&stats[*id])).sum::<usize>();
     let (text, link) = (sum(|stat| stat.text), sum(|stat| stat.link));
@@ -61,8 +63,10 @@ fn section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat]) -> Vec<I
     let ranks = |id: Id| heading_level(dom.name(id)).is_some_and(|other| other <= level);
     let mut top = heading;
     for up in dom.ancestors(heading) {
-        let before =
-            (up + 1..top).any(|id| dom.text_of(id).is_some_and(|text| !text.trim().is_empty()) && stats[id].text > 0);
+        let before = dom
+            .descendants(up)
+            .take_while(|id| *id < top)
+            .any(|id| dom.name(id).is_empty() && stats[id].text > 0);
         let alone = dom
             .descendants(up)
             .all(|id| id == heading || !ranks(id) || stats[id].text == 0);

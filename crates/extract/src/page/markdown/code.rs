@@ -10,7 +10,7 @@ impl Writer<'_> {
         let text = self.inline_text(id);
         let raw_space = |end: bool| {
             let mut text = self.dom.descendants(id).filter_map(|it| self.dom.text_of(it));
-            let edge = if end { text.next_back() } else { text.next() };
+            let edge = if end { text.last() } else { text.next() };
             edge.is_some_and(|text| {
                 if end {
                     text.ends_with(char::is_whitespace)

@@ -35,7 +35,7 @@ impl Writer<'_> {
 
     /// The text of a paragraph that has nothing but one bold element.
     fn bold_line(&self, id: Id) -> Option<String> {
-        if !matches!(self.dom.name(id), "p" | "div") || self.dom.descendants(id).len() > 12 {
+        if !matches!(self.dom.name(id), "p" | "div") || self.dom.size(id) > 12 {
             return None;
         }
         let mut children = self.dom.children(id).filter(|child| self.dom.has_text(*child));

@@ -58,11 +58,9 @@ impl Writer<'_> {
     fn is_explained(&self, term: Id) -> bool {
         const NEARBY: usize = 16;
         let end = self.dom.nodes[self.dom.nodes[term].parent].end;
-        let behind = std::iter::successors(Some(self.dom.nodes[term].end), |id| Some(self.dom.nodes[*id].end));
-        let mut names = behind
-            .take_while(|id| *id < end)
-            .map(|id| self.dom.name(id))
-            .take(NEARBY);
+        let within = |id: Id| (id < end).then_some(id);
+        let behind = std::iter::successors(within(self.dom.nodes[term].end), |id| within(self.dom.nodes[*id].end));
+        let mut names = behind.map(|id| self.dom.name(id)).take(NEARBY);
         names.find(|name| !matches!(*name, "" | "dt")) == Some("dd")
     }
 

@@ -117,6 +117,6 @@ impl Writer<'_> {
 
     /// Whether a block in a table is too much for a cell.
     fn is_large(&self, id: Id) -> bool {
-        !matches!(self.dom.name(id), "ul" | "ol") || self.dom.descendants(id).len() > 40
+        !matches!(self.dom.name(id), "ul" | "ol") || self.dom.size(id) > 40
     }
 }

@@ -208,8 +208,8 @@ fn definitions(dom: &Dom) -> Vec<(String, String)> {
             (next < dom.nodes[parent].end).then_some(next)
         };
         let question = text::visible(dom, term, MAX_QUESTION);
-        if asks(&question) && out.len() < MAX_PAIRS && is_content(dom, term) {
-            out.extend(meaning().map(|it| (question, text::visible(dom, it, text::LONG))));
+        if let Some(meaning) = meaning().filter(|_| asks(&question) && out.len() < MAX_PAIRS && is_content(dom, term)) {
+            out.push((question, text::visible(dom, meaning, text::LONG)));
         }
     }
     out

@@ -16,7 +16,7 @@ pub(super) fn visible(dom: &Dom, id: Id, limit: usize) -> String {
     let mut out = String::new();
     let end = dom.nodes[id].end;
     let (mut at, mut visits) = (id, 0);
-    while at < end && visits < MAX_NODES && out.len() < limit * 4 {
+    while at < end && visits < MAX_NODES && out.len() < limit * 4 && dom.steps.take(1) {
         visits += 1;
         match &dom.nodes[at].data {
             Data::Text(text) => push_collapsed(&mut out, text),
@@ -44,6 +44,7 @@ pub(super) fn is_unseen(dom: &Dom, id: Id) -> bool {
     let Some(style) = dom.attribute(id, "style") else {
         return false;
     };
+    dom.steps.take_text(style.len());
     let style: String = style.chars().filter(|c| !c.is_whitespace()).take(1000).collect();
     let style = style.to_ascii_lowercase();
     let signs = [

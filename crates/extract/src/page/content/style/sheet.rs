@@ -162,6 +162,9 @@ impl Sheet {
         let mut seek = |rules: Option<&Vec<usize>>| {
             for index in rules.into_iter().flatten() {
                 let rule = &self.rules[*index];
+                if !dom.steps.take(4 + rule.classes.len() * classes.len() / 8) {
+                    break;
+                }
                 let fits = (rule.tag.is_empty() || rule.tag == dom.name(id))
                     && (rule.id.is_empty() || rule.id == own)
                     && rule
@@ -183,6 +186,7 @@ impl Sheet {
             lifted |= self.shown_ids.contains(own);
             seek(self.by_id.get(own));
         }
+        dom.steps.take(matching.len() * 4);
         matching.sort_by_key(|rule| rule.weight);
         let mut out = Look::default();
         for rule in matching {
