@@ -4,7 +4,7 @@
 //! free, and the next run begins meanwhile. So ends go one statement at a time, and what ends during one makes up the next.
 use domain::{
     Result,
-    jobs::{self, Ask, Claim, LANES, Lane, Lease, Outcome},
+    jobs::{self, Ask, Claim, Kind, Lane, Lease, Outcome, QUEUES},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,26 +28,45 @@ const ENDS: usize = 1;
 pub(crate) struct Desk {
     claims: Batch<Ask, Claim>,
     ends: Batch<(Lease, Outcome), bool>,
-    seats: BTreeMap<Lane, Arc<Semaphore>>,
+    seats: BTreeMap<Kind, Seats>,
+    quarantined: Arc<Semaphore>,
     quarantine: Arc<Semaphore>,
+}
+
+/// The seats of a kind. Of those who wait for the usual way only the first stands where seats are given away, so that who comes by the
+/// express lane waits for one of them at most.
+struct Seats {
+    free: Arc<Semaphore>,
+    first: Semaphore,
 }
 
 impl Desk {
     /// With as many seats for each lane as jobs of it run at once; `crawls` is the setting.
     pub fn new(crawls: usize) -> Self {
-        let seats = |lane: Lane| (lane, Arc::new(Semaphore::new(runtime::concurrency(lane, crawls))));
+        let number = |lane| Arc::new(Semaphore::new(runtime::concurrency(lane, crawls)));
+        let seats = |kind| {
+            let free = number(Lane::Queue(kind));
+            let first = Semaphore::new(1);
+            (kind, Seats { free, first })
+        };
         Self {
             claims: Batch::new(CLAIMS),
             ends: Batch::new(ENDS),
-            seats: LANES.into_iter().map(seats).collect(),
+            seats: QUEUES.into_iter().map(seats).collect(),
+            quarantined: number(Lane::Quarantine),
             quarantine: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// Waits for a seat of the lane.
-    pub async fn seat(&self, lane: Lane) -> Result<OwnedSemaphorePermit> {
-        let seats = self.seats.get(&lane).ok_or_else(stopping)?;
-        seats.clone().acquire_owned().await.map_err(|_| stopping())
+    /// Waits for a seat for a job of the kind that came by the lane.
+    pub async fn seat(&self, lane: Lane, kind: Kind) -> Result<OwnedSemaphorePermit> {
+        let seats = self.seats.get(&kind).ok_or_else(stopping)?;
+        let (free, _first) = match lane {
+            Lane::Quarantine => (&self.quarantined, None),
+            Lane::Express => (&seats.free, None),
+            Lane::Queue(_) => (&seats.free, Some(seats.first.acquire().await.map_err(|_| stopping())?)),
+        };
+        free.clone().acquire_owned().await.map_err(|_| stopping())
     }
 
     /// Waits for the quarantine's one place.

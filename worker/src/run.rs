@@ -4,7 +4,7 @@
 //! means that the ledger could not be reached; the errand then runs again after its lease, and the claim decides.
 use domain::{
     Error, Result, error,
-    jobs::{Ask, Claim, Claimed, JobError, Lane, Lease, Outcome, Payload},
+    jobs::{Ask, Claim, Claimed, JobError, Kind, Lane, Lease, Outcome, Payload},
     lifecycle::Lifecycle,
 };
 use futures::FutureExt;
@@ -33,6 +33,8 @@ const NEWER: Duration = Duration::from_secs(30);
 const SETTLE_TRIES: u32 = 7;
 /// Longest wait for a seat. What is fetched ahead waits some milliseconds, unless the runs before it turn out to be long ones.
 const SEAT: Duration = Duration::from_millis(500);
+/// The same for what comes by the express lane: where all seats are taken for longer, another worker may have a free one.
+const EXPRESS_SEAT: Duration = Duration::from_millis(50);
 
 /// A worker process's work.
 pub struct Worker {
@@ -96,7 +98,18 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
     };
-    let Some(seat) = seat(ctx, life, lane).await? else {
+    let Ok(kind) = errand.kind.parse() else {
+        tracing::warn!(
+            job = errand.job,
+            kind = errand.kind,
+            "an errand of a kind that this build does not know"
+        );
+        return Ok(());
+    };
+    let Some(seat) = seat(ctx, life, lane, kind).await? else {
+        if lane == Lane::Express {
+            return ctx.dispatcher.forward(errand).await;
+        }
         // Dropped, not kept: the dispatcher sees that it is gone, and publishes it where and when it belongs.
         ctx.dispatcher.wake();
         return Ok(());
@@ -135,10 +148,11 @@ struct Places {
 }
 
 /// Waits for a seat, but not for long: none if what was fetched ahead would wait behind long runs.
-async fn seat(ctx: &Context, life: &Lifecycle, lane: Lane) -> Result<Option<OwnedSemaphorePermit>> {
+async fn seat(ctx: &Context, life: &Lifecycle, lane: Lane, kind: Kind) -> Result<Option<OwnedSemaphorePermit>> {
+    let patience = if lane == Lane::Express { EXPRESS_SEAT } else { SEAT };
     tokio::select! {
         biased;
-        seat = tokio::time::timeout(SEAT, ctx.desk.seat(lane)) => seat.ok().transpose(),
+        seat = tokio::time::timeout(patience, ctx.desk.seat(lane, kind)) => seat.ok().transpose(),
         () = life.stopping().cancelled_owned() => Err(stopping()),
     }
 }

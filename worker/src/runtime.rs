@@ -2,7 +2,7 @@
 use apalis::prelude::{BoxDynError, Data, Monitor, WorkerBuilder, WorkerBuilderExt as _};
 use domain::{
     Error, Result,
-    jobs::{GROUP, Kind, LANES, Lane},
+    jobs::{GROUP, Kind, LANES, Lane, QUEUES},
     lifecycle::Lifecycle,
 };
 use queue::{Config, Errand, Queue};
@@ -32,6 +32,9 @@ const SYNCS: usize = 8;
 
 /// How long what is fetched ahead may wait behind what runs.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Errands of the express lane that wait for a seat in one process.
+const EXPRESS: usize = 32;
 
 /// Jobs of the quarantine in one process.
 const QUARANTINE: usize = 4;
@@ -107,6 +110,11 @@ pub(crate) fn concurrency(lane: Lane, crawls: usize) -> usize {
         Lane::Queue(Kind::Embed) => available_parallelism().map_or(1, NonZero::get),
         Lane::Queue(Kind::Sync) => SYNCS,
         Lane::Queue(Kind::Maintenance) => MAINTENANCE,
+        // As many as have seats, and some that wait for one.
+        Lane::Express => {
+            let seats = QUEUES.map(|kind| concurrency(Lane::Queue(kind), crawls));
+            seats.iter().sum::<usize>() + EXPRESS
+        }
         // One begins at a time; the others have outlasted the suspicion.
         Lane::Quarantine => QUARANTINE,
     }
@@ -117,7 +125,7 @@ pub(crate) fn concurrency(lane: Lane, crawls: usize) -> usize {
 fn config_of(ctx: &Context, lane: Lane) -> Config {
     let concurrency = concurrency(lane, ctx.config.worker.concurrency);
     Config {
-        prefetch: if lane == Lane::Quarantine { 0 } else { 2 * concurrency },
+        prefetch: if lane.kind().is_some() { 2 * concurrency } else { 0 },
         patience: Some(PATIENCE),
         lease: ctx.config.worker.lease,
         group: GROUP.to_owned(),

@@ -1,7 +1,12 @@
 //! The queues, for the operator: how they stand, and what holds them back. Dead letters are in [`super::dead`].
 use domain::jobs::{self, Control, CustomerStats, Kind, Lag, Operator, Overview, QueueStats, queue_named};
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json, types::ToJSON};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+    types::ToJSON,
+};
 use serde_json::Value;
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -88,6 +93,8 @@ struct QueueCustomer {
     kind: String,
     depth: i64,
     scheduled: i64,
+    /// Those of the scheduled that have failed before.
+    retries: i64,
     running: i64,
     needs_confirmation: i64,
     dead: i64,
@@ -102,6 +109,7 @@ impl From<CustomerStats> for QueueCustomer {
             kind: stats.kind,
             depth: stats.depth,
             scheduled: stats.scheduled,
+            retries: stats.retries,
             running: stats.running,
             needs_confirmation: stats.needs_confirmation,
             dead: stats.dead,
@@ -168,13 +176,16 @@ impl From<jobs::Worker> for Worker {
 struct QueueOverview {
     /// Every queue, also the empty ones.
     queues: Vec<Queue>,
+    /// Errands of jobs whose customer has hardly any waiting, which start before others; null while Redis is away.
+    #[oai(nullable)]
+    express: Option<Errands>,
     /// Errands of jobs that took a worker down and run alone now; null while Redis is away.
     #[oai(nullable)]
     quarantine: Option<Errands>,
-    /// Why `lag` and `quarantine` are missing; null while Redis answers.
+    /// Why `lag`, `express` and `quarantine` are missing; null while Redis answers.
     #[oai(nullable)]
     lag_missing: Option<String>,
-    /// Who has most jobs waiting, at most 20.
+    /// Who has most jobs waiting, at most 20; with `customer_id` only that customer, by queue.
     customers: Vec<QueueCustomer>,
     /// Every worker of the last hour.
     workers: Vec<Worker>,
@@ -193,6 +204,7 @@ impl From<Overview> for QueueOverview {
         };
         Self {
             queues: overview.queues.into_iter().map(&mut queue).collect(),
+            express: lag.remove("express"),
             quarantine: lag.remove("quarantine"),
             lag_missing: overview.lag_missing,
             customers: overview.customers.into_iter().map(Into::into).collect(),
@@ -260,8 +272,13 @@ impl Api {
         tag = "Tag::Operation",
         operation_id = "queue_stats"
     )]
-    async fn stats(&self, context: Data<&Context>, _admin: Admin) -> Answer<Json<QueueOverview>> {
-        let seen = jobs::overview(&context.db, &context.dispatcher).await?;
+    async fn stats(
+        &self,
+        context: Data<&Context>,
+        _admin: Admin,
+        customer_id: Query<Option<Uuid>>,
+    ) -> Answer<Json<QueueOverview>> {
+        let seen = jobs::overview(&context.db, &context.dispatcher, customer_id.0).await?;
         Ok(Json(seen.into()))
     }
 

@@ -61,7 +61,8 @@ async fn stats_tell_queues_customers_and_workers() {
     assert_eq!(queue["kind"], "scrape");
     let counts = ["depth", "scheduled", "retries", "running", "dead"].map(|name| queue[name].as_i64().unwrap());
     assert_eq!(counts, [1, 0, 0, 1, 0], "{queue}");
-    assert_eq!(queue["lag"], json!({ "waiting": 2, "held": 0 }));
+    assert_eq!(queue["lag"], json!({ "waiting": 0, "held": 0 }));
+    assert_eq!(seen["express"], json!({ "waiting": 2, "held": 0 }));
     assert_eq!((&queue["paused"], &queue["max_running"]), (&json!(false), &Value::Null));
     assert_eq!(seen["lag_missing"], Value::Null);
     assert_eq!(seen["quarantine"], json!({ "waiting": 0, "held": 0 }));

@@ -136,7 +136,7 @@ fn show(text: &str) -> Result<()> {
 
 async fn stats(db: &Db, config: &Config, json: bool) -> Result<()> {
     let dispatcher = Dispatcher::new(db.clone(), &config.redis).context("REDIS_URL")?;
-    let seen = jobs::overview(db, &dispatcher).await?;
+    let seen = jobs::overview(db, &dispatcher, None).await?;
     if json {
         return show(&format!("{:#}\n", api::queue_stats_json(seen)));
     }
@@ -210,11 +210,22 @@ fn held_back(control: Control) -> String {
     told.join(", ")
 }
 
-fn customers(seen: &[CustomerStats]) -> Table<8> {
-    let numbers = ["waiting", "oldest", "running", "scheduled", "to confirm", "dead"].map(|name| (name, Align::Right));
-    let [waiting, oldest, running, scheduled, confirm, dead] = numbers;
+fn customers(seen: &[CustomerStats]) -> Table<9> {
+    let numbers = [
+        "waiting",
+        "oldest",
+        "running",
+        "scheduled",
+        "retries",
+        "to confirm",
+        "dead",
+    ]
+    .map(|name| (name, Align::Right));
+    let [waiting, oldest, running, scheduled, retries, confirm, dead] = numbers;
     let names = [("customer", Align::Left), ("queue", Align::Left)];
-    let mut table = Table::new([names[0], names[1], waiting, oldest, running, scheduled, confirm, dead]);
+    let mut table = Table::new([
+        names[0], names[1], waiting, oldest, running, scheduled, retries, confirm, dead,
+    ]);
     for customer in seen {
         let id = customer.customer_id.map(|id| id.to_string());
         table.row([
@@ -228,6 +239,7 @@ fn customers(seen: &[CustomerStats]) -> Table<8> {
             age(customer.depth, customer.oldest_seconds),
             customer.running.to_string(),
             customer.scheduled.to_string(),
+            customer.retries.to_string(),
             customer.needs_confirmation.to_string(),
             customer.dead.to_string(),
         ]);

@@ -97,9 +97,7 @@ impl Dispatcher {
         self.wake();
         let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
         for errand in made.iter().filter_map(|m| m.errand.as_ref()) {
-            if let Ok(kind) = errand.kind.parse() {
-                errands.entry(Lane::Queue(kind)).or_default().push(errand.clone());
-            }
+            errands.entry(Lane::Express).or_default().push(errand.clone());
         }
         if errands.is_empty() {
             return self.takes().await.is_ok();
@@ -109,6 +107,12 @@ impl Dispatcher {
         };
         tracing::warn!(error = error.story(), "jobs are recorded and will be dispatched later");
         false
+    }
+
+    /// Puts an errand of the express lane behind those of its kind: its worker has no seat for it.
+    pub async fn forward(&self, errand: &Errand) -> Result<()> {
+        let lane = Lane::Queue(errand.kind.parse()?);
+        self.publish(&BTreeMap::from([(lane, vec![errand.clone()])])).await
     }
 
     /// Makes [`Dispatcher::idle`] in this process return.
@@ -127,11 +131,18 @@ impl Dispatcher {
     /// One round, if no other process is at it: jobs whose time has come are queued, streams are filled up, events are put on
     /// their streams. Returns whether the workers may want another round at once.
     pub async fn tick(&self) -> Result<bool> {
-        let tx = self.db.ledger(Commit::Relaxed).await?;
+        let mut tx = self.db.ledger(Commit::Relaxed).await?;
         if !lock(&tx).await? {
             return Ok(false);
         }
-        queue_due(&tx).await?;
+        if queue_due(&tx).await? > 0 {
+            // Before any of them is published: a worker that is faster than the commit would find nothing to do.
+            tx.commit().await?;
+            tx = self.db.ledger(Commit::Relaxed).await?;
+            if !lock(&tx).await? {
+                return Ok(true);
+            }
+        }
         let hungry = self.fill(&tx).await?;
         tx.commit().await?;
         let mut redis = self.redis.clone();
@@ -150,12 +161,17 @@ impl Dispatcher {
             return Ok(Mended::default());
         }
         let mended = reconcile::orphans(&tx).await?;
-        self.take_back(&tx).await?;
-        // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
+        // Before Redis is asked, which may be away.
         tx.commit().await?;
         if mended != Mended::default() {
             tracing::info!(orphans = mended.orphans, dead = mended.dead, "jobs mended");
             self.wake();
+        }
+        let tx = self.db.system().await?;
+        if lock(&tx).await? {
+            self.take_back(&tx).await?;
+            // Given back now: a dropped transaction is rolled back some time later, and would keep the next round out until then.
+            tx.commit().await?;
         }
         Ok(mended)
     }
@@ -168,7 +184,8 @@ impl Dispatcher {
             if !control.is_limited() || self.stream(lane).await?.waiting == 0 {
                 continue;
             }
-            if controls::is_exceeded(&**tx, kind, control, self.sent(lane).await?).await? {
+            let sent = [self.sent(lane).await?, self.sent(Lane::Express).await?].concat();
+            if controls::is_exceeded(&**tx, kind, control, sent).await? {
                 let taken = self.publisher(lane)?.take_back(GROUP).await.map_err(away)?;
                 tracing::info!(%lane, errands = taken, event = "errands_taken_back", "more was under way than the queue's limits allow");
                 self.wake();
@@ -179,14 +196,15 @@ impl Dispatcher {
 
     async fn fill(&self, tx: &SystemTx) -> Result<bool> {
         let mut rooms = BTreeMap::new();
-        for (lane, waiting) in try_join_all(LANES.map(|lane| self.waiting(lane))).await? {
+        let filled = LANES.into_iter().filter(|lane| *lane != Lane::Express);
+        for (lane, waiting) in try_join_all(filled.map(|lane| self.waiting(lane))).await? {
             rooms.insert(lane, self.windows().entry(lane).or_default().room(waiting));
         }
-        // What is on a stream says nothing about the other lanes, but for suspects, which are of all kinds.
-        let asked = rooms
-            .iter()
-            .filter(|(lane, room)| **room > 0 || **lane == Lane::Quarantine);
-        let sent = try_join_all(asked.map(|(lane, _)| self.sent(*lane))).await?;
+        // What is on a stream says nothing about the other lanes, but for those of all kinds.
+        let asked = LANES
+            .into_iter()
+            .filter(|lane| lane.kind().is_none() || rooms.get(lane).is_some_and(|room| *room > 0));
+        let sent = try_join_all(asked.map(|lane| self.sent(lane))).await?;
         let errands = next(tx, &rooms, sent.concat()).await?;
         let hungry = self.note(&rooms, &errands);
         self.publish(&errands).await?;
@@ -238,7 +256,8 @@ impl Dispatcher {
 /// What is dispatched next, of what is not among the jobs that were `sent` already: in turns between customers, everybody's first
 /// job before anybody's second, where what a customer already has running or waiting counts as turns taken. Priority orders each
 /// customer's own jobs, and those whose turn it is: were it more, one shop with ten thousand changed products would keep all others waiting.
-/// Jobs of a newer build than this one are left to the dispatchers of that.
+/// Jobs of a newer build than this one are left to the dispatchers of that. Suspects come first, since they are what was begun; where their kind
+/// is limited, they are chosen when all is known that is under way.
 async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Result<BTreeMap<Lane, Vec<Errand>>> {
     // A number and no parameter where suspects are looked for: the index of suspects is used only where the planner sees the condition.
     // What waits is looked for in the backlog's own order, all columns of its index named. For any other order the planner would also take an
@@ -255,11 +274,30 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
           UNION ALL
           SELECT o.kind, (SELECT j.customer_id FROM jobs j WHERE j.kind = o.kind AND j.state = 'queued'
             AND j.customer_id > o.customer_id ORDER BY j.customer_id, j.priority DESC, j.run_at, j.id LIMIT 1) FROM owners o WHERE o.customer_id IS NOT NULL),
+        under_way AS (
+          SELECT kind, customer_id FROM jobs WHERE state = 'running'
+          UNION ALL
+          SELECT kind, customer_id FROM jobs WHERE id = ANY($3) AND state = 'queued'),
+        held AS (SELECT kind, customer_id, count(*) AS n FROM under_way GROUP BY kind, customer_id),
+        suspects AS (
+          SELECT s.* FROM (
+            SELECT w.*, row_number() OVER (PARTITION BY w.kind ORDER BY w.run_at, w.id) AS of_kind,
+              row_number() OVER (PARTITION BY w.kind, w.customer_id ORDER BY w.run_at, w.id) AS of_customer
+            FROM (
+              SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, j.run_at FROM jobs j
+              WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id NOT IN (SELECT unnest($3::uuid[])) AND j.payload_version <= {version}
+                AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND (c.paused_at IS NOT NULL
+                  OR coalesce(c.max_running, c.max_running_per_customer) IS NOT NULL AND c.kind NOT IN (SELECT kind FROM lanes)))
+              ORDER BY j.run_at LIMIT $2) w) s
+          LEFT JOIN lanes l ON l.kind = s.kind
+          WHERE (l.max_running IS NULL
+              OR s.of_kind + (SELECT coalesce(sum(h.n), 0) FROM held h WHERE h.kind = s.kind) <= l.max_running)
+            AND (l.max_running_per_customer IS NULL OR s.customer_id IS NULL
+              OR s.of_customer + (SELECT coalesce(sum(h.n), 0) FROM held h WHERE h.kind = s.kind AND h.customer_id = s.customer_id)
+                <= l.max_running_per_customer)),
         busy AS (
           SELECT kind, customer_id, count(*) AS n FROM (
-            SELECT kind, customer_id FROM jobs WHERE state = 'running'
-            UNION ALL
-            SELECT kind, customer_id FROM jobs WHERE id = ANY($3) AND state = 'queued') under_way GROUP BY kind, customer_id),
+            SELECT kind, customer_id FROM under_way UNION ALL SELECT kind, customer_id FROM suspects) u GROUP BY kind, customer_id),
         shares AS (
           SELECT o.kind, o.customer_id, coalesce(b.n, 0) AS busy, least(
               2 * l.room / count(*) OVER (PARTITION BY o.kind) + 8,
@@ -286,10 +324,7 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
         WHERE r.rank <= least(l.room, CASE WHEN l.max_running IS NOT NULL
           THEN greatest(0, l.max_running - (SELECT coalesce(sum(b.n), 0) FROM busy b WHERE b.kind = l.kind)) END)
         UNION ALL
-        (SELECT j.id, j.kind, j.customer_id, j.payload_version, j.starts, 0 FROM jobs j
-          WHERE j.state = 'queued' AND j.starts >= {SUSPECT_STARTS} AND j.id NOT IN (SELECT unnest($3::uuid[])) AND j.payload_version <= {version}
-            AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.kind = j.kind AND c.paused_at IS NOT NULL)
-          ORDER BY j.run_at LIMIT $2)
+        SELECT id, kind, customer_id, payload_version, starts, 0 FROM suspects
         ORDER BY rank",
         version = Payload::VERSION,
     );
@@ -330,7 +365,7 @@ fn errand(row: &QueryResult) -> Result<(Lane, Errand)> {
 }
 
 /// Queues the jobs whose time has come, the longest overdue first.
-async fn queue_due(tx: &SystemTx) -> Result<()> {
+async fn queue_due(tx: &SystemTx) -> Result<u64> {
     const QUEUE_DUE: &str = "
         WITH due AS (
           SELECT id FROM jobs WHERE state = 'scheduled' AND run_at <= now() ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED),
@@ -338,8 +373,7 @@ async fn queue_due(tx: &SystemTx) -> Result<()> {
           UPDATE jobs j SET state = 'queued' FROM due WHERE j.id = due.id RETURNING j.id, j.customer_id, j.attempts)
         INSERT INTO job_events (customer_id, job_id, kind, data)
         SELECT customer_id, id, 'queued', jsonb_build_object('attempts', attempts) FROM queued";
-    tx.execute_raw(sql(QUEUE_DUE, [DUE.into()])).await?;
-    Ok(())
+    Ok(tx.execute_raw(sql(QUEUE_DUE, [DUE.into()])).await?.rows_affected())
 }
 
 async fn lock(tx: &SystemTx) -> Result<bool> {

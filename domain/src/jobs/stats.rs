@@ -53,6 +53,8 @@ pub struct CustomerStats {
     pub depth: i64,
     /// Jobs that wait for their time.
     pub scheduled: i64,
+    /// Those of them that have failed before.
+    pub retries: i64,
     /// Jobs that run.
     pub running: i64,
     /// Jobs that wait for a person's confirmation.
@@ -66,7 +68,7 @@ pub struct CustomerStats {
 /// Errands in Redis: what of the ledger's jobs the workers can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {
-    /// The queue's kind, or `quarantine`.
+    /// The queue's kind, `express` or `quarantine`.
     pub lane: String,
     /// Errands that no worker was given yet.
     pub waiting: u64,
@@ -79,11 +81,11 @@ pub struct Lag {
 pub struct Overview {
     /// Every queue, also the empty ones.
     pub queues: Vec<QueueStats>,
-    /// Errands by lane: the queues, and the quarantine; none while Redis is away.
+    /// Errands by lane: the queues, the express lane and the quarantine; none while Redis is away.
     pub lag: Option<Vec<Lag>>,
     /// Why there is no lag.
     pub lag_missing: Option<String>,
-    /// Who has most jobs waiting, at most 20.
+    /// Who has most jobs waiting, at most 20; or the customer that was asked about.
     pub customers: Vec<CustomerStats>,
     /// The workers that have been heard of within the last hour.
     pub workers: Vec<Worker>,
@@ -109,10 +111,10 @@ pub async fn queue_stats(db: &Db) -> Result<Vec<QueueStats>> {
     Ok(by_queue(&rows, &controls::all(&*tx).await?))
 }
 
-/// The queues with their lag, the customers with most work waiting, and the workers.
-pub async fn overview(db: &Db, dispatcher: &Dispatcher) -> Result<Overview> {
+/// The queues with their lag, the customers with most work waiting, or only the one that is `asked` about, and the workers.
+pub async fn overview(db: &Db, dispatcher: &Dispatcher, asked: Option<Uuid>) -> Result<Overview> {
     let lag = join_all(LANES.map(|lane| lag(dispatcher, lane)));
-    let (ledger, lag) = tokio::join!(ledger(db), lag);
+    let (ledger, lag) = tokio::join!(ledger(db, asked), lag);
     let (queues, customers, workers) = ledger?;
     let lag: Result<Vec<Lag>> = lag.into_iter().collect();
     let lag_missing = lag.as_ref().err().map(|error| error.public_message().to_owned());
@@ -125,11 +127,11 @@ pub async fn overview(db: &Db, dispatcher: &Dispatcher) -> Result<Overview> {
     })
 }
 
-async fn ledger(db: &Db) -> Result<(Vec<QueueStats>, Vec<CustomerStats>, Vec<Worker>)> {
+async fn ledger(db: &Db, asked: Option<Uuid>) -> Result<(Vec<QueueStats>, Vec<CustomerStats>, Vec<Worker>)> {
     let tx = db.system().await?;
     let rows = rows(&tx).await?;
     let queues = by_queue(&rows, &controls::all(&*tx).await?);
-    Ok((queues, by_customer(&tx, rows).await?, workers::all(&*tx).await?))
+    Ok((queues, by_customer(&tx, rows, asked).await?, workers::all(&*tx).await?))
 }
 
 async fn lag(dispatcher: &Dispatcher, lane: Lane) -> Result<Lag> {
@@ -182,7 +184,8 @@ fn by_queue(rows: &[Row], controls: &HashMap<Kind, Control>) -> Vec<QueueStats> 
     QUEUES.map(of).into()
 }
 
-async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>) -> Result<Vec<CustomerStats>> {
+async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>, asked: Option<Uuid>) -> Result<Vec<CustomerStats>> {
+    rows.retain(|row| asked.is_none() || row.customer_id == asked);
     rows.sort_by_key(|row| {
         std::cmp::Reverse((row.depth, row.running, row.scheduled, row.needs_confirmation, row.dead))
     });
@@ -199,6 +202,7 @@ async fn by_customer(tx: &SystemTx, mut rows: Vec<Row>) -> Result<Vec<CustomerSt
         kind: row.kind,
         depth: row.depth,
         scheduled: row.scheduled,
+        retries: row.retries,
         running: row.running,
         needs_confirmation: row.needs_confirmation,
         dead: row.dead,

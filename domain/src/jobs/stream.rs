@@ -1,4 +1,4 @@
-//! The streams that carry errands: one for each kind of job, and the quarantine.
+//! The streams that carry errands: one for each kind of job, the express lane, and the quarantine.
 use std::fmt;
 
 use super::{Kind, QUEUES};
@@ -8,16 +8,20 @@ use super::{Kind, QUEUES};
 pub enum Lane {
     /// The usual way.
     Queue(Kind),
+    /// For the few jobs of any kind of a customer who has hardly any waiting: they start at once, and not behind the thousands of another
+    /// one. Each has the next seat of its kind.
+    Express,
     /// For jobs of any kind that may have taken workers down: each worker runs one of these at a time.
     Quarantine,
 }
 
 /// Every lane.
-pub const LANES: [Lane; QUEUES.len() + 1] = [
+pub const LANES: [Lane; QUEUES.len() + 2] = [
     Lane::Queue(Kind::Scrape),
     Lane::Queue(Kind::Embed),
     Lane::Queue(Kind::Sync),
     Lane::Queue(Kind::Maintenance),
+    Lane::Express,
     Lane::Quarantine,
 ];
 
@@ -28,11 +32,11 @@ pub const GROUP: &str = "workers";
 pub const MOST_WAITING: u64 = 4096;
 
 impl Lane {
-    /// The kind of its jobs; none for the quarantine, which takes all.
+    /// The kind of its jobs; none for the express lane and the quarantine, which take all.
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Queue(kind) => Some(kind),
-            Self::Quarantine => None,
+            Self::Express | Self::Quarantine => None,
         }
     }
 
@@ -46,6 +50,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue(kind) => kind.fmt(f),
+            Self::Express => f.write_str("express"),
             Self::Quarantine => f.write_str("quarantine"),
         }
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::{JobError, Payload};
 use crate::{Error, Result, ids, tenancy::sql};
 
-/// Waiting jobs of one customer and kind up to which a new one is dispatched at once.
-const DIRECT: i64 = 8;
+/// Waiting jobs of one customer and kind up to which a new one is dispatched at once, by the express lane.
+const DIRECT: i64 = 16;
 
 /// Priority of what somebody waits for: a page that was corrected, a product of which the shop says that it has changed.
 pub const NOW: i16 = 10;
@@ -90,16 +90,31 @@ pub async fn submit_all(tx: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec
         if !made.contains_key(&id) && supersede(tx, id, new).await? {
             made.extend(insert(tx, &[(id, new)]).await?);
         }
+        if !made.contains_key(&id) {
+            if let Some(twin) = live_twin(tx, new).await? {
+                answer.push(twin);
+                continue;
+            }
+            // The twin has ended since it was in the way.
+            made.extend(insert(tx, &[(id, new)]).await?);
+        }
         answer.push(match made.get(&id) {
             Some(direct) => Submitted {
                 id,
                 fresh: true,
                 errand: direct.then(|| errand(id, new)),
             },
-            None => live_twin(tx, new).await?,
+            None => live_twin(tx, new).await?.ok_or_else(just_ended)?,
         });
     }
     Ok(answer)
+}
+
+fn just_ended() -> Error {
+    Error::conflict(
+        "job_just_ended",
+        "a job of the same kind ended at this moment; try again",
+    )
 }
 
 /// Writes those jobs that have no live twin; returns which these are, and whether their errands may be published at once. It names no
@@ -110,7 +125,7 @@ async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<Ha
         WITH asked AS (
           SELECT *, CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END AS state
           FROM jsonb_to_recordset($1) AS a (n integer, id uuid, customer_id uuid, parent_id uuid, kind text, payload jsonb,
-            priority smallint, run_at timestamptz, dedupe_key text)),
+            version integer, priority smallint, run_at timestamptz, dedupe_key text)),
         room AS (
           SELECT g.customer_id, g.kind, $2 - (SELECT count(*) FROM (
               SELECT FROM jobs j WHERE j.customer_id = g.customer_id AND j.kind = g.kind AND j.state = 'queued'
@@ -123,7 +138,7 @@ async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<Ha
           FROM asked a LEFT JOIN room r ON r.kind = a.kind AND r.customer_id IS NOT DISTINCT FROM a.customer_id),
         made AS (
           INSERT INTO jobs (id, customer_id, parent_id, kind, payload, payload_version, state, priority, run_at, dedupe_key)
-          SELECT id, customer_id, parent_id, kind, payload, $3, state, priority, coalesce(run_at, now()), dedupe_key FROM asked ORDER BY n
+          SELECT id, customer_id, parent_id, kind, payload, version, state, priority, coalesce(run_at, now()), dedupe_key FROM asked ORDER BY n
           ON CONFLICT DO NOTHING
           RETURNING id, customer_id, kind, state),
         told AS (
@@ -134,11 +149,7 @@ async fn insert(tx: &impl ConnectionTrait, new: &[(Uuid, &NewJob)]) -> Result<Ha
         return Ok(HashMap::new());
     }
     let asked: Vec<Value> = new.iter().enumerate().map(row).collect::<Result<_>>()?;
-    let values = [
-        Value::Array(asked).into(),
-        DIRECT.into(),
-        (Payload::VERSION as i32).into(),
-    ];
+    let values = [Value::Array(asked).into(), DIRECT.into()];
     let rows = tx.query_all_raw(sql(INSERT, values)).await?;
     let direct = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "direct")?));
     rows.iter().map(direct).collect()
@@ -149,7 +160,7 @@ fn row((n, (id, new)): (usize, &(Uuid, &NewJob))) -> Result<Value> {
     let run_at = run_at.map_err(|e| Error::internal("a job's time", e))?;
     Ok(json!({
         "n": n, "id": id, "customer_id": new.customer, "parent_id": new.parent, "kind": new.payload.kind().as_str(),
-        "payload": new.payload, "priority": new.priority, "run_at": run_at, "dedupe_key": new.dedupe_key,
+        "payload": new.payload, "version": new.payload.version(), "priority": new.priority, "run_at": run_at, "dedupe_key": new.dedupe_key,
     }))
 }
 
@@ -158,7 +169,7 @@ fn errand(id: Uuid, new: &NewJob) -> Errand {
         job: id.to_string(),
         kind: new.payload.kind().to_string(),
         customer: new.customer.map(|c| c.to_string()).unwrap_or_default(),
-        version: Payload::VERSION,
+        version: new.payload.version(),
     }
 }
 
@@ -182,8 +193,8 @@ async fn supersede(tx: &impl ConnectionTrait, id: Uuid, new: &NewJob) -> Result<
     Ok(tx.execute_raw(sql(SUPERSEDE, values)).await?.rows_affected() > 0)
 }
 
-/// The live job that kept `new` from being made.
-async fn live_twin(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Submitted> {
+/// The live job that kept `new` from being made; none if it has ended meanwhile.
+async fn live_twin(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Option<Submitted>> {
     const LIVE: &str = "SELECT id FROM jobs WHERE customer_id IS NOT DISTINCT FROM $1 AND kind = $2 AND dedupe_key = $3
          AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
     let values = [
@@ -191,17 +202,14 @@ async fn live_twin(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Submitted>
         new.payload.kind().as_str().into(),
         new.dedupe_key.clone().into(),
     ];
-    match tx.query_one_raw(sql(LIVE, values)).await? {
-        Some(row) => Ok(Submitted {
+    let twin = |row: QueryResult| {
+        Ok(Submitted {
             id: row.try_get("", "id")?,
             fresh: false,
             errand: None,
-        }),
-        None => Err(Error::conflict(
-            "job_just_ended",
-            "a job of the same kind ended at this moment; try again",
-        )),
-    }
+        })
+    };
+    tx.query_one_raw(sql(LIVE, values)).await?.map(twin).transpose()
 }
 
 /// How many jobs made by `parent` have not ended, and how many ended otherwise than done.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(30);
 const SCRAPE: &str = "queue:{omniops-scrape}";
+const EXPRESS: &str = "queue:{omniops-express}";
 const QUARANTINE: &str = "queue:{omniops-quarantine}";
 
 async fn submit(kit: &Kit, customer: &Customer, key: Option<&str>) -> jobs::Submitted {
@@ -417,7 +418,13 @@ async fn errands_lost_with_redis_are_dispatched_again_and_orphans_are_queued() {
     let made = submit(&kit, &customer, None).await;
     let job = made.id;
     assert!(kit.dispatcher.dispatch(&[made]).await);
-    assert_eq!(length(&kit, SCRAPE).await, 1);
+    assert_eq!(length(&kit, EXPRESS).await, 1);
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(
+        length(&kit, SCRAPE).await,
+        0,
+        "what is on one lane is not published on another"
+    );
     let mut redis = kit.dispatcher.redis();
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
     kit.dispatcher.tick().await.unwrap();
@@ -456,10 +463,9 @@ async fn an_errand_that_was_lost_from_a_busy_stream_is_missed_all_the_same() {
     assert!(lost.errand.is_some(), "it was to be published at once");
     let waiting = submit_many(&kit, &customer, 3).await;
     kit.dispatcher.dispatch(&waiting).await;
-    assert_eq!(length(&kit, SCRAPE).await, 3);
+    assert_eq!(length(&kit, EXPRESS).await, 3);
     kit.dispatcher.tick().await.unwrap();
-    let on_stream: Vec<Uuid> = on_stream(&kit).await.into_iter().map(|(job, _)| job).collect();
-    assert_eq!((on_stream.len(), on_stream[3]), (4, lost.id));
+    assert_eq!(on_stream(&kit).await, [(lost.id, customer.id)]);
 }
 
 #[tokio::test]
@@ -468,7 +474,7 @@ async fn few_jobs_start_at_once_and_many_wait_for_the_dispatcher() {
     let customer = kit.customer("a.example").await;
     let made = submit_many(&kit, &customer, 100).await;
     let direct = made.iter().filter(|made| made.errand.is_some()).count();
-    assert_eq!(direct, 8);
+    assert_eq!(direct, 16);
     assert!(submit(&kit, &customer, None).await.errand.is_none());
     let other = kit.customer("b.example").await;
     assert!(
@@ -677,6 +683,62 @@ async fn limits_hold_and_a_paused_queue_starts_nothing() {
     let Claim::Run(_) = ask(&kit, &worker, job, false).await else {
         panic!("the queue goes on")
     };
+}
+
+/// Two workers lost them; where they come from the quarantine, they run like others of their kind.
+#[tokio::test]
+async fn suspects_are_begun_within_the_limits_of_their_kind() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let operator = jobs::Operator::named("cli");
+    let limit = async |all: Option<i32>, each: Option<i32>| {
+        jobs::limit_queue(&kit.db, jobs::Kind::Scrape, all, each, operator)
+            .await
+            .unwrap();
+    };
+    limit(Some(3), Some(2)).await;
+    submit_many(&kit, &a, 6).await;
+    submit_many(&kit, &b, 6).await;
+    let suspects = format!("UPDATE jobs SET starts = 2 WHERE customer_id = '{}'", a.id);
+    execute(&kit, &suspects).await;
+    let lengths = async || {
+        kit.dispatcher.tick().await.unwrap();
+        (length(&kit, QUARANTINE).await, length(&kit, SCRAPE).await)
+    };
+    assert_eq!(lengths().await, (2, 1), "two of one customer, and three in all");
+    assert_eq!(lengths().await, (2, 1), "what is on its way counts");
+    limit(Some(3), None).await;
+    assert_eq!(lengths().await, (2, 1));
+    limit(None, None).await;
+    let (quarantined, others) = lengths().await;
+    assert!(quarantined == 6 && others >= 5, "{quarantined}, {others}");
+}
+
+/// Before any of their errands is published, so that no worker is faster than the commit.
+#[tokio::test]
+async fn jobs_whose_time_has_come_are_queued_and_orphans_mended_while_redis_is_away() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let orphan = submit(&kit, &customer, None).await.id;
+    claim(&kit, &worker, orphan).await;
+    let due = submit(&kit, &customer, None).await.id;
+    execute(&kit, &format!("UPDATE jobs SET state = 'scheduled' WHERE id = '{due}'")).await;
+    jobs::limit_queue(&kit.db, jobs::Kind::Scrape, Some(1), None, jobs::Operator::named("cli"))
+        .await
+        .unwrap();
+    kit.services.stop_server(local_services::Server::Valkey).unwrap();
+    silence(&kit).await;
+    kit.dispatcher.tick().await.unwrap_err();
+    assert_eq!(state_of(&kit, &customer, due).await.state, state::QUEUED);
+    kit.dispatcher.reconcile().await.unwrap_err();
+    assert_eq!(state_of(&kit, &customer, orphan).await.state, state::QUEUED);
+    kit.services.start_server(local_services::Server::Valkey).unwrap();
+    eventually("the dispatcher to reconnect", || async {
+        kit.dispatcher.tick().await.ok()
+    })
+    .await;
+    assert_eq!(length(&kit, SCRAPE).await, 1);
 }
 
 #[tokio::test]

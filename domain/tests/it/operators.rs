@@ -137,7 +137,7 @@ async fn figures_tell_queues_customers_and_workers_apart() {
     kit.dispatcher.tick().await.unwrap();
     jobs::pause_queue(&kit.db, Kind::Embed, operator()).await.unwrap();
 
-    let seen = jobs::overview(&kit.db, &kit.dispatcher).await.unwrap();
+    let seen = jobs::overview(&kit.db, &kit.dispatcher, None).await.unwrap();
     let queue = |kind| seen.queues.iter().find(|q| q.kind == kind).unwrap();
     let scrape = queue(Kind::Scrape);
     let counts = (
@@ -194,16 +194,17 @@ async fn the_lag_is_what_the_streams_hold() {
     let made = jobs::submit_all(&*tx, &new).await.unwrap();
     tx.commit().await.unwrap();
     assert!(kit.dispatcher.dispatch(&made).await);
-    let seen = jobs::overview(&kit.db, &kit.dispatcher).await.unwrap();
+    let seen = jobs::overview(&kit.db, &kit.dispatcher, None).await.unwrap();
     let lag = seen.lag.unwrap();
     let waiting: Vec<_> = lag.iter().map(|l| (l.lane.as_str(), l.waiting)).collect();
     assert_eq!(
         waiting,
         [
-            ("scrape", 3),
+            ("scrape", 0),
             ("embed", 0),
             ("sync", 0),
             ("maintenance", 0),
+            ("express", 3),
             ("quarantine", 0)
         ]
     );
@@ -214,7 +215,7 @@ async fn without_redis_the_ledgers_figures_are_told_and_why_the_others_are_not()
     let kit = Kit::with(&[("REDIS_URL", "redis://127.0.0.1:1")]).await;
     let customer = kit.customer("a.example").await;
     submit(&kit, &customer, None).await;
-    let seen = jobs::overview(&kit.db, &kit.dispatcher).await.unwrap();
+    let seen = jobs::overview(&kit.db, &kit.dispatcher, None).await.unwrap();
     assert_eq!((seen.queues[0].depth, seen.lag), (1, None));
     assert_eq!(seen.lag_missing.as_deref(), Some("Redis does not answer"));
 }
@@ -252,7 +253,7 @@ async fn figures_cost_the_same_however_many_jobs_have_ended() {
         (before == (scans("seq_scan").await, scans("idx_scan").await)).then_some(before)
     })
     .await;
-    let seen = jobs::overview(&kit.db, &kit.dispatcher).await.unwrap();
+    let seen = jobs::overview(&kit.db, &kit.dispatcher, None).await.unwrap();
     assert_eq!((seen.queues[0].depth, seen.queues[0].dead), (3, 1));
     jobs::list_dead(&kit.db, &DeadFilter::default(), None, 10)
         .await
@@ -650,11 +651,44 @@ async fn a_system_job_is_nobodys_and_a_tenant_does_not_see_it() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let seen = jobs::overview(&kit.db, &kit.dispatcher).await.unwrap();
+    let seen = jobs::overview(&kit.db, &kit.dispatcher, None).await.unwrap();
     assert_eq!(
         (seen.customers[0].customer_id, seen.customers[0].kind.as_str()),
         (None, "maintenance")
     );
     let tx = kit.db.tenant(&customer).await.unwrap();
     assert_eq!(jobs::list(&tx, &jobs::Filter::default(), 10).await.unwrap(), []);
+}
+
+/// However many customers have more to do.
+#[tokio::test]
+async fn a_customer_with_nothing_but_failures_is_found() {
+    let kit = Kit::start().await;
+    for n in 0..21 {
+        let busy = kit.customer(&format!("busy-{n}.example")).await;
+        submit(&kit, &busy, None).await;
+    }
+    let quiet = kit.customer("quiet.example").await;
+    dead(&kit, &quiet, None, "unreachable").await;
+    let later = submit(&kit, &quiet, None).await;
+    sql(
+        &kit,
+        &format!(
+            "UPDATE jobs SET state = 'scheduled', attempts = 1, run_at = now() + interval '1 hour' WHERE id = '{later}'"
+        ),
+    )
+    .await;
+    let told = async |asked| {
+        let seen = jobs::overview(&kit.db, &kit.dispatcher, asked).await.unwrap();
+        seen.customers
+    };
+    assert!(
+        told(None)
+            .await
+            .iter()
+            .all(|customer| customer.customer_id != Some(quiet.id))
+    );
+    let found = told(Some(quiet.id)).await;
+    let figures = (found.len(), found[0].dead, found[0].scheduled, found[0].retries);
+    assert_eq!(figures, (1, 1, 1, 1), "{found:?}");
 }
