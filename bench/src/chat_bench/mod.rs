@@ -145,6 +145,7 @@ impl Bench {
     async fn round(&mut self) -> Result<()> {
         let (at_once, half) = (Manner::After(Duration::ZERO), Manner::After(Duration::from_millis(500)));
         self.alone(at_once).await?;
+        self.paraphrased().await?;
         let many = [
             "first text, at once, 20 chats begin together, p50 (ms)",
             "first text, at once, 20 chats begin together, p95 (ms)",
@@ -188,6 +189,37 @@ impl Bench {
                 firsts,
             )?;
             self.add(2, "answers/s, one at a time", who, rate);
+        }
+        Ok(())
+    }
+
+    /// Answers in words of the model's own, whose meaning is compared with the passages' before they are shown.
+    async fn paraphrased(&mut self) -> Result<()> {
+        self.stub.answer(Manner::Freely);
+        let (questions, before) = (self.questions(Who::Ours, self.answers), self.stub.asked());
+        let mut firsts = Vec::with_capacity(questions.len());
+        for question in &questions {
+            let body = json!({ "message": question });
+            let read = self
+                .caller
+                .stream(&self.ours.chat(), &self.ours.key, &body, TOKEN)
+                .await?;
+            anyhow::ensure!(
+                read.body.contains("hatches"),
+                "a paraphrase was not shown: {}",
+                read.body
+            );
+            firsts.push(read.first);
+        }
+        self.all_written(before, questions.len())?;
+        let labels = [
+            "first text, at once, paraphrased answer, p50 (ms)",
+            "first text, at once, paraphrased answer, p95 (ms)",
+        ];
+        for (label, percent) in labels.into_iter().zip([50, 95]) {
+            firsts.sort_by(f64::total_cmp);
+            let value = percentile(&firsts, percent).context("no answers")?;
+            self.add(2, label, Who::Ours, value);
         }
         Ok(())
     }

@@ -102,7 +102,8 @@ fn kayak(model: usize) -> String {
     let (seats, length) = (1 + model % 3, 300 + model);
     format!(
         "<!doctype html><html lang=en><title>Kayak {name}</title><main><h1>Kayak {name}</h1>\
-         <h2>How much does the kayak {name} weigh?</h2><p>The kayak {name} weighs 24 kg and is delivered within four working days.</p>\
+         <h2>How much does the kayak {name} weigh?</h2><p>The kayak {name} weighs 24 kg and is delivered within four working days. \
+         Our workshop repairs damaged hulls of the {name} and replaces its broken hatches.</p>\
          <h2>How many people does the kayak {name} carry?</h2><p>The kayak {name} has {seats} seats and is {length} cm long. \
          Children under six sit between an adult's knees.</p>\
          <h2>How is the kayak {name} cared for?</h2><ol><li>Rinse the {name} with fresh water.</li><li>Dry it in the shade.</li>\

@@ -31,11 +31,16 @@ use tokio::{
 /// What the model says of every question; every page of the site says it as well, so that no check takes anything out.
 pub const ANSWER: &str = "It weighs 24 kg and is delivered within four working days [1]. ";
 
+/// The same in words of its own, so that the check has to compare by meaning.
+pub const PARAPHRASE: &str = "A hull that took damage gets mended, and hatches that broke get swapped [1]. ";
+
 /// How the model answers.
 #[derive(Clone, Copy, Debug)]
 pub enum Manner {
     /// Word by word without pauses, after this time.
     After(Duration),
+    /// At once, with the paraphrase.
+    Freely,
     /// This many times the answer, as fast as it is taken.
     Long(usize),
     /// One answer after the other, with pauses, until the reader leaves.
@@ -157,6 +162,11 @@ impl Shared {
                     .flat_map(move |()| stream::iter(said.clone()))
                     .map(whole)
                     .boxed()
+            }
+            Manner::Freely => {
+                let words = PARAPHRASE.split_inclusive(' ').map(delta);
+                let said: Vec<Bytes> = words.chain(end()).collect();
+                stream::iter(said).map(whole).boxed()
             }
             Manner::Long(times) => {
                 let said: Vec<Bytes> = (0..times).map(|_| delta(ANSWER)).chain(end()).collect();
