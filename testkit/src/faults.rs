@@ -6,11 +6,18 @@ use nix::{
     unistd::Pid,
 };
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
-use std::{collections::BTreeMap, thread, time::Duration};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 use crate::{
-    Kit,
+    Kit, eventually,
     process::{children_of, is_stopped},
     wire::{Upstream, Wire},
 };
@@ -42,6 +49,32 @@ impl Kit {
         tokio::task::spawn_blocking(move || work(&services))
             .await
             .expect("the servers' thread");
+    }
+
+    /// A copy of all that a server has, made while it stands still for a moment.
+    pub async fn back_up(&self, server: Server) -> Backup {
+        self.stop(server).await;
+        let (data, copy) = (self.data(server), self.services.state().join("backup"));
+        copy_folder(&data, &copy);
+        self.start_again(server).await;
+        Backup { server, copy }
+    }
+
+    /// What a server had then is what it has: all that came after is forgotten.
+    pub async fn restore(&self, backup: &Backup) {
+        self.stop(backup.server).await;
+        let data = self.data(backup.server);
+        fs::remove_dir_all(&data).expect("the server's data");
+        copy_folder(&backup.copy, &data);
+        self.start_again(backup.server).await;
+    }
+
+    fn data(&self, server: Server) -> PathBuf {
+        let name = match server {
+            Server::Postgres => "postgres",
+            Server::Valkey => "valkey",
+        };
+        self.services.state().join("servers").join(name)
     }
 
     /// Stops every process of a server where it stands, until the returned value is dropped: clients stay connected and get no
@@ -116,6 +149,27 @@ impl Kit {
         Db::connect(&config).await.expect("the observer's connections")
     }
 
+    /// So many connections to Postgres that do nothing. They are spared like observers'.
+    pub async fn idle_connections(&self, number: u32) -> DatabaseConnection {
+        let url = self.services.url("omniops", "postgres");
+        let mut options = ConnectOptions::new(format!("{url}&application_name={OBSERVER}"));
+        options.max_connections(number).min_connections(number);
+        let pool = Database::connect(options).await.expect("idle connections");
+        let count = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{OBSERVER}' AND state = 'idle' HAVING count(*) >= {number}"
+        );
+        let owner = Db::connect_owner(&self.config.database)
+            .await
+            .expect("the owner's connection");
+        eventually("idle connections", || async {
+            let held = Statement::from_string(DbBackend::Postgres, count.clone());
+            owner.query_one_raw(held).await.expect("the query").map(drop)
+        })
+        .await;
+        owner.close().await.expect("closing the owner's connection");
+        pool
+    }
+
     /// A wire in front of a server, and the variables of a process that knows the server by the wire only.
     pub fn wire(&self, server: Server) -> (Wire, Vec<(&'static str, String)>) {
         let sockets = self.services.sockets();
@@ -143,6 +197,22 @@ impl Kit {
         variables.extend(changes.iter().map(|(k, v)| ((*k).to_owned(), v.as_ref().to_owned())));
         Config::from_map(&variables).expect("the changed configuration")
     }
+}
+
+/// What a server had at a time.
+pub struct Backup {
+    server: Server,
+    copy: PathBuf,
+}
+
+/// With the owners and modes of all that is in it.
+fn copy_folder(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "copying {}",
+        from.display()
+    );
 }
 
 /// A server that stands still; it goes on when this is dropped.

@@ -26,7 +26,7 @@ mod site;
 mod wire;
 
 pub use catalogue::{Catalogue, Owned, Table};
-pub use faults::Frozen;
+pub use faults::{Backup, Frozen};
 pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, model, within};
 pub use local_services::Server;
 pub use mailbox::{Mail, Mailbox, Reception};

@@ -61,6 +61,15 @@ impl Drill {
         .await;
     }
 
+    /// Kills it, if it has not taken itself down at this moment.
+    pub async fn crash_if_alive(&mut self) {
+        if self.process.ended().is_none() {
+            self.process.end_by(Signal::SIGKILL).await;
+        }
+        self.fallen = true;
+        self.journal.cut();
+    }
+
     /// Kills it with SIGKILL.
     pub async fn crash(&mut self) {
         self.process.crash().await;
@@ -73,6 +82,11 @@ impl Drill {
     pub async fn freeze(&mut self) {
         self.process.freeze().await;
         self.journal.cut();
+    }
+
+    /// Whether it is dead, or was asked to end.
+    pub fn is_fallen(&mut self) -> bool {
+        self.fallen || self.process.ended().is_some()
     }
 
     /// Asks it to stop, and waits until it has understood.
@@ -232,17 +246,19 @@ impl Fleet {
         Ok(made.iter().map(|made| made.id).collect())
     }
 
-    /// Writes jobs without dispatching them, as a process does that dies after its commit.
+    /// Writes jobs without dispatching them, as a process does that dies after its commit. `priority` and `key` of an order are the job's.
     pub async fn record(&self, customer: &Customer, orders: &[Value]) -> Result<Vec<Submitted>> {
         const ORDER: &str = "UPDATE jobs SET payload = o.payload, max_attempts = coalesce((o.payload->>'max_attempts')::int, max_attempts)
             FROM jsonb_to_recordset($1) AS o (id uuid, payload jsonb) WHERE jobs.id = o.id";
-        let new: Vec<NewJob> = orders
-            .iter()
-            .map(|_| NewJob::new(customer.id, Payload::Scrape {}))
-            .collect();
+        let new = |order: &Value| NewJob {
+            priority: order["priority"].as_i64().unwrap_or_default() as i16,
+            dedupe_key: order["key"].as_str().map(str::to_owned),
+            ..NewJob::new(customer.id, Payload::Scrape {})
+        };
+        let new: Vec<NewJob> = orders.iter().map(new).collect();
         let tx = self.db.tenant(customer).await?;
         let made = jobs::submit_all(&*tx, &new).await?;
-        let told = made.iter().zip(orders);
+        let told = made.iter().zip(orders).filter(|(made, _)| made.fresh);
         let told: Vec<Value> = told
             .map(|(made, order)| json!({ "id": made.id, "payload": order }))
             .collect();

@@ -3,6 +3,9 @@ use crate::fleet::{Fleet, LEASE, work};
 use std::time::Duration;
 use testkit::Server;
 
+/// Connections that others hold: as many as there is room for beside the workers', of 200.
+const IDLE: u32 = 120;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_postgres_loses_no_job() {
     let mut fleet = Fleet::start(2).await;
@@ -55,8 +58,9 @@ async fn a_frozen_postgres_loses_no_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_end_at_random_lose_no_job() {
+async fn connections_that_end_at_random_beside_many_idle_ones_lose_no_job() {
     let mut fleet = Fleet::start(2).await;
+    let idle = fleet.kit.idle_connections(IDLE).await;
     let jobs = fleet.submit(&work(250, 300, 3)).await;
     fleet.effects(5).await;
     let mut ended = 0;
@@ -66,6 +70,7 @@ async fn connections_that_end_at_random_lose_no_job() {
     }
     assert!(ended >= 30, "{ended} connections");
     fleet.assert_each_done_once(&jobs).await;
+    drop(idle);
     fleet.assert_all_live();
 }
 
@@ -87,5 +92,23 @@ async fn a_worker_that_is_cut_off_from_postgres_keeps_no_job() {
     wire.mend();
     let more = fleet.submit(&work(60, 200, 1)).await;
     fleet.assert_each_done_once(&more).await;
+    fleet.assert_all_live();
+}
+
+/// Workers live on that hold jobs which it knows otherwise, and Redis has errands of jobs that it does not know. What was done since is done
+/// again, and had its effect once, since the effects are forgotten with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_restored_from_an_old_backup_does_once_what_it_knows_of() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(100, 400, 2)).await;
+    fleet.effects(30).await;
+    let backup = fleet.kit.back_up(Server::Postgres).await;
+    fleet.effects(60).await;
+    let unknown = fleet.submit(&work(30, 400, 2)).await;
+    fleet.kit.restore(&backup).await;
+    let last = fleet.submit(&work(10, 100, 1)).await;
+    // A job that was begun since may be given to another worker while the first one learns that it is not its own.
+    fleet.assert_each_done_once_by_any_clock(&[jobs, last].concat()).await;
+    assert!(fleet.rows(&unknown).await.is_empty());
     fleet.assert_all_live();
 }

@@ -82,3 +82,18 @@ async fn jobs_are_recorded_while_redis_is_full_and_done_when_it_has_room() {
     fleet.assert_each_done_once(&[early, late].concat()).await;
     fleet.assert_all_live();
 }
+
+/// Errands of an hour ago come again, of jobs that are done by now, and those that were published since are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_restored_from_an_old_backup_loses_and_repeats_no_job() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(150, 400, 2)).await;
+    fleet.effects(30).await;
+    let backup = fleet.kit.back_up(Server::Valkey).await;
+    fleet.effects(90).await;
+    let more = fleet.submit(&work(30, 200, 1)).await;
+    fleet.kit.restore(&backup).await;
+    let last = fleet.submit(&work(10, 100, 1)).await;
+    fleet.assert_each_done_once(&[jobs, more, last].concat()).await;
+    fleet.assert_all_live();
+}

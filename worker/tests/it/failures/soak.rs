@@ -2,67 +2,110 @@
 //! longer.
 #![expect(clippy::print_stdout, reason = "a failure is repeated from what was printed")]
 use crate::fleet::{Fleet, LEASE};
-use domain::{config::environment, jobs};
+use domain::{
+    config::environment,
+    jobs::{self, Kind, Operator},
+    tenancy::Customer,
+};
 use entity::job;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use std::{str::FromStr, time::Duration};
-use testkit::{Kit, Server};
-use tokio::time::Instant;
+use std::{collections::HashSet, str::FromStr, time::Duration};
+use testkit::{Server, Wire, eventually};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-/// Workers at any time.
+/// Workers at any time, besides two behind wires.
 const WORKERS: usize = 3;
+/// A job in so many takes its worker down, three times.
+const ABORTS: u32 = 150;
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     environment().get(name)?.parse().ok()
 }
 
-/// Any sort of job that does not take its worker down.
+/// Any sort of job.
 fn order(rng: &mut StdRng) -> Value {
-    match rng.random_range(0..10) {
+    let mut order = match rng.random_range(0..10) {
         0 => json!({ "do": "fail" }),
         1 => json!({ "do": "retry", "times": rng.random_range(1..3) }),
         2 => json!({ "do": "panic", "max_attempts": 2 }),
         3 => json!({ "do": "wait" }),
         4 => json!({ "do": "work_deaf", "ms": rng.random_range(50..800) }),
         _ => json!({ "do": "work", "ms": rng.random_range(20..1500), "steps": rng.random_range(1..5) }),
+    };
+    if rng.random_range(0..ABORTS) == 0 {
+        order = json!({ "do": "abort" });
     }
+    order["priority"] = rng.random_range(0..3).into();
+    if rng.random_range(0..5) == 0 {
+        order["key"] = format!("key {}", rng.random_range(0..20)).into();
+    }
+    order
 }
 
 struct Soak {
     fleet: Fleet,
     rng: StdRng,
-    submitted: Vec<Uuid>,
-    /// Those that end only when they are cancelled.
-    waiting: Vec<Uuid>,
+    customers: [Customer; 2],
+    /// One in front of Postgres, one in front of Valkey; behind each was one worker at the beginning.
+    wires: [Wire; 2],
+    submitted: HashSet<Uuid>,
+    /// Those that end only when they are cancelled, and whose they are.
+    waiting: Vec<(Uuid, usize)>,
 }
 
 impl Soak {
+    async fn start(seed: u64) -> Self {
+        let mut fleet = Fleet::start(0).await;
+        let mut wires = Vec::new();
+        for server in [Server::Postgres, Server::Valkey] {
+            let (wire, variables) = fleet.kit.wire(server);
+            fleet.add_with(&variables);
+            wires.push(wire);
+        }
+        for _ in 0..WORKERS {
+            fleet.add();
+        }
+        let customers = [fleet.customer.clone(), fleet.kit.customer("other.test").await];
+        Self {
+            fleet,
+            rng: StdRng::seed_from_u64(seed),
+            customers,
+            wires: wires.try_into().ok().unwrap(),
+            submitted: HashSet::new(),
+            waiting: Vec::new(),
+        }
+    }
+
     async fn submit(&mut self) {
         let number = self.rng.random_range(1..25);
         let orders: Vec<Value> = (0..number).map(|_| order(&mut self.rng)).collect();
-        let customer = self.fleet.customer.clone();
+        let whose = self.rng.random_range(0..2);
         // While the database is away there is no job, and the caller is told.
-        if let Ok(ids) = self.fleet.try_submit(&customer, &orders).await {
-            let waits = ids.iter().zip(&orders).filter(|(_, order)| order["do"] == "wait");
-            self.waiting.extend(waits.map(|(id, _)| *id));
-            self.submitted.extend(ids);
+        let Ok(ids) = self.fleet.try_submit(&self.customers[whose], &orders).await else {
+            return;
+        };
+        for (id, order) in ids.into_iter().zip(&orders) {
+            // A key that is under way makes no job.
+            if self.submitted.insert(id) && order["do"] == "wait" {
+                self.waiting.push((id, whose));
+            }
         }
     }
 
     async fn cancel(&mut self, number: usize) {
         for _ in 0..number.min(self.waiting.len()) {
             let n = self.rng.random_range(0..self.waiting.len());
-            let job = self.waiting.swap_remove(n);
-            if !self.try_cancel(job).await {
-                self.waiting.push(job);
+            let (job, whose) = self.waiting.swap_remove(n);
+            if !self.try_cancel(job, whose).await {
+                self.waiting.push((job, whose));
             }
         }
     }
 
-    async fn try_cancel(&self, job: Uuid) -> bool {
-        let Ok(tx) = self.fleet.db.tenant(&self.fleet.customer).await else {
+    async fn try_cancel(&self, job: Uuid, whose: usize) -> bool {
+        let Ok(tx) = self.fleet.db.tenant(&self.customers[whose]).await else {
             return false;
         };
         match jobs::cancel(&tx, job).await {
@@ -71,56 +114,96 @@ impl Soak {
         }
     }
 
-    /// One thing goes wrong.
+    /// One thing goes wrong, or two at once.
     async fn hurt(&mut self) {
-        let fault = self.rng.random_range(0..10);
+        let fault = self.rng.random_range(0..13);
         let pause = Duration::from_millis(self.rng.random_range(100..2500));
         println!("fault {fault} for {} ms", pause.as_millis());
-        let victim = self.rng.random_range(0..WORKERS);
-        let kit: &Kit = &self.fleet.kit;
+        self.fleet.replace_fallen();
         match fault {
-            0 => {
-                self.fleet.living(victim).crash().await;
-                self.fleet.add();
-            }
-            1 => self.freeze(victim, pause + LEASE).await,
-            2 => {
-                self.fleet.living(victim).stop().await;
-                self.fleet.add();
-            }
-            3 => kit.flush_redis().await,
-            4 => drop(kit.terminate_backends(8).await),
+            0 | 1 => self.lose_a_worker().await,
+            2 => self.freeze(pause + LEASE).await,
+            3 => self.fleet.kit.flush_redis().await,
+            4 => drop(self.fleet.kit.terminate_backends(8).await),
             5 => {
-                kit.kill(Server::Valkey).await;
-                tokio::time::sleep(pause).await;
-                kit.start_again(Server::Valkey).await;
+                self.fleet.kit.kill(Server::Valkey).await;
+                self.meanwhile(pause).await;
+                self.fleet.kit.start_again(Server::Valkey).await;
             }
             6 => {
-                kit.stop(Server::Postgres).await;
-                tokio::time::sleep(pause).await;
-                kit.start_again(Server::Postgres).await;
+                self.fleet.kit.stop(Server::Postgres).await;
+                self.meanwhile(pause).await;
+                self.fleet.kit.start_again(Server::Postgres).await;
             }
             7 => {
-                kit.kill(Server::Postgres).await;
-                kit.start_again(Server::Postgres).await;
+                self.fleet.kit.kill(Server::Postgres).await;
+                self.fleet.kit.start_again(Server::Postgres).await;
             }
             8 => {
-                let _frozen = kit.freeze(Server::Valkey);
-                tokio::time::sleep(pause).await;
+                let _frozen = self.fleet.kit.freeze(Server::Valkey);
+                self.meanwhile(pause).await;
             }
-            _ => {
-                kit.fill_redis().await;
-                tokio::time::sleep(pause).await;
-                kit.relieve_redis().await;
+            9 => {
+                self.fleet.kit.fill_redis().await;
+                self.meanwhile(pause).await;
+                self.fleet.kit.relieve_redis().await;
             }
+            10 => self.pause(pause).await,
+            _ => self.cut_off(fault - 11, pause).await,
         }
     }
 
-    async fn freeze(&mut self, victim: usize, pause: Duration) {
+    /// Half of the time, a worker goes while something else is wrong.
+    async fn meanwhile(&mut self, pause: Duration) {
+        if self.rng.random_range(0..2) == 0 {
+            self.lose_a_worker().await;
+        }
+        sleep(pause).await;
+    }
+
+    async fn lose_a_worker(&mut self) {
+        let victim = self.rng.random_range(0..WORKERS);
+        let killed = self.rng.random_range(0..2) == 0;
+        let worker = self.fleet.living(victim);
+        if killed || worker.is_fallen() {
+            worker.crash_if_alive().await;
+        } else {
+            worker.stop().await;
+        }
+        self.fleet.add();
+    }
+
+    async fn freeze(&mut self, pause: Duration) {
+        let victim = self.rng.random_range(0..WORKERS);
         let worker = self.fleet.living(victim);
         worker.freeze().await;
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         worker.process.thaw();
+    }
+
+    async fn pause(&mut self, pause: Duration) {
+        let by = Operator::named("test");
+        if jobs::pause_queue(&self.fleet.db, Kind::Scrape, by).await.is_ok() {
+            self.meanwhile(pause).await;
+        }
+        eventually("an end of the pause", || async {
+            jobs::resume_queue(&self.fleet.db, Kind::Scrape, by).await.ok()
+        })
+        .await;
+    }
+
+    /// A worker hears nothing of a server for longer than its lease, or loses all its connections.
+    async fn cut_off(&mut self, n: usize, pause: Duration) {
+        if self.rng.random_range(0..2) == 0 {
+            self.wires[n].cut().await;
+        } else {
+            self.wires[n].stall();
+            if n == 0 && !self.fleet.worker(0).is_fallen() {
+                self.fleet.worker(0).journal.cut();
+            }
+            self.meanwhile(pause + LEASE).await;
+        }
+        self.wires[n].mend();
     }
 }
 
@@ -129,30 +212,29 @@ async fn whatever_goes_wrong_every_job_ends_once() {
     let seed = variable("OMNIOPS_SOAK_SEED").unwrap_or_else(rand::random::<u64>);
     let length = Duration::from_secs(variable("OMNIOPS_SOAK_SECONDS").unwrap_or(45));
     println!("OMNIOPS_SOAK_SEED={seed}");
-    let mut soak = Soak {
-        fleet: Fleet::start(WORKERS).await,
-        rng: StdRng::seed_from_u64(seed),
-        submitted: vec![],
-        waiting: vec![],
-    };
+    let mut soak = Soak::start(seed).await;
     let end = Instant::now() + length;
     while Instant::now() < end {
         for _ in 0..3 {
             soak.submit().await;
             let pause = soak.rng.random_range(50..400);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            sleep(Duration::from_millis(pause)).await;
         }
         soak.cancel(5).await;
         soak.hurt().await;
     }
     soak.cancel(usize::MAX).await;
-    let Soak {
-        mut fleet, submitted, ..
-    } = soak;
-    let rows = fleet.ended(&submitted).await;
+    let submitted: Vec<Uuid> = soak.submitted.iter().copied().collect();
+    let rows = soak.ended(&submitted).await;
+    let fleet = &mut soak.fleet;
     assert_eq!(rows.len(), submitted.len(), "jobs are lost");
     for row in &rows {
-        assert!(as_told(row), "{row:?}\n{:#?}", fleet.story(row.id).await);
+        let starts = fleet.starts_of(&[row.id]);
+        assert!(
+            as_told(row, starts),
+            "{starts} starts of {row:?}\n{:#?}",
+            fleet.story(row.id).await
+        );
         let ends = fleet.ends_of(row.id).await;
         assert_eq!(ends, 1, "{row:?}\n{:#?}", fleet.story(row.id).await);
     }
@@ -162,13 +244,34 @@ async fn whatever_goes_wrong_every_job_ends_once() {
     println!("{} jobs in {} runs", submitted.len(), fleet.runs().len());
 }
 
-/// Whether a job ended as its order says.
-fn as_told(row: &job::Model) -> bool {
-    let code = row.error.as_ref().map(|error| error["code"].clone());
-    match row.payload["do"].as_str() {
-        Some("fail") => row.state == "failed",
-        Some("panic") => row.state == "dead" && code == Some(json!("panic")),
-        Some("wait") => row.state == "cancelled",
-        _ => row.state == "done",
+impl Soak {
+    /// Waits for the end of all jobs, some of which still take workers down.
+    async fn ended(&mut self, submitted: &[Uuid]) -> Vec<job::Model> {
+        let aborts = |rows: &[job::Model]| {
+            let live = rows.iter().filter(|row| !jobs::state::is_final(&row.state));
+            live.filter(|row| row.payload["do"] == "abort").count()
+        };
+        let deadline = Instant::now() + crate::fleet::PATIENCE;
+        while aborts(&self.fleet.rows(submitted).await) > 0 && Instant::now() < deadline {
+            self.fleet.replace_fallen();
+            sleep(Duration::from_millis(200)).await;
+        }
+        let rows = self.fleet.ended(submitted).await;
+        self.fleet.replace_fallen();
+        rows
     }
+}
+
+/// Whether a job ended as its order says, or was in three workers that were lost.
+fn as_told(row: &job::Model, starts: usize) -> bool {
+    let code = row.error.as_ref().and_then(|error| error["code"].as_str());
+    let crashed = row.state == "dead" && code == Some("worker_crashed") && starts >= 3;
+    let told = match row.payload["do"].as_str() {
+        Some("fail") => row.state == "failed",
+        Some("panic") => row.state == "dead" && code == Some("panic"),
+        Some("wait") => row.state == "cancelled",
+        Some("abort") => false,
+        _ => row.state == "done",
+    };
+    told || crashed
 }

@@ -65,3 +65,22 @@ async fn written_by(fleet: &Fleet, jobs: &[Uuid], version: u32) {
         .unwrap();
     tx.commit().await.unwrap();
 }
+
+/// As an upgrade does it: each is asked to stop, and a new one takes its place, while the others work on.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_replaced_one_after_the_other_without_a_failed_try() {
+    let mut fleet = Fleet::start(3).await;
+    let jobs = fleet.submit(&work(200, 500, 3)).await;
+    for n in 0..3 {
+        fleet.effects(40 * (n + 1)).await;
+        let old = fleet.worker(n);
+        old.busy(1).await;
+        old.stop().await;
+        assert_eq!(old.process.end().await.code(), Some(0));
+        fleet.add();
+    }
+    fleet.assert_each_done_once(&jobs).await;
+    let rows = fleet.rows(&jobs).await;
+    assert!(rows.iter().all(|row| row.attempts == 0), "attempts were counted");
+    fleet.assert_all_live();
+}

@@ -2,6 +2,7 @@
 use crate::fleet::{Fleet, work};
 use nix::sys::signal::Signal;
 use serde_json::json;
+use std::time::Duration;
 use testkit::{Server, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,6 +31,27 @@ async fn innocent_jobs_survive_any_number_of_killed_workers() {
             (fleet.kit.count(without).await == 0).then_some(())
         })
         .await;
+        fleet.worker(n).crash().await;
+        fleet.add();
+    }
+    fleet.assert_each_done_once(&jobs).await;
+}
+
+/// Row 2 of the failure tests: jobs of one step, which save nothing, and workers that are killed at any moment of them, each when what the
+/// one before had begun is through.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_without_progress_survive_workers_that_are_killed_now_and_then() {
+    let mut fleet = Fleet::start(2).await;
+    let jobs = fleet.submit(&work(120, 1500, 1)).await;
+    for n in 0..5 {
+        eventually("the end of what the last one had begun", || async {
+            let again = "SELECT count(*) FROM jobs WHERE starts > 1 OR state = 'queued' AND starts > 0";
+            (fleet.kit.count(again).await == 0).then_some(())
+        })
+        .await;
+        let next = fleet.worker(n);
+        next.busy(4).await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..1000))).await;
         fleet.worker(n).crash().await;
         fleet.add();
     }
