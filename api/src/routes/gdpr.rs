@@ -248,7 +248,9 @@ impl Api {
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
         id: Path<Uuid>,
     ) -> Answer<Json<SubjectExport>> {
-        let text = context.privacy.export_document(&caller.customer, id.0).await?;
+        let actor = caller.principal.actor();
+        let by = by(&caller, &actor);
+        let text = context.privacy.export_document(&caller.customer, id.0, by).await?;
         Ok(Json(read(serde_json::from_str(&text).map_err(domain::Error::from)?)?))
     }
 

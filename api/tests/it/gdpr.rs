@@ -446,6 +446,8 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     let privacy = Privacy::new(app.kit.db.clone(), &app.kit.config);
     assert!(privacy.make_export(&app.shop, id).await.unwrap().is_some());
     let copy = app.get(&document).bearer(&app.key).send().await.expect(200);
+    let taken = "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.document_taken' AND actor LIKE 'key:%'";
+    assert_eq!(app.kit.count(taken).await, 1, "whoever takes it is told of");
     assert_eq!(copy["counts"]["messages"], 2502);
     assert_eq!(
         app.get(&path).bearer(&app.key).send().await.expect(200)["state"],

@@ -19,6 +19,11 @@ pub enum Command {
         /// Files of receipts, one a line; `-` for standard input.
         files: Vec<PathBuf>,
     },
+    /// Say that a customer whose deletion was begun, without a word of its end in the log, was not deleted.
+    Withdraw {
+        /// The customer's id.
+        customer: uuid::Uuid,
+    },
     /// Check a receipt, and print what it says.
     Verify {
         /// The receipt; `-` for standard input.
@@ -37,6 +42,7 @@ pub async fn run(command: Command) -> Result<()> {
     let done = match command {
         Command::Export => export(&db).await,
         Command::Replay { files } => replay(&privacy, files).await,
+        Command::Withdraw { customer } => withdraw(&privacy, customer).await,
         Command::Verify { receipt } => verify(&privacy, &receipt),
     };
     db.close().await;
@@ -66,8 +72,13 @@ async fn replay(privacy: &Privacy, files: Vec<PathBuf>) -> Result<()> {
     }
     lines.retain(|line| !line.trim().is_empty());
     let replayed = privacy::replay_erasures(privacy, &lines, "cli").await?;
-    report(&replayed);
     privacy::sync_log(privacy).await?;
+    told(&replayed)
+}
+
+/// Says what a replay did; an error where it could not read all.
+pub fn told(replayed: &Replayed) -> Result<()> {
+    report(replayed);
     if replayed.unreadable > 0 {
         bail!(
             "{} lines could not be read: torn, or signed under a key that is neither ENCRYPTION_KEY nor one of ENCRYPTION_KEYS_OLD",
@@ -91,12 +102,26 @@ fn report(replayed: &Replayed) {
             replayed.customers
         );
     }
+    for customer in &replayed.unfinished {
+        println!(
+            "The deletion of the customer {customer} was begun, and nothing tells that it was committed, so the customer stays. \
+             Delete it once more, or say that it stays: omniops erasures withdraw {customer}"
+        );
+    }
     if replayed.without_customer > 0 {
         println!(
             "{} erasures are of customers that are not here.",
             replayed.without_customer
         );
     }
+}
+
+async fn withdraw(privacy: &Privacy, customer: uuid::Uuid) -> Result<()> {
+    if !privacy.withdraw_end(customer).await? {
+        bail!("ERASURE_LOG has no deletion of this customer that was begun and not ended");
+    }
+    println!("the customer stays");
+    Ok(())
 }
 
 fn verify(privacy: &Privacy, receipt: &str) -> Result<()> {

@@ -1,10 +1,18 @@
 //! The end of a customer: all that it owns goes, and a signed tombstone stays, in the database and in the log outside of it, so that a
 //! backup which brings the customer back does not keep it. Its id is random, given once, and never comes again of its own will.
+//!
+//! What must stay true: the log has a receipt of what was committed and of nothing else, since a replay believes it and nothing brings
+//! back what that deletes. So a note goes before the commit, and the receipt or a withdrawal after it
+//! ([0058](../../../docs/adr/0058-the-log-tells-what-was-committed.md)).
 use sea_orm::ConnectionTrait;
+use std::collections::{BTreeMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Privacy, receipt::Tombstone};
+use super::{
+    Privacy,
+    receipt::{Note, Said, Seals, Tombstone},
+};
 use crate::{
     Error, Result,
     error::Kind,
@@ -24,12 +32,55 @@ impl Privacy {
         let tombstone = Tombstone::new(ids::new_id(), id, CUSTOMER, now(&tx).await?);
         let receipt = self.seals.seal(&tombstone)?;
         keep(&tx, &tombstone, &receipt).await?;
-        if let Some(log) = &self.log {
-            log.append(vec![receipt.clone()]).await?;
+        let note = |what| Note {
+            id: tombstone.id,
+            customer: id,
+            what,
+        };
+        self.note(note(Said::Begun)).await?;
+        if let Err(error) = tx.commit().await {
+            // The connection may have gone after the database had heard: it knows.
+            if !self.has_ended(id).await? {
+                self.note(note(Said::Withdrawn)).await?;
+                return Err(error);
+            }
         }
-        tx.commit().await?;
+        if let Some(log) = &self.log
+            && let Err(error) = log.append(vec![receipt.clone()]).await
+        {
+            // It is done, and the night adds what the log lacks.
+            tracing::error!(error = error.story(), event = "erasure_log_failed");
+        }
         tracing::info!(event = "customer_ended", customer = %id, receipt = %tombstone.id);
         Ok(receipt)
+    }
+
+    /// Says that this customer's end, of which the log has the beginning alone, does not hold; returns whether there was one.
+    pub async fn withdraw_end(&self, customer: Uuid) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(false) };
+        let open = unfinished(&self.seals, &log.lines().await?);
+        let those = open.into_iter().filter(|(_, of)| *of == customer);
+        let mut any = false;
+        for (id, customer) in those {
+            let what = Said::Withdrawn;
+            self.note(Note { id, customer, what }).await?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    async fn note(&self, note: Note) -> Result<()> {
+        match &self.log {
+            Some(log) => log.append(vec![self.seals.seal_note(&note)?]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the customer is gone. Waits for whoever is about to commit that.
+    async fn has_ended(&self, id: Uuid) -> Result<bool> {
+        let tx = self.db.system().await?;
+        let row = "SELECT id FROM customer_configs WHERE id = $1 FOR UPDATE";
+        Ok(tx.query_one_raw(sql(row, [id.into()])).await?.is_none())
     }
 
     /// Removes it again, if a restore has brought it back; returns whether it had.
@@ -44,6 +95,21 @@ impl Privacy {
         tx.commit().await?;
         Ok(was_back)
     }
+}
+
+/// Ends of customers that were begun and of which the lines tell nothing more, with the customers.
+pub(super) fn unfinished(seals: &Seals, lines: &[String]) -> BTreeMap<Uuid, Uuid> {
+    let (mut begun, mut known) = (BTreeMap::new(), HashSet::new());
+    for line in lines {
+        match (seals.open_note(line), seals.open(line)) {
+            (Some(note), _) if note.what == Said::Begun => drop(begun.insert(note.id, note.customer)),
+            (Some(note), _) => drop(known.insert(note.id)),
+            (None, Some(stone)) => drop(known.insert(stone.id)),
+            (None, None) => {}
+        }
+    }
+    begun.retain(|id, _| !known.contains(id));
+    begun
 }
 
 /// Keeps the tombstone; one that is there already stays.

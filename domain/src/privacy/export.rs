@@ -70,8 +70,10 @@ impl Privacy {
             None => None,
         };
         let rows = Visitors::of(&tx, subject).await?.rows(&tx, hash).await?;
-        if let Some(before) = before {
-            return self.again(&tx, customer, subject.kind(), &rows, &before).await;
+        if let Some(before) = &before
+            && let Some(copy) = again(&tx, before).await?
+        {
+            return Ok(copy);
         }
         let looks = matches!(subject, Subject::Email(_));
         let copy = if held(&tx, &rows).await? > AT_ONCE || looks && mentions::many(&tx).await? {
@@ -90,7 +92,8 @@ impl Privacy {
             ip: by.ip,
         };
         audit::record(&*tx, entry).await?;
-        if let Some(key) = key {
+        // A document that was handed out is kept nowhere: it is made again, and that is told like the first time.
+        if let (Some(key), None) = (key, &before) {
             let export = match &copy {
                 Copy::Later(job, _) => Some(job.id),
                 Copy::Document(_) => None,
@@ -105,34 +108,32 @@ impl Privacy {
         Ok(copy)
     }
 
-    /// The answer to a request whose key was used before.
-    async fn again(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows, before: &Value) -> Result<Copy> {
-        let Some(id) = before["export_id"].as_str().and_then(|id| id.parse().ok()) else {
-            return Ok(Copy::Document(self.document(tx, customer, kind, rows).await?));
-        };
-        let job = find(tx, id).await?;
-        let submitted = Submitted {
-            id: job.job.unwrap_or_default(),
-            fresh: false,
-            errand: None,
-        };
-        Ok(Copy::Later(job, submitted))
-    }
-
     /// How a job's document stands; another customer's, and one whose day is over, is none.
     pub async fn export_job(&self, customer: &Customer, id: Uuid) -> Result<ExportJob> {
         let tx = self.db.tenant_read(customer).await?;
         find(&tx, id).await
     }
 
-    /// The document, as text.
-    pub async fn export_document(&self, customer: &Customer, id: Uuid) -> Result<String> {
+    /// The document, as text. Each time that it is taken is told in the audit log.
+    pub async fn export_document(&self, customer: &Customer, id: Uuid, by: Operator<'_>) -> Result<String> {
         const READ: &str = "SELECT document FROM subject_exports WHERE customer_id = $1 AND id = $2";
-        let tx = self.db.tenant_read(customer).await?;
+        let tx = self.db.tenant(customer).await?;
         find(&tx, id).await?;
         let row = tx.query_one_raw(sql(READ, [customer.id.into(), id.into()])).await?;
         let document: Option<String> = row.map(|row| row.try_get("", "document")).transpose()?.flatten();
-        document.ok_or_else(|| Error::conflict("export_not_ready", "the job has not made the document yet"))
+        let not_ready = || Error::conflict("export_not_ready", "the job has not made the document yet");
+        let document = document.ok_or_else(not_ready)?;
+        let entry = audit::Entry {
+            customer: Some(customer.id),
+            actor: by.actor,
+            action: "gdpr.document_taken",
+            resource: &id.to_string(),
+            metadata: json!({}),
+            ip: by.ip,
+        };
+        audit::record(&*tx, entry).await?;
+        tx.commit().await?;
+        Ok(document)
     }
 
     async fn document(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<Value> {
@@ -276,6 +277,20 @@ async fn now(tx: &TenantTx) -> Result<OffsetDateTime> {
     let row = tx.query_one_raw(sql("SELECT now() AS now", [])).await?;
     let row = row.ok_or_else(|| Error::internal("the database's clock", "no row"))?;
     Ok(row.try_get("", "now")?)
+}
+
+/// The job that a request with this key was answered with before, if it was one.
+async fn again(tx: &TenantTx, before: &Value) -> Result<Option<Copy>> {
+    let Some(id) = before["export_id"].as_str().and_then(|id| id.parse().ok()) else {
+        return Ok(None);
+    };
+    let job = find(tx, id).await?;
+    let submitted = Submitted {
+        id: job.job.unwrap_or_default(),
+        fresh: false,
+        errand: None,
+    };
+    Ok(Some(Copy::Later(job, submitted)))
 }
 
 async fn plan(tx: &TenantTx, subject: &Subject, rows: &Rows) -> Result<(ExportJob, Submitted)> {

@@ -1,11 +1,9 @@
 //! Addresses that stand in texts: a visitor may type one into the chat, or quote somebody else's. Where a person is forgotten by
 //! address, the address goes from the texts of all others, and the rest of those texts stays theirs.
-use regex::Regex;
 use sea_orm::ConnectionTrait;
-use std::sync::LazyLock;
 use uuid::Uuid;
 
-use super::{map::tables, subject::email_key};
+use super::{map::tables, spots};
 use crate::{
     Error, Result,
     tenancy::{TenantTx, sql},
@@ -18,28 +16,19 @@ const PAGE: i64 = 500;
 /// More texts than this are looked through by a job.
 const AT_ONCE: i64 = 20_000;
 
-/// What may be an address: with the compatibility form of `@`, and without what stands around one.
-static ADDRESS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"[^\s<>"“”„(),;:\[\]{}|\\]+[@＠﹫][^\s<>"'“”„’(),;:\[\]{}|\\/?&!]+"#).ok());
-
 /// The text without those addresses that `whose` knows by their key; none if there are none.
 pub(super) fn without(text: &str, whose: &(impl Fn(&str) -> bool + ?Sized)) -> Option<String> {
-    let pattern = ADDRESS.as_ref()?;
-    let mut found = false;
-    let replaced = pattern.replace_all(text, |captures: &regex::Captures<'_>| {
-        let word = captures.get(0).map_or("", |m| m.as_str());
-        let bare = word.trim_end_matches(['.', '。', '…', '*', '_', '`']);
-        let bare_start = bare.trim_start_matches(['*', '_', '`', '=', '/', '\'', '’', '‘', '‚']);
-        // What stands before may belong to the address, or not.
-        for address in [bare, bare_start] {
-            if email_key(address).is_some_and(|key| whose(&key)) {
-                found = true;
-                return word.replace(address, GONE);
-            }
-        }
-        word.to_owned()
-    });
-    found.then(|| replaced.into_owned())
+    let (mut left, mut taken) = (String::new(), 0);
+    while let Some(found) = spots::next(text, taken, whose) {
+        left.push_str(text.get(taken..found.start)?);
+        left.push_str(GONE);
+        taken = found.end;
+    }
+    if taken == 0 {
+        return None;
+    }
+    left.push_str(text.get(taken..)?);
+    Some(left)
 }
 
 /// A text that mentions a person.
@@ -61,7 +50,7 @@ pub(super) async fn find(tx: &TenantTx, whose: &(impl Fn(&str, Uuid) -> bool + S
         for column in columns {
             let look = format!(
                 "SELECT {key} AS row, {column} AS text FROM {} WHERE customer_id = $1 AND {key} > $2
-                   AND ({column} LIKE '%@%' OR {column} LIKE '%＠%' OR {column} LIKE '%﹫%') ORDER BY {key} LIMIT $3",
+                   AND ({column} LIKE '%@%' OR {column} LIKE '%＠%' OR {column} LIKE '%﹫%' OR {column} LIKE '%\\%40%') ORDER BY {key} LIMIT $3",
                 table.name
             );
             let mut after = Uuid::nil();
@@ -156,6 +145,22 @@ mod tests {
             ),
             ("'ada@mail.example'", "'[erased]'"),
             ("ada@mail.example ada@mail.example!", "[erased] [erased]!"),
+            // No space and no bracket around it.
+            ("请联系ada@mail.example谢谢", "请联系[erased]谢谢"),
+            ("пишитеada@mail.exampleспасибо", "пишите[erased]спасибо"),
+            ("请联系ada@mail.example。谢谢", "请联系[erased]。谢谢"),
+            (
+                "https://shop.example/unsub?email=ada@mail.example&x=1",
+                "https://shop.example/unsub?email=[erased]&x=1",
+            ),
+            ("?to=ada%40mail.example&x=1", "?to=[erased]&x=1"),
+            ("mail=ada@mail.example", "mail=[erased]"),
+            ("ada@mail.example-", "[erased]-"),
+            ("ada@mail.example...", "[erased]..."),
+            ("~~ada@mail.example~~", "~~[erased]~~"),
+            ("_ada@mail.example_", "_[erased]_"),
+            ("ada@mail.example😀", "[erased]😀"),
+            ("😀ada@mail.example", "😀[erased]"),
         ] {
             assert_eq!(without(text, &ada).as_deref(), Some(left), "{text}");
         }
@@ -167,6 +172,11 @@ mod tests {
             "ada+shop@mail.example",
             "wada@mail.example",
             "ada@mail.example.org",
+            "ada@mail.example-shop.org",
+            "not-ada@mail.example",
+            "j.ada@mail.example",
+            "müada@mail.example",
+            "ada@mail.examples",
             "ada at mail.example",
             "@ada @mail.example",
             "",

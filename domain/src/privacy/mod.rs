@@ -12,7 +12,7 @@
 //! ```
 //!
 //! What must stay true: no log line, metric, receipt or audit line names a person; what is found is found under the customer's
-//! row-level security; a receipt is outside of the database before its erasure is committed.
+//! row-level security; a person's receipt is outside of the database before the erasure is committed, and a customer's after that.
 pub mod consent;
 mod ending;
 mod erase;
@@ -24,6 +24,7 @@ mod mentions;
 mod receipt;
 mod replay;
 pub mod retention;
+mod spots;
 mod standing;
 mod subject;
 

@@ -13,6 +13,8 @@ use crate::{
 
 /// What the key of signatures is for.
 const PURPOSE: &str = "erasure receipts";
+/// What the key of notes is for: a note is no receipt.
+const NOTES: &str = "notes on ends of customers";
 /// The form of a receipt.
 const FORMAT: u8 = 1;
 
@@ -62,12 +64,32 @@ impl Tombstone {
     }
 }
 
+/// What the log says of the end of a customer beside its receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// The erasure, as its receipt will call it.
+    pub id: Uuid,
+    pub customer: Uuid,
+    pub what: Said,
+}
+
+/// What became of the end of a customer, as far as the log knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Said {
+    /// It is about to be committed.
+    Begun,
+    /// It was not committed, or somebody said that it does not hold.
+    Withdrawn,
+}
+
 /// Signs and opens receipts, and hashes subjects: under the installation's key, and under older ones for what they have made.
 #[derive(Clone)]
 pub struct Seals {
     signer: Signer,
     /// The same with the present key alone.
     present: Signer,
+    notes: Signer,
     subjects: Vec<SubjectKey>,
 }
 
@@ -78,6 +100,7 @@ impl Seals {
         Self {
             subjects: masters.all().iter().map(SubjectKey::new).collect(),
             present: Signer::new(masters.present_alone(), PURPOSE),
+            notes: Signer::new(masters.clone(), NOTES),
             signer: Signer::new(masters, PURPOSE),
         }
     }
@@ -104,6 +127,16 @@ impl Seals {
         serde_json::from_slice(&payload)
             .ok()
             .filter(|tombstone: &Tombstone| tombstone.format == FORMAT)
+    }
+
+    /// A note as one URL-safe text.
+    pub(super) fn seal_note(&self, note: &Note) -> Result<String> {
+        Ok(self.notes.seal(&serde_json::to_vec(note)?))
+    }
+
+    /// What a note says, if one of our keys has signed it.
+    pub(super) fn open_note(&self, line: &str) -> Option<Note> {
+        serde_json::from_slice(&self.notes.open(line.trim())?).ok()
     }
 
     /// Whether a receipt needs no other key than the present one.

@@ -40,6 +40,8 @@ pub struct Replayed {
     pub unreadable: usize,
     /// Erasures of customers that are not there.
     pub without_customer: usize,
+    /// Customers who are here and whose deletion was begun, without a word of its end: whoever knows decides.
+    pub unfinished: Vec<Uuid>,
     /// Customers who had been deleted, had come back and are deleted again.
     pub customers: usize,
     /// Visitors who had come back and were forgotten again.
@@ -60,7 +62,7 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
     {
         let Some(tombstone) = privacy.seals.open(line) else {
             // A torn or a foreign line, or one of a key that is gone.
-            replayed.unreadable += 1;
+            replayed.unreadable += usize::from(privacy.seals.open_note(line).is_none());
             continue;
         };
         let stones = by_customer.entry(tombstone.customer).or_default();
@@ -85,6 +87,7 @@ pub async fn replay_erasures(privacy: &Privacy, lines: &[String], actor: &str) -
             Err(error) => return Err(error),
         }
     }
+    replayed.unfinished = privacy.unfinished(&known, lines).await?;
     tracing::info!(
         event = "gdpr_replayed",
         erasures = replayed.erasures,

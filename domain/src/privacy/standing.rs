@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Privacy,
-    ending::CUSTOMER,
+    ending::{CUSTOMER, unfinished},
     receipt::Tombstone,
     replay::{Replayed, receipts, replay_erasures},
     retention::ERASURES,
@@ -30,6 +30,8 @@ pub struct Standing {
     pub unknown: Vec<String>,
     /// Customers who were deleted by the log, and are there.
     pub back: Vec<Uuid>,
+    /// Customers who are there and whose deletion was begun; nothing tells whether it was committed.
+    pub unfinished: Vec<Uuid>,
     /// Receipts that need another master key than the present one to be read.
     pub older: usize,
     /// When the newest of these was made.
@@ -62,6 +64,7 @@ impl Privacy {
             standing.older += 1;
             standing.older_until = standing.older_until.max(Some(stone.at()));
         }
+        standing.unfinished = self.unfinished(&own, &lines).await?;
         let there = customers(&self.db).await?;
         // Older ones may be out of the database by their age.
         let since = Clock::system().now() - Duration::days(i64::from(ERASURES) - 1);
@@ -83,6 +86,18 @@ impl Privacy {
             return Ok(None);
         }
         Ok(Some(replay_erasures(self, &unknown, "system").await?))
+    }
+
+    /// Customers who are there and whose deletion was begun by these lines, and neither withdrawn nor, by the lines or by the
+    /// database's own receipts, committed.
+    pub(super) async fn unfinished(&self, own: &[String], lines: &[String]) -> Result<Vec<Uuid>> {
+        let open = unfinished(&self.seals, &[own, lines].concat());
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let there = customers(&self.db).await?;
+        let those: HashSet<Uuid> = open.into_values().filter(|id| there.contains(id)).collect();
+        Ok(those.into_iter().collect())
     }
 
     fn read(&self, lines: &[String]) -> BTreeMap<Uuid, (Tombstone, String)> {

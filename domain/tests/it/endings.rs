@@ -40,7 +40,8 @@ async fn a_customer_that_was_deleted_does_not_come_back_with_a_backup() {
 
     // By its own row, by the log outside, and by a receipt that somebody has kept.
     let logged = privacy.log().unwrap().lines().await.unwrap();
-    assert_eq!(logged, std::slice::from_ref(&receipt));
+    assert_eq!(logged.len(), 2, "its beginning and its end: {logged:?}");
+    assert_eq!(logged[1], receipt);
     assert_eq!(privacy::receipts(&kit.db).await.unwrap(), [receipt]);
     for (known, lines) in [(true, vec![]), (false, logged)] {
         restore(&kit, &gone).await;
@@ -59,6 +60,74 @@ async fn a_customer_that_was_deleted_does_not_come_back_with_a_backup() {
     let again = privacy::replay_erasures(&privacy, &[], "test").await.unwrap();
     assert_eq!((again.customers, again.erasures), (0, 1));
     std::fs::remove_file(folder).unwrap();
+}
+
+/// A log, and what it is of.
+async fn house(name: &str) -> (Kit, Privacy, Customer, std::path::PathBuf) {
+    let log = std::env::temp_dir().join(format!("omniops-{name}-{}", uuid::Uuid::now_v7().simple()));
+    let kit = Kit::with(&[("ERASURE_LOG", log.to_str().unwrap())]).await;
+    let privacy = Privacy::new(kit.db.clone(), &kit.config);
+    let customer = kit.customer("a.example").await;
+    (kit, privacy, customer, log)
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_not_committed_is_never_replayed() {
+    let (kit, privacy, customer, log) = house("uncommitted").await;
+    let owner = tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the disk is full''; END';
+        CREATE CONSTRAINT TRIGGER refuse AFTER DELETE ON customer_configs DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION refuse()";
+    owner.execute_unprepared(refuse).await.unwrap();
+    privacy
+        .end_customer(customer.id, Operator::named("test"))
+        .await
+        .unwrap_err();
+
+    assert!(tenancy::get(&kit.db, customer.id).await.is_ok());
+    owner
+        .execute_unprepared("DROP TRIGGER refuse ON customer_configs")
+        .await
+        .unwrap();
+    let lines = privacy.log().unwrap().lines().await.unwrap();
+    let replayed = privacy::replay_erasures(&privacy, &lines, "test").await.unwrap();
+    assert_eq!((replayed.erasures, replayed.customers, replayed.unreadable), (0, 0, 0));
+    assert!(replayed.unfinished.is_empty(), "it was withdrawn");
+    assert!(tenancy::get(&kit.db, customer.id).await.is_ok());
+    let standing = privacy.standing().await.unwrap();
+    assert!(
+        standing.back.is_empty() && standing.unfinished.is_empty(),
+        "{standing:?}"
+    );
+    std::fs::remove_file(log).unwrap();
+}
+
+#[tokio::test]
+async fn a_deletion_whose_process_was_killed_waits_for_somebody_who_knows() {
+    let (kit, privacy, customer, log) = house("killed").await;
+    privacy
+        .end_customer(customer.id, Operator::named("test"))
+        .await
+        .unwrap();
+    // Killed before the receipt was written, with the commit done: the database knows.
+    let lines = privacy.log().unwrap().lines().await.unwrap();
+    std::fs::write(&log, &lines[0]).unwrap();
+    assert!(privacy.standing().await.unwrap().unfinished.is_empty());
+    assert_eq!(privacy::sync_log(&privacy).await.unwrap(), 1, "the night adds it");
+
+    // Killed before the commit, or restored from a backup: nobody but people can tell.
+    std::fs::write(&log, &lines[0]).unwrap();
+    restore(&kit, &customer).await;
+    let owner = tenancy::Db::connect_owner(&kit.config.database).await.unwrap();
+    owner.execute_unprepared("DELETE FROM deleted_customers").await.unwrap();
+    let replayed = privacy::replay_erasures(&privacy, &lines[..1], "test").await.unwrap();
+    assert_eq!((replayed.customers, replayed.unfinished), (0, vec![customer.id]));
+    assert!(tenancy::get(&kit.db, customer.id).await.is_ok());
+    assert_eq!(privacy.standing().await.unwrap().unfinished, [customer.id]);
+    assert!(privacy.withdraw_end(customer.id).await.unwrap());
+    assert!(!privacy.withdraw_end(customer.id).await.unwrap(), "once is enough");
+    assert!(privacy.standing().await.unwrap().unfinished.is_empty());
+    std::fs::remove_file(log).unwrap();
 }
 
 #[tokio::test]

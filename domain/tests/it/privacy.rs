@@ -346,7 +346,7 @@ async fn copies_made_for_others_forget_the_person_too_and_so_do_those_in_the_mak
     for copy in [of_bob, of_eve] {
         house.privacy.make_export(&house.shop, copy).await.unwrap().unwrap();
     }
-    let document = async |copy| house.privacy.export_document(&house.shop, copy).await;
+    let document = async |copy| house.privacy.export_document(&house.shop, copy, BY).await;
     assert!(document(of_bob).await.unwrap().contains("neighbour"));
 
     // One more is being made: it has read what is there, and is kept only after the erasure.

@@ -118,7 +118,9 @@ async fn a_worker_makes_a_large_copy() {
     world.kit.dispatcher.dispatch(&[submitted]).await;
     let job = world.ended(planned.job.unwrap()).await;
     assert_eq!((job.state.as_str(), &job.error), ("done", &None));
-    let document = privacy.export_document(&world.customer, planned.id).await.unwrap();
+    let document = privacy
+        .export_document(&world.customer, planned.id, Operator::named("test"))
+        .await.unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["counts"]["messages"], 2501);
     let mentions = document["mentions"].as_array().unwrap();

@@ -27,6 +27,15 @@ fn judge(standing: &Standing) -> Finding {
             ),
         );
     }
+    if let Some(customer) = standing.unfinished.first() {
+        return Finding::mend(
+            WHAT,
+            format!(
+                "the deletion of the customer {customer} was begun, and nothing tells that it was committed: delete it once more, or run \
+                 `omniops erasures withdraw {customer}`"
+            ),
+        );
+    }
     if standing.unreadable > 0 {
         return Finding::mend(
             WHAT,
