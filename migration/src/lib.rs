@@ -48,6 +48,7 @@ mod m20261125_000042_what_a_crawl_tells;
 mod m20261125_000045_scales;
 mod m20261125_000046_broken_answers;
 mod m20261125_000047_pairs;
+mod m20261125_000044_addresses;
 mod tables;
 
 pub use catalogue::faults;
@@ -99,6 +100,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000046_broken_answers::Migration),
             Box::new(m20261125_000047_pairs::Migration),
             Box::new(m20261125_000041_one_setting::Migration),
+            Box::new(m20261125_000044_addresses::Migration),
         ]
     }
 }

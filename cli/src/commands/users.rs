@@ -51,7 +51,7 @@ pub struct New {
 /// An account that nobody gets into.
 #[derive(Args)]
 pub struct Reset {
-    /// The e-mail address that logs in.
+    /// The e-mail address that logs in, or the account's id where several have that address.
     email: String,
     /// Take the second factor off, too.
     #[arg(long)]

@@ -3,6 +3,7 @@ mod attacks;
 mod keys;
 mod logins;
 mod roles;
+mod shared;
 mod visitors;
 
 use poem::http::Method;

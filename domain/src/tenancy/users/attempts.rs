@@ -55,7 +55,7 @@ pub struct Attempts {
 /// What failures are counted for, beside the address.
 #[derive(Clone, Copy)]
 pub enum Subject<'a> {
-    /// An account, from a device that may be known.
+    /// An account by its id, or an address that is nobody's, from a device that may be known.
     Account(&'a str, Option<&'a str>),
     /// Somebody with a session, who is asked for the password or a code again.
     Person(Uuid),
@@ -72,10 +72,31 @@ struct Device {
 
 /// An attempt that was counted.
 pub struct Attempt {
-    account: Vec<u8>,
+    /// The counters of the subjects, in their order; none of one that has to wait.
+    counted: Vec<Option<Vec<u8>>>,
+    /// Which of them it turned out to be.
+    chosen: usize,
     address: Option<Vec<u8>>,
     /// The next ones have to wait.
     pub blocks: bool,
+}
+
+impl Attempt {
+    /// Whether this subject may be tried: its wait is over.
+    pub fn admits(&self, subject: usize) -> bool {
+        self.counted.get(subject).is_some_and(Option::is_some)
+    }
+
+    /// It was about this one of the subjects.
+    pub fn choose(&mut self, subject: usize) {
+        self.chosen = subject;
+    }
+
+    /// Counters that this attempt was counted on for nothing.
+    fn others(&self) -> impl Iterator<Item = &Vec<u8>> {
+        let others = self.counted.iter().enumerate().filter(|(n, _)| *n != self.chosen);
+        others.filter_map(|(_, key)| key.as_ref()).chain(&self.address)
+    }
 }
 
 impl Attempts {
@@ -91,25 +112,27 @@ impl Attempts {
         }
     }
 
-    /// Counts an attempt, or refuses it while a wait lasts.
-    pub async fn begin(&self, on: Subject<'_>, ip: Option<&str>, now: OffsetDateTime) -> Result<Attempt> {
+    /// Counts an attempt on each of these, or refuses it while all of them, or the address, have to wait.
+    pub async fn begin(&self, on: &[Subject<'_>], ip: Option<&str>, now: OffsetDateTime) -> Result<Attempt> {
         let free = self.config.free_failures as i32;
-        let account = self.counter_of(on, now);
         let address = ip.map(|ip| self.counter("address", &network(ip)));
         let tx = self.db.system().await?;
-        let mut blocks = false;
-        let counters = [(Some(&account), free), (address.as_ref(), free * ADDRESS)];
-        for (key, free) in counters.into_iter().filter_map(|(key, free)| Some((key?, free))) {
-            let values = [
-                key.clone().into(),
-                now.into(),
-                (now - MEMORY).into(),
-                free.into(),
-                self.config.block.as_secs_f64().into(),
-                self.config.block_most.as_secs_f64().into(),
-            ];
-            match tx.query_one_raw(sql(COUNT, values)).await? {
-                Some(row) => blocks |= row.try_get::<bool>("", "blocks")?,
+        let (mut blocks, mut counted, mut waits) = (false, Vec::new(), None);
+        for subject in on {
+            let key = self.counter_of(*subject, now);
+            let counts = self.count(&*tx, &key, free, now).await?;
+            blocks |= counts.unwrap_or(false);
+            counted.push(counts.map(|_| key.clone()));
+            waits = waits.or(counts.is_none().then_some(key));
+        }
+        if let Some(key) = waits
+            && counted.iter().all(Option::is_none)
+        {
+            return Err(Self::refusal(&*tx, &key, now).await?);
+        }
+        if let Some(key) = &address {
+            match self.count(&*tx, key, free * ADDRESS, now).await? {
+                Some(last) => blocks |= last,
                 None => return Err(Self::refusal(&*tx, key, now).await?),
             }
         }
@@ -119,28 +142,50 @@ impl Attempts {
             .await?;
         tx.commit().await?;
         Ok(Attempt {
-            account,
+            counted,
+            chosen: 0,
             address,
             blocks,
         })
     }
 
+    /// Counts one, and tells whether the next has to wait; none while a wait lasts.
+    async fn count(
+        &self,
+        tx: &impl ConnectionTrait,
+        key: &[u8],
+        free: i32,
+        now: OffsetDateTime,
+    ) -> Result<Option<bool>> {
+        let values = [
+            key.to_vec().into(),
+            now.into(),
+            (now - MEMORY).into(),
+            free.into(),
+            self.config.block.as_secs_f64().into(),
+            self.config.block_most.as_secs_f64().into(),
+        ];
+        let row = tx.query_one_raw(sql(COUNT, values)).await?;
+        Ok(row.map(|row| row.try_get("", "blocks")).transpose()?)
+    }
+
     /// The account's failures are forgotten; the address keeps those of its others, so that a thief with one good account can't go
     /// on guessing at the rest.
     pub async fn succeed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
-        tx.execute_raw(sql(
-            "DELETE FROM login_attempts WHERE key = $1",
-            [attempt.account.clone().into()],
-        ))
-        .await?;
+        if let Some(Some(key)) = attempt.counted.get(attempt.chosen) {
+            let forget = "DELETE FROM login_attempts WHERE key = $1";
+            tx.execute_raw(sql(forget, [key.clone().into()])).await?;
+        }
         Self::passed(tx, attempt).await
     }
 
-    /// The first of two steps was right: the address gets this attempt back, as the second step counts one of its own. The account keeps
-    /// it until a code is right, so that codes are guessed no faster.
+    /// The first of two steps was right: the address gets this attempt back, as the second step counts one of its own, and so do other
+    /// accounts of the same e-mail address. The account keeps it until a code is right, so that codes are guessed no faster.
     pub async fn passed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
         let back = "UPDATE login_attempts SET failures = greatest(failures - 1, 0), blocked_until = least(blocked_until, last_at) WHERE key = $1";
-        tx.execute_raw(sql(back, [attempt.address.clone().into()])).await?;
+        for key in attempt.others() {
+            tx.execute_raw(sql(back, [key.clone().into()])).await?;
+        }
         Ok(())
     }
 

@@ -69,18 +69,33 @@ impl Accounts {
     pub async fn log_in(&self, given: Credentials, ip: Option<&str>) -> Result<Login> {
         // What is no address is nobody's account, and counted and answered like one.
         let address = email(&given.email).unwrap_or_else(|_| given.email.clone());
-        let on = Subject::Account(&address, given.device.as_deref());
-        let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
-        let account = self.account(&address).await?;
-        let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let known = account.as_ref().map(|account| account.id);
-        let right = self.passwords.verify(given.password, hash).await?;
-        let account = account.filter(|account| right && account.open);
-        let Some(account) = account else {
+        let mut accounts = self.accounts(&address).await?;
+        let ids: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
+        let names = if ids.is_empty() {
+            vec![address.as_str()]
+        } else {
+            ids.iter().map(String::as_str).collect()
+        };
+        let on: Vec<Subject<'_>> = names
+            .into_iter()
+            .map(|name| Subject::Account(name, given.device.as_deref()))
+            .collect();
+        let mut attempt = self.attempts.begin(&on, ip, self.clock.now()).await?;
+        let hashes = accounts.iter().map(|account| account.password_hash.clone()).collect();
+        let right = self.passwords.verify(given.password, hashes).await?;
+        let opened = accounts.iter().zip(right).enumerate();
+        let whose = opened
+            .filter(|(n, (account, right))| *right && account.open && attempt.admits(*n))
+            .map(|(n, _)| n)
+            .next();
+        let Some(whose) = whose else {
+            let known = accounts.first().map(|account| account.id);
             self.note_failure(&address, known, attempt.blocks, "password", ip)
                 .await?;
             return Err(refused());
         };
+        attempt.choose(whose);
+        let account = accounts.swap_remove(whose);
         if account.second_factor && given.code.is_none() {
             let tx = self.db.system().await?;
             Attempts::passed(&*tx, &attempt).await?;
@@ -112,8 +127,9 @@ impl Accounts {
         let Some(account) = self.account_of(said.user).await? else {
             return Err(refused());
         };
-        let on = Subject::Account(&account.email, device);
-        let attempt = self.attempts.begin(on, ip, self.clock.now()).await?;
+        let id = account.id.to_string();
+        let on = [Subject::Account(&id, device)];
+        let attempt = self.attempts.begin(&on, ip, self.clock.now()).await?;
         if !account.open || !secrets::equal(fingerprint(&account.password_hash), &said.password) {
             self.note_failure(&account.email, Some(account.id), attempt.blocks, "challenge", ip)
                 .await?;
@@ -132,7 +148,8 @@ impl Accounts {
     ) -> Result<NewSession> {
         let new = password::check_new(new, &who.email, "new_password")?;
         let (account, attempt) = self.confirm(who, old, ip).await?;
-        let hash = self.passwords.hash(new).await?;
+        let like = Some(account.password_hash.clone());
+        let hash = self.passwords.hash(new, like).await?;
         let tx = self.db.system().await?;
         Self::still(&tx, &account).await?;
         Attempts::succeed(&*tx, &attempt).await?;
@@ -149,14 +166,14 @@ impl Accounts {
     async fn confirm(&self, who: &SignedIn, password: SecretString, ip: Option<&str>) -> Result<(Account, Attempt)> {
         let attempt = self
             .attempts
-            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .begin(&[Subject::Person(who.user)], ip, self.clock.now())
             .await?;
         let account = self.account_of(who.user).await?.ok_or_else(refused)?;
-        if self
+        let right = self
             .passwords
-            .verify(password, Some(account.password_hash.clone()))
-            .await?
-        {
+            .verify(password, vec![account.password_hash.clone()])
+            .await?;
+        if right == [true] {
             return Ok((account, attempt));
         }
         self.note_failure(&who.email, Some(who.user), attempt.blocks, "confirmation", ip)
@@ -208,7 +225,7 @@ impl Accounts {
         let session = self.begin_session(&tx, account.id, ip).await?;
         own_deed(&tx, account.id, "admin.login", json!({ "factor": factor }), ip).await?;
         tx.commit().await?;
-        let device = self.attempts.know(&account.email, self.clock.now())?;
+        let device = self.attempts.know(&account.id.to_string(), self.clock.now())?;
         Ok(Login::In(Box::new(session), device))
     }
 
@@ -262,22 +279,27 @@ impl Accounts {
         Ok(self.challenges.seal(&serde_json::to_vec(&said)?))
     }
 
-    async fn account(&self, address: &str) -> Result<Option<Account>> {
-        self.find("u.email = $1", address.into()).await
+    /// All of this address, each by another customer's owner. Where two have one password, it is about the one that is used.
+    async fn accounts(&self, address: &str) -> Result<Vec<Account>> {
+        self.find(
+            "u.email = $1 ORDER BY u.last_login_at DESC NULLS LAST, u.id",
+            address.into(),
+        )
+        .await
     }
 
     async fn account_of(&self, user: Uuid) -> Result<Option<Account>> {
-        self.find("u.id = $1", user.into()).await
+        Ok(self.find("u.id = $1", user.into()).await?.pop())
     }
 
-    async fn find(&self, which: &str, value: sea_orm::Value) -> Result<Option<Account>> {
+    async fn find(&self, which: &str, value: sea_orm::Value) -> Result<Vec<Account>> {
         let query = format!(
             "SELECT u.id, u.email, u.password_hash, u.totp_confirmed_at IS NOT NULL AS second_factor, u.disabled_at IS NULL AS open
              FROM admin_users u WHERE {which}"
         );
         let tx = self.db.system().await?;
-        let row = tx.query_one_raw(sql(&query, [value])).await?;
-        let account = row.map(|row| -> Result<Account> {
+        let rows = tx.query_all_raw(sql(&query, [value])).await?;
+        let accounts = rows.iter().map(|row| -> Result<Account> {
             Ok(Account {
                 id: row.try_get("", "id")?,
                 email: row.try_get("", "email")?,
@@ -286,7 +308,7 @@ impl Accounts {
                 open: row.try_get("", "open")?,
             })
         });
-        account.transpose()
+        accounts.collect()
     }
 }
 

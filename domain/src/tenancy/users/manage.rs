@@ -1,8 +1,10 @@
 //! Accounts as their owners see them: made, listed, changed and removed, each within the reach of whoever asks. An account outside of
-//! it does not exist for them.
+//! it does not exist for them: who adds a person whose address has an account with another customer gets one of their own, in the
+//! same time, and learns nothing. The accounts of an address have one salt, so that a login tries all of them at the price of one.
 use sea_orm::{ConnectionTrait, QueryResult, SqlErr};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -92,8 +94,19 @@ impl Accounts {
         let name = checked_name(&new.name)?;
         checked_reach(new.role, &new.reach, within)?;
         let hash = password::check_new(&new.password, &email, "password")?;
-        let hash = self.passwords.hash(hash).await?;
+        let like = self.hash_of(&email).await?;
+        let hash = self.passwords.hash(hash, like).await?;
         let tx = self.db.system().await?;
+        lock_address(&tx, &email).await?;
+        let query = format!("{RECORD} WHERE u.email = $1");
+        let others = tx.query_all_raw(sql(&query, [email.as_str().into()])).await?;
+        let others = others.iter().map(user).collect::<Result<Vec<_>>>()?;
+        if others.iter().any(|other| within.rules(&other.reach)) {
+            return Err(Error::conflict(
+                "email_taken",
+                "there is an account with this e-mail address",
+            ));
+        }
         let id = ids::new_id();
         let insert = "INSERT INTO admin_users (id, email, name, password_hash, role, everywhere) VALUES ($1, $2, $3, $4, $5, $6)";
         let values = [
@@ -104,11 +117,10 @@ impl Accounts {
             new.role.as_str().into(),
             (new.reach == Reach::Everywhere).into(),
         ];
-        tx.execute_raw(sql(insert, values)).await.map_err(taken)?;
+        tx.execute_raw(sql(insert, values)).await?;
         set_customers(&tx, id, &new.reach).await?;
-        let told = json!({ "role": new.role.as_str(), "customers": customers(&new.reach) });
-        record(&tx, "user.created", id, told, by).await?;
         let made = read(&tx, id).await?;
+        record(&tx, "user.created", (None, Some(&made)), &json!({}), by).await?;
         tx.commit().await?;
         Ok(made)
     }
@@ -138,15 +150,34 @@ impl Accounts {
         visible(read(&tx, id).await?, within)
     }
 
-    /// The account with this e-mail address; for commands, which rule over all.
-    pub async fn find_user(&self, address: &str) -> Result<UserRecord> {
+    /// The account with this id, or with this e-mail address if it is the only one; for commands, which rule over all.
+    pub async fn find_user(&self, which: &str) -> Result<UserRecord> {
+        if let Ok(id) = which.parse() {
+            return self.get_user(id, &Reach::Everywhere).await;
+        }
         let tx = self.db.system().await?;
-        let query = format!("{RECORD} WHERE u.email = $1");
-        let row = tx.query_one_raw(sql(&query, [email(address)?.into()])).await?;
-        row.as_ref()
-            .map(user)
-            .transpose()?
-            .ok_or_else(|| Error::not_found("user"))
+        let query = format!("{RECORD} WHERE u.email = $1 ORDER BY u.id");
+        let rows = tx.query_all_raw(sql(&query, [email(which)?.into()])).await?;
+        match rows.as_slice() {
+            [] => Err(Error::not_found("user")),
+            [row] => user(row),
+            several => {
+                let ids = several.iter().map(|row| Ok(user(row)?.id.to_string()));
+                let told = format!(
+                    "several accounts have this address; name one by its id: {}",
+                    ids.collect::<Result<Vec<_>>>()?.join(", ")
+                );
+                Err(Error::conflict("several_accounts", told))
+            }
+        }
+    }
+
+    /// A password's hash of an account with this address, whose salt the others take.
+    async fn hash_of(&self, address: &str) -> Result<Option<String>> {
+        let tx = self.db.system().await?;
+        let first = "SELECT password_hash FROM admin_users WHERE email = $1 ORDER BY id LIMIT 1";
+        let row = tx.query_one_raw(sql(first, [address.into()])).await?;
+        Ok(row.map(|row| row.try_get("", "password_hash")).transpose()?)
     }
 
     /// Changes an account. Whatever changes what it may do ends its sessions.
@@ -162,7 +193,8 @@ impl Accounts {
         let hash = match &change.password {
             Some(new) => {
                 let new = password::check_new(new, &before.email, "password")?;
-                Some(self.passwords.hash(new).await?)
+                let like = self.hash_of(&before.email).await?;
+                Some(self.passwords.hash(new, like).await?)
             }
             None => None,
         };
@@ -197,13 +229,13 @@ impl Accounts {
             Self::clear_second_factor(&tx, id).await?;
         }
         if change.password.is_some() {
-            self.attempts.forget(&*tx, &before.email).await?;
+            self.attempts.forget(&*tx, &id.to_string()).await?;
         }
         if !change.is_of_name_only() {
             Self::end_sessions(&tx, id).await?;
         }
-        record(&tx, "user.changed", id, told, by).await?;
         let after = read(&tx, id).await?;
+        record(&tx, "user.changed", (Some(&before), Some(&after)), &told, by).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -213,32 +245,36 @@ impl Accounts {
         let tx = self.db.system().await?;
         tx.query_one_raw(sql("SELECT id FROM admin_users WHERE id = $1 FOR UPDATE", [id.into()]))
             .await?;
-        visible(read(&tx, id).await?, within)?;
+        let before = visible(read(&tx, id).await?, within)?;
         tx.execute_raw(sql("DELETE FROM admin_users WHERE id = $1", [id.into()]))
             .await?;
-        record(&tx, "user.deleted", id, json!({}), by).await?;
+        record(&tx, "user.deleted", (Some(&before), None), &json!({}), by).await?;
         tx.commit().await
     }
 }
 
-/// What a change is about, for the audit log; no secret and no name.
+/// What changes without being told, for the audit log; no secret and no name.
 fn told(change: &UserChange) -> Value {
-    let mut told = serde_json::Map::new();
-    let mut tell = |what: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            told.insert(what.to_owned(), value);
-        }
-    };
-    tell("name", change.name.as_ref().map(|_| Value::Bool(true)));
-    tell("password", change.password.as_ref().map(|_| Value::Bool(true)));
-    tell("role", change.role.map(|role| role.as_str().into()));
-    tell("customers", change.reach.as_ref().map(|reach| json!(customers(reach))));
-    tell("disabled", change.disabled.map(Value::Bool));
-    tell(
-        "second_factor",
-        change.without_second_factor.then_some(Value::Bool(false)),
-    );
-    Value::Object(told)
+    let said = [("name", change.name.is_some()), ("password", change.password.is_some())];
+    let said = said.into_iter().filter(|(_, given)| *given);
+    said.map(|(what, _)| (what.to_owned(), Value::Bool(true)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// What an account may do, as one of its customers is told of it, or, for none, the installation.
+fn facts(user: Option<&UserRecord>, of: Option<Uuid>) -> Value {
+    let Some(user) = user else { return Value::Null };
+    let named = customers(&user.reach).map(|mut named| {
+        named.retain(|id| of.is_none_or(|of| of == *id));
+        named
+    });
+    json!({
+        "role": user.role.as_str(),
+        "customers": named,
+        "disabled": user.disabled_at.is_some(),
+        "second_factor": user.second_factor,
+    })
 }
 
 fn checked_name(name: &str) -> Result<String> {
@@ -326,23 +362,42 @@ fn user(row: &QueryResult) -> Result<UserRecord> {
     })
 }
 
-async fn record(tx: &SystemTx, action: &str, user: Uuid, metadata: Value, by: Operator<'_>) -> Result<()> {
-    let entry = Entry {
-        customer: None,
-        actor: by.actor,
-        action,
-        resource: &user.to_string(),
-        metadata,
-        ip: by.ip,
-    };
-    audit::record(&**tx, entry).await
+/// A line for each customer that it concerns, and for the installation where it concerns all of them or none: people who work for a
+/// customer are its affair, and nobody else's.
+async fn record(
+    tx: &SystemTx,
+    action: &str,
+    (before, after): (Option<&UserRecord>, Option<&UserRecord>),
+    told: &Value,
+    by: Operator<'_>,
+) -> Result<()> {
+    let user = after.or(before).map(|user| user.id.to_string()).unwrap_or_default();
+    let mut concerned = BTreeSet::new();
+    for user in [before, after].into_iter().flatten() {
+        match customers(&user.reach) {
+            Some(named) if !named.is_empty() => concerned.extend(named.into_iter().map(Some)),
+            _ => drop(concerned.insert(None)),
+        }
+    }
+    for customer in concerned {
+        let mut metadata = told.clone();
+        metadata["changes"] = audit::changes(&facts(before, customer), &facts(after, customer));
+        let entry = Entry {
+            customer,
+            actor: by.actor,
+            action,
+            resource: &user,
+            metadata,
+            ip: by.ip,
+        };
+        audit::record(&**tx, entry).await?;
+    }
+    Ok(())
 }
 
-fn taken(error: sea_orm::DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            Error::conflict("email_taken", "there is an account with this e-mail address")
-        }
-        _ => error.into(),
-    }
+/// Two who add the same address do it one after the other.
+async fn lock_address(tx: &SystemTx, address: &str) -> Result<()> {
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('account ' || $1, 0))";
+    tx.execute_raw(sql(LOCK, [address.into()])).await?;
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! Passwords: what a new one must be, and argon2id off the async threads, for so many at once that logins can't exhaust memory.
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    password_hash::{PasswordHasher, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashSet, sync::Arc, sync::LazyLock, time::Duration};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Error, Result, error::Kind};
+use crate::{Error, Result, error::Kind, secrets};
 
 /// The OWASP Password Storage Cheat Sheet's first choice: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -78,31 +78,39 @@ impl Passwords {
         }
     }
 
-    /// The hash of a new password, as a PHC string.
-    pub async fn hash(&self, password: SecretString) -> Result<String> {
+    /// The hash of a new password, as a PHC string; with the salt of this other one, if there is one.
+    pub async fn hash(&self, password: SecretString, like: Option<String>) -> Result<String> {
         self.compute(move || {
-            let hash = argon2()?.hash_password(password.expose_secret().as_bytes());
-            hash.map(|hash| hash.to_string())
-                .map_err(|e| Error::internal("hashing a password", e.to_string()))
+            let bytes = password.expose_secret().as_bytes();
+            let salt = like.as_deref().map(salt).transpose()?;
+            let hash = match salt {
+                Some(salt) => argon2()?.hash_password_with_salt(bytes, &salt),
+                None => argon2()?.hash_password(bytes),
+            };
+            hash.map(|hash| hash.to_string()).map_err(failed)
         })
         .await
     }
 
-    /// Whether the password has this hash. Without a hash the answer is no, after the same work: who asks can't tell by the time
-    /// whether there is an account.
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool> {
+    /// Which of these hashes the password has. Those of one salt take the work of one, and so does none at all: who asks can't tell
+    /// by the time whether there is an account, or how many.
+    pub async fn verify(&self, password: SecretString, hashes: Vec<String>) -> Result<Vec<bool>> {
         let password = normal(&password);
         self.compute(move || {
             let bytes = password.expose_secret().as_bytes();
-            let Some(hash) = hash else {
-                let wasted = argon2()?.hash_password(bytes);
-                return wasted
-                    .map(|_| false)
-                    .map_err(|e| Error::internal("hashing a password", e.to_string()));
-            };
-            let hash =
-                PasswordHash::new(&hash).map_err(|e| Error::internal("reading a password's hash", e.to_string()))?;
-            Ok(argon2()?.verify_password(bytes, &hash).is_ok())
+            if hashes.is_empty() {
+                return argon2()?.hash_password(bytes).map(|_| Vec::new()).map_err(failed);
+            }
+            let mut made: Vec<String> = Vec::new();
+            let mut right = Vec::with_capacity(hashes.len());
+            for hash in &hashes {
+                if !made.iter().any(|other| work(other) == work(hash)) {
+                    made.push(again(bytes, hash)?);
+                }
+                let same = made.iter().any(|other| secrets::equal(other, hash));
+                right.push(same);
+            }
+            Ok(right)
         })
         .await
     }
@@ -127,6 +135,30 @@ impl Passwords {
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|e| Error::internal("computing a password's hash", e))?
     }
+}
+
+/// The password's hash with the salt and the parameters of `hash`.
+fn again(password: &[u8], hash: &str) -> Result<String> {
+    let parsed = PasswordHash::new(hash).map_err(failed)?;
+    let params = Params::try_from(&parsed).map_err(failed)?;
+    let salt = salt(hash)?;
+    let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_with_salt(password, &salt);
+    made.map(|made| made.to_string()).map_err(failed)
+}
+
+/// All of a hash but what the password makes of it.
+fn work(hash: &str) -> &str {
+    hash.rsplit_once('$').map_or(hash, |(work, _)| work)
+}
+
+fn salt(hash: &str) -> Result<Vec<u8>> {
+    let salt = PasswordHash::new(hash).map_err(failed)?.salt;
+    salt.map(|salt| salt.as_ref().to_vec())
+        .ok_or_else(|| failed("it has no salt"))
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::internal("a password's hash", error.to_string())
 }
 
 fn argon2() -> Result<Argon2<'static>> {
@@ -170,18 +202,31 @@ mod tests {
     #[tokio::test]
     async fn a_hash_is_argon2id_and_opens_for_its_password_in_every_form_of_its_characters() {
         let passwords = Passwords::new(2);
-        let hash = passwords.hash(normal(&"caf\u{e9} \u{fb01}let".into())).await.unwrap();
+        let new = normal(&"caf\u{e9} \u{fb01}let".into());
+        let hash = passwords.hash(new, None).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let same = "cafe\u{301} filet".into();
-        assert!(passwords.verify(same, Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify("cafe filet".into(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify("cafe filet".into(), None).await.unwrap());
+        assert_eq!(passwords.verify(same, vec![hash.clone()]).await.unwrap(), [true]);
+        let other = passwords
+            .hash("another kayak".into(), Some(hash.clone()))
+            .await
+            .unwrap();
+        assert_eq!(work(&other), work(&hash), "one salt");
+        let fresh = passwords.hash("another kayak".into(), None).await.unwrap();
+        assert_ne!(work(&fresh), work(&hash));
+        let all = || vec![hash.clone(), other.clone(), fresh.clone()];
+        assert_eq!(
+            passwords.verify("another kayak".into(), all()).await.unwrap(),
+            [false, true, true]
+        );
+        assert_eq!(passwords.verify("cafe filet".into(), all()).await.unwrap(), [false; 3]);
+        assert!(passwords.verify("cafe filet".into(), vec![]).await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_thousand_at_once_take_the_memory_of_a_few() {
         let passwords = Passwords::new(2);
-        let all = join_all((0..1000).map(|n| passwords.verify(format!("guess {n}").into(), None))).await;
+        let all = join_all((0..1000).map(|n| passwords.verify(format!("guess {n}").into(), vec![]))).await;
         let busy = all
             .iter()
             .filter(|one| matches!(one, Err(error) if error.code() == "busy"))
@@ -194,6 +239,6 @@ mod tests {
             ),
             (2, 66)
         );
-        assert!(passwords.hash("another one".into()).await.is_ok(), "room again");
+        assert!(passwords.hash("another one".into(), None).await.is_ok(), "room again");
     }
 }

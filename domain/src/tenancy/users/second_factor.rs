@@ -67,7 +67,7 @@ impl Accounts {
     ) -> Result<(Vec<SecretString>, NewSession)> {
         let attempt = self
             .attempts
-            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .begin(&[Subject::Person(who.user)], ip, self.clock.now())
             .await?;
         let tx = self.db.system().await?;
         let lock = "SELECT id FROM admin_users WHERE id = $1 AND totp_secret IS NOT NULL AND totp_confirmed_at IS NULL FOR UPDATE";
@@ -102,7 +102,7 @@ impl Accounts {
         self.confirm_password(who, password, ip).await?;
         let attempt = self
             .attempts
-            .begin(Subject::Person(who.user), ip, self.clock.now())
+            .begin(&[Subject::Person(who.user)], ip, self.clock.now())
             .await?;
         let tx = self.db.system().await?;
         if self.use_code(&tx, who.user, code).await?.is_none() {
