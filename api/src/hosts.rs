@@ -1,5 +1,5 @@
 //! The verified hosts of the installation with their customers, in memory: what CORS and visitors' sessions are decided by.
-use domain::tenancy::{Db, HostName, Origin, find_by_host, verified_hosts};
+use domain::tenancy::{Customer, Db, HostName, Origin, find_by_host, verified_hosts};
 use poem::{
     Request,
     http::{Method, header},
@@ -36,6 +36,15 @@ impl Hosts {
     /// Whose verified host it is, as far as it is known here.
     pub fn owner(&self, host: &HostName) -> Option<Uuid> {
         self.known.read().ok()?.get(host.as_str()).copied()
+    }
+
+    /// The customer's domain in figures, once it is proved: names that anybody may claim are no labels.
+    pub fn label<'a>(&self, customer: &'a Customer) -> &'a str {
+        let host = customer.domain.parse().ok();
+        match host.and_then(|host| self.owner(&host)) {
+            Some(owner) if owner == customer.id => &customer.domain,
+            _ => "unverified",
+        }
     }
 
     /// Whether the host is verified for this customer. What is not known here yet is asked of the database.

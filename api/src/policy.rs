@@ -5,7 +5,7 @@
 //! them in both forms, of the old and of the new standard.
 use domain::{Result, config::EdgeConfig, secrets};
 use poem::{
-    Response,
+    Body, Response,
     http::{HeaderMap, HeaderValue, header},
 };
 
@@ -54,7 +54,7 @@ impl Policy {
     }
 
     /// An HTML page under this policy.
-    pub fn page(&self, html: String, edge: &EdgeConfig) -> Response {
+    pub fn page(&self, html: impl Into<Body>, edge: &EdgeConfig) -> Response {
         let mut response = Response::builder().content_type("text/html; charset=utf-8").body(html);
         self.put(response.headers_mut(), edge);
         response

@@ -110,16 +110,18 @@ impl Api {
     ) -> Answer<WarmingResponse> {
         let questions = body.0.questions;
         let hash = request_hash("warm", &body.1);
+        // Kept by their places: the questions are what visitors ask, and stand in the request that the same key comes with.
+        let places: Vec<String> = (0..questions.len()).map(|place| place.to_string()).collect();
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(key) = &key.0
             && let Some(told) = jobs::replay(&tx, key, &hash).await?
         {
-            return Ok(WarmingResponse::Accepted(Json(read(told)?)));
+            return Ok(WarmingResponse::Accepted(Json(read(told, questions)?)));
         }
         let warming = context.answerer.warm(&caller.customer, questions.clone())?;
         if let Some(key) = &key.0 {
             let waiting = vec![Warmed::Waiting; questions.len()];
-            let answer = WarmingAnswer::of(questions.clone(), &waiting);
+            let answer = WarmingAnswer::of(places.clone(), &waiting);
             jobs::remember(&tx, key, &answer.to_json().unwrap_or_default()).await?;
         }
         tx.commit().await?;
@@ -128,13 +130,19 @@ impl Api {
         if let Some(key) = &key.0 {
             let tx = context.db.tenant(&caller.customer).await?;
             jobs::remember(&tx, key, &answer.to_json().unwrap_or_default()).await?;
+            let answer = WarmingAnswer::of(places, &states);
             tx.commit().await?;
         }
         Ok(WarmingResponse::Accepted(Json(answer)))
     }
 }
 
-/// The answer that was given before.
-fn read(told: Value) -> domain::Result<WarmingAnswer> {
-    WarmingAnswer::parse_from_json(Some(told)).map_err(|e| Error::internal("reading an answer", e.into_message()))
+/// The answer that was given before to these questions.
+fn read(told: Value, questions: Vec<String>) -> domain::Result<WarmingAnswer> {
+    let told = WarmingAnswer::parse_from_json(Some(told));
+    let mut told = told.map_err(|e| Error::internal("reading an answer", e.into_message()))?;
+    for (known, question) in told.questions.iter_mut().zip(questions) {
+        known.question = question;
+    }
+    Ok(told)
 }

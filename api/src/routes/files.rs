@@ -51,7 +51,7 @@ fn asset(req: &Request, Path(name): Path<String>) -> poem::Result<Response> {
 }
 
 /// A file, or 304 if the browser's copy is the same (RFC 9110, section 13.1.2).
-pub(super) fn file(req: &Request, name: &str, content: &str, keep: &str) -> Response {
+pub(super) fn file(req: &Request, name: &str, content: &'static str, keep: &str) -> Response {
     let tag = etag(content);
     let known = req
         .headers()
@@ -68,5 +68,5 @@ pub(super) fn file(req: &Request, name: &str, content: &str, keep: &str) -> Resp
     if same {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }
-    response.content_type(media_type(name)).body(content.to_owned())
+    response.content_type(media_type(name)).body(content)
 }

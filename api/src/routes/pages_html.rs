@@ -1,5 +1,6 @@
 //! The public pages, each under a content security policy of its own ([`crate::policy`]).
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use domain::{
     secrets,
     tenancy::{AssistantSettings, Customer, HostName, find_by_host},
@@ -96,8 +97,8 @@ fn questions(context: &Context, host: &HostName, customer: Option<&Customer>) ->
     }
 }
 
-/// The page with everything it needs inside, and the hashes of its scripts and styles.
-static DOCS: LazyLock<(String, Policy)> = LazyLock::new(|| {
+/// The page with everything it needs inside, in memory once for all who read it, however slowly; and the hashes of its scripts and styles.
+static DOCS: LazyLock<(Bytes, Policy)> = LazyLock::new(|| {
     let html = openapi_html();
     let html = html.replacen("<title>Swagger UI</title>", "<title>API | Omniops</title>", 1);
     let html = html.replacen("<html charset=\"UTF-8\">", "<!doctype html>\n<html lang=\"en\">", 1);
@@ -106,7 +107,7 @@ static DOCS: LazyLock<(String, Policy)> = LazyLock::new(|| {
         hashes(&html, "script").join(" "),
         hashes(&html, "style").join(" ")
     );
-    (html, Policy::new(needs).with_markup())
+    (html.into(), Policy::new(needs).with_markup())
 });
 
 /// The CSP source of each inline element.
@@ -136,7 +137,7 @@ fn docs(context: Data<&Context>) -> Response {
 
 #[handler]
 fn contract() -> Response {
-    static YAML: LazyLock<String> = LazyLock::new(openapi_yaml);
+    static YAML: LazyLock<Bytes> = LazyLock::new(|| openapi_yaml().into());
     Response::builder().content_type("application/yaml").body(YAML.clone())
 }
 
@@ -168,6 +169,7 @@ mod tests {
     #[test]
     fn every_inline_script_of_the_api_page_has_its_hash() {
         let (html, policy) = &*DOCS;
+        let html = str::from_utf8(html).unwrap();
         assert_eq!(hashes(html, "script").len(), 2);
         assert_eq!(
             policy.needs.matches("'sha256-").count(),

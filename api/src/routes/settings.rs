@@ -2,7 +2,7 @@
 use domain::{
     learning::tolerance,
     privacy::retention,
-    tenancy::{self, AssistantSettings, Tone, change_settings},
+    tenancy::{self, AssistantSettings, Scope, Tone, change_settings},
 };
 use poem::web::Data;
 use poem_openapi::{Enum, Object, OpenApi, payload::Json, types::MaybeUndefined};
@@ -137,6 +137,9 @@ impl Api {
         body: Body<SettingsChange>,
     ) -> Answer<Json<Current>> {
         let patch = body.0.patch();
+        if decides(&patch) {
+            caller.principal.require(Scope::Privacy, true)?;
+        }
         let (customer, actor) = (&caller.customer, caller.principal.actor());
         let changed = change_settings(&context.db, customer, &patch, &actor, caller.ip.as_deref()).await?;
         Ok(Json(Current::of(&changed)))
@@ -177,6 +180,17 @@ impl Voice {
             Self::Formal => Tone::Formal.as_str(),
         }
     }
+}
+
+/// Whether it is about where visitors' data goes and how long it stays, which is for owners, and for keys that may hand data out.
+fn decides(patch: &Map<String, Value>) -> bool {
+    let mailed = patch
+        .get("handoff")
+        .is_some_and(|handoff| handoff.is_null() || handoff.get("email").is_some());
+    mailed
+        || ["privacy", "retention_days"]
+            .iter()
+            .any(|name| patch.contains_key(*name))
 }
 
 /// Adds a field to a patch unless it was left out.

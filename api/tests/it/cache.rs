@@ -142,6 +142,8 @@ async fn the_same_key_warms_once_and_tells_the_same() {
     };
     let first = warm("once", json!([QUESTION])).await.expect(202);
     assert_eq!(warm("once", json!([QUESTION])).await.expect(202), first);
+    let words = format!("SELECT count(*) FROM idempotency_keys WHERE answer::text LIKE '%{QUESTION}%'");
+    assert_eq!(app.kit.count(&words).await, 0, "what visitors ask is kept nowhere");
     let other = warm("once", json!(["Something else?"])).await;
     assert_eq!(other.problem(422), "idempotency_key_reused");
     for wrong in [json!([]), json!(vec!["x"; 101]), json!("x"), json!([{}])] {

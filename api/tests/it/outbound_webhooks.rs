@@ -43,7 +43,8 @@ async fn a_webhook_is_made_listed_and_removed_and_its_secret_shown_once() {
     let plain =
         format!("SELECT count(*) FROM outbound_webhooks WHERE position(convert_to('{secret}', 'UTF8') IN secret) > 0");
     assert_eq!(app.kit.count(&plain).await, 0);
-    let told = "SELECT count(*) FROM audit_logs WHERE action IN ('webhook.created', 'webhook.removed')";
+    let told = "SELECT count(*) FROM audit_logs WHERE action IN ('webhook.created', 'webhook.removed')
+        AND metadata->>'host' <> '' AND jsonb_array_length(metadata->'events') > 0";
     assert_eq!(app.kit.count(told).await, 2);
 }
 

@@ -1,4 +1,5 @@
 //! The assistant's settings: who may change them, what is refused, and where they show.
+use domain::tenancy::Scope;
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -152,4 +153,37 @@ async fn a_key_changes_its_own_customer_only_and_needs_the_scope() {
         .bearer(session["token"].as_str().unwrap())
         .header("origin", "https://shop.example");
     assert_eq!(visitor.send().await.problem(403), "key_only");
+}
+
+#[tokio::test]
+async fn what_decides_about_visitors_data_is_for_owners() {
+    let app = App::start().await;
+    let small = app.kit.key(&app.shop, &[Scope::Settings]).await;
+    let larger = app.kit.key(&app.shop, &[Scope::Settings, Scope::Privacy]).await;
+    let editor = crate::accounts::browser(&app, "eve@example.com", "editor", &[app.shop.id]).await;
+    let owner = crate::accounts::browser(&app, "ada@example.com", "owner", &[app.shop.id]).await;
+    let path = format!("/api/settings?customer_id={}", app.shop.id);
+    let by = async |person: &crate::accounts::Browser, body: &Value| {
+        person.call(&app, Method::PATCH, &path, body).send().await
+    };
+    let with = async |key: &str, body: &Value| {
+        let call = app.call(Method::PATCH, "/api/settings").json(body);
+        call.bearer(key).send().await
+    };
+    for theirs in [
+        json!({ "retention_days": 1 }),
+        json!({ "handoff": { "email": "eve@elsewhere.example" } }),
+        json!({ "handoff": null }),
+        json!({ "privacy": { "ask_consent": true } }),
+        json!({ "tone": "formal", "privacy": null }),
+    ] {
+        assert_eq!(by(&editor, &theirs).await.problem(403), "missing_role", "{theirs}");
+        assert_eq!(with(&small, &theirs).await.problem(403), "missing_scope", "{theirs}");
+        by(&owner, &theirs).await.expect(200);
+        with(&larger, &theirs).await.expect(200);
+    }
+    for anybodys in [json!({ "tone": "formal" }), json!({ "handoff": { "wait_minutes": 5 } })] {
+        by(&editor, &anybodys).await.expect(200);
+        with(&small, &anybodys).await.expect(200);
+    }
 }

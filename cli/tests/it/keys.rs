@@ -121,6 +121,11 @@ async fn an_operator_verifies_and_exports_the_audit_log() {
         .expect("a change behind our back");
     let (code, said) = told(&kit, &["audit", "verify"], &[]).await;
     assert!(code == Some(1) && said.contains("FAULT  line"), "{said}");
+    let (_, said) = told(&kit, &["doctor"], &[]).await;
+    assert!(
+        said.lines().any(|line| line.starts_with("MEND  audit log: line")),
+        "{said}"
+    );
     let (code, said) = told(&kit, &["doctor", "--audit"], &[]).await;
     assert!(
         code == Some(1) && said.lines().any(|line| line.starts_with("MEND  audit log: line")),

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use chain::{Head, seal};
 pub use list::{Filter, list};
 pub use retention::purge;
-pub use verify::{Verdict, verify};
+pub use verify::{Verdict, verify, verify_newest};
 
 use crate::{
     Result,
@@ -56,7 +56,8 @@ pub async fn of_request<F: Future>(id: &str, work: F) -> F::Output {
 
 /// Writes one line.
 pub async fn record(tx: &impl ConnectionTrait, entry: Entry<'_>) -> Result<()> {
-    const INSERT: &str = "INSERT INTO audit_logs (customer_id, actor, action, resource, metadata, ip, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const INSERT: &str = "INSERT INTO audit_logs (customer_id, actor, action, resource, metadata, ip, request_id, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())";
     let request = REQUEST.try_with(Clone::clone).ok();
     let values = [
         entry.customer.into(),

@@ -40,17 +40,49 @@ impl Verdict {
 
 /// Makes every link again and compares. `seen` is a head from a log of this installation: the chain must still have it.
 pub async fn verify(db: &Db, envelopes: &Envelopes, seen: Option<&Head>) -> Result<Verdict> {
+    walk(db, envelopes, seen, None).await
+}
+
+/// The same of the newest links, this many at most; those before are believed.
+pub async fn verify_newest(db: &Db, envelopes: &Envelopes, most: u32) -> Result<Verdict> {
+    walk(db, envelopes, None, Some(most)).await
+}
+
+/// Whoever takes old lines away meanwhile moves the beginning: then it is walked once more.
+async fn walk(db: &Db, envelopes: &Envelopes, seen: Option<&Head>, newest: Option<u32>) -> Result<Verdict> {
+    loop {
+        let begun = checkpoint_at(db).await?;
+        let verdict = walk_once(db, envelopes, seen, newest).await?;
+        if verdict.faults.is_empty() || checkpoint_at(db).await? == begun {
+            return Ok(verdict);
+        }
+    }
+}
+
+async fn checkpoint_at(db: &Db) -> Result<Option<i64>> {
+    let tx = db.system().await?;
+    let row = tx
+        .query_one_raw(sql("SELECT max(seq) AS seq FROM audit_checkpoints", []))
+        .await?;
+    Ok(row.map(|row| row.try_get("", "seq")).transpose()?.flatten())
+}
+
+async fn walk_once(db: &Db, envelopes: &Envelopes, seen: Option<&Head>, newest: Option<u32>) -> Result<Verdict> {
     let tx = db.system().await?;
     let mut walk = Walk {
         verdict: Verdict::default(),
         keys: HashMap::new(),
         before: None,
         latest: i64::MIN,
+        after_line: 0,
         seen,
     };
     walk.checkpoint(&tx, envelopes).await?;
+    let mut after = match newest {
+        Some(most) => walk.skip(&tx, most).await?,
+        None => 0,
+    };
     tx.commit().await?;
-    let mut after = 0;
     loop {
         // A transaction for every batch: a long log must not hold one open.
         let tx = db.system().await?;
@@ -72,6 +104,8 @@ struct Walk<'a> {
     before: Option<Head>,
     /// The latest time of a line so far.
     latest: i64,
+    /// Lines up to this one are believed to have their links.
+    after_line: i64,
     seen: Option<&'a Head>,
 }
 
@@ -100,6 +134,19 @@ impl Walk<'_> {
         }
         self.before = Some(head);
         Ok(())
+    }
+
+    /// Begins before the last `most` links, if there are more than that; returns the link that is believed.
+    async fn skip(&mut self, tx: &SystemTx, most: u32) -> Result<i64> {
+        const BEFORE: &str = "SELECT seq, mac, log_id FROM audit_chain WHERE seq <= (SELECT max(seq) FROM audit_chain) - $1 ORDER BY seq DESC LIMIT 1";
+        let Some(row) = tx.query_one_raw(sql(BEFORE, [i64::from(most).into()])).await? else {
+            return Ok(0);
+        };
+        let link = read_head(&row)?;
+        let after = link.seq;
+        self.after_line = row.try_get("", "log_id")?;
+        self.before = Some(link);
+        Ok(after)
     }
 
     /// The links after `after`; returns the last one's number.
@@ -181,8 +228,8 @@ impl Walk<'_> {
     /// Lines without a link: those of just now, and those that somebody has put in.
     async fn unlinked(&mut self, tx: &SystemTx) -> Result<()> {
         const UNLINKED: &str = "SELECT id, at < now() - interval '10 minutes' AS old FROM audit_logs l
-            WHERE NOT EXISTS (SELECT FROM audit_chain c WHERE c.log_id = l.id) ORDER BY id LIMIT 1000";
-        for row in tx.query_all_raw(sql(UNLINKED, [])).await? {
+            WHERE id > $1 AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.log_id = l.id) ORDER BY id LIMIT 1000";
+        for row in tx.query_all_raw(sql(UNLINKED, [self.after_line.into()])).await? {
             if row.try_get("", "old")? {
                 let id: i64 = row.try_get("", "id")?;
                 self.verdict.fault(format!(

@@ -88,8 +88,9 @@ pub async fn create(
         kept.into(),
     ];
     tx.execute_raw(sql(INSERT, values)).await?;
-    note(tx, id, "webhook.created", by).await?;
-    Ok((find(tx, id).await?, format!("whsec_{}", STANDARD.encode(*secret))))
+    let made = find(tx, id).await?;
+    note(tx, &made, "webhook.created", by).await?;
+    Ok((made, format!("whsec_{}", STANDARD.encode(*secret))))
 }
 
 /// The customer's webhooks, oldest first.
@@ -105,21 +106,25 @@ async fn find(tx: &TenantTx, id: Uuid) -> Result<outbound_webhook::Model> {
 
 /// Removes a webhook with its deliveries; those on their way are not sent any more.
 pub async fn remove(tx: &TenantTx, id: Uuid, by: Operator<'_>) -> Result<()> {
+    let known = find(tx, id).await?;
     let delete = "DELETE FROM outbound_webhooks WHERE customer_id = $1 AND id = $2";
     let gone = tx.execute_raw(sql(delete, [tx.customer().into(), id.into()])).await?;
     if gone.rows_affected() == 0 {
         return Err(Error::not_found("webhook"));
     }
-    note(tx, id, "webhook.removed", by).await
+    note(tx, &known, "webhook.removed", by).await
 }
 
-async fn note(tx: &TenantTx, id: Uuid, action: &str, by: Operator<'_>) -> Result<()> {
+/// Tells where what happens goes to, and what of it: the row may be gone when somebody asks. A URL's path may be a secret.
+async fn note(tx: &TenantTx, webhook: &outbound_webhook::Model, action: &str, by: Operator<'_>) -> Result<()> {
+    let url = Url::parse(&webhook.url).ok();
+    let host = url.as_ref().and_then(Url::host_str);
     let entry = audit::Entry {
         customer: Some(tx.customer()),
         actor: by.actor,
         action,
-        resource: &id.to_string(),
-        metadata: json!({}),
+        resource: &webhook.id.to_string(),
+        metadata: json!({ "host": host, "events": webhook.events }),
         ip: by.ip,
     };
     audit::record(&**tx, entry).await

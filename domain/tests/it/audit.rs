@@ -318,3 +318,18 @@ async fn lines_are_found_by_what_they_say() {
     };
     assert!(found(nobodys).await.is_empty());
 }
+
+#[tokio::test]
+async fn the_newest_part_is_verified_by_itself() {
+    let log = Log::start().await;
+    let newest = async |most| audit::verify_newest(&log.kit.db, &log.keys, most).await.unwrap();
+    let (old, new) = (log.id(3).await, log.id(9).await);
+    let verdict = newest(4).await;
+    assert_eq!((verdict.faults.len(), verdict.lines), (0, 4), "{verdict:?}");
+    log.tamper(&format!("UPDATE audit_logs SET actor = 'nobody' WHERE id = {old}"))
+        .await;
+    assert!(newest(4).await.faults.is_empty(), "it is older");
+    assert_eq!(newest(100).await.faults.len(), 1, "there is no more than all");
+    log.tamper(&format!("DELETE FROM audit_logs WHERE id = {new}")).await;
+    assert_eq!(newest(4).await.faults, [format!("line {new} is gone")]);
+}

@@ -14,6 +14,20 @@ use serde_json::json;
 use super::{Ending, learn, people, privacy, sync};
 use crate::job::Job;
 
+/// Links of the audit log's chain that are made again every night.
+const NIGHTLY: u32 = 100_000;
+
+/// How much of the newest part of the audit log is not what was written. Faults are told, and nothing else is held up by them.
+async fn audit_faults(job: &Job, envelopes: &Envelopes) -> Result<usize> {
+    let verify = audit::verify_newest(&job.ctx.db, envelopes, NIGHTLY);
+    let faults = job.signal.until(verify).await?.faults;
+    metrics::gauge!("omniops_audit_faults").set(faults.len() as f64);
+    for fault in faults.iter().take(10) {
+        tracing::error!(event = "audit_fault", fault, "the audit log is not what was written");
+    }
+    Ok(faults.len())
+}
+
 /// Does a part of it; returns what was done. Asked to stop, it leaves the rest to whoever is next: what is gone is gone.
 pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
     match task {
@@ -26,6 +40,7 @@ pub(super) async fn run(job: &Job, task: MaintenanceTask) -> Result<Ending> {
             done["pages"] = pages.into();
             done["people"] = json!(job.signal.until(domain::people::purge(&job.ctx.db)).await?);
             let envelopes = Envelopes::new(&job.ctx.config.security.keys);
+            done["audit_faults"] = audit_faults(job, &envelopes).await?.into();
             let audit = audit::purge(&job.ctx.db, &envelopes, job.ctx.config.security.audit_retention);
             done["audit_lines"] = job.signal.until(audit).await?.into();
             done["data_keys"] = job.signal.until(secrets::discard_unused(&job.ctx.db)).await?.into();

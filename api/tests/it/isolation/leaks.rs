@@ -1,4 +1,8 @@
 //! What is kept and told beside the answers: caches and queues in Redis, metrics, logs, and live events.
+use domain::{
+    jobs::Operator,
+    tenancy::{self, NewCustomer, Scope},
+};
 use futures::StreamExt;
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -142,6 +146,7 @@ async fn the_labels_of_metrics_are_few_and_name_verified_domains_only() {
     let mut app = unlimited().await;
     app.context = app.context.clone().with_metrics(api::install_metrics().unwrap());
     let scene = Scene::of(app).await;
+    claimed(&scene).await;
     for operation in &CONTRACT.operations {
         let url = operation.url(&operation.unknown());
         let call = scene.app.call(operation.method.clone(), &url).json(&operation.body());
@@ -163,16 +168,41 @@ async fn the_labels_of_metrics_are_few_and_name_verified_domains_only() {
         .filter(|line| !line.starts_with('#'))
         .flat_map(labels)
         .collect();
-    assert!(labels.contains(&("domain", "shop.example")), "{labels:?}");
+    for named in ["shop.example", "unverified"] {
+        assert!(labels.contains(&("domain", named)), "{labels:?}");
+    }
     for (name, value) in &labels {
         if *name == "domain" {
-            assert!(["shop.example", "other.example"].contains(value), "{value}");
+            assert!(
+                ["shop.example", "other.example", "unverified"].contains(value),
+                "{value}"
+            );
         }
         assert!(uuid_in(value).is_none() && !value.contains('@'), "{name}={value}");
         for secret in secrets(&scene) {
             assert!(!value.contains(&secret), "{name}={value}");
         }
     }
+}
+
+/// A customer of a name that it has not proved asks by its key.
+async fn claimed(scene: &Scene) {
+    let kit = &scene.app.kit;
+    let new = NewCustomer {
+        name: "Claims".into(),
+        domain: "famous.example".parse().unwrap(),
+        vouched: false,
+    };
+    let customer = tenancy::create(&kit.db, &new, Operator::named("test")).await.unwrap();
+    let key = kit.key(&customer, &[Scope::Chat]).await;
+    let question = json!({ "message": "How much does shipping cost?" });
+    scene
+        .app
+        .post("/api/chat", &question)
+        .bearer(&key)
+        .send()
+        .await
+        .expect(200);
 }
 
 /// Names and values of a line of Prometheus' text format. None of our values has a quote in it.

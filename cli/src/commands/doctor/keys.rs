@@ -12,6 +12,8 @@ use super::Finding;
 
 const WHAT: &str = "encryption keys";
 const AUDIT: &str = "audit log";
+/// Links of the chain that are made again without `--audit`: a second's work.
+const NEWEST: u32 = 10_000;
 /// After so long a key is due for another.
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
@@ -56,9 +58,14 @@ pub async fn check(db: &Db, envelopes: &Envelopes) -> Vec<Finding> {
     findings
 }
 
-/// Whether the audit log is what was written.
-pub async fn check_audit(db: &Db, envelopes: &Envelopes) -> Vec<Finding> {
-    match audit::verify(db, envelopes, None).await {
+/// Whether the audit log is what was written: all of it, or its newest lines.
+pub async fn check_audit(db: &Db, envelopes: &Envelopes, all: bool) -> Vec<Finding> {
+    let verdict = if all {
+        audit::verify(db, envelopes, None).await
+    } else {
+        audit::verify_newest(db, envelopes, NEWEST).await
+    };
+    match verdict {
         Err(error) => vec![Finding::mend(AUDIT, error.story())],
         Ok(verdict) if verdict.faults.is_empty() => vec![Finding::good(AUDIT)],
         Ok(verdict) => {

@@ -125,9 +125,10 @@ impl Spending {
         spending.day = row.try_get("", "day")?;
         spending.late = row.try_get("", "late")?;
         let first: bool = row.try_get("", "first")?;
+        let proved = first && proved(customer, &tx).await?;
         tx.commit().await?;
         if first {
-            tell(customer, "soft");
+            tell(customer, proved, "soft");
         }
         Ok(spending)
     }
@@ -247,9 +248,10 @@ impl Settlement {
         // What is stored of the answer is committed durably after it, and the log of Postgres keeps the order.
         let tx = self.db.tenant_relaxed(&self.customer).await?;
         tx.execute_raw(sql(SETTLE, values)).await?;
+        let proved = proved(&self.customer, &tx).await?;
         tx.commit().await?;
         // Only ever increased, as its name says; counters of the recorder are whole numbers.
-        gauge!("omniops_cost_usd_total", "domain" => self.customer.domain.clone()).increment(spent.usd);
+        gauge!("omniops_cost_usd_total", "domain" => label(&self.customer, proved)).increment(spent.usd);
         Ok(())
     }
 }
@@ -259,19 +261,33 @@ async fn stopped(customer: &Customer, tx: &TenantTx) -> Result<()> {
     const STOP: &str = "INSERT INTO usage_daily AS u (customer_id, day, stopped_at) VALUES ($1, current_date, now())
         ON CONFLICT (customer_id, day) DO UPDATE SET stopped_at = now() WHERE u.stopped_at IS NULL RETURNING 1 AS first";
     if tx.query_one_raw(sql(STOP, [customer.id.into()])).await?.is_some() {
-        tell(customer, "hard");
+        tell(customer, proved(customer, tx).await?, "hard");
     }
     Ok(())
 }
 
-fn tell(customer: &Customer, limit: &'static str) {
+/// Whether the customer has proved its domain, so that figures may name it.
+async fn proved(customer: &Customer, tx: &TenantTx) -> Result<bool> {
+    const PROVED: &str =
+        "SELECT 1 AS proved FROM customer_domains WHERE customer_id = $1 AND host = $2 AND verified_at IS NOT NULL";
+    let values = [customer.id.into(), customer.domain.as_str().into()];
+    Ok(tx.query_one_raw(sql(PROVED, values)).await?.is_some())
+}
+
+/// The domain in figures: names that anybody may claim are no labels.
+fn label(customer: &Customer, proved: bool) -> String {
+    let label = if proved { customer.domain.as_str() } else { "unverified" };
+    label.to_owned()
+}
+
+fn tell(customer: &Customer, proved: bool, limit: &'static str) {
     tracing::warn!(
         event = "budget_reached",
         customer.domain = customer.domain,
         limit,
         "a customer's answers reached a limit of the day's costs"
     );
-    counter!("omniops_budget_reached_total", "domain" => customer.domain.clone(), "limit" => limit).increment(1);
+    counter!("omniops_budget_reached_total", "domain" => label(customer, proved), "limit" => limit).increment(1);
 }
 
 /// A customer's own limits; where there is none, the installation's holds.
