@@ -109,9 +109,9 @@ impl Api {
         body: Body<NewWarming>,
     ) -> Answer<WarmingResponse> {
         let questions = body.0.questions;
-        let hash = request_hash("warm", &body.1);
         // Kept by their places: the questions are what visitors ask, and stand in the request that the same key comes with.
         let places: Vec<String> = (0..questions.len()).map(|place| place.to_string()).collect();
+        let hash = request_hash("warm", &body.1);
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(key) = &key.0
             && let Some(told) = jobs::replay(&tx, key, &hash).await?
@@ -126,14 +126,13 @@ impl Api {
         }
         tx.commit().await?;
         let states = warming.within(PATIENCE).await;
-        let answer = WarmingAnswer::of(questions, &states);
         if let Some(key) = &key.0 {
             let tx = context.db.tenant(&caller.customer).await?;
-            jobs::remember(&tx, key, &answer.to_json().unwrap_or_default()).await?;
             let answer = WarmingAnswer::of(places, &states);
+            jobs::remember(&tx, key, &answer.to_json().unwrap_or_default()).await?;
             tx.commit().await?;
         }
-        Ok(WarmingResponse::Accepted(Json(answer)))
+        Ok(WarmingResponse::Accepted(Json(WarmingAnswer::of(questions, &states))))
     }
 }
 
