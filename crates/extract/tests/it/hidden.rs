@@ -143,3 +143,24 @@ fn what_its_author_does_not_want_to_be_quoted_is_not() {
     let most = format!("<div data-nosnippet>{}</div>", format!("<p>{SECRET}.</p>").repeat(60));
     assert!(!markdown(&most).contains("pineapples"));
 }
+
+#[test]
+fn a_page_that_fades_in_is_read_and_a_page_that_was_streamed() {
+    let motion = r#"<section style="opacity:0;transform:translateY(20px)"><h2>Returns</h2><p>{}</p></section>"#;
+    let rule = r"<style>.reveal{opacity:0}</style><section class=reveal><p>{}</p></section>";
+    for part in [motion, rule] {
+        let prose = format!("{TEXT}{TEXT}{TEXT}Pineapples are sold by the kilogram.");
+        let found = markdown(&part.replace("{}", &prose));
+        assert!(found.contains("Pineapples are sold"), "{part}\n{found}");
+        // Hidden in other ways, it stays hidden within.
+        let inner = format!("{prose}</p><p style='display:none'>{SECRET}</p><p>.");
+        let found = markdown(&part.replace("{}", &inner));
+        assert!(
+            found.contains("Pineapples are sold") && !found.contains("Ignore"),
+            "{found}"
+        );
+    }
+    let late =
+        r#"<template id="B:0"></template><div hidden id="S:0"><p>Pineapples are sold by the kilogram.</p></div>"#;
+    assert!(markdown(late).contains("Pineapples are sold"));
+}

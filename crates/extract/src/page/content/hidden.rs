@@ -15,9 +15,21 @@ use super::{
     style::{Colour, Look, Sheet},
 };
 
-/// Elements hidden with all that is in them, by id.
-pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
+/// Elements hidden with all that is in them, by id. `texts` has the length of the text below each node: where a third of the page is
+/// transparent it is a page that fades in as one scrolls, and being transparent hides nothing.
+pub(super) fn hidden(dom: &Dom, body: Id, texts: impl Fn(Id) -> usize) -> Vec<bool> {
     let sheet = Sheet::of(dom);
+    let (hidden, faded) = hidden_by(dom, body, &sheet, true);
+    let share: usize = faded.into_iter().map(&texts).sum();
+    if share * 3 > texts(body) {
+        return hidden_by(dom, body, &sheet, false).0;
+    }
+    hidden
+}
+
+/// Hidden elements, and those among them that are only transparent; these count when `fading` does.
+fn hidden_by(dom: &Dom, body: Id, sheet: &Sheet, fading: bool) -> (Vec<bool>, Vec<Id>) {
+    let mut faded = Vec::new();
     let opened = opened(dom);
     let bare = !dom.elements(0, "link").any(|id| {
         dom.attribute(id, "rel")
@@ -51,7 +63,11 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
         // The colour has to be the element's own or meet a background of its own: what is inherited was judged above.
         let own = look.text.is_some() || look.back.is_some();
         let blank = own && painted.is_blank() && !matches!(&**name, "body" | "html");
-        if id != body && (is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, &sheet, &painters)) {
+        let gone = is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, sheet, &painters);
+        if id != body && (gone || fading && look.faded) {
+            if !gone {
+                faded.push(id);
+            }
             out[id] = true;
             id = dom.nodes[id].end;
             continue;
@@ -59,7 +75,7 @@ pub(super) fn hidden(dom: &Dom, body: Id) -> Vec<bool> {
         open.push((id, painted));
         id += 1;
     }
-    out
+    (out, faded)
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,9 +112,15 @@ fn is_hidden(dom: &Dom, id: Id, look: &Look, opened: &HashSet<&str>) -> bool {
     if look.vanished {
         return true;
     }
-    let attribute = dom.attribute(id, "hidden").is_some_and(|value| value != "until-found");
+    let attribute = dom.attribute(id, "hidden").is_some_and(|value| value != "until-found") && !is_streamed(dom, id);
     let aria = dom.attribute(id, "aria-hidden") == Some("true");
     (look.closed == Some(true) || attribute || aria) && !is_panel(dom, id, opened)
+}
+
+/// A part of the page that was sent late, which React's script puts in its place: `<div hidden id="S:1a">`.
+fn is_streamed(dom: &Dom, id: Id) -> bool {
+    let number = dom.attribute(id, "id").and_then(|own| own.strip_prefix("S:"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Ids that a control of the page opens.

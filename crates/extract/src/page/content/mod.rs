@@ -65,8 +65,8 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
 /// not want to be quoted, however much that is
 /// (<https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag#data-nosnippet-attr>).
 fn unseen(dom: &Dom, body: Id, sizes: &[usize]) -> Vec<bool> {
-    let mut hidden = hidden::hidden(dom, body);
     let all = stats(dom, sizes, &vec![false; dom.nodes.len()]);
+    let mut hidden = hidden::hidden(dom, body, |id| all[id].text);
     for id in dom.descendants(body) {
         hidden[id] &= all[id].text * 10 < all[body].text * 4;
         hidden[id] |= dom.attribute(id, "data-nosnippet").is_some();

@@ -11,6 +11,8 @@ pub struct Look {
     pub closed: Option<bool>,
     /// Displayed so that nobody sees it.
     pub vanished: bool,
+    /// So transparent that nobody sees it: hidden, or not yet faded in.
+    pub faded: bool,
     pub text: Option<Colour>,
     pub back: Option<Colour>,
     /// A background that is not one known colour.
@@ -76,7 +78,7 @@ pub fn look(declarations: &str) -> Look {
             "visibility" => out.vanished |= matches!(value, "hidden" | "collapse"),
             "content-visibility" => out.vanished |= value == "hidden",
             "opacity" => {
-                out.vanished |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 });
+                out.faded |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 });
             }
             "font-size" => {
                 out.vanished |= number(value).is_some_and(|(v, unit)| {

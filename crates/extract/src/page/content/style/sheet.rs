@@ -82,7 +82,7 @@ impl Sheet {
             return;
         }
         let look = look(declarations);
-        let hides = look.closed == Some(true) || look.vanished;
+        let hides = look.closed == Some(true) || look.vanished || look.faded;
         let shows = !hides
             && (look.closed.is_some()
                 || ["opacity", "visib", "height"]
@@ -139,6 +139,7 @@ impl Sheet {
             let own = look(style);
             out.closed = own.closed.or(out.closed);
             out.vanished |= own.vanished;
+            out.faded |= own.faded;
             out.pictured |= own.pictured;
             out.text = own.text.or(out.text);
             out.back = own.back.or(out.back);
@@ -192,6 +193,7 @@ impl Sheet {
         for rule in matching {
             out.closed = rule.look.closed.or(out.closed);
             out.vanished |= rule.look.vanished;
+            out.faded |= rule.look.faded;
             out.pictured |= rule.look.pictured;
             out.text = rule.look.text.or(out.text);
             out.back = rule.look.back.or(out.back);
@@ -199,6 +201,7 @@ impl Sheet {
         if lifted {
             out.closed = None;
             out.vanished = false;
+            out.faded = false;
         }
         out
     }
