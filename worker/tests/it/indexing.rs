@@ -59,6 +59,9 @@ async fn a_site_is_crawled_embedded_and_found_and_an_unchanged_one_costs_nothing
     );
     assert_eq!((&second["unchanged"], &second["pages"]), (&3.into(), &3.into()));
     assert_eq!((&second["chunks"], &second["chunks_embedded"]), (&0.into(), &0.into()));
+    let tokens = world.kit.count("SELECT sum(tokens) FROM page_embeddings").await;
+    assert!(tokens > 0);
+    assert_eq!(second["tokens_saved"], tokens, "all that the unchanged pages have");
     assert_eq!(world.kit.count("SELECT count(*) FROM crawl_frontier").await, 0);
     assert_eq!(world.kit.count("SELECT pages FROM usage_daily").await, 3);
     worker.stop().await;

@@ -11,6 +11,7 @@ pub(super) async fn of(job: &Job) -> Result<Value> {
     let tx = job.read().await?;
     let summary = explain::summary(&tx, job.id()).await?;
     let (_, embed_jobs_failed) = jobs::live_children(&*tx, job.id()).await?;
+    let tokens_kept = explain::tokens_kept(&tx, job.id()).await?;
     let indexed = jobs::child_results(&*tx, job.id()).await?;
     tx.commit().await?;
     let of = |word: &str| summary.decision(word);
@@ -30,7 +31,7 @@ pub(super) async fn of(job: &Job) -> Result<Value> {
         "blocked_by": summary.rules_of("blocked"), "skipped_by": summary.rules_of("skipped"), "failed_by": summary.rules_of("failed"),
         "budget": summary.rule("skipped", "budget"), "renders": summary.via("browser"),
         "chunks": sum(&indexed, "chunks"), "chunks_embedded": sum(&indexed, "chunks_embedded"),
-        "tokens_saved": sum(&indexed, "tokens_saved"), "embed_jobs_failed": embed_jobs_failed,
+        "tokens_saved": tokens_kept + sum(&indexed, "tokens_saved"), "embed_jobs_failed": embed_jobs_failed,
         "sitemaps": summary.sitemaps, "bytes": summary.bytes, "ms": took.whole_milliseconds() as i64,
         "fetch_ms": summary.fetch_ms, "wait_ms": summary.wait_ms,
     }))
