@@ -1,9 +1,11 @@
 //! How a crawl begins: the site's rules, the start page, its sitemaps, and the pages of earlier crawls.
 //!
-//! A start page that cannot be had ends the job with a code that says why, and leaves nothing behind.
+//! A start page that cannot be had ends the job with a code that says why, and leaves nothing behind. Where nobody waits to hear of it, a site
+//! that does not answer is asked again later.
 use domain::{
     Error, Result,
     error::Kind,
+    jobs::BULK,
     pages::{
         earlier::earlier,
         frontier::{self, Lead, Open, Taken},
@@ -48,8 +50,9 @@ pub(crate) struct Site {
 
 impl Site {
     /// Reads the site's robots.txt. Unreachable or failing rules forbid everything (RFC 9309 §2.3.1.4); a crawl that has `begun` waits
-    /// for them instead of ending half done.
+    /// for them instead of ending half done, and so does one that goes by the clock.
     pub async fn open(job: &Job, settings: &scrape_job::Model, begun: bool) -> Result<Self> {
+        let patient = begun || by_the_clock(job);
         let start = start_of(settings)?;
         let config = &job.ctx.config.crawl;
         let name = HostPort::of(&start).ok_or_else(|| Error::invalid("url", "has no host"))?;
@@ -71,7 +74,7 @@ impl Site {
                     delay: delay(config, &name, None),
                 });
             }
-            Err(error) if begun && error.is_retryable() => {
+            Err(error) if patient && error.is_retryable() => {
                 return Err(Error::unavailable(
                     "site_unavailable",
                     "robots.txt can't be had at the moment",
@@ -81,7 +84,7 @@ impl Site {
             Err(error) => return Err(unreachable(&error)),
         };
         let status = response.status.as_u16();
-        if status == 429 || begun && status >= 500 {
+        if status == 429 || patient && status >= 500 {
             return Err(busy(
                 &format!("robots.txt answers {status}"),
                 retry_after(&response.headers),
@@ -144,7 +147,7 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
             ));
         }
         let finding = fetcher.look(first(fetcher, &url).await?, START).await?;
-        let next = next_hop(&url, &finding)?;
+        let next = next_hop(&url, &finding, by_the_clock(&fetcher.job))?;
         findings.push(finding);
         match next {
             Some(to) if findings.iter().any(|f| f.open.url == to.as_str()) || findings.len() > MAX_HOPS => {
@@ -198,8 +201,13 @@ async fn first(fetcher: &Fetcher, url: &Url) -> Result<Taken> {
     Ok(Taken { open, known, place: 0 })
 }
 
-/// Where the start page leads, or why there is no crawl.
-fn next_hop(url: &Url, finding: &Finding) -> Result<Option<Url>> {
+/// Whether nobody has asked for the crawl who waits to hear what is wrong with its address.
+fn by_the_clock(job: &Job) -> bool {
+    job.row.priority <= BULK
+}
+
+/// Where the start page leads, or why there is no crawl; `patient` ones wait for a site that does not answer.
+fn next_hop(url: &Url, finding: &Finding, patient: bool) -> Result<Option<Url>> {
     match &finding.answer.meaning {
         Meaning::Moved { to } => Ok(Some(to.clone())),
         Meaning::Gone => Err(refused("start_not_found", format!("{url} does not exist"))),
@@ -209,7 +217,7 @@ fn next_hop(url: &Url, finding: &Finding) -> Result<Option<Url>> {
             again: true,
             wait,
             ..
-        } if matches!(finding.answer.status, Some(429 | 503)) => Err(busy(message, *wait)),
+        } if matches!(finding.answer.status, Some(429 | 503)) || patient => Err(busy(message, *wait)),
         Meaning::Failed { code, message, .. } => {
             let code = match *code {
                 "dns" | "connect" | "tls" | "timeout" | "protocol" => "unreachable",

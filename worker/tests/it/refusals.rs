@@ -1,6 +1,6 @@
 //! Start pages that cannot be had: the job fails with a code that says why, and nothing is left behind.
 use crate::support::{World, words};
-use domain::pages::request::ScrapeRequest;
+use domain::pages::request::{ScrapeRequest, schedule_scrape};
 use std::time::Duration;
 use testkit::{Page, Site, eventually};
 
@@ -102,6 +102,36 @@ async fn the_server_is_not_there() {
     let url = site.url("/");
     drop(site);
     assert_eq!(refused_in(&world, &url).await, "unreachable");
+}
+
+/// Nobody waits to hear of it: one failure of the network is no reason to have no crawl this night.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_away_when_a_schedule_wants_it() {
+    let rules = ("/robots.txt", Page::raw("text/plain", "").status(404));
+    let broken = Page::html("Broken", "x").status(500);
+    for pages in [vec![], vec![rules, ("/", broken)]] {
+        let gone = pages.is_empty();
+        let site = Site::start(pages).await;
+        let world = World::around(&site).await;
+        let url = site.url("/");
+        let site = (!gone).then_some(site);
+        let worker = world.worker();
+        let tx = world.tx().await;
+        let made = schedule_scrape(&tx, &ScrapeRequest::of(url)).await.unwrap();
+        tx.commit().await.unwrap();
+        let id = made.id;
+        world.kit.dispatcher.dispatch(&[made]).await;
+        let job = eventually("the first try", || async {
+            Some(world.job(id).await).filter(|job| job.attempts == 1)
+        })
+        .await;
+        assert_eq!(
+            (job.state.as_str(), &job.error.unwrap()["code"]),
+            ("scheduled", &"site_unavailable".into())
+        );
+        worker.stop().await;
+        drop(site);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
