@@ -47,7 +47,7 @@ async fn site() -> Site {
     .await
 }
 
-fn chromedriver() -> &'static str {
+pub fn chromedriver() -> &'static str {
     let places = ["/usr/bin/chromedriver", "/usr/local/bin/chromedriver"];
     let found = places.into_iter().find(|place| std::path::Path::new(place).is_file());
     found.unwrap_or_else(|| panic!("chromium and chromedriver are needed: apt-get install chromium chromium-driver"))

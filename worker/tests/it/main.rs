@@ -15,6 +15,7 @@ mod golden;
 mod hidden;
 mod hygiene;
 mod indexing;
+mod ingest;
 mod journal;
 mod ladder;
 mod model_change;

@@ -1,14 +1,24 @@
 //! Jobs that are cancelled, handed over and refused, and what the worker tells of itself.
-use crate::support::{World, link, words};
+use crate::{
+    browsing::chromedriver,
+    support::{World, link, words},
+};
+use async_trait::async_trait;
 use domain::{
     jobs::{self, Kind, Lane},
     pages::request::ScrapeRequest,
 };
+use embedding::Embedder;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::{
     collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
-use testkit::{Page, Site, eventually};
+use testkit::{Page, Site, eventually, local_model};
 use uuid::Uuid;
 
 /// A site whose every page takes a while.
@@ -44,6 +54,77 @@ async fn a_cancelled_crawl_ends_within_two_seconds() {
     let requests = site.hits().len();
     worker.stop().await;
     assert!(site.hits().len() <= requests + 4 && requests < 200);
+}
+
+/// A model that never comes to an end with a page's passages.
+struct Stuck(Arc<dyn Embedder>, AtomicBool);
+
+#[async_trait]
+impl Embedder for Stuck {
+    fn model(&self) -> &embedding::Model {
+        self.0.model()
+    }
+
+    async fn embed(&self, kind: embedding::Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, embedding::Error> {
+        if kind == embedding::Kind::Passage {
+            self.1.store(true, SeqCst);
+            std::future::pending::<()>().await;
+        }
+        self.0.embed(kind, texts).await
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.0.count_tokens(text)
+    }
+}
+
+/// Cancels the job, and asserts that it hears of it.
+async fn cancel_in_time(world: &World, id: Uuid) {
+    let tx = world.tx().await;
+    jobs::cancel(&tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(world.ended(id).await.state, "cancelled");
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_a_model_is_cancelled_within_two_seconds() {
+    let site = slow_site(3).await;
+    let model = Arc::new(Stuck(local_model().await, AtomicBool::new(false)));
+    let world = World::with(&site, &[], Some(model.clone())).await;
+    let worker = world.worker();
+    world.ask(&ScrapeRequest::of(site.url("/0"))).await;
+    let running = "SELECT id FROM jobs WHERE kind = 'embed' AND state = 'running'";
+    let embedding = eventually("passages to be embedded", || async {
+        let tx = world.tx().await;
+        let row = tx
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, running))
+            .await
+            .unwrap();
+        row.filter(|_| model.1.load(SeqCst))
+            .map(|row| row.try_get("", "id").unwrap())
+    })
+    .await;
+    cancel_in_time(&world, embedding).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crawl_that_waits_for_a_browsers_page_is_cancelled_within_two_seconds() {
+    let app = "<!doctype html><html><head><title>Shop</title></head><body><noscript>You need to enable JavaScript to run this app.</noscript>
+        <div id=root></div><script nonce=\"NONCE\">fetch('/hangs').then(r => r.text()).then(t => root.innerHTML = t)</script></body></html>";
+    let hangs = Page::raw("text/plain", "").delay(Duration::from_mins(10));
+    let site = Site::start([("/", Page::raw("text/html", app)), ("/hangs", hangs)]).await;
+    let world = World::with(&site, &[("CHROMEDRIVER", chromedriver())], None).await;
+    let worker = world.worker();
+    let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
+    eventually("a page that hangs", || async {
+        site.hits().iter().any(|hit| hit.path == "/hangs").then_some(())
+    })
+    .await;
+    cancel_in_time(&world, id).await;
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
