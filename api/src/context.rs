@@ -71,6 +71,8 @@ pub struct Context {
     pub(crate) blocks: BlockList,
     pub(crate) cache_server: CacheServer,
     pub(crate) connections: Arc<Connections>,
+    /// Streams that are followed with a credential, by customer.
+    pub(crate) streams: Arc<Connections>,
     pub(crate) demo: Option<Demo>,
     pub(crate) prometheus: Option<PrometheusHandle>,
 }
@@ -121,6 +123,7 @@ impl Context {
             blocks,
             cache_server: CacheServer::new(&config.redis)?,
             connections: Arc::new(Connections::new(config.limits.connections)),
+            streams: Arc::new(Connections::new(config.limits.streams)),
             demo: None,
             prometheus: None,
             db,

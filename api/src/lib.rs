@@ -6,6 +6,7 @@
 //!
 //! What must stay true: every failure becomes one `application/problem+json` in `error`; nothing here reads the environment
 //! or the database by itself.
+mod answer;
 pub mod assets;
 mod connections;
 mod context;

@@ -1,13 +1,15 @@
 //! A connection whose other side must go on reading, and may not sit there for nothing.
 //!
 //! Writing waits for a slow reader, and everything that is written waits with it, down to the provider's stream. So a reader that takes
-//! nothing for a while has left, even though its connection stands. Likewise whoever says nothing at all: hyper times the heads of
+//! nothing for a while has left, even though its connection stands. With HTTP/2 nothing need be written for an answer to lie there: its
+//! stream may have no window while the connection goes on. Likewise whoever says nothing at all: hyper times the heads of
 //! HTTP/1, but neither the first bytes, by which it tells the versions apart, nor a silent connection of HTTP/2.
 use std::{
+    collections::BTreeMap,
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
@@ -38,24 +40,72 @@ pub struct Patient<S> {
     work: Work,
 }
 
-/// Counts the requests of a connection that are being handled.
+/// What goes on on a connection: the requests that are being handled, and the answers that wait for their reader.
 #[derive(Clone, Default)]
-pub struct Work(Arc<AtomicUsize>);
+pub struct Work {
+    handled: Arc<AtomicUsize>,
+    answers: Arc<AtomicUsize>,
+    untaken: Arc<Mutex<BTreeMap<usize, Instant>>>,
+}
 
-/// One of them, until it is dropped.
+/// A request that is being handled, until it is dropped.
 pub struct Busy(Work);
+
+/// An answer, until it has been written as a whole or is dropped.
+pub struct Answering {
+    work: Work,
+    number: usize,
+}
 
 impl Work {
     /// A request begins.
     pub fn begin(&self) -> Busy {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.handled.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
+    }
+
+    /// An answer begins.
+    pub fn answer(&self) -> Answering {
+        let number = self.answers.fetch_add(1, Ordering::Relaxed);
+        let answering = Answering {
+            work: self.clone(),
+            number,
+        };
+        answering.offered();
+        answering
+    }
+
+    /// Since when an answer has waited for its reader, of all the longest.
+    fn untaken_since(&self) -> Option<Instant> {
+        self.untaken().values().min().copied()
+    }
+
+    fn untaken(&self) -> MutexGuard<'_, BTreeMap<usize, Instant>> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answering {
+    /// A piece of it is there to be taken.
+    pub fn offered(&self) {
+        self.work.untaken().insert(self.number, Instant::now());
+    }
+
+    /// Everything that there was of it has been taken.
+    pub fn taken(&self) {
+        self.work.untaken().remove(&self.number);
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.taken();
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.handled.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -106,12 +156,15 @@ impl<S> Patient<S> {
 
     /// Until when nothing may come.
     fn deadline(&self) -> Instant {
-        let busy = self.work.0.load(Ordering::Relaxed) > 0;
-        match self.greeting {
+        let busy = self.work.handled.load(Ordering::Relaxed) > 0;
+        let silent = match self.greeting {
             Some(_) => self.since + self.pace.head,
             None if busy => Instant::now() + self.pace.idle,
             None => self.moved + self.pace.idle,
-        }
+        };
+        // Whoever lets an answer lie is given up, whatever else it says meanwhile.
+        let untaken = self.work.untaken_since().map(|since| since + self.pace.reader);
+        untaken.map_or(silent, |untaken| untaken.min(silent))
     }
 
     /// While nothing comes: whether that has been so for too long.
@@ -122,7 +175,10 @@ impl<S> Patient<S> {
             if deadline <= Instant::now() {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the other side does nothing"));
             }
-            self.watch.as_mut().reset(deadline);
+            // An answer may begin to wait at any time.
+            self.watch
+                .as_mut()
+                .reset(deadline.min(Instant::now() + self.pace.reader));
         }
     }
 }
@@ -237,6 +293,42 @@ mod tests {
             far.write_all(said.as_bytes()).await.unwrap();
             assert_eq!(end(patient(near)).await, (io::ErrorKind::TimedOut, 75), "{said}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_ends_its_connection_whatever_else_is_said() {
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(b"GET").await.unwrap();
+        let patient = patient(near);
+        let answering = patient.work().answer();
+        let talk = async {
+            while far.write_all(b"PING").await.is_ok() {
+                sleep(Duration::from_secs(5)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let (kind, seconds) = tokio::select! {
+            ended = end(patient) => ended,
+            () = talk => unreachable!("it goes on"),
+        };
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert!((30..=60).contains(&seconds), "{seconds}");
+        drop(answering);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_whose_next_piece_is_not_made_yet_is_waited_for() {
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(b"GET").await.unwrap();
+        let patient = patient(near);
+        let answering = patient.work().answer();
+        answering.taken();
+        let (kind, seconds) = end(patient).await;
+        assert_eq!(
+            (kind, seconds),
+            (io::ErrorKind::TimedOut, 75),
+            "as any connection that is silent"
+        );
     }
 
     #[tokio::test(start_paused = true)]

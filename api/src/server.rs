@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{
     Context,
+    answer::Answer,
     connections::{Admission, Doorkeeper},
     middleware,
     openapi::service,
@@ -149,15 +150,16 @@ impl Server {
         let builder = builder(&self.pace);
         let work = patient.work();
         let service = hyper::service::service_fn(move |request| {
-            let busy = work.begin();
+            let (work, busy) = (work.clone(), work.begin());
             let endpoint = self.endpoint.clone();
             let (local, remote) = (LocalAddr(self.bound.into()), RemoteAddr(peer.into()));
             let mut request = Request::from((request, local, remote, Scheme::HTTP));
             admission.note(&mut request);
             async move {
-                let response = endpoint.get_response(request).await.into();
+                let response: hyper::Response<_> = endpoint.get_response(request).await.into();
+                let answering = work.answer();
                 drop(busy);
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Answer::new(body, answering)))
             }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(patient), service));

@@ -19,7 +19,7 @@ pub const ADMIN_TOKEN: &str = "test-admin-token-of-more-than-32-characters";
 pub const CRON_SECRET: &str = "test-cron-secret-of-more-than-32-characters";
 
 /// Limits that no test reaches by chance. The others count anonymous addresses, which calls without a network do not have.
-const GENEROUS: [&str; 12] = [
+const GENEROUS: [&str; 13] = [
     "LIMIT_CHAT_DOMAIN",
     "LIMIT_CHAT_SESSION",
     "LIMIT_CHAT_KEY",
@@ -31,6 +31,7 @@ const GENEROUS: [&str; 12] = [
     "LIMIT_SCRAPE",
     "LIMIT_EMBED",
     "LIMIT_SYNC",
+    "LIMIT_BATCH",
     "LIMIT_WEBHOOK_IP",
 ];
 

@@ -99,8 +99,23 @@ async fn read<T: ParseFromJSON>(req: &Request, body: &mut RequestBody) -> Result
     }
 }
 
-fn refusal(fields: Vec<FieldError>) -> Error {
-    let told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+/// Tells of so many fields, and of so much of their names, at most: a refusal is no longer than what it refuses.
+const FIELDS: usize = 50;
+const NAME: usize = 200;
+
+fn refusal(mut fields: Vec<FieldError>) -> Error {
+    let more = fields.len().saturating_sub(FIELDS);
+    fields.truncate(FIELDS);
+    for field in &mut fields {
+        if let Some((end, _)) = field.field.char_indices().nth(NAME) {
+            field.field.truncate(end);
+            field.field.push('…');
+        }
+    }
+    let mut told: Vec<String> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
     Error::new(Kind::Invalid(fields), "invalid_request", told.join("; "))
 }
 

@@ -4,9 +4,13 @@
 //! hyper refuses heads beyond its buffer by itself, without a body; what fits into that and is still too much is a problem like
 //! any other here.
 use bytes::Bytes;
-use domain::{Error, error::Kind, tenancy::Principal};
+use domain::{Error, error::Kind, limits::Class, tenancy::Principal};
 use poem::{Endpoint, Request, Response, Result, http::StatusCode};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -17,8 +21,9 @@ use zeroize::Zeroizing;
 use super::{context, operations};
 use crate::{error::Failure, extractors::Identity, pace::Pace};
 
-/// Largest body of a request, in bytes.
+/// Largest body of a request, in bytes; and of one that shows no valid credential, but for the news of shops.
 const MAX_BODY: usize = 1 << 20;
+const MAX_STRANGE: usize = 64 << 10;
 /// Longest path with its query, in bytes.
 const MAX_URL: usize = 8 << 10;
 /// Largest head without its first line, in bytes, and lines of it at most.
@@ -26,22 +31,65 @@ const MAX_HEADERS: usize = 32 << 10;
 const MAX_LINES: usize = 64;
 /// Bodies that are being held, all together, in bytes.
 const ALL_BODIES: usize = 64 << 20;
+/// Those of all who show no credential, and of one address among them: who sends slowly keeps others of its kind out, and nobody else.
+const STRANGERS: usize = ALL_BODIES / 2;
+const ONE: usize = 2 << 20;
 /// What answers everybody during maintenance as well: who administers has to be able to log in.
 const ALWAYS: [&str; 4] = ["/api/health", "/api/metrics", "/api/admin", "/admin"];
 
+/// The address of a request that shows no valid credential, if it counts: see `Gate::group`.
+#[derive(Clone)]
+pub struct Anonymous(pub String);
+
 /// The room for bodies of one server. Cloning shares.
 #[derive(Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    all: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    /// Of addresses that hold something.
+    groups: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ALL_BODIES)))
+        Self::of(ALL_BODIES, STRANGERS)
     }
 }
 
-/// A request's part of the room, given back when the request ends.
+impl Room {
+    fn of(all: usize, strangers: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(all)),
+            strangers: Arc::new(Semaphore::new(strangers)),
+            groups: Arc::default(),
+        }
+    }
+
+    /// What a request has nothing of yet.
+    fn enter(&self, stranger: Option<&Anonymous>) -> Held {
+        let mut parts = vec![self.all.clone()];
+        if let Some(Anonymous(group)) = stranger {
+            parts.extend([self.strangers.clone(), self.group(group)]);
+        }
+        let parts = parts.into_iter().map(|part| (part, None)).collect();
+        Held { parts }
+    }
+
+    fn group(&self, group: &str) -> Arc<Semaphore> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = groups.get(group).and_then(Weak::upgrade) {
+            return known;
+        }
+        groups.retain(|_, part| part.strong_count() > 0);
+        let new = Arc::new(Semaphore::new(ONE));
+        groups.insert(group.to_owned(), Arc::downgrade(&new));
+        new
+    }
+}
+
+/// A request's parts of the room, given back when the request ends.
 struct Held {
-    room: Option<OwnedSemaphorePermit>,
+    parts: Vec<(Arc<Semaphore>, Option<OwnedSemaphorePermit>)>,
 }
 
 /// During maintenance everything but health and metrics is 503, for all but those who administer.
@@ -104,7 +152,12 @@ pub async fn no_nul<E: Endpoint<Output = Response>>(next: Arc<E>, req: Request) 
 pub async fn body_limit<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
     let pace = req.data::<Pace>().copied().unwrap_or_default();
     let room = req.data::<Room>().cloned().unwrap_or_default();
-    let (body, held) = receive(req.take_body().into_async_read(), &pace, &room).await?;
+    let held = room.enter(req.data::<Anonymous>());
+    let (most, sent) = (most(&req), req.take_body().into_async_read());
+    let (body, held) = match most {
+        Some(most) => receive(sent, &pace, held, most).await?,
+        None => (Vec::new(), held),
+    };
     // There may be passwords in it: it is overwritten when its readers are done.
     req.set_body(Bytes::from_owner(Zeroizing::new(body)));
     let answer = tokio::time::timeout(pace.handler, next.call(req)).await;
@@ -115,12 +168,23 @@ pub async fn body_limit<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: R
     })
 }
 
-async fn receive(body: impl AsyncRead, pace: &Pace, room: &Room) -> std::result::Result<(Vec<u8>, Held), Failure> {
+/// How large a request's body may be; none where nothing takes one: it is not read, and holds no room.
+fn most(req: &Request) -> Option<usize> {
+    let operation = operations::find(req.method(), req.uri().path())?;
+    let strange = req.data::<Anonymous>().is_some() && operation.class != Class::Webhook;
+    Some(if strange { MAX_STRANGE } else { MAX_BODY })
+}
+
+async fn receive(
+    body: impl AsyncRead,
+    pace: &Pace,
+    mut held: Held,
+    most: usize,
+) -> std::result::Result<(Vec<u8>, Held), Failure> {
     const PIECE: usize = 16 << 10;
     let began = Instant::now();
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
-    let mut held = Held { room: None };
     loop {
         let earned = Duration::from_secs_f64(bytes.len() as f64 / f64::from(pace.body_rate));
         let deadline = began + (pace.body_start + earned).min(pace.body_total);
@@ -137,29 +201,31 @@ async fn receive(body: impl AsyncRead, pace: &Pace, room: &Room) -> std::result:
         if read == 0 {
             return Ok((bytes, held));
         }
-        if before + read > MAX_BODY {
-            let told = format!("the body must have at most {MAX_BODY} bytes");
+        if before + read > most {
+            let told = format!("the body must have at most {most} bytes");
             return Err(Failure::with_status(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 told,
             ));
         }
-        held.grow(room, read)?;
+        held.grow(read)?;
     }
 }
 
 impl Held {
-    fn grow(&mut self, room: &Room, bytes: usize) -> std::result::Result<(), Failure> {
+    fn grow(&mut self, bytes: usize) -> std::result::Result<(), Failure> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let more = room.0.clone().try_acquire_many_owned(bytes).map_err(|_| {
-            let told = "too many requests are being received";
-            let retry_after = Duration::from_secs(1);
-            Failure::from(Error::new(Kind::Unavailable { retry_after }, "busy", told))
-        })?;
-        match &mut self.room {
-            Some(held) => held.merge(more),
-            none => *none = Some(more),
+        for (part, held) in &mut self.parts {
+            let more = part.clone().try_acquire_many_owned(bytes).map_err(|_| {
+                let told = "too many requests are being received";
+                let retry_after = Duration::from_secs(1);
+                Failure::from(Error::new(Kind::Unavailable { retry_after }, "busy", told))
+            })?;
+            match held {
+                Some(held) => held.merge(more),
+                none => *none = Some(more),
+            }
         }
         Ok(())
     }
@@ -187,7 +253,7 @@ mod tests {
         let room = Room::default();
         let began = Instant::now();
         let got = tokio::select! {
-            got = receive(near, &pace, &room) => got,
+            got = receive(near, &pace, room.enter(None), MAX_BODY) => got,
             () = drip => unreachable!("the reader is there"),
         };
         assert_eq!(told(got), (408, "body_too_slow".into()));
@@ -201,22 +267,47 @@ mod tests {
             }
             drop(far);
         };
-        let (got, ()) = tokio::join!(receive(near, &pace, &room), flow);
+        let (got, ()) = tokio::join!(receive(near, &pace, room.enter(None), MAX_BODY), flow);
         assert_eq!(got.ok().map(|(bytes, _)| bytes.len()), Some(24 << 15));
     }
 
     #[tokio::test]
     async fn what_is_held_at_once_is_bounded_and_given_back() {
-        let room = Room(Arc::new(Semaphore::new(1000)));
+        let room = Room::of(1000, 500);
         let pace = Pace::default();
-        let first = receive(&[0u8; 600][..], &pace, &room).await.ok();
-        assert_eq!(told(receive(&[0u8; 600][..], &pace, &room).await), (503, "busy".into()));
+        let all = async || receive(&[0u8; 600][..], &pace, room.enter(None), MAX_BODY).await;
+        let first = all().await.ok();
+        assert_eq!(told(all().await), (503, "busy".into()));
         drop(first);
-        assert!(receive(&[0u8; 600][..], &pace, &room).await.is_ok());
+        assert!(all().await.is_ok());
         let large = vec![0u8; MAX_BODY + 1];
         assert_eq!(
-            told(receive(&large[..], &pace, &Room::default()).await),
+            told(receive(&large[..], &pace, Room::default().enter(None), MAX_BODY).await),
             (413, "body_too_large".into())
         );
+    }
+
+    #[tokio::test]
+    async fn one_stranger_keeps_no_other_out_and_all_of_them_nobody_who_is_known() {
+        let (room, pace) = (Room::of(8 << 20, 3 << 20), Pace::default());
+        let body = vec![0u8; MAX_BODY];
+        let send = async |from: &str| {
+            let stranger = (!from.is_empty()).then(|| Anonymous(from.into()));
+            receive(&body[..], &pace, room.enter(stranger.as_ref()), MAX_BODY).await
+        };
+        let mine = [send("a").await, send("a").await];
+        assert!(mine.iter().all(Result::is_ok));
+        assert_eq!(told(send("a").await), (503, "busy".into()), "one address has its part");
+        let theirs = send("b").await;
+        assert!(theirs.is_ok(), "and no more than that");
+        assert_eq!(
+            told(send("c").await),
+            (503, "busy".into()),
+            "all strangers together have theirs"
+        );
+        assert!(send("").await.is_ok(), "whoever shows a credential is not kept out");
+        drop((mine, theirs));
+        assert!(send("c").await.is_ok());
+        assert!(room.groups.lock().unwrap().len() <= 2, "who holds nothing is forgotten");
     }
 }

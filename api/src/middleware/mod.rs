@@ -7,13 +7,15 @@ mod limits;
 mod operations;
 mod problems;
 mod rate;
+mod spent;
 
 pub use client::{ClientAddress, client};
 pub use cors::cors;
 pub use envelope::{RequestId, envelope};
-pub use limits::{Room, body_limit, head_limit, maintenance, no_nul};
+pub use limits::{Anonymous, Room, body_limit, head_limit, maintenance, no_nul};
 pub use problems::problems;
-pub use rate::{rate, spend};
+pub use rate::rate;
+pub use spent::Spent;
 
 use crate::Context;
 

@@ -6,15 +6,11 @@ use std::sync::LazyLock;
 
 use crate::routes::Apis;
 
-/// Calls that are not what their method says: GET reads, everything else changes.
+/// Calls that are not what their method says: GET reads, everything else changes. What starts work of a customer (a crawl, vectors, a
+/// shop's products, many questions) changes something; the work itself is counted where it starts ([`super::Spent`]).
 const CLASSES: &[(&str, Class)] = &[
     ("begin_session", Class::Session),
     ("chat", Class::Chat),
-    ("scrape", Class::Scrape),
-    ("embed", Class::Embed),
-    ("sync", Class::Sync),
-    // It reads the shop's products at once.
-    ("create_connection", Class::Sync),
     ("woocommerce_webhook", Class::Webhook),
     ("shopify_webhook", Class::Webhook),
     ("log_in", Class::Login),
@@ -72,13 +68,10 @@ fn class(method: &Method, id: &str) -> Class {
     known.map_or(by_method, |(_, class)| *class)
 }
 
-/// The call that a router would find: of those that fit, the one with the most literal parts. A page is looked for by HEAD as well.
+/// The call that a router would find: of those that fit, the one with the most literal parts. HEAD is answered by what answers GET,
+/// with the same work.
 pub fn find(method: &Method, path: &str) -> Option<&'static Operation> {
-    let method = if *method == Method::HEAD && PAGES.contains(&path) {
-        &Method::GET
-    } else {
-        method
-    };
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
     let fits = |operation: &&Operation| operation.method == *method && operation.fits(path);
     OPERATIONS
         .iter()
@@ -87,6 +80,11 @@ pub fn find(method: &Method, path: &str) -> Option<&'static Operation> {
 }
 
 impl Operation {
+    /// It is a stream of events that goes on, not only an answer that comes as one.
+    pub fn is_followed(&self) -> bool {
+        self.method == Method::GET && self.segments.last().is_some_and(|last| last == "events")
+    }
+
     fn fits(&self, path: &str) -> bool {
         let mut parts = path.split('/');
         let fit = self.segments.iter().all(|segment| {
@@ -120,6 +118,10 @@ mod tests {
                     .replace('{', "x")
                     .replace('}', "");
                 let found = find(&operation.method, &path).unwrap_or_else(|| panic!("{id} is not found at {path}"));
+                if operation.method == Method::GET {
+                    let head = find(&Method::HEAD, &path).map(|head| head.class);
+                    assert_eq!(head, Some(found.class), "HEAD {path}");
+                }
                 assert_eq!(
                     found.class,
                     class(&operation.method, id),

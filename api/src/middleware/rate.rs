@@ -5,7 +5,7 @@
 use domain::{
     Error,
     error::Kind,
-    limits::{Class, Gate, Line, Passage, Refusal, Request as Asked, Who},
+    limits::{CONNECTIONS, Class, Gate, Line, Passage, Refusal, Request as Asked, STREAMS, Who},
     tenancy::Principal,
 };
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use std::{fmt::Write as _, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    ClientAddress, RequestId, context,
+    Anonymous, ClientAddress, RequestId, Spent, context,
     operations::{self, Operation},
 };
 use crate::{
@@ -44,7 +44,12 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
             "address_blocked",
             "the operator has blocked this address",
         );
-        return Ok(refused(&req, None, Refusal { error, challenge: None }, &[]));
+        let refusal = Refusal {
+            error,
+            challenge: None,
+            line: None,
+        };
+        return Ok(refused(&req, None, refusal, &[]));
     }
     let found = operations::find(req.method(), req.uri().path());
     let (Some(gate), Some(operation)) = (&context.gate, found) else {
@@ -58,7 +63,7 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
         Ok(None) => return next.call(req).await,
         Err(refusal) => return Ok(refused(&req, Some(operation), refusal, &[])),
     };
-    let present = match attend(&req, &context, &who, group.as_ref(), operation.class) {
+    let present = match attend(&req, &context, &who, group.as_ref(), operation) {
         Ok(present) => present,
         Err(refusal) => {
             let mut response = refused(&req, Some(operation), refusal, &[]);
@@ -68,17 +73,23 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
             return Ok(response);
         }
     };
+    if let (true, Some(group)) = (who.is_anonymous(), &group) {
+        req.set_data(Anonymous(group.clone()));
+    }
     let asked = Asked {
         class: operation.class,
         who: &who,
         group: group.as_deref(),
         proof: req.headers().get(PROOF).and_then(|value| value.to_str().ok()),
     };
-    let Passage { lines, refusal } = gate.check(&asked).await;
+    let Passage { mut lines, refusal } = gate.check(&asked).await;
     if let Some(refusal) = refusal {
         return Ok(refused(&req, Some(operation), refusal, &lines));
     }
+    let spent = Spent::default();
+    req.set_data(spent.clone());
     let mut response = next.call(req).await?;
+    lines.append(&mut spent.lines());
     tell(response.headers_mut(), &lines);
     Ok(match present {
         Some(present) => stays(response, present),
@@ -127,14 +138,21 @@ async fn who(
             Some(Who::Stranger)
         }
         Err(error) if *error.kind() == Kind::Forbidden => Some(Who::Stranger),
-        Err(_) => None,
+        // Whoever comes now waits for the database, which each address may do a few times only.
+        Err(_) => {
+            if let Some(group) = group {
+                gate.failed_lookup(group);
+            }
+            None
+        }
     };
     req.set_data(identity);
     Ok(who)
 }
 
-/// A key, or somebody who administers and acts for `customer`.
+/// A key, or somebody who administers and acts for `customer`, if that is theirs: nobody spends another's limits.
 fn who_of(principal: &Principal, customer: Option<Uuid>) -> Who {
+    let customer = customer.filter(|id| principal.reach().is_some_and(|reach| reach.covers(*id)));
     let actor = principal.actor();
     match principal {
         Principal::Key { customer, .. } => {
@@ -143,19 +161,6 @@ fn who_of(principal: &Principal, customer: Option<Uuid>) -> Who {
         }
         _ => Who::User { actor, customer },
     }
-}
-
-/// Holds what a call starts against the limits of such work, where only the handler knows what that is.
-pub async fn spend(context: &Context, principal: &Principal, customer: Uuid, class: Class) -> domain::Result<()> {
-    let Some(gate) = &context.gate else { return Ok(()) };
-    let asked = Asked {
-        class,
-        who: &who_of(principal, Some(customer)),
-        group: None,
-        proof: None,
-    };
-    let refusal = gate.check(&asked).await.refusal;
-    refusal.map_or(Ok(()), |refusal| Err(refusal.error))
 }
 
 /// The customer that an administrator acts for.
@@ -172,14 +177,15 @@ fn attend(
     context: &Context,
     who: &Who,
     group: Option<&String>,
-    class: Class,
+    operation: &Operation,
 ) -> std::result::Result<Option<Arc<Connection>>, Refusal> {
+    let class = operation.class;
     let own = req.data::<Arc<Connection>>().cloned();
     if !who.is_anonymous() {
         if let Some(own) = own {
             own.vouched();
         }
-        return Ok(None);
+        return follow(context, who, operation);
     }
     let (Some(gate), Some(group)) = (&context.gate, group) else {
         return Ok(None);
@@ -191,6 +197,30 @@ fn attend(
     match own.or_else(|| context.connections.enter(group.clone())) {
         Some(connection) if !connection.is_surplus() => Ok(proxied.then_some(connection)),
         _ => Err(gate.too_many_connections(class)),
+    }
+}
+
+/// Counts a stream that somebody with a credential follows: connections are not counted for these, and streams stand for long.
+fn follow(
+    context: &Context,
+    who: &Who,
+    operation: &Operation,
+) -> std::result::Result<Option<Arc<Connection>>, Refusal> {
+    let (Some(gate), true) = (&context.gate, operation.is_followed()) else {
+        return Ok(None);
+    };
+    let whose = match who {
+        Who::Key { customer, .. }
+        | Who::User {
+            customer: Some(customer),
+            ..
+        } => customer.to_string(),
+        Who::User { actor, .. } => actor.clone(),
+        Who::Stranger | Who::Visitor { .. } => return Ok(None),
+    };
+    match context.streams.enter(whose) {
+        Some(stream) if !stream.is_surplus() => Ok(Some(stream)),
+        _ => Err(gate.too_many_streams(operation.class)),
     }
 }
 
@@ -216,7 +246,8 @@ fn refused(req: &Request, operation: Option<&Operation>, refusal: Refusal, lines
     if let Some(operation) = operation {
         response.set_data(operation.pattern.clone());
     }
-    tell(response.headers_mut(), lines);
+    let reached: Vec<Line> = refusal.line.iter().chain(lines).copied().collect();
+    tell(response.headers_mut(), &reached);
     let challenge = refusal
         .challenge
         .map(|challenge| format!("{} {}", challenge.bits, challenge.text));
@@ -234,12 +265,10 @@ fn tell(headers: &mut HeaderMap, lines: &[Line]) {
         let separator = if policy.is_empty() { "" } else { ", " };
         let full_in = left.full_in.as_micros().div_ceil(1_000_000);
         // A String takes everything that is written to it.
-        let _ = write!(
-            policy,
-            "{separator}\"{name}\";q={};w={}",
-            rate.quota(),
-            rate.period().as_secs()
-        );
+        let _ = write!(policy, "{separator}\"{name}\";q={}", rate.quota());
+        if ![CONNECTIONS, STREAMS].contains(name) {
+            let _ = write!(policy, ";w={}", rate.period().as_secs());
+        }
         let _ = write!(state, "{separator}\"{name}\";r={};t={full_in}", left.remaining);
     }
     for (name, text) in [(POLICY, policy), (STATE, state)] {

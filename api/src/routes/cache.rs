@@ -3,6 +3,7 @@ use domain::{
     Error,
     answering::Warmed,
     jobs::{self, request_hash},
+    limits::Class,
 };
 use poem::web::Data;
 use poem_openapi::{
@@ -118,6 +119,7 @@ impl Api {
         {
             return Ok(WarmingResponse::Accepted(Json(read(told, questions)?)));
         }
+        caller.spend(&context, Class::Batch).await?;
         let warming = context.answerer.warm(&caller.customer, questions.clone())?;
         if let Some(key) = &key.0 {
             let waiting = vec![Warmed::Waiting; questions.len()];

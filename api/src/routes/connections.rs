@@ -220,9 +220,10 @@ impl Api {
             return Ok(Made::Connected(Json(Connection::of(row, &context.base_url))));
         }
         tx.commit().await?;
+        let shop: NewConnection = body.0.try_into()?;
         // The shop is asked, and its products are read at once.
         caller.spend(&context, Class::Sync).await?;
-        let tried = commerce::probe(context.outside.client(), &body.0.try_into()?).await?;
+        let tried = commerce::probe(context.outside.client(), &shop).await?;
         let actor = caller.principal.actor();
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(id) = once.before(&tx).await? {

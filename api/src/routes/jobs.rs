@@ -28,7 +28,7 @@ use crate::{
     Context,
     error::Answer,
     extractors::{Caller, Jobs, List, Paging},
-    middleware::{RequestId, spend},
+    middleware::RequestId,
     once::Once,
     openapi::Tag,
 };
@@ -239,14 +239,15 @@ impl Api {
     ) -> Answer<Json<Job>> {
         let before = controlled(&context, &caller, id.0).await?;
         context.takes_work().await?;
-        let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
-        if let Some((_, class)) = class.filter(|_| jobs::state::is_final(&before.state)) {
-            spend(&context, &caller.principal, caller.customer.id, *class).await?;
-        }
         let once = Once::of(key.0.as_deref(), "retry_job", &json!({ "job": id.0 }));
         let tx = context.db.tenant(&caller.customer).await?;
         if let Some(job) = once.before(&tx).await? {
             return Ok(Json(jobs::get(&tx, job).await?.into()));
+        }
+        // What has been answered before starts nothing, and costs nothing.
+        let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
+        if let Some((_, class)) = class.filter(|_| jobs::state::is_final(&before.state)) {
+            caller.spend(&context, *class).await?;
         }
         let job = jobs::retry(&tx, id.0).await?;
         let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));

@@ -13,6 +13,8 @@ pub struct LimitsConfig {
     pub rates: Rates,
     /// Anonymous connections, or behind a trusted proxy anonymous requests, of one address at a time.
     pub connections: usize,
+    /// Streams of events that one customer's callers follow at a time, in each process.
+    pub streams: usize,
     /// More than this from an anonymous address is a block of that time, doubling.
     pub address: Rate,
     /// Anonymous addresses that are remembered in that time.
@@ -48,6 +50,7 @@ pub struct Rates {
     pub scrape: Rate,
     pub embed: Rate,
     pub sync: Rate,
+    pub batch: Rate,
     pub webhook_ip: Rate,
     pub probe_ip: Rate,
 }
@@ -67,6 +70,7 @@ impl LimitsConfig {
             enabled,
             rates: Rates::read(r),
             connections: r.number("LIMIT_CONNECTIONS", 10, 1..=100_000, "10"),
+            streams: r.number("LIMIT_STREAMS", 200, 1..=100_000, "200"),
             address: rate(r, "LIMIT_ADDRESS", 1000, 3600),
             addresses: r.number("LIMIT_ADDRESSES", 100_000, 1..=100_000_000, "100000"),
             exempt: exempt(r),
@@ -98,6 +102,7 @@ impl Rates {
             scrape: rate(r, "LIMIT_SCRAPE", 10, HOUR),
             embed: rate(r, "LIMIT_EMBED", 1000, HOUR),
             sync: rate(r, "LIMIT_SYNC", 60, HOUR),
+            batch: rate(r, "LIMIT_BATCH", 30, HOUR),
             webhook_ip: rate(r, "LIMIT_WEBHOOK_IP", 600, MINUTE),
             probe_ip: rate(r, "LIMIT_PROBE_IP", 600, MINUTE),
         }

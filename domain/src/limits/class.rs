@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | `session` | | | | `session-ip` |
 //! | `chat` | `chat-domain`, `chat-session`, `chat-ip` | `chat-key` | `chat-key` | `credential-ip` |
-//! | `scrape`, `embed`, `sync` | `visitor-…` | `scrape`, `embed`, `sync` by customer | the same | `credential-ip` |
+//! | `scrape`, `embed`, `sync`, `batch` | `visitor-…` | `scrape`, `embed`, `sync`, `batch` by customer | the same | `credential-ip` |
 //! | `login` | | | | `login-ip` |
 //! | `read` | `visitor-session`, `visitor-ip` | `read-key` | `read` | `credential-ip` |
 //! | `change` | `visitor-session`, `visitor-ip` | `change-key` | `change` | `credential-ip` |
@@ -32,6 +32,8 @@ pub enum Class {
     Embed,
     /// A shop's products.
     Sync,
+    /// Many questions at once.
+    Batch,
     /// To be let in with a password.
     Login,
     /// To see something.
@@ -55,6 +57,7 @@ impl Class {
             Self::Scrape => "scrape",
             Self::Embed => "embed",
             Self::Sync => "sync",
+            Self::Batch => "batch",
             Self::Login => "login",
             Self::Read => "read",
             Self::Change => "change",
@@ -149,6 +152,7 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
         (Class::Scrape, _) => work("scrape", rates.scrape),
         (Class::Embed, _) => work("embed", rates.embed),
         (Class::Sync, _) => work("sync", rates.sync),
+        (Class::Batch, _) => work("batch", rates.batch),
         (Class::Read, Who::Key { actor, .. }) => vec![by("read-key", rates.read_key, actor)],
         (Class::Read, Who::User { actor, .. }) => vec![by("read", rates.read, actor)],
         (Class::Change, Who::Key { actor, .. }) => vec![by("change-key", rates.change_key, actor)],
@@ -165,6 +169,7 @@ pub(super) fn whose(name: &str) -> &'static str {
         "scrape" => "of crawls for this customer",
         "embed" => "of embedding jobs for this customer",
         "sync" => "of synchronisations for this customer",
+        "batch" => "of many questions at once for this customer",
         "read" | "change" => "for this credential",
         "login-ip" => "of logins from this address",
         "credential-ip" => "without a valid credential from this address",
@@ -225,6 +230,7 @@ mod tests {
             assert_eq!(shown(Class::Scrape, who), format!("scrape:{one}=10/3600s"));
             assert_eq!(shown(Class::Embed, who), format!("embed:{one}=1000/3600s"));
             assert_eq!(shown(Class::Sync, who), format!("sync:{one}=60/3600s"));
+            assert_eq!(shown(Class::Batch, who), format!("batch:{one}=30/3600s"));
         }
         assert_eq!(shown(Class::Login, &Who::Stranger), "login-ip:192.0.2.1=10/900s!");
         assert_eq!(shown(Class::Change, &admin), "change:admin=50/900s");
@@ -244,6 +250,7 @@ mod tests {
             Class::Scrape,
             Class::Embed,
             Class::Sync,
+            Class::Batch,
             Class::Login,
             Class::Read,
             Class::Change,

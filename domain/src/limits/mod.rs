@@ -39,6 +39,10 @@ const FORGET: Duration = Duration::from_hours(24);
 const CROWD: (u32, u64) = (50, 1);
 /// More refusals of one address in a period of `LIMIT_ADDRESS` are told in the log.
 const STORM: u64 = 100;
+/// The limits of connections and of streams at once, which have no period.
+pub const CONNECTIONS: &str = "connections";
+/// See [`CONNECTIONS`].
+pub const STREAMS: &str = "streams";
 /// While Redis is away, one request in this time looks for it.
 const RETRY: Duration = Duration::from_secs(1);
 /// Addresses whose failed credentials and probes are counted in the process.
@@ -96,6 +100,17 @@ pub struct Refusal {
     pub error: Error,
     /// What would let it in.
     pub challenge: Option<Challenge>,
+    /// The limit that was reached, where it is none of those that a request is counted on.
+    pub line: Option<Line>,
+}
+
+impl Refusal {
+    /// Told of this limit, of which nothing is left.
+    fn by(mut self, name: &'static str, rate: Rate, full_in: Duration) -> Self {
+        let left = Left { remaining: 0, full_in };
+        self.line = Some(Line { name, rate, left });
+        self
+    }
 }
 
 impl Gate {
@@ -180,10 +195,16 @@ impl Gate {
                 "an address was refused more than {STORM} times"
             );
         }
-        Passage {
-            lines: lines.into_iter().filter(|line| class::is_own(line.name)).collect(),
-            refusal,
-        }
+        let lines: Vec<Line> = lines.into_iter().filter(|line| class::is_own(line.name)).collect();
+        // What blocks an address is no limit of this request alone.
+        let refusal = refusal.map(|refusal| match refusal.error.kind() {
+            Kind::TooMany { retry_after } if lines.is_empty() => {
+                let wait = *retry_after;
+                refusal.by("address", self.config.address, wait)
+            }
+            _ => refusal,
+        });
+        Passage { lines, refusal }
     }
 
     fn stranger(&self, request: &Request<'_>) -> Option<Stranger> {
@@ -254,13 +275,19 @@ impl Gate {
             "more than {} connections at once from this address",
             self.config.connections
         );
-        refuse(
-            class,
-            "connections",
-            "too_many_connections",
-            Duration::from_secs(5),
-            &message,
-        )
+        let wait = Duration::from_secs(5);
+        let refusal = refuse(class, "connections", "too_many_connections", wait, &message);
+        let most = u32::try_from(self.config.connections).unwrap_or(u32::MAX);
+        refusal.by(CONNECTIONS, Rate::of(most, wait.as_secs()), wait)
+    }
+
+    /// The refusal of a stream over the number that one customer's callers may follow at once.
+    pub fn too_many_streams(&self, class: Class) -> Refusal {
+        let message = format!("more than {} streams at once for this customer", self.config.streams);
+        let wait = Duration::from_secs(5);
+        let refusal = refuse(class, "streams", "too_many_streams", wait, &message);
+        let most = u32::try_from(self.config.streams).unwrap_or(u32::MAX);
+        refusal.by(STREAMS, Rate::of(most, wait.as_secs()), wait)
     }
 
     /// Anonymous connections of one address.
@@ -278,7 +305,9 @@ impl Gate {
             None => Ok(()),
             Some(wait) => {
                 let message = "too many credentials from this address that are not valid";
-                Err(refuse(class, "credential-ip", "rate_limited", wait, message))
+                let refusal = refuse(class, "credential-ip", "rate_limited", wait, message);
+                let rate = self.config.rates.credential_ip;
+                Err(refusal.by("credential-ip", rate, rate.period()))
             }
         }
     }
@@ -349,6 +378,7 @@ fn refuse(class: Class, reason: &'static str, code: &'static str, wait: Duration
     Refusal {
         error: Error::new(kind, code, message),
         challenge: None,
+        line: None,
     }
 }
 

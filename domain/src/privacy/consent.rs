@@ -62,12 +62,14 @@ pub async fn choose(tx: &TenantTx, session: Uuid, consent: Option<bool>, do_not_
     })
 }
 
-/// Keeps the signal of a visitor's browser, once the visitor has said something.
+/// Keeps the signal of a browser whose visitor says something; before what is said is kept, since people may be told of that at once.
 pub async fn heed_signal(tx: &TenantTx, session: Uuid) -> Result<()> {
-    const HEED: &str = "UPDATE visitors SET do_not_sell = true, choices_at = now()
-        WHERE customer_id = $1 AND session_id = $2 AND NOT do_not_sell";
-    tx.execute_raw(sql(HEED, [tx.customer().into(), session.into()]))
-        .await?;
+    const HEED: &str = "
+        INSERT INTO visitors AS v (id, customer_id, session_id, do_not_sell, choices_at) VALUES ($1, $2, $3, true, now())
+        ON CONFLICT (customer_id, session_id) DO UPDATE SET do_not_sell = true, choices_at = now() WHERE NOT v.do_not_sell";
+    alone_with(tx, &[session]).await?;
+    let values = [ids::new_id().into(), tx.customer().into(), session.into()];
+    tx.execute_raw(sql(HEED, values)).await?;
     Ok(())
 }
 
