@@ -49,6 +49,26 @@ pub enum Measure {
     DueMost,
     /// Errands that were on the stream at most.
     DueErrands,
+    /// ms until 95 % of the jobs of customers who have ten have begun.
+    FewStart,
+    /// The same beside a customer who has ten thousand.
+    FewStartBeside,
+    /// ms until they have ended.
+    FewEnd,
+    /// The same beside a customer who has ten thousand.
+    FewEndBeside,
+    /// The last divided by the one before.
+    FewRatio,
+    /// Rate after a worker was killed and another one has its jobs, as a share of the rate before.
+    RateAfterKill,
+    /// Rate while connections to Postgres end, as a share of the rate before.
+    RateMeanwhile,
+    /// And afterwards.
+    RateAfterwards,
+    /// Connections that were ended.
+    Ended,
+    /// Jobs that were not done in the end.
+    Lost,
 }
 
 impl Measure {
@@ -76,6 +96,16 @@ impl Measure {
             Self::DueLeast => "Redis memory meanwhile, least (MB)".into(),
             Self::DueMost => "Redis memory meanwhile, most (MB)".into(),
             Self::DueErrands => "errands on the stream meanwhile, most".into(),
+            Self::FewStart => "a customer's 10 jobs of 20 ms: start, p95 (ms)".into(),
+            Self::FewStartBeside => "beside another's 10,000: start, p95 (ms)".into(),
+            Self::FewEnd => "a customer's 10 jobs of 20 ms: end, p95 (ms)".into(),
+            Self::FewEndBeside => "beside another's 10,000: end, p95 (ms)".into(),
+            Self::FewRatio => "end beside another's 10,000, times alone".into(),
+            Self::RateAfterKill => "rate after a worker's kill -9, of that before".into(),
+            Self::RateMeanwhile => "rate while 5 connections/s end, of that before".into(),
+            Self::RateAfterwards => "rate afterwards, of that before".into(),
+            Self::Ended => "connections ended".into(),
+            Self::Lost => "jobs lost, failed or dead in both".into(),
         }
     }
 }

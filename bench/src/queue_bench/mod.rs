@@ -5,8 +5,10 @@
 mod cells;
 mod contender;
 mod due;
+mod faults;
 mod figures;
 mod machine;
+mod neighbours;
 mod report;
 mod stores;
 
@@ -80,6 +82,10 @@ async fn turn(bench: &Bench, part: Part, round: usize, figures: &mut Figures) ->
         let done = bench.pick_up(part, *contender, round as u64, figures).await;
         note(done, "pick-up", *contender, figures);
     }
+    if part == Part::Whole {
+        let done = Box::pin(bench.neighbours(part, figures)).await;
+        note(done, "neighbours", Contender::Ledger, figures);
+    }
     if round > 0 {
         return Ok(());
     }
@@ -88,6 +94,8 @@ async fn turn(bench: &Bench, part: Part, round: usize, figures: &mut Figures) ->
     if part == Part::Whole {
         let done = Box::pin(bench.due_at_once(part, figures)).await;
         note(done, "due at once", Contender::Ledger, figures);
+        let done = Box::pin(bench.faults(part, figures)).await;
+        note(done, "faults", Contender::Ledger, figures);
     }
     if part == Part::Delivery {
         for contender in &order {
