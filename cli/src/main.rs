@@ -46,6 +46,10 @@ enum Command {
     /// Prove erasures, and do them again after a restore.
     #[command(subcommand)]
     Erasures(commands::erasures::Command),
+    /// Write the whole database to a file.
+    Backup(commands::copies::backup::Args),
+    /// Put a file of `backup` in the database's place, and forget again who was forgotten since.
+    Restore(commands::copies::restore::Args),
     /// Look after the accounts of people who administer.
     #[command(subcommand)]
     Users(commands::users::Command),
@@ -75,6 +79,8 @@ fn main() -> ExitCode {
         Command::Keys(command) => process::run(commands::keys::run(command)),
         Command::Audit(command) => process::run(commands::audit::run(command)),
         Command::Erasures(command) => process::run(commands::erasures::run(command)),
+        Command::Backup(args) => process::run(commands::copies::backup::run(args)),
+        Command::Restore(args) => process::run(commands::copies::restore::run(args)),
         Command::Users(command) => process::run(commands::users::run(command)),
         Command::Config => commands::config::run(),
         Command::Openapi => {

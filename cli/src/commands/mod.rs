@@ -2,6 +2,7 @@
 pub mod audit;
 pub mod cache;
 pub mod config;
+pub mod copies;
 pub mod doctor;
 pub mod erasures;
 pub mod eval;

@@ -9,6 +9,7 @@ mod answers;
 mod browser;
 mod challenge;
 mod commands;
+mod copies;
 mod crashes;
 mod dialogue;
 mod doctor;

@@ -82,7 +82,7 @@ async fn redis_holds_ids_and_sealed_answers_and_no_word_of_anybody() {
     while domain::jobs::relay(&app.kit.db, &mut redis).await.unwrap() > 0 {}
     let all = everything_in_redis(app).await;
     let has = |word: &str| all.iter().any(|(key, _)| key.contains(word));
-    assert!(has("events") && has("answers") && has("scrape"), "{all:?}");
+    assert!(has("events") && has("answers") && has("queue:{"), "{all:?}");
     for (key, content) in &all {
         for secret in secrets(&scene) {
             assert!(

@@ -5,7 +5,7 @@
 mod demo;
 mod demo_site;
 mod progress;
-mod state;
+pub(super) mod state;
 
 use anyhow::{Context as _, Result};
 use domain::{
@@ -207,17 +207,7 @@ fn set_variables(
     kept: &state::Kept,
     sample: Option<SocketAddr>,
 ) {
-    let in_file = variables
-        .get("ENCRYPTION_KEY_FILE")
-        .is_some_and(|path| !path.is_empty());
-    let mut default = |name: &str, value: String| {
-        variables.entry(name.to_owned()).or_insert(value);
-    };
-    if !in_file {
-        default("ENCRYPTION_KEY", kept.encryption_key.clone());
-    }
-    default("OMNIOPS_ADMIN_TOKEN", kept.admin_token.clone());
-    default("CRON_SECRET", kept.cron_secret.clone());
+    kept.set(variables);
     if let Some(port) = args.port {
         variables.insert("PORT".into(), port.to_string());
     }

@@ -52,6 +52,21 @@ impl Kept {
         }
     }
 
+    /// Sets the variables that nobody has set.
+    pub fn set(&self, variables: &mut BTreeMap<String, String>) {
+        let in_file = variables
+            .get("ENCRYPTION_KEY_FILE")
+            .is_some_and(|path| !path.is_empty());
+        let mut default = |name: &str, value: &str| {
+            variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        };
+        if !in_file {
+            default("ENCRYPTION_KEY", &self.encryption_key);
+        }
+        default("OMNIOPS_ADMIN_TOKEN", &self.admin_token);
+        default("CRON_SECRET", &self.cron_secret);
+    }
+
     /// Writes the secrets.
     pub fn save(&self, dir: &Path) -> Result<()> {
         write_private(&dir.join("secrets.json"), &serde_json::to_vec_pretty(self)?)
@@ -91,6 +106,20 @@ pub fn folder(given: Option<PathBuf>, variables: &BTreeMap<String, String>) -> R
     fs::create_dir_all(&dir).with_context(|| format!("making the state folder {}", dir.display()))?;
     dir.canonicalize()
         .with_context(|| format!("finding the state folder {}", dir.display()))
+}
+
+/// The folder of an earlier `up`.
+pub fn existing(dir: &Path) -> Result<PathBuf> {
+    let found = dir
+        .canonicalize()
+        .with_context(|| format!("finding the state folder {}", dir.display()))?;
+    if !found.join("secrets.json").is_file() {
+        bail!(
+            "{} is not the state folder of `omniops up`: it has no secrets.json",
+            found.display()
+        );
+    }
+    Ok(found)
 }
 
 /// Starts private services unless both URLs are set, and sets the URLs that are not.
