@@ -112,6 +112,11 @@ impl Fact {
         })
     }
 
+    /// Whether `other` asks for one of the same kind.
+    pub fn is_asked_by(&self, other: &str) -> bool {
+        Expected::of(other) == Some(self.kind)
+    }
+
     /// Whether `text` holds one of its kind. Numbers and names in code are nobody's.
     pub fn is_in(&self, text: &str) -> bool {
         let prose: String = text.split("```").step_by(2).collect();

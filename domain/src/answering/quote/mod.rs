@@ -169,7 +169,8 @@ impl Answerer {
         };
         Quotation {
             passage: of.passage.clone(),
-            tells: of.worth.asks_the_same() || tells(question, of.passage, &of.section, &body),
+            tells: of.worth.asks_the_same() && promises(of.passage, question)
+                || tells(question, of.passage, &of.section, &body),
             body,
         }
     }
@@ -213,6 +214,13 @@ impl Answerer {
 fn says(quoted: &Quotation) -> bool {
     let asks = |line: &str| sentences(line).iter().all(|sentence| sentence.ends_with('?'));
     !extractive::only_names(&quoted.passage, &quoted.body) && !quoted.body.lines().all(asks)
+}
+
+/// Whether a section whose heading is near to the question can be trusted to answer it, whatever it says: if a fact is plainly asked for,
+/// the heading has to ask for such a one. "Washing a dry suit" says how, not how long.
+fn promises(passage: &Passage, question: &str) -> bool {
+    let heading = passage.heading_path.rsplit(" > ").next().unwrap_or_default();
+    Fact::of(question).is_none_or(|fact| !fact.plainly || fact.is_asked_by(heading))
 }
 
 /// Whether what is quoted of a section can be the answer: it holds the fact that is asked for, and the section names what the question

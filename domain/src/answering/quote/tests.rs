@@ -141,3 +141,23 @@ fn what_is_quoted_holds_the_fact_and_names_the_thing() {
         "It is light, and 12 shops sell it."
     ));
 }
+
+#[test]
+fn a_heading_that_is_near_promises_a_fact_only_if_it_asks_for_one() {
+    let under = |heading: &str| Passage {
+        heading_path: format!("Care > {heading}"),
+        ..passage(Some(0.8), 1.0, "text")
+    };
+    for (heading, question, promised) in [
+        ("Washing a dry suit", "How long does it take to wash a dry suit?", false),
+        ("Washing a dry suit", "How do I wash a dry suit?", true),
+        (
+            "How long does it take to dry?",
+            "How long does it take to dry a dry suit?",
+            true,
+        ),
+        ("How much is shipping?", "How long does shipping take?", false),
+    ] {
+        assert_eq!(promises(&under(heading), question), promised, "{heading}: {question}");
+    }
+}
