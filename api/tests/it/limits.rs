@@ -654,3 +654,129 @@ async fn limits_need_what_the_operations_guide_allows_a_redis_user_and_nothing_e
     let log: Vec<redis::Value> = redis::cmd("ACL").arg("LOG").query_async(&mut redis).await.unwrap();
     assert_eq!(log, []);
 }
+
+#[tokio::test]
+async fn head_is_counted_like_get() {
+    let app = app(&[
+        ("LIMIT_READ_KEY", "3/1d"),
+        ("LIMIT_CREDENTIAL_IP", "3/1d"),
+        ("LIMIT_PROBE_IP", "3/1d"),
+    ])
+    .await;
+    let api = Replica::of(&app);
+    let head = async |path: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        let got = api.call(HERE, &format!("HEAD {path}"), &headers, &Value::Null).await;
+        (got.status.as_u16(), got.header("ratelimit-policy").to_owned())
+    };
+    for (path, token, good, policy) in [
+        ("/api/settings", app.key.as_str(), 200, "read-key"),
+        ("/api/settings", "omni_guess", 401, "credential-ip"),
+        ("/api/health/ready", "omni_guess", 200, "probe-ip"),
+    ] {
+        for _ in 0..3 {
+            assert_eq!(head(path, token).await.0, good, "{path}");
+        }
+        let (status, told) = head(path, token).await;
+        assert_eq!((status, told.contains(policy)), (429, true), "{path}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_spends_a_customer_s_work_who_may_not_start_it() {
+    let app = app(&[("LIMIT_SCRAPE", "2/1d"), ("LIMIT_BATCH", "1/1d")]).await;
+    let site = json!({ "url": "https://shop.example/" });
+    // A person of another customer, who only has to know the id.
+    let others = crate::accounts::other(&app).await;
+    let person = crate::accounts::browser(&app, "eve@example.com", "owner", &[others]).await;
+    let foreign = format!("/api/scrape?customer_id={}", app.shop.id);
+    for _ in 0..3 {
+        let got = person.post(&app, &foreign, &site).send().await;
+        assert!([404, 429].contains(&got.status.as_u16()), "{}", got.text);
+    }
+    // The customer's own key and person that are for something else.
+    let chats = app.kit.key(&app.shop, &[Scope::Chat]).await;
+    let viewer = crate::accounts::browser(&app, "bob@example.com", "viewer", &[app.shop.id]).await;
+    for _ in 0..3 {
+        let got = app.post("/api/scrape", &site).bearer(&chats).send().await;
+        assert_eq!(got.problem(403), "missing_scope");
+        assert!(got.header("ratelimit-policy").starts_with("\"change-key\""));
+        viewer.post(&app, &foreign, &site).send().await.problem(403);
+        app.post("/api/golden/run", &Value::Null)
+            .bearer(&chats)
+            .send()
+            .await
+            .problem(403);
+    }
+    app.post("/api/scrape", &site).bearer(&app.key).send().await.expect(202);
+    // Many questions at once have a limit of their own.
+    let warm = json!({ "questions": ["How much is shipping?"] });
+    assert_ne!(
+        app.post("/api/cache/warm", &warm)
+            .bearer(&app.key)
+            .send()
+            .await
+            .status
+            .as_u16(),
+        429
+    );
+    let more = app.post("/api/cache/warm", &warm).bearer(&app.key).send().await;
+    assert_eq!(more.problem(429), "rate_limited");
+}
+
+#[tokio::test]
+async fn every_refusal_says_which_limit_it_was() {
+    let app = app(&[
+        ("LIMIT_CREDENTIAL_IP", "2/1d"),
+        ("LIMIT_ADDRESS", "4/3600s"),
+        ("LIMIT_SCRAPE", "2/1d"),
+    ])
+    .await;
+    let api = Replica::of(&app);
+    let mut seen = 0;
+    for at in 0..12 {
+        let got = api.get(HERE, "/api/settings", &format!("omni_guess{at}")).await;
+        if got.status.as_u16() == 429 {
+            seen += 1;
+            assert!(
+                got.header("ratelimit").contains(";r=0;t="),
+                "{}: {}",
+                got.text,
+                got.header("ratelimit")
+            );
+            assert!(got.header("ratelimit-policy").contains(";q="), "{}", got.text);
+        }
+    }
+    assert!(seen >= 9, "{seen}");
+    for _ in 0..12 {
+        let got = api.call(THERE, "GET /api/nowhere", &[], &Value::Null).await;
+        assert_eq!(got.status.as_u16(), 404);
+        let got = api.call(THERE, "GET /privacy", &[], &Value::Null).await;
+        if got.status.as_u16() == 429 {
+            assert_ne!(got.header("ratelimit"), "", "{}", got.text);
+            seen += 1;
+        }
+    }
+    assert!(seen > 9, "an address that goes on is blocked");
+
+    // A retry with a key that was answered before costs nothing.
+    let begun = app
+        .post("/api/scrape", &json!({ "url": "https://shop.example/" }))
+        .bearer(&app.key);
+    let begun = begun.send().await.expect(202);
+    let job = format!("/api/jobs/{}", begun["job_id"].as_str().unwrap());
+    let act = async |verb: &str, key: &str| {
+        let call = app.post(&format!("{job}/{verb}"), &Value::Null).bearer(&app.key);
+        call.header("idempotency-key", key).send().await
+    };
+    act("cancel", "a").await.expect(200);
+    act("retry", "once").await.expect(200);
+    act("cancel", "b").await.expect(200);
+    act("retry", "once").await.expect(200);
+    assert_eq!(
+        act("retry", "again").await.problem(429),
+        "rate_limited",
+        "this one would start something"
+    );
+}
