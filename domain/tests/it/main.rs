@@ -18,7 +18,6 @@ mod identical;
 mod isolation;
 mod keys;
 mod ledger;
-mod lines;
 mod live;
 mod model_calls;
 mod model_change;
