@@ -45,10 +45,10 @@ mod m20261125_000036_references;
 mod m20261125_000039_chunk_changes;
 mod m20261125_000041_one_setting;
 mod m20261125_000042_what_a_crawl_tells;
+mod m20261125_000044_addresses;
 mod m20261125_000045_scales;
 mod m20261125_000046_broken_answers;
 mod m20261125_000047_pairs;
-mod m20261125_000044_addresses;
 mod tables;
 
 pub use catalogue::faults;

@@ -142,7 +142,7 @@ async fn a_key_changes_its_own_customer_only_and_needs_the_scope() {
     assert_eq!(app.kit.count(rows).await, 1);
     let other = app.get("/api/settings").bearer(&app.other_key).send().await.expect(200);
     assert_eq!(other["name"], Value::Null);
-    let chat = app.kit.key(&app.shop, &[domain::tenancy::Scope::Chat]).await;
+    let chat = app.kit.key(&app.shop, &[Scope::Chat]).await;
     assert_eq!(
         app.get("/api/settings").bearer(&chat).send().await.problem(403),
         "missing_scope"

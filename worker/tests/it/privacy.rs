@@ -120,7 +120,8 @@ async fn a_worker_makes_a_large_copy() {
     assert_eq!((job.state.as_str(), &job.error), ("done", &None));
     let document = privacy
         .export_document(&world.customer, planned.id, Operator::named("test"))
-        .await.unwrap();
+        .await
+        .unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(document["counts"]["messages"], 2501);
     let mentions = document["mentions"].as_array().unwrap();
