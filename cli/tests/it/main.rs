@@ -25,6 +25,7 @@ mod pooler;
 mod process;
 mod queue;
 mod renewal;
+mod stopping;
 mod up;
 mod users;
 mod widget;
