@@ -149,8 +149,11 @@ pub(super) fn push_heading(path: &mut String, heading: &str) {
 
 fn heading(line: &str) -> Option<(usize, &str)> {
     let level = line.bytes().take_while(|byte| *byte == b'#').count();
-    let text = line[level..].strip_prefix(' ')?.trim();
-    ((1..=6).contains(&level) && !text.is_empty()).then_some((level, text))
+    if !(1..=6).contains(&level) {
+        return None;
+    }
+    let text = trimmed(line[level..].strip_prefix(' ')?);
+    (!text.is_empty()).then_some((level, text))
 }
 
 /// The fence that is open after a line.
@@ -158,7 +161,8 @@ fn fence_after(open: Option<&'static str>, line: &str) -> Option<&'static str> {
     if !matches!(line.as_bytes().first(), Some(b'`' | b'~' | b' ' | b'>')) {
         return open;
     }
-    let line = line.trim_start_matches([' ', '>']);
+    let inner = line.bytes().position(|byte| !matches!(byte, b' ' | b'>'));
+    let line = inner.map_or("", |at| &line[at..]);
     let mark = ["```", "~~~~"].into_iter().find(|mark| line.starts_with(mark));
     match (open, mark) {
         (None, mark) => mark,
@@ -246,7 +250,7 @@ impl<'t> Reader<'t> {
     /// Ends the open block.
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let own = self.source[open.start..open.end].trim_end();
+        let own = trimmed_end(&self.source[open.start..open.end]);
         match self.found.last_mut().filter(|last| last.kind == Kind::Paragraph) {
             // A term stays with its definition.
             Some(term) if open.defines => {
@@ -272,11 +276,29 @@ fn begins(line: &str) -> Kind {
     }
 }
 
+/// The text without white space around it; what begins and ends with a letter of ASCII has none.
+pub(super) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
+}
+
+fn trimmed_end(text: &str) -> &str {
+    match text.as_bytes() {
+        [.., b'!'..=b'~'] => text,
+        _ => text.trim_end(),
+    }
+}
+
 fn is_blank(line: &str) -> bool {
     match line.as_bytes().first() {
         None => true,
         Some(b'!'..=b'~') => false,
-        Some(_) => line.trim().is_empty(),
+        Some(_) => {
+            let inner = line.bytes().position(|byte| byte != b' ');
+            inner.is_none_or(|at| trimmed(&line[at..]).is_empty())
+        }
     }
 }
 

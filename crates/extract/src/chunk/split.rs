@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Count,
-    blocks::{Block, Kind, is_item, lines},
+    Count, JOINER,
+    blocks::{self, Block, Kind, is_item, lines, trimmed},
     text,
 };
 
@@ -73,14 +73,16 @@ impl<'t> Splitter<'t> {
 
     fn list(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
         self.pack(items(text).into_iter(), "\n", out, &|item, out| {
-            self.pack(item.split("\n\n"), "\n\n", out, &|part, out| {
-                self.pack(part.lines(), "\n", out, &|line, out| self.sentences(line, out));
+            self.pack(paragraphs(item), "\n\n", out, &|part, out| {
+                self.pack(lines(part).map(|(_, line)| line), "\n", out, &|line, out| {
+                    self.sentences(line, out)
+                });
             });
         });
     }
 
     fn code(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
-        let mut lines: Vec<&str> = text.lines().collect();
+        let mut lines: Vec<&str> = lines(text).map(|(_, line)| line).collect();
         let opening = lines.first().copied().unwrap_or("```");
         let fence = opening.trim_end_matches(|c| c != '`' && c != '~');
         if lines.last().is_some_and(|line| lines.len() > 1 && line.trim() == fence) {
@@ -103,11 +105,13 @@ impl<'t> Splitter<'t> {
     }
 
     fn table(&self, text: &'t str, out: &mut Vec<Unit<'t>>) {
-        let mut lines = text.lines();
+        let mut lines = lines(text).map(|(_, line)| line);
         let header = [lines.next().unwrap_or_default(), lines.next().unwrap_or_default()].join("\n");
         let tokens = self.count.tokens(&header);
         if tokens * 2 > self.target {
-            return self.pack(text.lines(), "\n", out, &|row, out| self.words(row, out));
+            return self.pack(blocks::lines(text).map(|(_, line)| line), "\n", out, &|row, out| {
+                self.words(row, out)
+            });
         }
         let inner = Self {
             max: self.max - tokens,
@@ -181,7 +185,7 @@ impl<'t> Splitter<'t> {
 fn items(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut open = text.lines().next().unwrap_or_default();
+    let mut open = lines(text).next().map_or("", |(_, line)| line);
     for (at, line) in lines(text) {
         // A term keeps its definition.
         let of_term = line.starts_with(": ") && !is_item(open);
@@ -195,13 +199,24 @@ fn items(text: &str) -> Vec<&str> {
     out
 }
 
+/// The parts of a text between blank lines.
+fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
+    let mut from = 0;
+    let seams = memchr::memmem::find_iter(text.as_bytes(), JOINER).chain(std::iter::once(text.len()));
+    seams.map(move |seam| {
+        let part = &text[from..seam];
+        from = seam + JOINER.len();
+        part
+    })
+}
+
 /// The sentences of a text.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     let sentences = std::iter::from_fn(move || {
         let (sentence, behind) = rest.split_at(end_of_sentence(rest)?);
         rest = behind;
-        Some(sentence.trim())
+        Some(trimmed(sentence))
     });
     sentences.filter(|sentence| !sentence.is_empty())
 }
