@@ -529,6 +529,36 @@ async fn choose(visit: &Visit<'_>, body: Value) -> Got {
     visit.call(Method::POST, "/api/consent").json(&body).send().await
 }
 
+/// The first thing that a visitor says may be what others are told of.
+#[tokio::test]
+async fn a_browsers_signal_goes_with_what_its_first_message_sets_off() {
+    let app = shop().await;
+    let webhook = json!({ "url": "https://8.8.8.8/hook", "events": ["handoff.requested", "handoff.message"] });
+    ask(&app, &app.key, "/api/outbound-webhooks", &webhook)
+        .await
+        .expect(201);
+    let visit = Visit::begin(&app).await;
+    let said = visit
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": "Can I talk to a real person, please?" }))
+        .header("sec-gpc", "1");
+    assert_eq!(said.send().await.expect(200)["state"], "waiting");
+    let all = "SELECT count(*) FROM webhook_deliveries";
+    let heeding = "SELECT count(*) FROM webhook_deliveries WHERE payload #>> '{data,do_not_sell}' = 'true'";
+    assert_eq!((app.kit.count(all).await, app.kit.count(heeding).await), (2, 2));
+
+    // Whoever leaves before the answer has been read has said it all the same.
+    let visit = Visit::begin(&app).await;
+    let left = visit
+        .call(Method::POST, "/api/chat")
+        .json(&json!({ "message": QUESTION }))
+        .header("accept", "text/event-stream")
+        .header("sec-gpc", "1");
+    drop(left.open().await);
+    let kept = "SELECT count(*) FROM visitors WHERE do_not_sell AND choices_at IS NOT NULL";
+    assert_eq!(app.kit.count(kept).await, 2);
+}
+
 #[tokio::test]
 async fn visitors_choose_and_what_follows_from_it_follows() {
     let app = shop().await;

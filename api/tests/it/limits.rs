@@ -471,9 +471,49 @@ async fn work_that_is_started_again_counts_like_work_that_is_started() {
     assert_eq!(refused.problem(429), "rate_limited");
     assert!(refused.text.contains("of crawls for this customer"), "{}", refused.text);
     assert_eq!(call("/api/scrape", &site).await.problem(429), "rate_limited");
-    // A shop that is connected is read.
-    for status in [400, 429] {
-        call("/api/connections", &json!({})).await.problem(status);
+    // A shop that is connected is asked, and read; what is wrong in itself asks nobody.
+    let shop = json!({
+        "platform": "woocommerce", "url": "https://nobody.example", "consumer_key": "ck_key", "consumer_secret": "cs_secret",
+        "webhook_secret": "a-secret-of-webhooks",
+    });
+    call("/api/connections", &json!({})).await.problem(400);
+    assert_ne!(call("/api/connections", &shop).await.status, 429);
+    assert_eq!(call("/api/connections", &shop).await.problem(429), "rate_limited");
+}
+
+/// Nothing starts twice by it.
+#[tokio::test]
+async fn a_request_that_comes_again_with_its_key_costs_the_customer_nothing() {
+    let app = app(&[
+        ("LIMIT_SCRAPE", "1/1d"),
+        ("LIMIT_EMBED", "1/1d"),
+        ("LIMIT_BATCH", "1/1d"),
+        ("LIMIT_CHANGE_KEY", "100/1d"),
+    ])
+    .await;
+    let warm = json!({ "questions": ["How much is shipping?"] });
+    for (path, body, limit) in [
+        ("/api/scrape", json!({ "url": "https://shop.example/" }), "scrape"),
+        ("/api/embed", json!({ "all": true }), "embed"),
+        ("/api/cache/warm", warm, "batch"),
+    ] {
+        let call = async |key: &str| {
+            let call = app.post(path, &body).bearer(&app.key);
+            call.header("idempotency-key", &format!("{limit} {key}")).send().await
+        };
+        let first = call("once").await;
+        assert!(first.status.is_success(), "{path}: {}", first.text);
+        let told = format!("\"change-key\";q=100;w=86400, \"{limit}\";q=1;w=86400");
+        assert_eq!(first.header("ratelimit-policy"), told);
+        let again = call("once").await;
+        assert_eq!(again.status, first.status, "{path}: {}", again.text);
+        assert_eq!(again.header("ratelimit-policy"), "\"change-key\";q=100;w=86400");
+        let another = call("another").await;
+        assert_eq!(another.problem(429), "rate_limited", "{path}");
+        assert!(
+            another.header("ratelimit").contains(&format!("\"{limit}\";r=0;")),
+            "{path}"
+        );
     }
 }
 
@@ -779,4 +819,28 @@ async fn every_refusal_says_which_limit_it_was() {
         "rate_limited",
         "this one would start something"
     );
+}
+
+#[tokio::test]
+async fn a_stranger_says_less_than_whoever_shows_a_credential() {
+    let app = app(&[("CHALLENGE", "off")]).await;
+    let api = Replica::of(&app);
+    let body = json!({ "domain": "x".repeat(100_000) });
+    let ask = async |path: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [ORIGIN, ("authorization", bearer.as_str())];
+        api.call(HERE, &format!("POST {path}"), &headers, &body).await
+    };
+    let visitor = token(&api.session(HERE, "shop.example").await);
+    for (path, token) in [
+        ("/api/widget/session", ""),
+        ("/api/chat", ""),
+        ("/api/chat", "omni_wrong"),
+        ("/api/chat", &visitor),
+    ] {
+        assert_eq!(ask(path, token).await.problem(413), "body_too_large", "{path}");
+    }
+    assert_eq!(ask("/api/chat", &app.key).await.problem(400), "invalid_request");
+    // A shop tells of whole products, and signs what it says.
+    assert_ne!(ask("/api/webhooks/shopify", "").await.status, 413);
 }

@@ -47,6 +47,18 @@ async fn refusals_say_what_is_wrong_and_where() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_no_longer_than_what_it_refuses() {
+    let app = App::start().await;
+    let many: serde_json::Map<String, Value> = (0..15_000).map(|n| (format!("unknown{n}"), Value::Null)).collect();
+    let long = json!({ "x".repeat(900_000): 1 });
+    for body in [Value::Object(many), long] {
+        let got = app.post("/api/chat", &body).bearer(&app.key).send().await;
+        assert_eq!(got.problem(400), "invalid_request");
+        assert!(got.text.len() < 10_000, "{} bytes", got.text.len());
+    }
+}
+
+#[tokio::test]
 async fn a_nul_is_refused_wherever_it_stands() {
     let app = App::start().await;
     for path in ["/api/jobs?kind=%00", "/api/pages?q=a%00b", "/api/search?q=%00"] {

@@ -13,7 +13,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+/// A PING's or SETTINGS' answer.
+const ACK: u8 = 0x1;
 /// Ends the stream, and the head.
 const WHOLE: u8 = 0x5;
 
@@ -30,9 +33,14 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// `GET /api/health` by the static table of HPACK and literals (RFC 7541).
+/// `GET /api/health`.
 fn head() -> Vec<u8> {
-    let path = b"/api/health";
+    asking("/api/health")
+}
+
+/// `GET` of a path by the static table of HPACK and literals (RFC 7541).
+fn asking(path: &str) -> Vec<u8> {
+    let path = path.as_bytes();
     let mut head = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
     head.extend_from_slice(path);
     head.extend_from_slice(&[0x01, 1, b'a']);
@@ -120,4 +128,58 @@ async fn a_connection_that_only_opens_and_resets_is_ended() {
         assert_eq!(end.payload[4..8], 11u32.to_be_bytes());
     }
     while peer.next().await.is_some() {}
+}
+
+/// A stream without a window: everything is asked for, and nothing of it is ever taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_takes_cost_little_and_end_their_connection() {
+    const CONNECTIONS: u32 = 8;
+    const KIB_EACH: u64 = 256;
+    let app = App::start().await;
+    let pace = api::Pace {
+        reader: Duration::from_secs(3),
+        ..api::Pace::default()
+    };
+    let server = api::serve_at(app.context.clone(), ([127, 0, 0, 1], 0).into(), pace)
+        .await
+        .unwrap();
+    // Once, so that what is made for all is made.
+    let paths = ["/docs", "/openapi.yaml", "/embed.js"];
+    for path in paths {
+        app.get(path).send().await.expect(200);
+    }
+    let before = resident();
+    let mut peers = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut peer = Peer(TcpStream::connect(server).await.unwrap());
+        // SETTINGS_INITIAL_WINDOW_SIZE of nothing.
+        peer.write(&[PREFACE, &frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat())
+            .await;
+        for stream in 0..30u32 {
+            let path = paths[stream as usize % paths.len()];
+            peer.write(&frame(HEADERS, WHOLE, 2 * stream + 1, &asking(path))).await;
+        }
+        for _ in 0..30 {
+            peer.until(HEADERS).await.expect("the head of an answer");
+        }
+        peers.push(peer);
+    }
+    let each = resident().saturating_sub(before) / u64::from(CONNECTIONS);
+    eprintln!("{each} KiB for each connection with 30 answers that nobody takes");
+    assert!(each <= 30 * KIB_EACH / 4, "{each} KiB each");
+    // Whatever is said meanwhile.
+    for mut peer in peers {
+        while let Some(frame_in) = peer.next().await {
+            if frame_in.kind == PING && frame_in.payload.len() == 8 {
+                peer.write(&frame(PING, ACK, 0, &frame_in.payload)).await;
+            }
+        }
+    }
+}
+
+/// The memory of this process, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -146,6 +146,23 @@ async fn a_body_that_drips_is_refused_and_read_no_further() {
 }
 
 #[tokio::test]
+async fn a_body_that_nothing_takes_is_not_waited_for() {
+    let app = App::start().await;
+    for (path, status) in [
+        ("/nothing", 404),
+        ("/api/nothing", 404),
+        ("/api/health", 405),
+        ("/docs", 405),
+    ] {
+        let mut wire = Wire::to(&app).await;
+        wire.write(format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nx").as_bytes())
+            .await;
+        let told = wire.answer().await;
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn heads_beyond_every_measure_are_refused_before_they_are_kept() {
     let app = App::start().await;
     let server = hurried(&app).await;
