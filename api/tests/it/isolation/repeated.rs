@@ -73,11 +73,16 @@ async fn what_takes_a_key_has_one_effect_and_what_makes_jobs_takes_one() {
 
 /// The same again is answered alike and changes nothing; another request with the key is refused.
 async fn assert_repeats(deeds: &Deeds, operation: &Operation, key: &str, first: &Got) {
-    let before = effects(deeds).await;
+    let before = effects(deeds, operation).await;
     let again = send(deeds, operation, key).await;
     assert_eq!(again.status, first.status, "{}: {}", operation.id, again.text);
     assert_eq!(told(operation, &again), told(operation, first), "{}", operation.id);
-    assert_eq!(effects(deeds).await, before, "{} had an effect twice", operation.id);
+    assert_eq!(
+        effects(deeds, operation).await,
+        before,
+        "{} had an effect twice",
+        operation.id
+    );
     let other = match operation.id.as_str() {
         "run_golden" => deeds.app().post("/api/embed", &json!({ "all": true })),
         _ => deeds.app().post("/api/golden/run", &Value::Null),
@@ -108,12 +113,13 @@ async fn jobs(app: &App) -> i64 {
     app.kit.count("SELECT count(*) FROM jobs").await
 }
 
-/// What the customer has.
-async fn effects(deeds: &Deeds) -> Vec<(String, String)> {
+/// What the customer has. A copy that is handed out again is noted again.
+async fn effects(deeds: &Deeds, operation: &Operation) -> Vec<(String, String)> {
+    let noted = |table: &str| operation.id == "export_person" && table == "audit_logs";
     let catalogue: &Catalogue = &deeds.scene.catalogue;
     let digests = catalogue.digests(Some(deeds.app().shop.id)).await;
     digests
         .into_iter()
-        .filter(|(table, _)| !RESTLESS.contains(&table.as_str()))
+        .filter(|(table, _)| !RESTLESS.contains(&table.as_str()) && !noted(table))
         .collect()
 }
