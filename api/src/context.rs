@@ -92,16 +92,10 @@ impl Context {
         life.spawn(hosts.clone().keep_fresh(life.stopping()));
         let blocks = BlockList::new(db.clone(), clock.clone());
         life.spawn(blocks.clone().keep_fresh(life.stopping()));
-        let cache = AnswerCache::new(
-            db.clone(),
-            &config.redis,
-            &config.security.keys,
-            clock.clone(),
-            life.clone(),
-        )?;
+        let cache = AnswerCache::new(&db, &config.redis, &config.security.keys, clock.clone(), life.clone())?;
         Ok(Self {
             live: Live::new(db.clone(), &config.redis, life.clone())?,
-            answerer: Answerer::new(db.clone(), searcher.clone(), &config.model)?
+            answerer: Answerer::new(&db, searcher.clone(), &config.model)?
                 .with_cache(cache)
                 .under(&life),
             bell: Bell::new(dispatcher.clone()),

@@ -121,8 +121,9 @@ async fn who(
     }
     if let Some(group) = group
         && !is_operator(req, context)
+        && let Some(refusal) = gate.before_lookup(operation.class, group)
     {
-        gate.before_lookup(operation.class, group)?;
+        return Err(refusal);
     }
     let identity = Identity::find(req).await;
     let who = match identity.principal() {
@@ -246,7 +247,7 @@ fn refused(req: &Request, operation: Option<&Operation>, refusal: Refusal, lines
     if let Some(operation) = operation {
         response.set_data(operation.pattern.clone());
     }
-    let reached: Vec<Line> = refusal.line.iter().chain(lines).copied().collect();
+    let reached: Vec<Line> = refusal.line.as_deref().into_iter().chain(lines).copied().collect();
     tell(response.headers_mut(), &reached);
     let challenge = refusal
         .challenge

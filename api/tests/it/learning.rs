@@ -19,7 +19,7 @@ async fn shop() -> App {
 }
 
 fn answerer(app: &App) -> Answerer {
-    Answerer::new(app.kit.db.clone(), app.searcher.clone(), &app.kit.config.model).unwrap()
+    Answerer::new(&app.kit.db, app.searcher.clone(), &app.kit.config.model).unwrap()
 }
 
 fn golden() -> Value {

@@ -348,7 +348,10 @@ async fn a_postgres_that_hangs_holds_no_chat_for_ever() {
     let problem = asked.expect(503);
     // It may not even have got a connection.
     let code = problem["code"].as_str().unwrap();
-    assert!(["database_timeout", "database_unavailable"].contains(&code), "{problem}");
+    assert!(
+        ["database_timeout", "database_unavailable"].contains(&code),
+        "{problem}"
+    );
     drop(frozen);
     provider.follow(Script::Say(vec![COSTS.into()]));
     let asked = app.post("/api/chat", &json!({ "message": QUESTION })).bearer(&app.key);

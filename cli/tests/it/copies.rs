@@ -20,12 +20,16 @@ async fn command(kit: &Kit, args: &[&str]) -> Output {
 
 /// What must be found when nothing was restored by halves.
 async fn count(query: &str, kit: &Kit) -> i64 {
-    let owner = Db::connect_owner(&kit.config.database).await.unwrap();
+    let owner = Db::connect_owner(&kit.config.database).await.expect("the database");
     let row = owner
         .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
         .await;
-    let count = row.unwrap().unwrap().try_get_by_index(0).unwrap();
-    owner.close().await.unwrap();
+    let count = row
+        .expect("an answer")
+        .expect("a row")
+        .try_get_by_index(0)
+        .expect("a count");
+    owner.close().await.expect("the database");
     count
 }
 
@@ -42,23 +46,25 @@ async fn visitor(kit: &Kit, of: &Customer, question: &str) -> Uuid {
             "INSERT INTO messages (id, customer_id, conversation_id, role, text) VALUES ('{message}', '{of}', '{conversation}', 'visitor', '{question}')"
         ),
     ];
-    let tx = kit.db.system().await.unwrap();
+    let tx = kit.db.system().await.expect("the database");
     for row in rows {
         tx.execute_raw(Statement::from_string(DbBackend::Postgres, row))
             .await
-            .unwrap();
+            .expect("the database");
     }
-    tx.commit().await.unwrap();
+    tx.commit().await.expect("the database");
     session
 }
 
 /// Plain SQL, as an operator's own script makes it.
 fn plain_dump(kit: &Kit, file: &Path) {
-    let program = Runtime::fetch(&Kit::cache()).unwrap().postgres_program("pg_dump");
+    let program = Runtime::fetch(&Kit::cache())
+        .expect("Postgres' programs")
+        .postgres_program("pg_dump");
     let url = kit.services.superuser_url("postgres");
     let mut dump = std::process::Command::new(program);
     dump.env_clear().arg("--dbname").arg(url).arg("--file").arg(file);
-    assert!(dump.status().unwrap().success());
+    assert!(dump.status().expect("pg_dump").success());
 }
 
 const RULES: [&str; 3] = [

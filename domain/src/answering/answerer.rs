@@ -182,7 +182,7 @@ pub struct Answerer {
 
 impl Answerer {
     /// With a provider's key in `config` a model writes; else answers are extractive.
-    pub fn new(db: Db, searcher: Searcher, config: &ModelConfig) -> Result<Self> {
+    pub fn new(db: &Db, searcher: Searcher, config: &ModelConfig) -> Result<Self> {
         let db = db.awaited();
         let models = Models::from_config(db.clone(), config)?;
         Ok(Self {

@@ -328,21 +328,22 @@ async fn next(tx: &SystemTx, rooms: &BTreeMap<Lane, u64>, sent: Vec<Uuid>) -> Re
         ORDER BY rank",
         version = Payload::VERSION,
     );
-    let room = |lane: &Lane| rooms.get(lane).copied().unwrap_or_default() as i64;
-    let lanes = rooms
-        .keys()
-        .filter_map(|lane| Some(json!({ "kind": lane.kind()?.as_str(), "room": room(lane) })));
-    let values = [
-        Value::Array(lanes.collect()).into(),
-        room(&Lane::Quarantine).into(),
-        sent.into(),
-    ];
+    let suspects = rooms.get(&Lane::Quarantine).copied().unwrap_or_default() as i64;
+    let values = [room_by_kind(rooms).into(), suspects.into(), sent.into()];
     let mut errands: BTreeMap<Lane, Vec<Errand>> = BTreeMap::new();
     for row in tx.query_all_raw(sql(&query, values)).await? {
         let (lane, errand) = errand(&row)?;
         errands.entry(lane).or_default().push(errand);
     }
     Ok(errands)
+}
+
+/// How many errands each kind's stream has room for.
+fn room_by_kind(rooms: &BTreeMap<Lane, u64>) -> Value {
+    rooms
+        .iter()
+        .filter_map(|(lane, room)| Some(json!({ "kind": lane.kind()?.as_str(), "room": room })))
+        .collect()
 }
 
 fn errand(row: &QueryResult) -> Result<(Lane, Errand)> {

@@ -213,6 +213,7 @@ impl Payload {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fmt::Debug;
 
     /// What stands in ledgers that an earlier build wrote. A line is never changed: a payload that has to be told otherwise gets a
     /// new version and a new line.
@@ -302,7 +303,7 @@ mod tests {
     }
 
     /// All names of an enum, from what serde says about one that is none of them.
-    fn names<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+    fn names<T: serde::de::DeserializeOwned + Debug>() -> Vec<String> {
         let told = serde_json::from_value::<T>(json!("none of them"))
             .unwrap_err()
             .to_string();

@@ -99,16 +99,16 @@ pub struct Refusal {
     /// What the caller is told.
     pub error: Error,
     /// What would let it in.
-    pub challenge: Option<Challenge>,
+    pub challenge: Option<Box<Challenge>>,
     /// The limit that was reached, where it is none of those that a request is counted on.
-    pub line: Option<Line>,
+    pub line: Option<Box<Line>>,
 }
 
 impl Refusal {
     /// Told of this limit, of which nothing is left.
     fn by(mut self, name: &'static str, rate: Rate, full_in: Duration) -> Self {
         let left = Left { remaining: 0, full_in };
-        self.line = Some(Line { name, rate, left });
+        self.line = Some(Box::new(Line { name, rate, left }));
         self
     }
 }
@@ -265,7 +265,11 @@ impl Gate {
             message,
         );
         // Without randomness there is no challenge, and the caller comes again later.
-        let challenge = self.challenges.issue(request.group.unwrap_or_default(), effort).ok();
+        let challenge = self
+            .challenges
+            .issue(request.group.unwrap_or_default(), effort)
+            .ok()
+            .map(Box::new);
         Refusal { challenge, ..refusal }
     }
 
@@ -297,19 +301,14 @@ impl Gate {
 
     /// Refuses to look up another credential for an address that has sent too many which nobody has: each lookup asks the
     /// database. Counted in the process.
-    pub fn before_lookup(&self, class: Class, group: &str) -> std::result::Result<(), Refusal> {
+    pub fn before_lookup(&self, class: Class, group: &str) -> Option<Refusal> {
         let limits = class::limits(&self.config.rates, Class::Read, &Who::Stranger, Some(group));
         let now = self.now();
-        let full = limits.iter().find_map(|limit| self.local().full_for(limit, now));
-        match full {
-            None => Ok(()),
-            Some(wait) => {
-                let message = "too many credentials from this address that are not valid";
-                let refusal = refuse(class, "credential-ip", "rate_limited", wait, message);
-                let rate = self.config.rates.credential_ip;
-                Err(refusal.by("credential-ip", rate, rate.period()))
-            }
-        }
+        let wait = limits.iter().find_map(|limit| self.local().full_for(limit, now))?;
+        let message = "too many credentials from this address that are not valid";
+        let refusal = refuse(class, "credential-ip", "rate_limited", wait, message);
+        let rate = self.config.rates.credential_ip;
+        Some(refusal.by("credential-ip", rate, rate.period()))
     }
 
     /// Notes that a credential of this address was looked up in vain.

@@ -249,7 +249,10 @@ pub async fn tokens_kept(tx: &TenantTx, job: Uuid) -> Result<i64> {
         JOIN page_embeddings c ON c.customer_id = p.customer_id AND c.page_id = p.id AND c.published AND c.model_id IS NOT NULL
         WHERE u.job_id = $1 AND u.customer_id = $2 AND u.decision IN ('same_hash', 'not_modified')";
     let row = tx.query_one_raw(sql(KEPT, [job.into(), tx.customer().into()])).await?;
-    Ok(row.map(|row| row.try_get("", "tokens")).transpose()?.unwrap_or_default())
+    Ok(row
+        .map(|row| row.try_get("", "tokens"))
+        .transpose()?
+        .unwrap_or_default())
 }
 
 fn spread(row: &QueryResult, name: &str) -> Result<Option<Spread>> {

@@ -46,7 +46,7 @@ pub async fn installation(extra: &[(&str, &str)]) -> (Kit, Customer, Answerer) {
         index::publish(&tx, &pending, model, &[chunk]).await.unwrap();
     }
     tx.commit().await.unwrap();
-    let answerer = Answerer::new(kit.db.clone(), searcher, &kit.config.model).unwrap();
+    let answerer = Answerer::new(&kit.db, searcher, &kit.config.model).unwrap();
     (kit, customer, answerer)
 }
 
@@ -315,7 +315,7 @@ async fn embeddings_that_fail_leave_the_words() {
     let (kit, customer, _) = installation(&[]).await;
     let away: Arc<dyn Embedder> = Arc::new(Away(testkit::local_model().await));
     let searcher = Searcher::new(kit.db.clone(), Some(away)).await.unwrap();
-    let answerer = Answerer::new(kit.db.clone(), searcher, &kit.config.model).unwrap();
+    let answerer = Answerer::new(&kit.db, searcher, &kit.config.model).unwrap();
     let answer = answerer
         .answer(&customer, &ask(session(), "How long does delivery take?"), None)
         .await

@@ -60,8 +60,8 @@ impl House {
     async fn process_with(&self, config: &Config, clock: Clock) -> Answerer {
         let searcher = Searcher::new(self.kit.db.clone(), None).await.unwrap();
         let masters = &config.security.keys;
-        let cache = AnswerCache::new(self.kit.db.clone(), &config.redis, masters, clock, self.life.clone());
-        let answerer = Answerer::new(self.kit.db.clone(), searcher, &config.model).unwrap();
+        let cache = AnswerCache::new(&self.kit.db, &config.redis, masters, clock, self.life.clone());
+        let answerer = Answerer::new(&self.kit.db, searcher, &config.model).unwrap();
         answerer.with_cache(cache.unwrap())
     }
 

@@ -262,7 +262,7 @@ async fn whether_the_site_answers_is_judged_by_what_the_index_was_made_with() {
     let after = Searcher::with_loader(kit.db.clone(), Some(english), Some(loader))
         .await
         .unwrap();
-    let answerer = Answerer::new(kit.db.clone(), after, &kit.config.model).unwrap();
+    let answerer = Answerer::new(&kit.db, after, &kit.config.model).unwrap();
     let answer = answerer.preview(&customer, GERMAN).await.unwrap();
     assert!(answer.text.contains("60 days"), "{}", answer.text);
 }

@@ -59,7 +59,7 @@ async fn a_model_to_which_all_texts_are_near_is_measured_and_refuses_what_the_si
         index::publish(&tx, &pending, id, &[chunk]).await.unwrap();
     }
     tx.commit().await.unwrap();
-    let answerer = Answerer::new(kit.db.clone(), searcher, &kit.config.model).unwrap();
+    let answerer = Answerer::new(&kit.db, searcher, &kit.config.model).unwrap();
     let say = async |question: &str| {
         answerer
             .answer(&customer, &ask(session(), question), None)

@@ -76,7 +76,16 @@ pub(super) fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, V
         "" => Vec::new(),
         _ => statements::statements(&page.title, &extracted, &content),
     };
-    let extra = said.into_iter().map(|said| (said.kind, said.heading_path, said.text));
+    // An answer or a description may be longer than a passage: its parts stand next to each other, each under the whole path.
+    let extra = said.into_iter().flat_map(|said| {
+        let whole = count(&chunk::embedding_input(&said.heading_path, &said.text)) <= limit.max_tokens;
+        if whole {
+            return vec![(said.kind, said.heading_path, said.text)];
+        }
+        let parts = chunk::chunks(&said.text, &said.heading_path, limit, &count);
+        let parts = parts.into_iter().map(|part| (said.kind, part.heading_path, part.text));
+        parts.collect()
+    });
     let pieces = pieces.into_iter().map(|piece| {
         let kind = statements::kind_of(&extracted, &piece.heading_path, &piece.text);
         (kind, piece.heading_path, piece.text)
@@ -123,6 +132,24 @@ mod tests {
             repeated: vec![],
             extracted: Value::Null,
         }
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_and_kept_whole() {
+        let answer: Vec<String> = (0..150).map(|n| format!("Sentence {n} says a little.")).collect();
+        let mut page = page("Some words on the page.");
+        page.extracted = json!([{"kind": "faq", "data": {"questions": [
+            {"question": "How does it go?", "answer": answer.join(" ")}, {"question": "Is it short?", "answer": "Yes, very."}]}}]);
+        let chunks = cut(page, None).0.chunks;
+        let parts: Vec<_> = chunks
+            .iter()
+            .filter(|chunk| chunk.heading_path.ends_with("How does it go?"))
+            .collect();
+        assert!(parts.len() > 2, "{} parts", parts.len());
+        assert!(chunks.iter().all(|chunk| chunk.tokens as usize <= MAX_TOKENS));
+        let all: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+        let all = all.join(" ");
+        assert!(answer.iter().all(|sentence| all.contains(sentence)), "{all}");
     }
 
     fn texts(page: Pending) -> Vec<String> {

@@ -17,7 +17,7 @@ pub(super) fn examiner(job: &Job) -> Result<Examiner> {
 }
 
 fn answerer(job: &Job) -> Result<Answerer> {
-    Answerer::new(job.ctx.db.clone(), job.ctx.searcher.clone(), &job.ctx.config.model)
+    Answerer::new(&job.ctx.db, job.ctx.searcher.clone(), &job.ctx.config.model)
 }
 
 /// Makes jobs for all customers with something to learn.

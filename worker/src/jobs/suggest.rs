@@ -30,6 +30,6 @@ async fn choose(job: &Job) -> Result<Option<usize>> {
     if row.is_some_and(|row| row.try_get("", "waiting").unwrap_or(false)) {
         return Ok(None);
     }
-    let answerer = Answerer::new(job.ctx.db.clone(), job.ctx.searcher.clone(), &job.ctx.config.model)?;
+    let answerer = Answerer::new(&job.ctx.db, job.ctx.searcher.clone(), &job.ctx.config.model)?;
     answerer.choose_suggestions(customer).await.map(Some)
 }

@@ -38,7 +38,7 @@ pub(super) async fn shop(model: bool) -> (Site, World) {
 
 /// What a visitor is answered; the message's id, and whether it was refused.
 async fn ask(world: &World, session: Uuid, text: &str) -> (Uuid, bool) {
-    let answerer = Answerer::new(world.kit.db.clone(), world.searcher.clone(), &world.kit.config.model).unwrap();
+    let answerer = Answerer::new(&world.kit.db, world.searcher.clone(), &world.kit.config.model).unwrap();
     let question = Question {
         session,
         text: text.into(),

@@ -49,7 +49,7 @@ async fn what_a_page_hides_is_never_part_of_an_answer() {
     }
     let customer = tenancy::get(&world.kit.db, world.customer.id).await.unwrap();
     let (db, model) = (world.kit.db.clone(), &world.kit.config.model);
-    let answerer = Answerer::new(db, world.searcher.clone(), model).unwrap();
+    let answerer = Answerer::new(&db, world.searcher.clone(), model).unwrap();
     let question = "Within how many days can goods be returned after purchase?";
     let answer = answerer.preview(&customer, question).await.unwrap();
     assert!(answer.text.contains("60 days"), "{}", answer.text);

@@ -10,6 +10,7 @@ use entity::job;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     process::Command,
     sync::{
@@ -28,14 +29,15 @@ const PAGES: usize = 60;
 async fn site(bytes: usize) -> Site {
     let page = |n: usize| {
         let links: String = (1..=3).map(|k| link(&format!("/{}", (3 * n + k) % PAGES))).collect();
-        let sections: String = (1..=3)
-            .map(|part| {
-                let codes: String = (0..bytes / 33)
-                    .map(|_| format!("{:032x} ", rand::random::<u128>()))
-                    .collect();
-                format!("<h2>Part {part} of item {n}</h2><p>The item {n} in its part {part} weighs {n} kg. {codes}</p>")
-            })
-            .collect();
+        let mut sections = String::new();
+        for part in 1..=3 {
+            let told = format!("The item {n} in its part {part} weighs {n} kg.");
+            let _ = write!(sections, "<h2>Part {part} of item {n}</h2><p>{told} ");
+            for _ in 0..bytes / 33 {
+                let _ = write!(sections, "{:032x} ", rand::random::<u128>());
+            }
+            sections.push_str("</p>");
+        }
         Page::html(&format!("Item {n}"), &format!("{sections}{links}"))
     };
     Site::start((0..PAGES).map(|n| (format!("/{n}"), page(n)))).await

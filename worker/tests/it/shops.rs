@@ -105,7 +105,7 @@ impl Sold {
     async fn answer(&self, question: &str) -> String {
         let customer = tenancy::get(&self.world.kit.db, self.world.customer.id).await.unwrap();
         let db = self.world.kit.db.clone();
-        let answerer = Answerer::new(db, self.world.searcher.clone(), &self.world.kit.config.model).unwrap();
+        let answerer = Answerer::new(&db, self.world.searcher.clone(), &self.world.kit.config.model).unwrap();
         let answer = answerer.preview(&customer, question).await.unwrap();
         let source = answer
             .sources

@@ -158,7 +158,7 @@ fn assert_silent(got: &Got, what: &str) {
 
 #[tokio::test]
 async fn the_ids_of_another_customer_are_not_found_in_any_path() {
-    let scene = Tries::start().await;
+    let scene = Box::pin(Tries::start()).await;
     let theirs = scene.theirs().await;
     let before = scene.catalogue.digests(Some(scene.app.other.id)).await;
     let own: BTreeSet<String> = scene
@@ -230,7 +230,7 @@ fn paths(operation: &Operation, id: &str, own: &BTreeSet<String>) -> Vec<Vec<Str
 
 #[tokio::test]
 async fn what_another_customer_has_is_neither_told_nor_changed_by_any_query_or_body() {
-    let scene = Tries::start().await;
+    let scene = Box::pin(Tries::start()).await;
     let theirs = scene.theirs().await;
     let before = scene.catalogue.digests(Some(scene.app.other.id)).await;
     let mut used = BTreeSet::new();

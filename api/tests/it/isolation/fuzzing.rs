@@ -183,10 +183,6 @@ async fn fuzz(caller: &Caller, way: &str, folder: &Path, server: SocketAddr) -> 
     let Some(report) = report else {
         panic!("no report: {told}{}", String::from_utf8_lossy(&output.stderr));
     };
-    println!(
-        "{}, {way}: {} {}",
-        caller.name, report["operations"], report["phases"][way]
-    );
     assert_tried(caller, way, &report);
     if output.status.success() {
         return vec![];

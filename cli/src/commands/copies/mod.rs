@@ -18,7 +18,7 @@ use super::up::state;
 /// Where the database is.
 #[derive(clap::Args)]
 pub struct Place {
-    /// The state folder of an `omniops up` that is stopped, instead of DATABASE_URL
+    /// The state folder of an `omniops up` that is stopped, instead of `DATABASE_URL`
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }

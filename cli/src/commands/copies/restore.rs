@@ -78,13 +78,11 @@ async fn restore(opened: &Opened, archive: Archive, replace: bool) -> Result<()>
     if let Some(kept) = kept {
         println!("What it was is in the database {kept}; drop that when you have looked.");
     }
-    match replayed {
-        Some(replayed) => erasures::told(&replayed),
-        None => {
-            println!("ERASURE_LOG is not set: whoever was forgotten since the backup is back (docs/PRIVACY.md).");
-            Ok(())
-        }
+    if let Some(replayed) = replayed {
+        return erasures::told(&replayed);
     }
+    println!("ERASURE_LOG is not set: whoever was forgotten since the backup is back (docs/PRIVACY.md).");
+    Ok(())
 }
 
 /// The configured database.
@@ -160,6 +158,10 @@ async fn maintenance(config: &Config, name: &str) -> Result<DatabaseConnection> 
         .with_context(|| format!("connecting to the database {other}"))
 }
 
+/// Answers that were kept since the backup go by a version that is this one's as well.
+const MOVE_ON: &str =
+    "UPDATE customer_configs SET index_version = greatest(index_version + 1, extract(epoch FROM now())::bigint)";
+
 /// Fills the new database, and returns what it holds and whom it forgot again.
 async fn fill(
     opened: &Opened,
@@ -189,9 +191,6 @@ async fn fill(
     is_known(&owner).await?;
     migrate::migrate(&config).await?;
     let replayed = forget(&config).await?;
-    // Answers that were kept since the backup go by a version that is this one's as well.
-    const MOVE_ON: &str =
-        "UPDATE customer_configs SET index_version = greatest(index_version + 1, extract(epoch FROM now())::bigint)";
     owner.execute_unprepared(MOVE_ON).await?;
     let holds = Contents::of(&owner).await?;
     owner.close().await?;

@@ -78,7 +78,7 @@ pub async fn run(sets: &[PathBuf], domain: &HostName, out: Option<&Path>) -> Res
         .context("connecting to Postgres (DATABASE_URL)")?;
     let embedder = process::embedder(&config.model, &cache_dir(&environment())).await?;
     let searcher = Searcher::new(db.clone(), embedder).await?;
-    let answerer = Answerer::new(db.clone(), searcher, &config.model)?;
+    let answerer = Answerer::new(&db, searcher, &config.model)?;
     let customer = tenancy::find_by_host(&db, domain, false)
         .await?
         .with_context(|| format!("no customer has the domain {domain}"))?;

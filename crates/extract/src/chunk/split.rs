@@ -75,7 +75,7 @@ impl<'t> Splitter<'t> {
         self.pack(items(text).into_iter(), "\n", out, &|item, out| {
             self.pack(paragraphs(item), "\n\n", out, &|part, out| {
                 self.pack(lines(part).map(|(_, line)| line), "\n", out, &|line, out| {
-                    self.sentences(line, out)
+                    self.sentences(line, out);
                 });
             });
         });
@@ -110,7 +110,7 @@ impl<'t> Splitter<'t> {
         let tokens = self.count.tokens(&header);
         if tokens * 2 > self.target {
             return self.pack(blocks::lines(text).map(|(_, line)| line), "\n", out, &|row, out| {
-                self.words(row, out)
+                self.words(row, out);
             });
         }
         let inner = Self {

@@ -26,7 +26,7 @@ impl Steps {
     /// Takes `steps`; `false` where so many are not left, and from then on always.
     #[inline]
     pub fn take(&self, steps: usize) -> bool {
-        let left = self.0.get().checked_sub(steps).unwrap_or(0);
+        let left = self.0.get().saturating_sub(steps);
         self.0.set(left);
         left > 0
     }

@@ -97,7 +97,7 @@ impl Layer {
 impl AnswerCache {
     /// Entries that leave the process are sealed under `masters`, the installation's keys. Work goes on until `life` ends.
     pub fn new(
-        db: Db,
+        db: &Db,
         redis: &RedisConfig,
         masters: impl Into<MasterKeys>,
         clock: Clock,
