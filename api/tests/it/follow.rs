@@ -147,7 +147,7 @@ async fn two_hundred_slow_clients_cost_little_memory() {
     const CLIENTS: u64 = 200;
     const EVENTS: usize = 2000;
     const KIB_EACH: u64 = 256;
-    let app = App::start().await;
+    let app = App::with(&[("LIMIT_STREAMS", "300")]).await;
     let server = serve(&app).await;
     let job = scrape(&app).await;
     let tx = app.kit.db.tenant(&app.shop).await.unwrap();

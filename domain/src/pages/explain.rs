@@ -245,7 +245,7 @@ pub async fn summary(tx: &TenantTx, job: Uuid) -> Result<Summary> {
 pub async fn tokens_kept(tx: &TenantTx, job: Uuid) -> Result<i64> {
     const KEPT: &str = "
         SELECT coalesce(sum(c.tokens), 0)::bigint AS tokens FROM job_urls u
-        JOIN pages p ON p.customer_id = u.customer_id AND p.url = u.url
+        JOIN scraped_pages p ON p.customer_id = u.customer_id AND p.url_hash = u.url_hash
         JOIN page_embeddings c ON c.customer_id = p.customer_id AND c.page_id = p.id AND c.published AND c.model_id IS NOT NULL
         WHERE u.job_id = $1 AND u.customer_id = $2 AND u.decision IN ('same_hash', 'not_modified')";
     let row = tx.query_one_raw(sql(KEPT, [job.into(), tx.customer().into()])).await?;

@@ -29,6 +29,8 @@ const EXAMPLES: u32 = 12;
 /// What the checks can't know: rules that no schema can tell (a URL of a verified domain, an `Idempotency-Key` that was used) refuse
 /// data that is right in form, and so do calls that a caller's credential is not for. And a request through a proxy is not from this machine, which may read metrics without a credential.
 /// An address that is too long to be read is refused as such. Calls that take an optional header are sent unknown ones as wrong data; HTTP ignores those (RFC 9110, section 5.1).
+/// Answers that cited a page are told of when it is removed: that is when they are looked for, and it can be restored.
+/// A person's cookie goes along with every request, also where one without it is meant: other generated tests try that.
 const RULES: &str = r#"
 [headers]
 X-Forwarded-For = "203.0.113.7"
@@ -43,6 +45,13 @@ expected-statuses = ["2xx", 400, 401, 403, 404, 409, 413, 422, 429, 503]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 428, 429, 431, "5xx"]
 [[operations]]
 include-operation-id = ["follow_conversation", "follow_job"]
+checks.negative_data_rejection.enabled = false
+[[operations]]
+include-operation-id = ["list_page_answers"]
+checks.use_after_free.enabled = false
+[[operations]]
+include-operation-id = ["who_am_i"]
+checks.ignored_auth.enabled = false
 checks.negative_data_rejection.enabled = false
 "#;
 
@@ -100,7 +109,11 @@ async fn requests_made_from_the_contract_meet_no_fault() {
     }
     let mut faults = Vec::new();
     for caller in &callers {
-        for way in WAYS {
+        // The few calls of some take nothing that another one of them makes.
+        let ways = WAYS
+            .into_iter()
+            .filter(|way| *way != "stateful" || wanted(caller, way).len() >= 20);
+        for way in ways {
             faults.extend(fuzz(caller, way, folder.path(), address).await);
         }
     }
@@ -225,12 +238,7 @@ fn assert_tried(caller: &Caller, way: &str, report: &Value) {
         "{name}, {way}: {operations}"
     );
     let status = ran["status"].as_str().unwrap();
-    // The few calls of some take nothing that another one of them makes.
-    let nothing_to_do = way == "stateful" && counted[0] < 20 && status == "skip";
-    assert!(
-        nothing_to_do || ["success", "failure"].contains(&status),
-        "{name}, {way}: {ran}"
-    );
+    assert!(["success", "failure"].contains(&status), "{name}, {way}: {ran}");
     if way == "coverage" {
         assert_eq!(
             operations["tested"], operations["selected"],

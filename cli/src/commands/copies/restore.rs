@@ -126,7 +126,7 @@ impl Present {
 
     /// The name, with room for more within Postgres' 63 bytes.
     fn short(&self) -> &str {
-        let end = (0..=40).rev().find(|end| self.name.is_char_boundary(*end));
+        let end = (0..=37).rev().find(|end| self.name.is_char_boundary(*end));
         self.name.get(..end.unwrap_or(0)).unwrap_or(&self.name)
     }
 }
@@ -239,9 +239,9 @@ async fn forget(config: &Config) -> Result<Option<Replayed>> {
 
 /// Puts the new one in the present one's place, both at once; returns the name that the present one has then, if it held anything.
 async fn swap(server: &DatabaseConnection, present: &Present, beside: &str) -> Result<Option<String>> {
-    let stamp = Clock::system()
-        .now()
-        .format(format_description!("[year][month][day][hour][minute][second]"))?;
+    let stamp = Clock::system().now().format(format_description!(
+        "[year][month][day][hour][minute][second][subsecond digits:3]"
+    ))?;
     let before = format!("{}_before_{stamp}", present.short());
     let [name, new, old] = [present.name.as_str(), beside, &before].map(quoted);
     let owner = quoted(&present.owner);

@@ -112,7 +112,7 @@ async fn world() -> World {
     let mut world = World::at("93.184.216.34:80", site(), |settings| {
         settings.allow.clear();
         settings.bounds.settle = Duration::from_secs(2);
-        settings.bounds.total = Duration::from_secs(3);
+        settings.bounds.total = Duration::from_secs(5);
     })
     .await;
     world.base = Url::parse("http://shop.test/").unwrap();
@@ -130,7 +130,7 @@ fn runtime() -> tokio::runtime::Runtime {
 /// finish so many of them in time; what they try, they have tried. Whether the page was ever taken.
 async fn shows_refusals(world: &World, path: &str, target: &str) -> bool {
     let mut last = None;
-    for _ in 0..5 {
+    for _ in 0..8 {
         match world.render(path).await {
             Ok(tried) => {
                 let refused = |refusal: &&Refusal| refusal.error.code() == "refused_address";

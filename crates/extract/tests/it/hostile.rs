@@ -95,12 +95,12 @@ fn pages_whose_parts_multiply_are_refused() {
     let classes = format!(
         "<style>{}</style>{}",
         ".a.b.c{opacity:1}".repeat(20_000),
-        "<p class='c b a'>x".repeat(100_000)
+        "<p class='c b a'>x".repeat(40_000)
     );
     let tags = format!(
         "<style>{}</style>{}",
         "p{opacity:1}".repeat(42_000),
-        "<p>x".repeat(1_000_000)
+        "<p>x".repeat(200_000)
     );
     let headings = format!(
         "{}{}",
