@@ -95,8 +95,10 @@ const CALLERS: [(&str, &[&str]); 11] = [
     ),
     ("the state of the schema", &["domain/src/schema.rs"]),
     (
-        "migrations and checks of the schema are its owner's",
+        "migrations, copies of the whole database and checks of the schema are its owner's",
         &[
+            "cli/src/commands/copies/backup.rs",
+            "cli/src/commands/copies/restore.rs",
             "cli/src/commands/doctor/database.rs",
             "cli/src/commands/eval/retrieval.rs",
             "cli/src/commands/migrate.rs",

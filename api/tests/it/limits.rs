@@ -551,6 +551,46 @@ async fn credentials_that_nobody_has_are_looked_up_a_few_times_only() {
 }
 
 #[tokio::test]
+async fn while_the_database_is_away_an_address_waits_for_it_a_few_times_only() {
+    let app = app(&[("LIMIT_CREDENTIAL_IP", "3/1d")]).await;
+    let replica = Replica::of(&app);
+    app.kit.db.clone().close().await;
+    for _ in 0..3 {
+        replica.get(HERE, "/api/settings", &app.key).await.problem(503);
+    }
+    let got = replica.get(HERE, "/api/settings", &app.key).await;
+    assert_eq!(got.problem(429), "rate_limited");
+    replica.get(THERE, "/api/settings", &app.key).await.problem(503);
+}
+
+#[tokio::test]
+async fn streams_of_one_customer_leave_room_for_the_others() {
+    let app = app(&[("LIMIT_STREAMS", "2")]).await;
+    let replica = Replica::of(&app);
+    let site = json!({ "url": "https://shop.example/" });
+    let made = app.post("/api/scrape", &site).bearer(&app.key).send().await.expect(202);
+    let follow = format!("GET /api/jobs/{}/events", made["job_id"].as_str().unwrap());
+    let [ours, theirs] = [&app.key, &app.other_key].map(|key| format!("Bearer {key}"));
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let headers = [("authorization", ours.as_str())];
+        let response = replica.open(HERE, &follow, &headers, &Value::Null).await;
+        assert_eq!(response.status(), 200);
+        streams.push(response);
+    }
+    let headers = [("authorization", ours.as_str())];
+    let got = replica.call(HERE, &follow, &headers, &Value::Null).await;
+    assert_eq!(got.problem(429), "too_many_streams");
+    replica.get(HERE, "/api/settings", &app.key).await.expect(200);
+    // Another customer is let in, and told that the job is none of its own.
+    let headers = [("authorization", theirs.as_str())];
+    replica.call(HERE, &follow, &headers, &Value::Null).await.problem(404);
+    streams.pop();
+    let headers = [("authorization", ours.as_str())];
+    assert_eq!(replica.open(HERE, &follow, &headers, &Value::Null).await.status(), 200);
+}
+
+#[tokio::test]
 async fn behind_a_proxy_streams_of_one_visitor_are_counted_until_they_end() {
     let app = app(&[
         ("LIMIT_CONNECTIONS", "2"),

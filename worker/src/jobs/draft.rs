@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_cut_and_kept_whole() {
-        let answer: Vec<String> = (0..150).map(|n| format!("Sentence {n} says a little.")).collect();
+        let answer: Vec<String> = (0..130).map(|n| format!("Sentence {n} says a little.")).collect();
         let mut page = page("Some words on the page.");
         page.extracted = json!([{"kind": "faq", "data": {"questions": [
             {"question": "How does it go?", "answer": answer.join(" ")}, {"question": "Is it short?", "answer": "Yes, very."}]}}]);

@@ -50,7 +50,7 @@ checks.negative_data_rejection.enabled = false
 include-operation-id = ["list_page_answers"]
 checks.use_after_free.enabled = false
 [[operations]]
-include-operation-id = ["who_am_i"]
+include-operation-id = ["who_am_i", "log_out"]
 checks.ignored_auth.enabled = false
 checks.negative_data_rejection.enabled = false
 "#;

@@ -33,13 +33,13 @@ async fn columns_that_a_later_version_adds_are_no_trouble() {
 async fn payloads_of_older_versions_with_unknown_fields_are_done_and_those_of_newer_ones_wait_for_a_newer_build() {
     let mut fleet = Fleet::start(0).await;
     let order = json!({ "do": "work", "ms": 50, "later": { "deep": [1, 2] }, "steps": 2 });
-    let mut jobs = fleet.submit(&vec![order; 9]).await;
+    let mut jobs = fleet.submit(&vec![order; 17]).await;
     written_by(&fleet, &jobs[..3], Payload::VERSION - 1).await;
-    written_by(&fleet, &jobs[6..], Payload::VERSION + 1).await;
-    let newer = jobs.split_off(6);
+    written_by(&fleet, &jobs[14..], Payload::VERSION + 1).await;
+    let newer = jobs.split_off(14);
     fleet.add();
     fleet.assert_each_done_once(&jobs).await;
-    // The errands of some were out already: this build hands them back, and neither fails them nor begins them.
+    // The errands of the first sixteen were out already: this build hands them back, and neither fails them nor begins them.
     within(PATIENCE, "newer jobs that wait", || async {
         let rows = fleet.rows(&newer).await;
         let waits = |state: &str| {
