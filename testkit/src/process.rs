@@ -95,11 +95,14 @@ impl Process {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("a running child");
     }
 
-    /// Stops it where it stands, as a machine does that is out of breath, and returns when it has.
+    /// Stops it where it stands, as a machine does that is out of breath, and returns when it has, or has ended by itself.
     pub async fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
         let pid = self.pid();
-        eventually("a frozen process", || async move { is_stopped(pid).then_some(()) }).await;
+        eventually("a frozen process", || async move {
+            (is_stopped(pid) || is_dead(pid)).then_some(())
+        })
+        .await;
     }
 
     /// Lets it go on.
@@ -209,6 +212,11 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
 /// Whether a process is stopped by a signal.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state == "T")
+}
+
+/// Whether a process has ended and was not waited for yet.
+fn is_dead(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state == "Z")
 }
 
 fn all_processes() -> impl Iterator<Item = u32> {

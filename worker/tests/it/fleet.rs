@@ -14,7 +14,7 @@ use std::{
     path::Path,
     time::{Duration, SystemTime},
 };
-use testkit::{Folder, Kit, Process, eventually, program, within};
+use testkit::{ENDING, Folder, Kit, Process, eventually, program, within};
 use uuid::Uuid;
 
 use crate::journal::{Journal, Run, nanoseconds};
@@ -25,6 +25,9 @@ pub const LEASE: Duration = Duration::from_secs(3);
 pub const HANDS: usize = 8;
 /// The longest wait for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a worker says that was asked to end.
+const STOPPING: &str = "drill stopping";
 
 const TABLES: &str = "
     CREATE TABLE drill_effects (job_id uuid NOT NULL, token uuid, at timestamptz NOT NULL DEFAULT clock_timestamp());
@@ -47,8 +50,16 @@ pub struct Fleet {
 pub struct Drill {
     pub process: Process,
     pub journal: Journal,
-    /// It is dead, or was asked to end.
-    fallen: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Living,
+    /// It was asked to end.
+    Leaving,
+    /// Its end is in its journal.
+    Dead,
 }
 
 impl Drill {
@@ -63,17 +74,19 @@ impl Drill {
 
     /// Kills it, if it has not taken itself down at this moment.
     pub async fn crash_if_alive(&mut self) {
-        if self.process.ended().is_none() {
+        if self.process.ended().is_some() {
+            self.bury();
+        } else {
             self.process.end_by(Signal::SIGKILL).await;
+            self.state = State::Dead;
+            self.journal.cut();
         }
-        self.fallen = true;
-        self.journal.cut();
     }
 
     /// Kills it with SIGKILL.
     pub async fn crash(&mut self) {
         self.process.crash().await;
-        self.fallen = true;
+        self.state = State::Dead;
         self.journal.cut();
     }
 
@@ -86,14 +99,35 @@ impl Drill {
 
     /// Whether it is dead, or was asked to end.
     pub fn is_fallen(&mut self) -> bool {
-        self.fallen || self.process.ended().is_some()
+        self.state != State::Living || self.process.ended().is_some()
     }
 
     /// Asks it to stop, and waits until it has understood.
     pub async fn stop(&mut self) {
-        self.fallen = true;
+        self.state = State::Leaving;
         self.process.signal(Signal::SIGTERM);
-        self.process.says("drill stopping").await;
+        self.process.says(STOPPING).await;
+    }
+
+    /// The same for one that may take itself down at this moment, or that has just been started and does not heed signals yet.
+    pub async fn stop_if_alive(&mut self) {
+        self.state = State::Leaving;
+        if self.process.ended().is_none() {
+            self.process.signal(Signal::SIGTERM);
+        }
+        within(ENDING, STOPPING, || {
+            let heeded = self.process.output().contains(STOPPING) || self.process.ended().is_some();
+            async move { heeded.then_some(()) }
+        })
+        .await;
+    }
+
+    /// Takes down in its journal that it has taken itself down, if it has.
+    fn bury(&mut self) {
+        if self.state != State::Dead && self.process.ended().is_some() {
+            self.state = State::Dead;
+            self.journal.cut_at_last_note();
+        }
     }
 
     /// Where its health server listens.
@@ -179,7 +213,7 @@ impl Fleet {
         self.workers.push(Drill {
             journal: Journal::new(file("journal")),
             process: Process::spawn(command, file("log")),
-            fallen: false,
+            state: State::Living,
         });
         self.last()
     }
@@ -195,12 +229,9 @@ impl Fleet {
     /// How many workers took themselves down since the last look.
     pub fn bury_fallen(&mut self) -> usize {
         let mut fallen = 0;
-        for worker in &mut self.workers {
-            if !worker.fallen && worker.process.ended().is_some() {
-                worker.fallen = true;
-                worker.journal.cut_at_last_note();
-                fallen += 1;
-            }
+        for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Living) {
+            worker.bury();
+            fallen += usize::from(worker.state == State::Dead);
         }
         fallen
     }
@@ -216,14 +247,18 @@ impl Fleet {
 
     /// One of those that live and were not asked to stop.
     pub fn living(&mut self, n: usize) -> &mut Drill {
-        let mut living: Vec<&mut Drill> = self.workers.iter_mut().filter(|worker| !worker.fallen).collect();
+        let mut living: Vec<&mut Drill> = self
+            .workers
+            .iter_mut()
+            .filter(|worker| worker.state == State::Living)
+            .collect();
         let n = n % living.len();
         living.swap_remove(n)
     }
 
     /// Every worker lives that was not killed or asked to end.
     pub fn assert_all_live(&mut self) {
-        for worker in self.workers.iter_mut().filter(|worker| !worker.fallen) {
+        for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Living) {
             let ended = worker.process.ended();
             assert_eq!(ended, None, "a worker has ended");
         }
@@ -356,13 +391,18 @@ impl Fleet {
 
     /// How many times a job ended.
     pub async fn ends_of(&self, job: Uuid) -> usize {
+        self.told_of(job, jobs::state::is_final).await
+    }
+
+    /// How many times the ledger gave a job to a worker. The worker may have been lost before it began.
+    pub async fn claims_of(&self, job: Uuid) -> usize {
+        self.told_of(job, |word| word == "started").await
+    }
+
+    async fn told_of(&self, job: Uuid, what: impl Fn(&str) -> bool) -> usize {
         let story = self.story(job).await;
-        let word = |line: &String| line.split(' ').nth(2).map(str::to_owned);
-        story
-            .iter()
-            .filter_map(word)
-            .filter(|word| jobs::state::is_final(word))
-            .count()
+        let words = story.iter().filter_map(|line| line.split(' ').nth(2));
+        words.filter(|word| what(word)).count()
     }
 
     /// Every run of every worker, dead ones too, in the order of their beginning.
@@ -386,7 +426,10 @@ impl Fleet {
     }
 
     /// No job was in two hands at the same time: a run had ended, or its worker was dead or frozen, before the next one began.
-    pub fn assert_one_hand(&self) {
+    pub fn assert_one_hand(&mut self) {
+        for worker in self.workers.iter_mut().filter(|worker| worker.state == State::Leaving) {
+            worker.bury();
+        }
         let now = nanoseconds(SystemTime::now());
         let mut last: HashMap<Uuid, Run> = HashMap::new();
         for run in self.runs() {
