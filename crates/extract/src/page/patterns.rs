@@ -171,6 +171,11 @@ pub(super) static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// A heading that asks how something is or is done, as a reader would.
+pub(super) static ASKING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)^\W*(?:how|what|which|when|where|who|why|can|may|do|does|is|are|will|wie|was|welche[rsn]?|wann|wo|wer|warum|kann|darf)(?-u:\b).{3,150}[?？]\s*$").ok()
+});
+
 /// A whole line that is a control.
 pub(super) static CONTROL_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     phrase(
@@ -211,6 +216,7 @@ mod tests {
         assert!(NAMES.is_some() && OWN_FOOTER.is_some() && PANEL.is_some() && SEEN_OR_NOT.is_some());
         assert!(
             ELSEWHERE.is_some()
+                && ASKING.is_some()
                 && OPINIONS.is_some()
                 && SUBJECTS.is_some()
                 && CONTROL_LINE.is_some()
@@ -222,6 +228,7 @@ mod tests {
         assert!(says("RelatedProducts_root", Name::Lead) && !says("block--with-menu", Name::Furniture));
         assert!(says("sr-only", Name::Unseen) && !says("user-only", Name::Unseen));
         assert!(!says("card-footer", Name::Furniture));
+        assert!(matches(&ASKING, "How do I log in?") && !matches(&ASKING, "Want more of it?"));
         assert!(matches(&FORUM, "https://e.com/forum/x"));
         assert!(matches(&CONTROL_LINE, "Add to cart") && !matches(&CONTROL_LINE, "Add to cart twice"));
         assert!(

@@ -133,6 +133,27 @@ fn pages_whose_parts_multiply_are_refused() {
 }
 
 #[test]
+fn spans_multiply_neither_rows_nor_texts() {
+    let text = "x".repeat(190);
+    for cell in [
+        format!("<td rowspan=65534 colspan=1000>{text}</td>"),
+        format!("<td rowspan=0 colspan=3>{text}</td><td>y</td>"),
+        "<td colspan=60>a</td><td>b</td>".to_owned(),
+    ] {
+        let html = format!("<table>{}</table>", format!("<tr>{cell}</tr>").repeat(20_000));
+        let page = extract(html.as_bytes()).unwrap();
+        assert!(
+            page.markdown.len() < 2 * html.len(),
+            "{} of {}",
+            page.markdown.len(),
+            html.len()
+        );
+    }
+    let html = format!("<table><tr>{}</tr></table>", "<td>cell</td>".repeat(80));
+    assert_eq!(extract(html.as_bytes()).unwrap().markdown.matches("cell").count(), 80);
+}
+
+#[test]
 fn a_term_at_the_very_end_is_read() {
     let page = extract(b"<html><body><p>Text</p><dl><dt>Delivery</dt></dl></body></html>").unwrap();
     assert!(page.markdown.contains("Delivery"), "{}", page.markdown);

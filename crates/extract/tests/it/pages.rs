@@ -277,3 +277,81 @@ fn an_index_is_told_from_a_text() {
     assert_eq!(text.kind, PageKind::Content);
     assert_eq!(page("<main><p><a href=/>Home</a></p></main>").kind, PageKind::Content);
 }
+
+#[test]
+fn a_cell_is_said_in_each_place_that_it_covers() {
+    let rows = |html: &str| -> Vec<String> {
+        let markdown = page(&format!("<main><h1>Delivery</h1>{html}<p>The end.</p></main>")).markdown;
+        let lines = markdown.lines().filter(|line| line.starts_with('|'));
+        lines.map(str::to_owned).collect()
+    };
+    let zones = rows(
+        "<table><thead><tr><th rowspan=2>Zone</th><th colspan=2>Price</th></tr><tr><th>to 1 kg</th><th>to 5 kg</th></tr></thead>\
+         <tbody><tr><td rowspan=2>North</td><td>7 €</td><td>12 €</td></tr><tr><td>8 €</td><td>13 €</td></tr>\
+         <tr><td>South</td><td colspan=2>free</td></tr></tbody><tbody><tr><td>Isles</td><td>20 €</td><td>30 €</td></tr></tbody></table>",
+    );
+    let told = [
+        "| Zone | Price to 1 kg | Price to 5 kg |",
+        "| --- | --- | --- |",
+        "| North | 7 € | 12 € |",
+        "| North | 8 € | 13 € |",
+        "| South | free | free |",
+        "| Isles | 20 € | 30 € |",
+    ];
+    assert_eq!(zones, told);
+    // A span of all rows that are left ends with its group, and a wide one at the table's end.
+    let groups = rows(
+        "<table><tbody><tr><td rowspan=0>A</td><td>1</td></tr><tr><td>2</td></tr></tbody><tbody><tr><td>B</td><td>3</td></tr>\
+         <tr><td colspan=9>Sum</td></tr></tbody></table>",
+    );
+    assert_eq!(groups[2..], ["| A | 1 |", "| A | 2 |", "| B | 3 |", "| Sum |  |"]);
+}
+
+#[test]
+fn a_first_row_of_one_cell_is_the_title_of_its_table() {
+    let html = "<main><h1>Sizes</h1><table><tr><td colspan=2>All in centimetres</td></tr><tr><th>Size</th><th>Chest</th></tr>\
+                <tr><td>M</td><td>96</td></tr></table></main>";
+    assert_eq!(
+        page(html).markdown,
+        "# Sizes\n\nAll in centimetres\n\n| Size | Chest |\n| --- | --- |\n| M | 96 |"
+    );
+}
+
+#[test]
+fn what_is_struck_out_is_not_said() {
+    let html = "<main><h1>Boat</h1><p>Price: <del>99 €</del> <ins>79 €</ins>, <s>ten</s> five are left, <strike>red</strike> blue.</p></main>";
+    assert_eq!(page(html).markdown, "# Boat\n\nPrice: 79 €, five are left, blue.");
+}
+
+#[test]
+fn slides_answers_behind_questions_and_sections_named_after_their_subject_stay() {
+    let answer = "We answer every letter within two days, and whoever is not content gets the money back within a week after that.";
+    let slide = |shown: bool, name: &str| {
+        format!(
+            "<div class=slide aria-hidden={}><h3>{name}</h3><p>{answer} {name}.</p></div>",
+            !shown
+        )
+    };
+    let section =
+        |class: &str, heading: &str| format!("<section class={class}><h2>{heading}</h2><p>{answer}</p></section>");
+    let html = format!(
+        "<body><main><h1>Help</h1>{}{}<h3>How long does it take?</h3><div style='display:none'><p>Three days. {answer}</p></div>\
+         {}{}{}<p>{answer} It is so.</p></main></body>",
+        slide(true, "Canoes"),
+        slide(false, "Kayaks"),
+        section("login", "How do I log in?"),
+        section("newsletter", "Which newsletter may I leave?"),
+        section("share", "Want to share it?"),
+    );
+    let markdown = page(&html).markdown;
+    for said in [
+        "### Kayaks",
+        "Kayaks.",
+        "Three days.",
+        "How do I log in?",
+        "Which newsletter may I leave?",
+    ] {
+        assert!(markdown.contains(said), "{said}: {markdown}");
+    }
+    assert!(!markdown.contains("Want to share it?"), "{markdown}");
+}

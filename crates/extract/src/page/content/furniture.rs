@@ -3,7 +3,7 @@
 use super::{
     super::{
         dom::{Dom, Id},
-        patterns::{Name, Naming},
+        patterns::{self, ASKING, Name, Naming},
     },
     heading_level,
     stats::Stat,
@@ -74,7 +74,7 @@ impl Judge<'_> {
         let long = anchor.split(|c: char| !c.is_alphanumeric()).count() > MAX_ID_WORDS;
         let silent = long || class.is_empty() && is_anchor_of_heading(dom, id, anchor);
         let names = self.naming.of(&[class, if silent { "" } else { anchor }]);
-        if names == super::super::patterns::Names::default() {
+        if names == patterns::Names::default() {
             return false;
         }
         let stat = self.stats[id];
@@ -124,7 +124,23 @@ impl Judge<'_> {
                 .descendants(id)
                 .any(|it| matches!(self.dom.name(it), "table" | "select"));
         let prose = place && stat.prose * 2 > stat.text && stat.prose * 5 > self.stats[self.body].prose;
-        configured || prose || self.dom.attribute(id, "role") == Some("tabpanel")
+        configured || prose || self.answers(id) || self.dom.attribute(id, "role") == Some("tabpanel")
+    }
+
+    /// A section of a help page that its author named after its subject ("login"): it stands in the main part, begins with a heading
+    /// that asks how something is done, and answers in sentences.
+    fn answers(&self, id: Id) -> bool {
+        const NEAR: usize = 8;
+        let (dom, stat) = (self.dom, self.stats[id]);
+        stat.prose * 2 > stat.text
+            && stat.link * 3 < stat.text
+            && dom.ancestors(id).any(|up| is_main(dom, up))
+            && dom
+                .descendants(id)
+                .take(NEAR)
+                .find(|it| heading_level(dom.name(*it)).is_some())
+                .is_some_and(|heading| patterns::matches(&ASKING, &dom.text(heading)))
+            && !dom.descendants(id).any(|it| matches!(dom.name(it), "form" | "input"))
     }
 
     /// An aside in the text that is prose rather than links: a note, a tip, a footnote.

@@ -12,8 +12,12 @@ use super::{
         dom::{Data, Dom, Id},
         patterns::{self, PANEL},
     },
+    heading_level,
     style::{Colour, Look, Sheet},
 };
+
+/// Shortest text, in bytes, that is a sentence.
+const SENTENCE: usize = 60;
 
 /// Elements hidden with all that is in them, by id. `texts` has the length of the text below each node: where a third of the page is
 /// transparent it is a page that fades in as one scrolls, and being transparent hides nothing.
@@ -112,15 +116,40 @@ fn is_hidden(dom: &Dom, id: Id, look: &Look, opened: &HashSet<&str>) -> bool {
     if look.vanished {
         return true;
     }
+    // What is struck out holds no more: a price of yesterday, a rule that was changed.
+    if matches!(dom.name(id), "del" | "s" | "strike") {
+        return true;
+    }
     let attribute = dom.attribute(id, "hidden").is_some_and(|value| value != "until-found") && !is_streamed(dom, id);
-    let aria = dom.attribute(id, "aria-hidden") == Some("true");
-    (look.closed == Some(true) || attribute || aria) && !is_panel(dom, id, opened)
+    let closed = look.closed == Some(true) || attribute;
+    let aria = dom.attribute(id, "aria-hidden") == Some("true") && !is_slide(dom, id);
+    (closed || aria) && !is_panel(dom, id, opened)
 }
 
 /// A part of the page that was sent late, which React's script puts in its place: `<div hidden id="S:1a">`.
 fn is_streamed(dom: &Dom, id: Id) -> bool {
     let number = dom.attribute(id, "id").and_then(|own| own.strip_prefix("S:"));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// One of several boxes that are shown in turn, with something to read: one beside it has the same class and is shown.
+fn is_slide(dom: &Dom, id: Id) -> bool {
+    const NEAR: usize = 24;
+    let parent = dom.nodes[id].parent;
+    let class = |it: Id| {
+        dom.attribute(it, "class")
+            .and_then(|own| own.split_ascii_whitespace().next())
+    };
+    let reads = |it: Id| {
+        heading_level(dom.name(it)).is_some() || dom.text_of(it).is_some_and(|text| text.trim().len() > SENTENCE)
+    };
+    class(id).is_some()
+        && dom.descendants(id).any(reads)
+        && dom.children(parent).take(NEAR).any(|other| {
+            dom.name(other) == dom.name(id)
+                && class(other) == class(id)
+                && dom.attribute(other, "aria-hidden") == Some("false")
+        })
 }
 
 /// Ids that a control of the page opens.
@@ -175,15 +204,18 @@ fn previous_element(dom: &Dom, id: Id) -> Option<Id> {
     None
 }
 
-/// Whether what stands right before is a control that unfolds something, and this is a text.
+/// Whether what stands right before is a control that unfolds something, or a line that asks, and this is a text.
 fn follows_control(dom: &Dom, id: Id) -> bool {
     const NEAR: usize = 40;
-    const SENTENCE: usize = 60;
+    const QUESTION: usize = 200;
     let before = previous_element(dom, id);
     before.is_some_and(|before| {
         (before..dom.nodes[before].end)
             .take(NEAR)
             .any(|it| dom.attribute(it, "aria-expanded").is_some())
+            || dom
+                .text_within(before, QUESTION)
+                .is_some_and(|text| text.ends_with(['?', '？', '؟']))
     }) && dom
         .descendants(id)
         .any(|it| dom.text_of(it).is_some_and(|text| text.trim().len() > SENTENCE))

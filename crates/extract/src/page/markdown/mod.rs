@@ -2,6 +2,7 @@
 //! header row, fenced code, definition lists. Links and emphasis are their text only; pictures are left out.
 
 mod code;
+mod grid;
 mod heading;
 mod list;
 mod table;

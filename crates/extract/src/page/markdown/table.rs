@@ -1,38 +1,15 @@
 //! Tables of data as rows under a header; tables that only lay a page out are read through.
 
-use super::{Id, Writer};
+use super::{Id, Writer, grid::Row};
 
-/// Most columns of a table; padding rows beyond it would let one row blow up a page.
-const MAX_COLUMNS: usize = 64;
+/// Most places of a table; a larger one is read through, so that empty ones cannot multiply the output.
+const MAX_PLACES: usize = 1 << 20;
 
 impl Writer<'_> {
     pub(super) fn table(&mut self, id: Id) {
         self.flush();
-        let rows = self.own_rows(id);
-        let cells = |row: Id| {
-            self.dom
-                .children(row)
-                .filter(|cell| matches!(self.dom.name(*cell), "td" | "th") && !self.dead[*cell])
-        };
-        let columns = rows
-            .iter()
-            .map(|row| cells(*row).count())
-            .max()
-            .unwrap_or(0)
-            .min(MAX_COLUMNS);
-        let is_block = |it: Id| {
-            matches!(
-                self.dom.name(it),
-                "table" | "pre" | "h1" | "h2" | "h3" | "ul" | "ol" | "article" | "section" | "dl"
-            )
-        };
-        let layout = columns < 2
-            || self.dom.attribute(id, "role") == Some("presentation")
-            || self
-                .dom
-                .descendants(id)
-                .any(|it| is_block(it) && !self.is_dead(it, id) && self.is_large(it));
-        if layout {
+        let grid = self.grid(&self.own_rows(id));
+        if grid.columns < 2 || grid.columns * grid.rows.len() > MAX_PLACES || self.lays_out(id) {
             self.children(id);
             self.flush();
             return;
@@ -41,50 +18,57 @@ impl Writer<'_> {
             self.node(caption);
             self.flush();
         }
-        let texts: Vec<Vec<String>> = rows
+        let mut rows = grid.rows;
+        // A first row that is one cell says what the table is about.
+        let titles = rows
             .iter()
-            .map(|row| {
-                cells(*row)
-                    .take(MAX_COLUMNS)
-                    .map(|cell| self.inline_text(cell).replace('|', "\\|"))
-                    .collect()
-            })
-            .collect();
-        let headed = rows.first().is_some_and(|row| {
-            cells(*row).all(|cell| self.dom.name(cell) == "th") || self.dom.name(self.dom.nodes[*row].parent) == "thead"
-        });
-        self.rows(&texts, columns, headed);
+            .take_while(|row| row.title)
+            .count()
+            .min(rows.len().saturating_sub(1));
+        for title in rows.drain(..titles) {
+            self.line = title.cells.into_iter().map(|(_, text)| text).collect();
+            self.flush();
+        }
+        let heads = rows.iter().take_while(|row| row.heads).count();
+        let body = rows.split_off(if grid.spans { heads } else { heads.min(1) });
+        self.rows(&joined(rows), &body, grid.columns);
     }
 
-    fn rows(&mut self, rows: &[Vec<String>], columns: usize, headed: bool) {
-        let line = |cells: &[String]| {
+    /// Whether a table only lays a page out.
+    fn lays_out(&self, id: Id) -> bool {
+        let is_block = |it: Id| {
+            matches!(
+                self.dom.name(it),
+                "table" | "pre" | "h1" | "h2" | "h3" | "ul" | "ol" | "article" | "section" | "dl"
+            )
+        };
+        self.dom.attribute(id, "role") == Some("presentation")
+            || self
+                .dom
+                .descendants(id)
+                .any(|it| is_block(it) && !self.is_dead(it, id) && self.is_large(it))
+    }
+
+    fn rows(&mut self, head: &[(usize, String)], body: &[Row], columns: usize) {
+        let line = |cells: &[(usize, String)]| {
             let mut line = String::from("|");
+            let mut cells = cells.iter().peekable();
             for column in 0..columns {
-                line.push(' ');
-                line.push_str(cells.get(column).map_or("", String::as_str));
-                line.push_str(" |");
+                let cell = cells.next_if(|(at, _)| *at == column);
+                line.extend([" ", cell.map_or("", |(_, text)| text), " |"]);
             }
             line
         };
-        let blank = |row: &&Vec<String>| row.iter().all(String::is_empty);
-        let mut lines = vec![
-            line(if headed { &rows[0] } else { &[] }),
-            format!("|{}", " --- |".repeat(columns)),
-        ];
-        lines.extend(
-            rows.iter()
-                .skip(usize::from(headed))
-                .filter(|row| !blank(row))
-                .map(|row| line(row)),
-        );
+        let mut lines = vec![line(head), format!("|{}", " --- |".repeat(columns))];
+        lines.extend(body.iter().filter(|row| row.speaks).map(|row| line(&row.cells)));
         if lines.len() > 2 {
             self.block(&lines);
-        } else if headed {
+        } else {
             // A header over nothing is a line of text.
-            let said: Vec<&str> = rows[0]
+            let said: Vec<&str> = head
                 .iter()
-                .map(String::as_str)
-                .filter(|cell| !cell.is_empty())
+                .map(|(_, text)| &**text)
+                .filter(|text| !text.is_empty())
                 .collect();
             self.line = said.join(" | ");
             self.flush();
@@ -119,4 +103,22 @@ impl Writer<'_> {
     fn is_large(&self, id: Id) -> bool {
         !matches!(self.dom.name(id), "ul" | "ol") || self.dom.size(id) > 40
     }
+}
+
+/// The rows of a head as one: what is said over a column, from the top.
+fn joined(rows: Vec<Row>) -> Vec<(usize, String)> {
+    let mut cells: Vec<(usize, String)> = rows.into_iter().flat_map(|row| row.cells).collect();
+    cells.sort_by_key(|(column, _)| *column);
+    let mut out: Vec<(usize, String)> = Vec::new();
+    // A cell above that reaches down says the same again.
+    let mut last = String::new();
+    for (column, text) in cells {
+        match out.last_mut().filter(|(at, _)| *at == column) {
+            Some(_) if text == last => {}
+            Some((_, said)) => said.extend([" ", &text]),
+            None => out.push((column, text.clone())),
+        }
+        last = text;
+    }
+    out
 }
