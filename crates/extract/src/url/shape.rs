@@ -28,10 +28,16 @@ const PAGING: &[&str] = &[
 const CALENDAR: &[&str] = &[
     "calendar",
     "calendars",
-    "cal",
     "kalender",
     "calendrier",
     "calendario",
+    "availability",
+    "tribe",
+    "ical",
+];
+/// Words that say so where they are a part of the path, or of a parameter's name, by themselves: headlines have them, too.
+const CALENDAR_PARTS: &[&str] = &[
+    "cal",
     "agenda",
     "event",
     "events",
@@ -39,14 +45,11 @@ const CALENDAR: &[&str] = &[
     "veranstaltungen",
     "schedule",
     "booking",
-    "availability",
     "date",
     "day",
     "week",
     "month",
     "year",
-    "tribe",
-    "ical",
 ];
 /// Names of the parts of a date, which stand between its numbers in a query.
 const PARTS: &[&str] = &["year", "yr", "y", "month", "mon", "m", "day", "d", "date"];
@@ -111,15 +114,52 @@ pub(super) struct Date {
 }
 
 /// The date that an address names: a year beside a month (`2031/05`, `2031-5-7`, `year=2031&month=5`, `20310507`), or a year
-/// alone where the address speaks of a calendar. Without such a word the month must have two digits.
+/// alone where the address is a calendar's. Without that the month must have two digits.
+///
+/// A calendar's address speaks of one, and ends in its date: behind the date of an article or an event stands its name.
 pub(super) fn date(url: &Url) -> Option<Date> {
-    let text = format!("{}/{}", url.path(), url.query().unwrap_or_default()).to_ascii_lowercase();
-    let words = text
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.take(64).collect();
-    let calendar = words.iter().any(|word| CALENDAR.contains(word));
-    let words: Vec<&str> = words.into_iter().filter(|word| !PARTS.contains(word)).collect();
+    let path = url.path().to_ascii_lowercase();
+    let query = url.query().unwrap_or_default().to_ascii_lowercase();
+    let (path_words, query_words) = (words(&path), words(&query));
+    if speaks_of_calendar(&path, &query, &path_words, &query_words) {
+        let found = find(&query_words, true).or_else(|| find(&path_words, true).filter(|date| date.ends));
+        if let Some(found) = found {
+            return Some(Date {
+                year: found.year,
+                calendar: true,
+            });
+        }
+    }
+    let all: Vec<&str> = path_words.into_iter().chain(query_words).collect();
+    find(&all, false).map(|found| Date {
+        year: found.year,
+        calendar: false,
+    })
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).take(64).collect()
+}
+
+fn speaks_of_calendar(path: &str, query: &str, path_words: &[&str], query_words: &[&str]) -> bool {
+    let is_part = |part: &str| CALENDAR_PARTS.contains(&part);
+    let stem = |segment: &str| is_part(segment.split('.').next().unwrap_or_default());
+    let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    path_words.iter().chain(query_words).any(|word| CALENDAR.contains(word))
+        || path.split('/').any(stem)
+        || names.flat_map(words).any(is_part)
+}
+
+/// A date among words.
+struct Found {
+    year: u16,
+    /// Whether nothing but numbers stands behind it.
+    ends: bool,
+}
+
+fn find(words: &[&str], calendar: bool) -> Option<Found> {
+    let words: Vec<&str> = words.iter().copied().filter(|word| !PARTS.contains(word)).collect();
     let is_month = |word: &str| {
         let long = word.len() == 2 || (calendar && word.len() == 1);
         long && word.parse().is_ok_and(|month: u8| (1..=12).contains(&month))
@@ -136,7 +176,11 @@ pub(super) fn date(url: &Url) -> Option<Date> {
         };
         let year = found.and_then(|year| year.parse().ok());
         if let Some(year) = year.filter(|year| (1000..=9999).contains(year)) {
-            return Some(Date { year, calendar });
+            let is_number = |word: &&str| *word == "week" || word.bytes().all(|byte| byte.is_ascii_digit());
+            return Some(Found {
+                year,
+                ends: words[index + 1..].iter().all(is_number),
+            });
         }
     }
     None
@@ -159,6 +203,15 @@ mod tests {
         assert_eq!(year("/c?d=20310507"), Some((2031, false)));
         assert_eq!(year("/archive/05-2031"), Some((2031, false)));
         assert_eq!(year("/product/2031"), None);
+        // The calendar's word is a part by itself, and its date the end; else it is an article's, or an event's.
+        assert_eq!(year("/2031/05/12/a-day-in-paris"), Some((2031, false)));
+        assert_eq!(year("/events/2031/5/7"), Some((2031, true)));
+        assert_eq!(year("/events/2031/05/07/a-concert"), Some((2031, false)));
+        assert_eq!(year("/event/2031/a-concert"), None);
+        assert_eq!(year("/tours/4-day-tour-2031"), None);
+        assert_eq!(year("/kalender.php?d=2031-05"), Some((2031, true)));
+        assert_eq!(year("/show?tribe-bar-date=2031-05-01"), Some((2031, true)));
+        assert_eq!(year("/calendar/2031/week/12"), Some((2031, true)));
         assert_eq!(year("/product/2031/3"), None);
         assert_eq!(year("/product/20319907"), None);
     }

@@ -112,6 +112,22 @@ fn a_calendar_without_end_stops() {
 }
 
 #[test]
+fn articles_and_events_with_dates_are_had_whole() {
+    let paths: Vec<String> = (0..1_500)
+        .map(|n| match n % 4 {
+            0 => format!("/2024/{:02}/12/a-day-in-town-{n}", n % 12 + 1),
+            1 => format!("/events/2026/{:02}/12/the-play-{n}", n % 12 + 1),
+            2 => format!("/tours/{n}-day-tour-2025"),
+            _ => format!("/on-this-day/1945/{:02}/what-was-{n}", n % 12 + 1),
+        })
+        .collect();
+    is_whole("/", paths.len() + 1, &|url| {
+        let links = if url.path() == "/" { paths.clone() } else { Vec::new() };
+        Some((links, noise_of(url)))
+    });
+}
+
+#[test]
 fn endless_paths_stop() {
     stops("/a/", &|url| Some((vec!["b/".into(), "../c/".into()], noise_of(url))));
     stops("/x/", &|url| {
