@@ -7,7 +7,7 @@ use super::{
     asked::Asked,
     broken::BROKE_OFF,
     extractive::SIMPLIFIED_WORDS,
-    ground::{Checked, Judge, Writing},
+    ground::{self, Checked, Judge, Writing},
     model::{Call, Finished, Models, Tab, Unanswered, size, without_echo},
     note::Note,
     prompt,
@@ -68,6 +68,12 @@ impl Answerer {
     ) -> Result<Written, Failure> {
         let best = &passages[..passages.len().min(SHOWN * 2)];
         let best = self.searcher.in_context(customer, best).await.map_err(Failure::Ours)?;
+        // What has come from beside them has not been looked at; an order at the end of one chunk takes what it orders in the next with it.
+        let (best, planted) = disarmed(best, passages);
+        if best.is_empty() {
+            let refused = self.refuse(customer, Refusal::NotOnSite, passages, asked.locale).await;
+            return refused.map_err(Failure::Ours);
+        }
         let shown: Vec<&Passage> = best.iter().collect();
         let numbered: Vec<(usize, &Passage)> = shown.iter().enumerate().map(|(i, p)| (i + 1, *p)).collect();
         let prompt = prompt::prompt(customer, asked, &numbered, self.simplified).map_err(Failure::Ours)?;
@@ -100,7 +106,12 @@ impl Answerer {
             _ => Err(Failure::Silent(Note::ProviderUnavailable)),
         };
         let Finished { usage, model, notes } = call.finish().await.map_err(Failure::Ours)?;
-        let Checked { text, cited, removed } = checked?;
+        let Checked {
+            text,
+            cited,
+            mut removed,
+        } = checked?;
+        removed.add("planted", planted);
         if text.is_empty() {
             let refused = self
                 .refuse(customer, Refusal::NotAnswered, passages, asked.locale)
@@ -116,7 +127,10 @@ impl Answerer {
         }
         Ok(Written {
             text,
-            sources: sources(&shown).into_iter().filter(|s| cited.contains(&s.n)).collect(),
+            sources: sources(&as_found(&shown, passages))
+                .into_iter()
+                .filter(|s| cited.contains(&s.n))
+                .collect(),
             refusal: None,
             usage,
             model,
@@ -150,6 +164,27 @@ impl Answerer {
         };
         Ok((call, judge.map_err(Failure::Ours)?))
     }
+}
+
+/// Passages without what has come from beside them, which readers of a source are not shown for what it says.
+fn as_found<'a>(shown: &[&'a Passage], found: &'a [Passage]) -> Vec<&'a Passage> {
+    let own = |p: &&'a Passage| found.iter().find(|own| own.chunk == p.chunk).unwrap_or(p);
+    shown.iter().map(own).collect()
+}
+
+/// Passages of which nobody's orders are left in what has come from beside them; those as they were `found` have none.
+fn disarmed(completed: Vec<Passage>, found: &[Passage]) -> (Vec<Passage>, usize) {
+    let mut planted = 0;
+    let as_found = |p: &Passage| found.iter().any(|own| own.chunk == p.chunk && own.text == p.text);
+    let passages = completed.into_iter().flat_map(|passage| {
+        if as_found(&passage) {
+            return vec![passage];
+        }
+        let (left, gone) = ground::disarm(vec![passage]);
+        planted += gone;
+        left
+    });
+    (passages.collect(), planted)
 }
 
 /// How an answer can fail: by ourselves, by the model before anything was shown, or in the middle of it.

@@ -1,8 +1,15 @@
 //! Questions that begin with a greeting. A greeting is on no page, and would count as a word that the site does not know.
-use super::small_talk::{greetings, words};
+use super::{
+    frame,
+    small_talk::{greetings, words},
+};
 
-/// What is asked behind a greeting, or all of it.
+/// What is asked behind a greeting and between polite words, or all of it.
 pub(super) fn without(text: &str) -> &str {
+    frame::without(behind_greeting(text))
+}
+
+fn behind_greeting(text: &str) -> &str {
     // Greetings that may as well be what the question is about, unless a comma or the like follows.
     const AMBIGUOUS: [&str; 9] = [
         "morning",

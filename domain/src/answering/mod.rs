@@ -16,6 +16,7 @@ mod expected;
 mod extractive;
 mod facts;
 mod found;
+mod frame;
 mod generate;
 mod greeting;
 mod ground;

@@ -1,12 +1,22 @@
 //! Under what an answer is kept: a hash of everything that it depends on.
-use std::fmt;
+use std::{fmt, sync::LazyLock, time::UNIX_EPOCH};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::{answering::prompt, config::ModelConfig, secrets, tenancy::Customer};
 
-/// Changes when what an answer is made of changes without any of the parts below.
-const EDITION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+/// Which build makes the answers: another one may make others of the same parts. Copies of one image are one build.
+static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let file = std::env::current_exe().and_then(std::fs::metadata).ok();
+    let made = file
+        .as_ref()
+        .and_then(|file| file.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    let (length, made) = (
+        file.as_ref().map_or(0, std::fs::Metadata::len),
+        made.unwrap_or_default(),
+    );
+    format!("{} {length} {}", env!("CARGO_PKG_VERSION"), made.as_nanos())
+});
 
 /// How this process makes answers: its models and their settings.
 #[derive(Clone, Debug)]
@@ -15,8 +25,12 @@ pub struct Recipe(Vec<u8>);
 impl Recipe {
     /// Takes in every setting of the models; of secrets only whether they are there.
     pub fn of(config: &ModelConfig) -> Self {
+        Self::by(&BUILD, config)
+    }
+
+    fn by(build: &str, config: &ModelConfig) -> Self {
         Self(digest(&[
-            EDITION.as_bytes(),
+            build.as_bytes(),
             prompt::VERSION.as_bytes(),
             format!("{config:?}").as_bytes(),
         ]))
@@ -157,7 +171,7 @@ mod tests {
         }
     }
 
-    fn recipe(extra: &[(&str, &str)]) -> Recipe {
+    fn variables(extra: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
         let key = "5e".repeat(32);
         let base = [
             ("DATABASE_URL", "postgres://x@localhost/x"),
@@ -166,11 +180,22 @@ mod tests {
             ("OMNIOPS_ADMIN_TOKEN", key.as_str()),
             ("CRON_SECRET", key.as_str()),
         ];
-        let all = base
-            .iter()
-            .chain(extra)
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-        Recipe::of(&Config::from_map(&all.collect()).unwrap().model)
+        let all = base.iter().chain(extra);
+        all.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn recipe(extra: &[(&str, &str)]) -> Recipe {
+        Recipe::of(&Config::from_map(&variables(extra)).unwrap().model)
+    }
+
+    #[test]
+    fn another_build_makes_other_answers() {
+        let config = Config::from_map(&variables(&[])).unwrap().model;
+        let key = |recipe: &Recipe| Key::of(&customer(), recipe, None, "How much is shipping?");
+        let by = |build: &str| key(&Recipe::by(build, &config));
+        assert!(by("1.0 7") == by("1.0 7") && by("1.0 7") != by("1.0 8"));
+        assert!(key(&Recipe::of(&config)) == by(&BUILD) && BUILD.split(' ').count() == 3);
+        assert!(!BUILD.ends_with(" 0 0"), "the running file is known: {}", *BUILD);
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Term {
         let asks = || {
             let asked = Self::of(heading)?.name;
             let more = asked.strip_prefix(self.name.as_str())?;
-            Some(more.is_empty() || (more.starts_with(' ') && more.split_whitespace().count() <= MORE))
+            Some(more.is_empty() || (more.starts_with(' ') && goes_on_with_names(heading, more)))
         };
         parts.any(|part| self.is(plain(part).trim())) || asks().unwrap_or(false)
     }
@@ -234,6 +234,19 @@ impl Term {
         let one = |name: &str| name.strip_suffix('s').unwrap_or(name).to_owned();
         name == self.name || (self.name.len() > 3 && one(name) == one(&self.name))
     }
+}
+
+/// Whether a few words of a heading are the rest of a name: "Debian GNU/Linux" is Debian, "a Debian package" another thing.
+fn goes_on_with_names(heading: &str, more: &str) -> bool {
+    let own: Vec<&str> = heading.split(|c: char| !c.is_alphanumeric()).collect();
+    let name = |word: &str| {
+        let written = own.iter().rfind(|own| own.to_lowercase() == word);
+        written.is_some_and(|own| own.starts_with(char::is_uppercase))
+    };
+    let article = own
+        .iter()
+        .any(|word| ["a", "an"].contains(&word.to_lowercase().as_str()));
+    !article && more.split_whitespace().count() <= MORE && more.split_whitespace().all(name)
 }
 
 /// Whether a passage's page or section explains terms.

@@ -46,6 +46,11 @@ fn entries_headings_and_sentences_define() {
     ] {
         assert!(skeg.is_heading(heading), "{heading}");
     }
+    let debian = of("What is Debian?");
+    assert!(debian.is_heading("1.1. What is Debian GNU/Linux?"));
+    for heading in ["What is a Debian package?", "What is Debian packaging?"] {
+        assert!(!debian.is_heading(heading), "{heading}");
+    }
     for heading in ["Skeg boxes", "Why a skeg?", "What is a skeg good for in a storm?"] {
         assert!(!skeg.is_heading(heading), "{heading}");
     }

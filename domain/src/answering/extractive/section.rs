@@ -113,6 +113,20 @@ impl Worth {
     }
 }
 
+/// Whether a text begins with a word that answers a question, and only that one.
+fn answers_yes_or_no(text: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "yes", "no", "ja", "nein", "oui", "non", "sí", "sì", "si", "nee", "sim", "não", "tak", "nie", "yep", "nope",
+    ];
+    let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let apart = rest.trim().is_empty()
+        || rest.starts_with([',', '.', '!', ';', ':'])
+        || rest.starts_with(" –")
+        || rest.starts_with(" —");
+    apart && WORDS.contains(&word.to_lowercase().as_str())
+}
+
 /// Whether a text only repeats what the page or the section of a passage is called. What a heading asks may be answered by a word of it.
 pub fn only_names(passage: &Passage, text: &str) -> bool {
     let headings = passage
@@ -156,6 +170,23 @@ impl Section {
         texts.join("\n")
     }
 
+    /// What is quoted of it, behind its heading where it says little without: the answer to a question that is not the one asked, or what
+    /// begins with no sentence, as a price does.
+    pub fn introduced(&self, worth: &Worth, body: String) -> String {
+        let bare = |line: &str| {
+            let ends = line.ends_with(['.', '!', '?', ':', '…', '。', ')', '"', '”', '|', ';', ',']);
+            let marked = line.starts_with(['-', '*', '#', '|', '`', '>'])
+                || line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(". ");
+            !ends && !marked
+        };
+        let first = body.lines().next().unwrap_or_default();
+        let leans = (self.heading.ends_with('?') && answers_yes_or_no(first)) || bare(first.trim());
+        if worth.asks_the_same() || self.heading.trim().is_empty() || first.is_empty() || !leans {
+            return body;
+        }
+        format!("**{}**\n\n{body}", self.heading)
+    }
+
     /// Whether there is nothing to quote.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -185,6 +216,11 @@ impl Section {
         (kept.iter().map(|i| self.pieces[*i].clone()).collect(), worth)
     }
 
+    /// Whether its heading is a question.
+    pub(super) fn asks(&self) -> bool {
+        self.heading.trim_end().ends_with(['?', '？', '؟'])
+    }
+
     /// The texts whose nearness to the question [`Worth`] needs: the heading, then each piece.
     pub fn texts(&self) -> Vec<String> {
         let text = |p: &Piece| match &p.heading {
@@ -194,5 +230,41 @@ impl Section {
         std::iter::once(self.heading.clone())
             .chain(self.pieces.iter().map(text))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answering::support::tests::passage;
+
+    #[test]
+    fn what_says_little_without_its_heading_stands_behind_it() {
+        let introduced = |heading: &str, near: f32, body: &str| {
+            let passage = Passage {
+                heading_path: format!("Help > {heading}"),
+                ..passage(Some(0.8), 1.0, body)
+            };
+            let section = Section::new(&passage, &[body.to_owned()]);
+            section.introduced(&Worth::new(&section, &[near, 0.5], "zzz"), body.to_owned())
+        };
+        let sold = "Do you take old kayaks in part exchange?";
+        for (heading, body) in [
+            (sold, "Yes, kayaks of any make up to ten years old."),
+            (sold, "No. We have no room for them."),
+            ("Tern carbon paddle", "189 EUR, in stock\n\nA light paddle."),
+        ] {
+            assert_eq!(introduced(heading, 0.5, body), format!("**{heading}**\n\n{body}"));
+            assert_eq!(introduced(heading, 0.8, body), body, "it is what was asked");
+        }
+        for (heading, body) in [
+            ("Returns", "Yes, we take it back."),
+            (sold, "Kayaks of any make."),
+            (sold, "No kayak is too old."),
+            ("Steps", "1. Print the label"),
+            ("Steps", "- the label"),
+        ] {
+            assert_eq!(introduced(heading, 0.5, body), body);
+        }
     }
 }

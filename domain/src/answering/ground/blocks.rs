@@ -35,13 +35,17 @@ impl Judge {
         }
         (left..all).for_each(|_| removed("unsupported"));
         let info: String = fence[3..]
-            .trim_start_matches('`')
+            .trim_start_matches(['`', '~'])
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '#'))
             .take(20)
             .collect();
         let on = self.nearest(&Claim::of(&kept.join(" "), None)).into_iter().collect();
-        Verdict::Keep(format!("```{info}\n{}\n```", kept.join("\n")), on)
+        let body = kept.join("\n");
+        // Longer than any in it, so that nothing in it ends it.
+        let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat(longest.max(2) + 1);
+        Verdict::Keep(format!("{fence}{info}\n{body}\n{fence}"), on)
     }
 
     fn code_line(&self, line: &str) -> bool {
@@ -50,7 +54,7 @@ impl Judge {
             return true;
         }
         let addresses = links::found(line);
-        if html::plain(line, |_| false).as_deref() != Some(line) || addresses.iter().any(|a| !self.links.allow(a)) {
+        if !html::is_none(line) || addresses.iter().any(|a| !self.links.allow(a)) {
             return false;
         }
         if self.passages.iter().any(|p| p.lines.contains(&literal)) {
@@ -127,5 +131,71 @@ impl Judge {
         };
         let cells = line.split('|').map(|cell| if known(cell) { cell } else { "  " });
         cells.collect::<Vec<_>>().join("|")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        answering::{
+            ground::{Judge, Links, Writing},
+            support::tests::passage,
+        },
+        retrieval::Passage,
+    };
+
+    const LESSON: &str = "Shipping costs 4.90 EUR. This is how a picture fails:\n\n```html\n<img src=x onerror=alert(1)>\nnext line\n```\n\n\
+        The tag `<img src=x onerror=alert(1)>` runs a script.";
+
+    async fn shown(text: &str) -> String {
+        let lesson = Passage {
+            url: "https://shop.example/lesson".into(),
+            ..passage(Some(0.9), 1.0, LESSON)
+        };
+        let links = Links::new([lesson.url.as_str()], []);
+        let judge = Judge::new("How does it fail?", &[&lesson], "", links, "", "");
+        let mut writing = Writing::new(None, judge, None);
+        for piece in text.chars().collect::<Vec<_>>().chunks(3) {
+            writing.take(&piece.iter().collect::<String>()).await;
+        }
+        writing.finish().await.text
+    }
+
+    #[tokio::test]
+    async fn what_a_page_has_as_code_stays_code_whatever_a_model_writes_around_it() {
+        const TAG: &str = "<img src=x onerror=alert(1)>";
+        for (text, want) in [
+            (
+                format!("```html\n{TAG}\n```\n[1]"),
+                format!("```html\n{TAG}\n```\n\n[1]"),
+            ),
+            (
+                format!("~~~\n```\n{TAG}\n```\n~~~"),
+                format!("````\n```\n{TAG}\n```\n````\n\n[1]"),
+            ),
+            (
+                format!("```\n{TAG}\n ```\n{TAG}\n```"),
+                format!("````\n{TAG}\n ```\n{TAG}\n````\n\n[1]"),
+            ),
+            (format!("- ```\n{TAG}\n```"), format!("```\n{TAG}\n```\n\n[1]")),
+            (
+                format!("```\n{TAG}\n``` Shipping costs 4.90 EUR [1].\n\n```\n{TAG}\n```"),
+                format!("```\n{TAG}\n```\n\nShipping costs 4.90 EUR [1].\n\n```\n{TAG}\n```"),
+            ),
+            (
+                format!("The tag `{TAG}` runs a script [1]."),
+                format!("The tag `{TAG}` runs a script [1]."),
+            ),
+            (
+                format!(r"The tag \`{TAG}` runs a script [1]."),
+                format!("The tag `{TAG}` runs a script [1]."),
+            ),
+            (
+                format!("Shipping costs 4.90 EUR `` ` ``{TAG}`` ` `` [1]."),
+                String::new(),
+            ),
+        ] {
+            assert_eq!(shown(&text).await, want, "{text}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Markup in a model's prose. An answer is Markdown: harmless tags are dropped around their words, and a piece that tries to run,
 //! load or ask for something is not shown at all.
+use super::quoted::{make_way, parts};
 
 pattern!(
     ACTIVE,
@@ -13,28 +14,56 @@ pattern!(
 );
 
 /// `text` without tags; none if it is more than markup. `quoted` says whether a span of code stands in a passage as it is.
+///
+/// What code is must be what `CommonMark` takes for it: its spans stand between single backticks then, and there are no other ones.
 pub fn plain(text: &str, quoted: impl Fn(&str) -> bool) -> Option<String> {
+    let start = text.trim_start();
+    // The other way to begin a block of code.
+    let text = if start.starts_with("~~~") {
+        start.trim_start_matches('~')
+    } else {
+        text
+    };
     let mut out = String::new();
-    for (n, part) in text.split('`').enumerate() {
-        if n > 0 {
-            out.push('`');
-        }
-        if n % 2 == 1 && quoted(part) {
-            out.push_str(part);
-            continue;
-        }
-        let said = decoded(part);
-        if ACTIVE.is_match(part) || ACTIVE.is_match(&said) {
-            return None;
-        }
-        let source = if TAG.is_match(&said) && !TAG.is_match(part) {
-            &said
+    for (is_code, part) in parts(text) {
+        let inner = part.trim_matches('`');
+        let code = is_code && !inner.contains('`') && !inner.trim().is_empty();
+        let shown = if code && quoted(inner) {
+            inner.to_owned()
         } else {
-            part
+            bare(inner)?.replace('`', "")
         };
-        out.push_str(&OPEN.replace_all(&TAG.replace_all(source, ""), "$1"));
+        if code {
+            make_way(&mut out);
+            out.extend(["`", &shown, "`"]);
+        } else {
+            out.push_str(&shown);
+        }
     }
+    out.truncate(out.trim_end_matches('\\').len());
     Some(out)
+}
+
+/// Text that is not code without tags; none if it is more than markup.
+fn bare(text: &str) -> Option<String> {
+    let said = decoded(text);
+    if ACTIVE.is_match(text) || ACTIVE.is_match(&said) {
+        return None;
+    }
+    let source = if TAG.is_match(&said) && !TAG.is_match(text) {
+        &said
+    } else {
+        text
+    };
+    Some(OPEN.replace_all(&TAG.replace_all(source, ""), "$1").into_owned())
+}
+
+/// Whether a line has nothing in it that could be markup, written out or by references.
+pub fn is_none(line: &str) -> bool {
+    let said = decoded(line);
+    [line, &said]
+        .iter()
+        .all(|text| !ACTIVE.is_match(text) && !TAG.is_match(text) && !OPEN.is_match(text))
 }
 
 /// With character references resolved, twice, for those that hide one in another.
@@ -101,6 +130,10 @@ mod tests {
             "<x onclick=1>y</x>",
             "go java\u{73}cript:alert(1)",
             "`<svg/onload=x>`",
+            "`a`<img src=x>`b`",
+            r"\`<img src=x>`",
+            "`` ` ``<img src=x>`` ` ``",
+            "`<img src=x>",
         ] {
             assert_eq!(plain(bad, nothing), None, "{bad}");
         }
@@ -108,5 +141,26 @@ mod tests {
             plain("paste `<script src=x>`", |code| code == "<script src=x>").unwrap(),
             "paste `<script src=x>`"
         );
+    }
+
+    #[test]
+    fn code_is_what_every_renderer_takes_for_it() {
+        let tag = |code: &str| code == "<img src=x>";
+        for (text, shown) in [
+            ("a `<img src=x>` b", Some("a `<img src=x>` b")),
+            ("a ``<img src=x>`` b", Some("a `<img src=x>` b")),
+            (r"a \`<img src=x>` b", Some("a `<img src=x>` b")),
+            ("a `` ` ``<img src=x>`` ` `` b", None),
+            ("a ```<img src=x>` b", None),
+            ("a ``b` c", Some("a b c")),
+            ("`a` ``b`c`` ` d", Some("`a` bc  d")),
+            ("~~~ a `b`", Some(" a `b`")),
+            ("`a````b`", Some("ab")),
+            ("`a` `` `b`", Some("`a`  `b`")),
+            (r"a\", Some("a")),
+            ("a &lt;b&gt;&#96;", Some("a ")),
+        ] {
+            assert_eq!(plain(text, tag).as_deref(), shown, "{text}");
+        }
     }
 }

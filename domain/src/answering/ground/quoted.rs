@@ -73,7 +73,7 @@ fn quoted_line(line: &str, links: &Links) -> String {
 }
 
 /// Lets a backtick follow that begins code, and neither goes on with other ones nor stands behind a backslash.
-fn make_way(out: &mut String) {
+pub(super) fn make_way(out: &mut String) {
     out.truncate(out.trim_end_matches('\\').len());
     if out.ends_with('`') {
         out.push(' ');
@@ -81,7 +81,7 @@ fn make_way(out: &mut String) {
 }
 
 /// A line's spans of code, with their backticks, and what stands between them. Backticks that begin no span are left out.
-fn parts(line: &str) -> Vec<(bool, String)> {
+pub(super) fn parts(line: &str) -> Vec<(bool, String)> {
     let mut parts = Vec::new();
     let mut prose = String::new();
     let mut from = 0;

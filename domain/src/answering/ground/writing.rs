@@ -154,7 +154,12 @@ impl<'a> Writing<'a> {
                 }
                 self.marked |= on.iter().any(|n| text.contains(&format!("[{n}]")));
                 self.cited.extend(on);
-                self.append(&piece.lead, &text).await;
+                // Lines of code do not stand under an item, so an item may not begin with them.
+                let lead = match piece.shape {
+                    Shape::Code => piece.lead.rfind('\n').map_or("", |at| &piece.lead[..=at]),
+                    _ => piece.lead.as_str(),
+                };
+                self.append(lead, &text).await;
             }
             Verdict::Hold(text) => self.held.push((piece, text)),
             Verdict::Drop(reason) => {
@@ -210,7 +215,11 @@ impl<'a> Writing<'a> {
 
     async fn append(&mut self, lead: &str, text: &str) {
         let mut carried = std::mem::take(&mut self.carried);
-        let lead = carried.before(lead, self.begun());
+        let mut lead = carried.before(lead, self.begun());
+        // Whatever stood behind the end of a block of code would keep it from being one.
+        if self.shown.ends_with("```") && !lead.starts_with('\n') {
+            lead = "\n\n".to_owned();
+        }
         self.show(&format!("{lead}{text}")).await;
     }
 

@@ -171,7 +171,7 @@ impl Answerer {
             passage: of.passage.clone(),
             tells: of.worth.asks_the_same() && promises(of.passage, question)
                 || tells(question, of.passage, &of.section, &body),
-            body,
+            body: of.section.introduced(&of.worth, body),
         }
     }
 
@@ -182,8 +182,9 @@ impl Answerer {
         let mut out = Vec::new();
         for passage in chosen {
             let texts = self.searcher.section(customer, passage).await?;
-            let texts: Vec<String> = texts.iter().map(|text| ground::disarmed(text).0).collect();
-            let section = Section::new(passage, &texts);
+            // As one text: an order at the end of one chunk takes what it orders in the next with it.
+            let (text, _) = ground::disarmed(&texts.join("\n\n"));
+            let section = Section::new(passage, &[text]);
             if !section.is_empty() || alone {
                 out.push((passage, section));
             }

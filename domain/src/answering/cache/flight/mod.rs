@@ -3,25 +3,30 @@
 //! The work is a task of its own that belongs to nobody: everybody who asks has a seat and hears its text as it comes, the first
 //! no better than the last. A seat that is given up, because its visitor left, ends the work only if it was the last one. So
 //! whoever began it can neither fail nor hang those who followed, and work that nobody waits for is not paid for.
+mod seat;
+#[cfg(test)]
+mod tests;
+
+pub use self::seat::Seat;
+
 use std::{
     collections::HashMap,
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Key, Layer, count};
+use super::Key;
 use crate::{
     Error, Result,
     answering::{answerer::Part, draft::Draft},
     error::Kind,
 };
 
+/// The text of longer answers is held once.
+const LONG: usize = 4096;
 /// Seats of one flight.
 const SEATS: usize = 256;
 
@@ -47,8 +52,21 @@ struct Flight {
 /// What has been heard of a flight.
 #[derive(Default)]
 struct Heard {
+    /// Nothing any more where the answer that has landed says all of it: readers may be slow, and many.
     parts: Vec<Part>,
+    is_told: bool,
     landed: Option<Landed>,
+}
+
+impl Heard {
+    /// Whether a long `text` is what has been heard.
+    fn says(&self, text: &str) -> bool {
+        let mut rest = Some(text).filter(|text| text.len() > LONG);
+        for Part::Token(part) in &self.parts {
+            rest = rest.and_then(|rest| rest.strip_prefix(part.as_str()));
+        }
+        rest == Some("")
+    }
 }
 
 #[derive(Clone)]
@@ -211,7 +229,14 @@ impl Pilot {
     /// Leaves the board first, so that whoever comes after a failure begins anew.
     fn land(&self, landed: Landed) {
         self.end.landed();
-        self.telling.send_modify(|heard| heard.landed = Some(landed));
+        self.telling.send_modify(|heard| {
+            if let Landed::Well(draft, _) = &landed
+                && heard.says(&draft.written.text)
+            {
+                (heard.parts, heard.is_told) = (Vec::new(), true);
+            }
+            heard.landed = Some(landed);
+        });
     }
 }
 
@@ -220,69 +245,3 @@ impl Drop for Pilot {
         self.end.landed();
     }
 }
-
-/// A place among those who wait; given up when it is dropped.
-pub struct Seat {
-    heard: watch::Receiver<Heard>,
-    end: End,
-}
-
-/// What became of a flight that did not end well.
-pub struct Failed {
-    /// Why.
-    pub error: Error,
-    /// Something had been heard of it.
-    pub heard: bool,
-}
-
-impl Seat {
-    /// Passes the text on as it comes, and returns the answer: to the first one as it was made, to the others as a copy.
-    pub async fn ride(mut self, parts: Option<&mpsc::Sender<Part>>) -> Result<Draft, Failed> {
-        let mut known = 0;
-        loop {
-            let (news, landed) = {
-                let heard = self.heard.borrow_and_update();
-                (heard.parts[known..].to_vec(), heard.landed.clone())
-            };
-            known += news.len();
-            for part in news {
-                if let Some(parts) = parts {
-                    // Nobody listens any more: the caller drops this future.
-                    let _ = parts.send(part).await;
-                }
-            }
-            let heard = known > 0 && parts.is_some();
-            match landed {
-                Some(Landed::Well(draft, taken)) => {
-                    let first = !taken.swap(true, Ordering::Relaxed);
-                    let draft = Arc::unwrap_or_clone(draft);
-                    return Ok(match draft.cached {
-                        None if !first => {
-                            count(Layer::Flight, "hit");
-                            draft.copy(Layer::Flight.as_str())
-                        }
-                        _ => draft,
-                    });
-                }
-                Some(Landed::Badly(error)) => {
-                    let error = error.again();
-                    return Err(Failed { error, heard });
-                }
-                None if self.heard.changed().await.is_err() => {
-                    let error = Error::unavailable("stopping", "the answer was not finished", "its task ended");
-                    return Err(Failed { error, heard });
-                }
-                None => {}
-            }
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.end.left();
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -139,3 +139,31 @@ async fn flights_have_so_many_seats_and_do_not_know_each_other() {
     seats.pop();
     assert!(flights.board(&key(1)).is_ok());
 }
+
+#[tokio::test]
+async fn a_long_answer_that_has_landed_is_held_once_and_slow_readers_hear_all_of_it() {
+    let (life, flights) = (Lifecycle::new(), Flights::default());
+    let (first, pilot) = flights.board(&key(1)).unwrap();
+    let (work, task) = take_off(&life, pilot.unwrap());
+    let said: Vec<String> = (0..300).map(|n| format!("Sentence {n} is ß long enough. ")).collect();
+    let (ear, mut hears) = mpsc::channel(1);
+    let heard = first.heard.clone();
+    let riding = tokio::spawn(async move { first.ride(Some(&ear)).await.ok().unwrap() });
+    let mut listened = String::new();
+    for (n, sentence) in said.iter().enumerate() {
+        work.parts.send(text(sentence)).await.unwrap();
+        if n == 20 {
+            let Part::Token(first) = hears.recv().await.unwrap();
+            listened.push_str(&first);
+        }
+    }
+    let whole = said.concat();
+    assert!(work.end.send(Ok(draft(&whole))).is_ok());
+    assert_eq!(task.await.unwrap(), Some(true));
+    assert!(heard.borrow().parts.is_empty() && heard.borrow().is_told);
+    while let Some(Part::Token(more)) = hears.recv().await {
+        listened.push_str(&more);
+    }
+    assert_eq!(listened, whole);
+    assert_eq!(riding.await.unwrap().written.text, whole);
+}
