@@ -38,7 +38,8 @@ impl Data {
     }
 }
 
-/// The page. Node 0 is a root without a name; comments, doctypes and templates are left out.
+/// The page. Node 0 is a root without a name; comments, doctypes and templates are left out; a declared shadow
+/// tree is a `div`.
 #[derive(Debug)]
 pub(super) struct Dom {
     pub nodes: Vec<Node>,

@@ -81,6 +81,7 @@ pub(super) const ATTRIBUTES: &[&str] = &[
     "rel",
     "role",
     "rowspan",
+    "shadowrootmode",
     "size",
     "src",
     "start",

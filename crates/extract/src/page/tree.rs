@@ -12,7 +12,7 @@ use std::{
 use html5ever::{
     Attribute, ParseOpts, QualName,
     interface::{ElementFlags, NodeOrText, QuirksMode, TreeSink},
-    parse_document,
+    local_name, parse_document,
     tendril::{StrTendril, TendrilSink as _},
     tree_builder::TreeBuilderOpts,
 };
@@ -202,9 +202,12 @@ impl TreeSink for Sink {
 
     fn append_doctype_to_document(&self, _: StrTendril, _: StrTendril, _: StrTendril) {}
 
-    /// Its contents are the node made right after it.
+    /// Its contents are the node made right after it, but for a shadow tree: that is shown where it stands.
     fn get_template_contents(&self, target: &usize) -> usize {
-        target + 1
+        match &self.0.borrow()[*target].what {
+            What::Element { attributes, .. } if is_shadow_root(attributes) => *target,
+            _ => target + 1,
+        }
     }
 
     fn same_node(&self, one: &usize, other: &usize) -> bool {
@@ -254,6 +257,16 @@ impl TreeSink for Sink {
     }
 }
 
+/// Whether a template declares a shadow tree (HTML, 4.12.3 "The template element"), as components that servers write out do.
+fn is_shadow_root(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        &*attribute.name.local == "shadowrootmode"
+            && ["open", "closed"]
+                .iter()
+                .any(|mode| attribute.value.eq_ignore_ascii_case(mode))
+    })
+}
+
 /// The elements and texts below the document, each before what is below it.
 fn in_document_order(mut built: Vec<Built>) -> Vec<Node> {
     let mut out = Vec::with_capacity(built.len());
@@ -268,10 +281,11 @@ fn in_document_order(mut built: Vec<Built>) -> Vec<Node> {
     while at != NONE {
         let data = match std::mem::replace(&mut built[at].what, What::Other) {
             What::Text(text) => Some(Data::Text(text)),
-            What::Element { name, attributes, .. } => Some(Data::Element {
-                name: name.local,
-                attributes,
-            }),
+            What::Element { name, attributes, .. } => {
+                let shown = name.local == local_name!("template") && is_shadow_root(&attributes);
+                let name = if shown { local_name!("div") } else { name.local };
+                Some(Data::Element { name, attributes })
+            }
             What::Other => None,
         };
         if let Some(data) = data {

@@ -52,8 +52,6 @@ const SESSION: &[&str] = &[
     "asp.net_sessionid",
     "cfid",
     "cftoken",
-    "sessionid",
-    "session_id",
     "sessid",
     "oscsid",
     "zenid",
@@ -63,6 +61,8 @@ const SESSION: &[&str] = &[
 /// Query parameters that carry a session only when their value is long and opaque: `sid` is a story's number and `s` a
 /// search elsewhere.
 const MAYBE_SESSION: &[&str] = &["sid", "s", "sess", "session", "phpsid"];
+/// Query parameters that carry one when their value is long: a conference has `session_id=12`.
+const LONG_SESSION: &[&str] = &["sessionid", "session_id"];
 /// Matrix parameters (`;name=value` in a path segment) that carry a session.
 const PATH_SESSION: &[&str] = &["jsessionid", "phpsessid", "sessionid", "sid"];
 
@@ -176,6 +176,7 @@ fn is_noise(pair: &str) -> bool {
         || is(TRACKING)
         || is(SESSION)
         || (is(MAYBE_SESSION) && is_opaque(value))
+        || (is(LONG_SESSION) && value.len() >= 16)
 }
 
 /// Sixteen or more letters and digits, both kinds among them.
@@ -255,6 +256,10 @@ mod tests {
             (
                 "https://e.com/?s=0123456789abcdef0123456789abcdef&p=1",
                 "https://e.com/?p=1",
+            ),
+            (
+                "https://e.com/talk?session_id=12&SessionId=0f8fad5b-d9cb-469f-a165-70867728950e",
+                "https://e.com/talk?session_id=12",
             ),
             ("https://e.com//a///b/", "https://e.com/a/b/"),
             ("https://e.com/a//", "https://e.com/a/"),

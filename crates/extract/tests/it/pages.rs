@@ -355,3 +355,13 @@ fn slides_answers_behind_questions_and_sections_named_after_their_subject_stay()
     }
     assert!(!markdown.contains("Want to share it?"), "{markdown}");
 }
+
+#[test]
+fn a_declared_shadow_tree_is_read_where_it_stands() {
+    let html = "<main><h1>Boat</h1><x-card><template shadowrootmode=open><style>p{color:red}</style><p>It has <slot>no</slot> mast.</p>\
+                <table><tr><td>Length</td><td>4 m</td></tr></table></template></x-card><template><p>Secret</p></template><p>The end.</p></main>";
+    assert_eq!(
+        page(html).markdown,
+        "# Boat\n\nIt has no mast.\n\n|  |  |\n| --- | --- |\n| Length | 4 m |\n\nThe end."
+    );
+}
