@@ -7,6 +7,7 @@ use crate::{
     crawl::{Politeness, browsers},
     desk::Desk,
     heart::Heart,
+    refusals::Refusals,
 };
 
 /// Renders the process's metrics in Prometheus' text format.
@@ -53,6 +54,8 @@ pub struct Context {
     pub(crate) politeness: Politeness,
     pub(crate) desk: Arc<Desk>,
     pub(crate) heart: Heart,
+    /// Claims that the ledger refused.
+    pub(crate) claims: Refusals,
 }
 
 impl Context {
@@ -76,6 +79,7 @@ impl Context {
             metrics: None,
             handlers: Arc::new(Product),
             heart: Heart::new(),
+            claims: Refusals::default(),
         })
     }
 }

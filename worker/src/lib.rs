@@ -20,6 +20,7 @@ mod heart;
 mod job;
 mod jobs;
 mod notary;
+mod refusals;
 mod run;
 mod runtime;
 mod scheduler;

@@ -31,6 +31,8 @@ use crate::{
 const NEWER: Duration = Duration::from_secs(30);
 /// How often the settlement is tried while the database is away.
 const SETTLE_TRIES: u32 = 7;
+/// Wait before the ledger is asked again for a job that it gave no answer about.
+const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 /// Longest wait for a seat. What is fetched ahead waits some milliseconds, unless the runs before it turn out to be long ones.
 const SEAT: Duration = Duration::from_millis(500);
 /// The same for what comes by the express lane: where all seats are taken for longer, another worker may have a free one.
@@ -53,7 +55,7 @@ impl Worker {
     /// An error says that a part had ended: the process is to be started again.
     pub async fn run(self) -> Result<()> {
         let Self { ctx, life } = self;
-        let vitals = Vitals::new(&life, &ctx.heart, ctx.config.worker.lease);
+        let vitals = Vitals::new(&life, &ctx.heart, &ctx.claims);
         health::serve(&ctx, &life, &vitals).await;
         let (alive, over) = (CancellationToken::new(), CancellationToken::new());
         let heart = ctx
@@ -114,12 +116,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         ctx.dispatcher.wake();
         return Ok(());
     };
-    let lease = ctx.config.worker.lease;
-    tokio::select! {
-        biased;
-        alive = tokio::time::timeout(lease, ctx.heart.alive(lease)) => alive.map_err(|_| unheard())?,
-        () = life.stopping().cancelled_owned() => return Err(stopping()),
-    }
+    alive(ctx, life).await?;
     let quarantined = lane == Lane::Quarantine;
     // Before the claim, which counts as a start: who waits here has nothing to do with a crash.
     let alone = if quarantined {
@@ -127,7 +124,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     } else {
         None
     };
-    match ctx.desk.claim(ctx, Ask { job, quarantined }).await? {
+    match claim(ctx, life, Ask { job, quarantined }).await? {
         Claim::Run(claimed) => run(ctx, life, *claimed, Places { seat, alone }).await,
         Claim::Dead => {
             tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
@@ -135,6 +132,36 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
             Ok(())
         }
         Claim::Stale => Ok(()),
+    }
+}
+
+/// Waits until the ledger takes this process for alive.
+async fn alive(ctx: &Context, life: &Lifecycle) -> Result<()> {
+    let lease = ctx.config.worker.lease;
+    tokio::select! {
+        biased;
+        alive = tokio::time::timeout(lease, ctx.heart.alive(lease)) => alive.map_err(|_| unheard()),
+        () = life.stopping().cancelled_owned() => Err(stopping()),
+    }
+}
+
+/// Asks for the job until the ledger answers. Whoever gave up at the first failure would let the errand rest for a lease, fetch the next one
+/// and let that rest, too: a database that is back within seconds would find nobody who wants anything of it.
+async fn claim(ctx: &Context, life: &Lifecycle, ask: Ask) -> Result<Claim> {
+    let began = Instant::now();
+    loop {
+        let claim = ctx.desk.claim(ctx, ask).await;
+        ctx.claims.note(&claim);
+        let Err(error) = claim else { return claim };
+        if began.elapsed() >= ctx.config.worker.lease {
+            return Err(error);
+        }
+        tracing::debug!(job.id = %ask.job, error = error.story(), "the ledger is asked for the job again");
+        tokio::select! {
+            () = life.stopping().cancelled_owned() => return Err(stopping()),
+            () = tokio::time::sleep(CLAIM_AGAIN) => {}
+        }
+        alive(ctx, life).await?;
     }
 }
 

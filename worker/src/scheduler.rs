@@ -1,8 +1,11 @@
 //! The maintenance loop: dispatches what is due, fires schedules, and mends what crashes left. Of all processes that run it, one at a time
 //! does the work.
-use domain::{Result, jobs::schedules, lifecycle::Lifecycle, pages::model_change, privacy::Privacy};
+use domain::{
+    Error, Result, error::Kind, jobs::schedules, lifecycle::Lifecycle, pages::model_change, privacy::Privacy,
+};
 use futures::FutureExt;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 use crate::{Context, batch::bounded, vitals::Vitals};
 
@@ -32,6 +35,10 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
             _ => {}
         }
         failing = result.is_err();
+        match &result {
+            Err(error) if is_refusal(&ctx, error).await => vitals.rounds().refused(),
+            _ => vitals.rounds().forget(),
+        }
         if !failing && !looked {
             looked = true;
             let ctx = ctx.clone();
@@ -47,6 +54,16 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
             () = wait => {}
         }
     }
+}
+
+/// Whether a round failed though there is a database, and a Redis that takes what is published.
+async fn is_refusal(ctx: &Context, error: &Error) -> bool {
+    let of_redis = error.code() == "redis_unavailable";
+    let passes = matches!(error.kind(), Kind::Unavailable { .. }) && !of_redis;
+    !passes
+        && timeout(REST, ctx.dispatcher.takes())
+            .await
+            .is_ok_and(|taken| taken.is_ok())
 }
 
 /// `mended` is when the rarer part was done last; before the first time, the system's own schedules are made.

@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::heart::Heart;
+use crate::{heart::Heart, refusals::Refusals};
 
 /// A part that has not moved for this long is dead.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -62,8 +62,10 @@ pub(crate) struct Vitals(Arc<Parts>);
 struct Parts {
     life: Lifecycle,
     heart: Heart,
-    /// For how long a sign of life of the heart counts.
-    lease: Duration,
+    /// Of claims.
+    claims: Refusals,
+    /// Of rounds of the maintenance loop, while all servers answer.
+    rounds: Refusals,
     born: Instant,
     /// When the queues and the maintenance loop were started: after the first beat that the ledger took.
     begun: OnceLock<Instant>,
@@ -74,12 +76,13 @@ struct Parts {
 
 impl Vitals {
     /// Nothing has begun.
-    pub fn new(life: &Lifecycle, heart: &Heart, lease: Duration) -> Self {
+    pub fn new(life: &Lifecycle, heart: &Heart, claims: &Refusals) -> Self {
         let now = Instant::now();
         Self(Arc::new(Parts {
             life: life.clone(),
             heart: heart.clone(),
-            lease,
+            claims: claims.clone(),
+            rounds: Refusals::default(),
             born: now,
             begun: OnceLock::new(),
             queues: LANES.map(|lane| (lane, queue::Health::default())).into(),
@@ -122,6 +125,11 @@ impl Vitals {
         }
     }
 
+    /// Where the maintenance loop notes its rounds.
+    pub fn rounds(&self) -> &Refusals {
+        &self.0.rounds
+    }
+
     /// Does a round of the maintenance loop, which may take as long as its own limit says: it lives while it is looked after.
     pub async fn ticking<T>(&self, round: impl Future<Output = T>) -> T {
         let mut round = pin!(round);
@@ -144,7 +152,7 @@ impl Vitals {
         let parts = &self.0;
         let mut found: Vec<Finding> = parts.fallen.get().cloned().map(Finding::certain).into_iter().collect();
         let unheard = parts.heart.silence().unwrap_or_else(|| parts.born.elapsed());
-        if unheard > parts.lease.max(SILENCE) {
+        if unheard > SILENCE {
             found.push(Finding::unless(
                 Server::Postgres,
                 "the ledger does not hear this worker",
@@ -173,6 +181,15 @@ impl Vitals {
         if parts.ticked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > SILENCE {
             found.push(Finding::unless(Server::Postgres, "the maintenance loop stands still"));
         }
+        if parts.claims.lasted() > SILENCE {
+            found.push(Finding::unless(Server::Postgres, "the ledger refuses all claims"));
+        }
+        if parts.rounds.lasted() > SILENCE {
+            found.push(Finding::unless(
+                Server::Postgres,
+                "every round of the maintenance loop fails",
+            ));
+        }
         found
     }
 }
@@ -196,11 +213,13 @@ mod tests {
     use super::*;
     use tokio::time::advance;
 
-    const LEASE: Duration = Duration::from_secs(30);
+    fn with(heart: &Heart, claims: &Refusals) -> (Vitals, Lifecycle) {
+        let life = Lifecycle::new();
+        (Vitals::new(&life, heart, claims), life)
+    }
 
     fn vitals() -> (Vitals, Lifecycle) {
-        let life = Lifecycle::new();
-        (Vitals::new(&life, &Heart::new(), LEASE), life)
+        with(&Heart::new(), &Refusals::default())
     }
 
     fn told(vitals: &Vitals) -> Vec<String> {
@@ -210,24 +229,48 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_start_that_waits_for_postgres_is_excused_by_it_and_no_queue_is_missed() {
         let (vitals, _) = vitals();
-        advance(LEASE).await;
-        assert_eq!(vitals.findings(), []);
         advance(SILENCE).await;
+        assert_eq!(vitals.findings(), []);
+        advance(TICK).await;
         let unheard = Finding::unless(Server::Postgres, "the ledger does not hear this worker");
         assert_eq!(vitals.findings(), [unheard]);
     }
 
+    /// However long the leases are that its jobs have.
     #[tokio::test(start_paused = true)]
-    async fn a_heart_that_is_not_heard_for_a_lease_is_dead() {
-        let life = Lifecycle::new();
+    async fn a_heart_that_is_not_heard_for_ten_seconds_is_dead() {
         let heart = Heart::new();
-        let vitals = Vitals::new(&life, &heart, LEASE);
-        advance(2 * LEASE).await;
-        heart.heard_now();
-        assert_eq!(vitals.findings(), []);
-        let brief = Vitals::new(&life, &Heart::new(), Duration::from_secs(1));
+        let (heard, _) = with(&heart, &Refusals::default());
+        let (unheard, _) = vitals();
         advance(SILENCE + TICK).await;
-        assert_eq!(told(&brief), ["the ledger does not hear this worker"]);
+        heart.heard_now();
+        assert_eq!(heard.findings(), []);
+        assert_eq!(told(&unheard), ["the ledger does not hear this worker"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipeline_that_moves_and_is_refused_everything_is_dead_until_it_gets_something() {
+        let (heart, claims) = (Heart::new(), Refusals::default());
+        let (vitals, _) = with(&heart, &claims);
+        vitals.begin();
+        let refused = [
+            "the ledger refuses all claims",
+            "every round of the maintenance loop fails",
+        ];
+        let found = || {
+            let all = told(&vitals);
+            refused.map(|what| all.iter().any(|told| told == what))
+        };
+        for part in [0, 1] {
+            let refusals = [&claims, vitals.rounds()][part];
+            refusals.refused();
+            advance(SILENCE + TICK).await;
+            assert_eq!(found(), [false, false], "it failed once");
+            refusals.refused();
+            assert_eq!(found(), [part == 0, part == 1]);
+            refusals.forget();
+            assert_eq!(found(), [false, false]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

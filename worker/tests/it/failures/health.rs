@@ -82,6 +82,43 @@ async fn a_worker_that_may_not_settle_is_dead_until_it_may() {
     fleet.assert_all_live();
 }
 
+/// Something that the schema has and should not, or has not and should: signs of life are taken, queues are read, and nothing is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_claims_are_refused_is_dead_until_they_are_taken() {
+    const REFUSE: &str =
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no more''; END';
+        CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW
+        WHEN (OLD.state <> 'running' AND NEW.state = 'running') EXECUTE FUNCTION refuse()";
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let owner = Db::connect_owner(&fleet.kit.config.database).await.unwrap();
+    owner.execute_unprepared(REFUSE).await.unwrap();
+    let jobs = fleet.submit(&work(5, 100, 1)).await;
+    until(fleet.worker(0), 503).await;
+    owner.execute_unprepared("DROP TRIGGER refuse ON jobs").await.unwrap();
+    owner.close().await.unwrap();
+    until(fleet.worker(0), 200).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
+/// Nothing that is due is queued, and nothing that happens is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_rounds_all_fail_is_dead_until_one_succeeds() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let owner = Db::connect_owner(&fleet.kit.config.database).await.unwrap();
+    for (from, to, status) in [("event_relay", "relay_away", 503), ("relay_away", "event_relay", 200)] {
+        let rename = format!("ALTER TABLE {from} RENAME TO {to}");
+        owner.execute_unprepared(&rename).await.unwrap();
+        until(fleet.worker(0), status).await;
+    }
+    owner.close().await.unwrap();
+    let jobs = fleet.submit(&work(5, 100, 1)).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
 /// What hangs is as good as away: the worker is excused, and the probe is answered at once, or whoever watches would end it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_is_answered_while_postgres_or_redis_hangs() {

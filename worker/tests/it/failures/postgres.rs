@@ -31,6 +31,23 @@ async fn an_outage_of_postgres_that_outlasts_the_leases_loses_no_job() {
     fleet.assert_all_live();
 }
 
+/// A lease is for workers that are lost. No errand rests for one because a database was away: these would outlast the test.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_go_on_as_soon_as_postgres_is_back_however_long_the_leases_are() {
+    let mut fleet = Fleet::with(
+        2,
+        &[("WORKER_LEASE_SECONDS", "120"), ("DATABASE_POOL_CONNECT_SECONDS", "1")],
+    )
+    .await;
+    let jobs = fleet.submit(&work(100, 500, 2)).await;
+    fleet.effects(20).await;
+    fleet.kit.stop(Server::Postgres).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    fleet.kit.start_again(Server::Postgres).await;
+    fleet.assert_each_done_once(&jobs).await;
+    fleet.assert_all_live();
+}
+
 /// Its last commits may be lost with it where they need not be durable; then so is everything that came of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_postgres_loses_no_job() {
