@@ -1,7 +1,7 @@
 //! A job in the hands of its handler: what it is, whether it should stop, and the fenced way to write.
 use domain::{
     Error, Result,
-    jobs::{self, Lease},
+    jobs::{self, Lease, NewJob},
     tenancy::{Customer, TenantTx},
 };
 use serde::Serialize;
@@ -125,6 +125,27 @@ impl Job {
         let tx = self.ctx.db.tenant(self.customer()?).await?;
         jobs::fence(&*tx, self.lease).await?;
         Ok(Fenced { tx, _gate: gate })
+    }
+
+    /// Writes jobs that this one starts, makes them visible with all that the transaction holds, and has them dispatched. None once somebody
+    /// has cancelled it: the cancel has ended what it met.
+    pub async fn hand_out(&self, tx: Fenced, new: &[NewJob]) -> Result<()> {
+        if jobs::is_cancelled(&tx, self.id()).await? {
+            tx.commit().await?;
+            self.signal.give(Interrupt::Cancelled);
+            return Err(interrupted());
+        }
+        let made = jobs::submit_all(&**tx, new).await?;
+        tx.commit().await?;
+        if !made.is_empty() {
+            self.ctx.dispatcher.dispatch(&made).await;
+        }
+        Ok(())
+    }
+
+    /// Whether another job has waited for this one's place and would get it: while Redis takes nothing, none would.
+    pub async fn is_awaited(&self) -> Result<bool> {
+        Ok(jobs::others_wait(&self.ctx.db, &self.row).await? && self.ctx.dispatcher.takes().await.is_ok())
     }
 
     /// Saves progress, in a transaction of its own: the fence of another one would deadlock with it.

@@ -69,6 +69,9 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
           finished_at = CASE WHEN state = 'running' THEN finished_at ELSE now() END
         WHERE (id = $1 OR parent_id = $1) AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
         RETURNING id, state";
+    // By a statement of its own: the update then sees what the job's open transaction, which it waits for here, has started.
+    const HOLD: &str = "SELECT FROM jobs WHERE id = $1 FOR UPDATE";
+    tx.execute_raw(sql(HOLD, [id.into()])).await?;
     let before = get(tx, id).await?;
     if state::is_final(&before.state) {
         return Err(Error::conflict(
@@ -88,6 +91,14 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
         staging::discard(tx, id).await?;
     }
     get(tx, id).await
+}
+
+/// Whether somebody has asked a job to stop. Where the transaction holds its [fence](super::fence), nobody does before its end.
+pub async fn is_cancelled(tx: &TenantTx, id: Uuid) -> Result<bool> {
+    const ASKED: &str = "SELECT cancel_requested FROM jobs WHERE id = $1";
+    let row = tx.query_one_raw(sql(ASKED, [id.into()])).await?;
+    let row = row.ok_or_else(|| Error::not_found("job"))?;
+    Ok(row.try_get("", "cancel_requested")?)
 }
 
 /// Lets a job go on that waits for a person's word. Said again, it changes nothing.

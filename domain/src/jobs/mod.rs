@@ -39,7 +39,7 @@ pub(crate) use events::announce_one;
 pub use events::{Event, record, relay, stream_key};
 pub use heartbeat::{Held, Identity, beat, leave};
 pub use idempotency::{answered, remember, replay, request_hash};
-pub use ledger::{Filter, all_told, cancel, confirm, get, list, retry, scope, urls};
+pub use ledger::{Filter, all_told, cancel, confirm, get, is_cancelled, list, retry, scope, urls};
 pub(crate) use live::Watch;
 pub use live::{EventReader, Live};
 pub use payload::{Kind, MaintenanceTask, Payload, QUEUES, SyncWork};

@@ -7,7 +7,7 @@
 //! comes to the same.
 use domain::{
     Result,
-    jobs::{self, NewJob, Payload},
+    jobs::{NewJob, Payload},
     learning::{self, Cause, Circumstances, Comparison},
     pages::{
         index::{self, Wanted},
@@ -87,12 +87,7 @@ async fn make(job: &Job, tx: Fenced, pages: &[Uuid]) -> Result<()> {
         )
     };
     let new: Vec<NewJob> = pages.chunks(EMBED_BATCH).map(embed).collect();
-    let made = jobs::submit_all(&**tx, &new).await?;
-    tx.commit().await?;
-    if !made.is_empty() {
-        job.ctx.dispatcher.dispatch(&made).await;
-    }
-    Ok(())
+    job.hand_out(tx, &new).await
 }
 
 /// Retires what the run found gone, unless that is so much that a person has to confirm it first, and puts the site's pages in

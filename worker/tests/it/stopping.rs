@@ -1,15 +1,17 @@
 //! Jobs that are cancelled, handed over and refused, and what the worker tells of itself.
 use crate::{
     browsing::chromedriver,
-    support::{World, link, words},
+    support::{Running, World, link, words},
 };
 use async_trait::async_trait;
 use domain::{
-    jobs::{self, Kind, Lane},
+    jobs::{self, Kind, Lane, NewJob, Payload},
+    lifecycle::Lifecycle,
     pages::request::ScrapeRequest,
 };
 use embedding::Embedder;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::json;
 use std::{
     collections::HashSet,
     sync::{
@@ -19,7 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::{Page, Site, eventually, local_model};
+use tokio::sync::Notify;
 use uuid::Uuid;
+use worker::{Ending, Handlers, Job, Worker};
 
 /// A site whose every page takes a while.
 async fn slow_site(pages: usize) -> Site {
@@ -125,6 +129,53 @@ async fn a_crawl_that_waits_for_a_browsers_page_is_cancelled_within_two_seconds(
     })
     .await;
     cancel_in_time(&world, id).await;
+    worker.stop().await;
+}
+
+/// Crawls that start another job when they are told to, and listen to nobody else.
+#[derive(Default)]
+struct Starting {
+    begun: Notify,
+    go: Notify,
+}
+
+#[async_trait]
+impl Handlers for Starting {
+    async fn run(&self, job: &Job) -> domain::Result<Ending> {
+        if job.row.kind == Kind::Scrape.as_str() {
+            self.begun.notify_one();
+            self.go.notified().await;
+            let tx = job.write().await?;
+            let new = NewJob {
+                parent: Some(job.id()),
+                ..NewJob::new(tx.customer(), Payload::Scrape {})
+            };
+            job.hand_out(tx, &[new]).await?;
+        }
+        Ok(Ending::Done(json!({})))
+    }
+}
+
+/// The cancel has ended what the job had started before; the job itself may hear of it a second later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_cancelled_starts_no_others() {
+    let site = slow_site(1).await;
+    let world = World::around(&site).await;
+    let starting = Arc::new(Starting::default());
+    let mut ctx = world.context();
+    ctx.handlers = starting.clone();
+    let life = Lifecycle::new();
+    let task = life.spawn(Worker::new(ctx, life.clone()).run());
+    let worker = Running::of(life, task);
+    let id = world.ask(&ScrapeRequest::of(site.url("/0"))).await;
+    starting.begun.notified().await;
+    let tx = world.tx().await;
+    jobs::cancel(&tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    starting.go.notify_one();
+    assert_eq!(world.ended(id).await.state, "cancelled");
+    let started = "SELECT count(*) FROM jobs WHERE parent_id IS NOT NULL";
+    assert_eq!(world.kit.count(started).await, 0);
     worker.stop().await;
 }
 
