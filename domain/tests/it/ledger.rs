@@ -260,6 +260,59 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
     assert_eq!(jobs::list(&tx, &cancelled, 10).await.unwrap().len(), 2);
 }
 
+/// The cancel comes while the job's transaction is open: what that starts is not yet to be seen.
+#[tokio::test]
+async fn a_cancel_meets_what_its_job_starts_at_that_moment() {
+    let kit = Kit::start().await;
+    let worker = worker(&kit).await;
+    let customer = kit.customer("a.example").await;
+    let job = submit(&kit, &customer, None).await.id;
+    let lease = claim(&kit, &worker, job).await.lease;
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    jobs::fence(&*tx, lease).await.unwrap();
+    assert!(!jobs::is_cancelled(&tx, job).await.unwrap());
+    let child = NewJob {
+        parent: Some(job),
+        ..NewJob::new(customer.id, Payload::Scrape {})
+    };
+    let child = jobs::submit(&*tx, &child).await.unwrap().id;
+    let cancel = async {
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        jobs::cancel(&tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let end = async {
+        eventually("a cancel that waits", || async {
+            (kit.count("SELECT count(*) FROM pg_locks WHERE NOT granted").await > 0).then_some(())
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    tokio::join!(cancel, end);
+    assert_eq!(state_of(&kit, &customer, child).await.state, state::CANCELLED);
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    assert!(jobs::is_cancelled(&tx, job).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_long_job_gives_way_to_other_customers_whatever_is_urgent_to_whom() {
+    let kit = Kit::start().await;
+    let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
+    let long = submit(&kit, &a, None).await.id;
+    execute(&kit, "UPDATE jobs SET state = 'running', priority = 5").await;
+    let long = state_of(&kit, &a, long).await;
+    for (customer, priority, waits) in [(&a, 0, false), (&a, 5, true), (&b, 0, true), (&b, 10, true)] {
+        let other = submit(&kit, customer, None).await.id;
+        let waiting = format!(
+            "UPDATE jobs SET priority = {priority}, run_at = now() - interval '5 seconds' WHERE id = '{other}'"
+        );
+        execute(&kit, &waiting).await;
+        let told = jobs::others_wait(&kit.db, &long).await.unwrap();
+        assert_eq!(told, waits, "{} with {priority}", customer.domain);
+        execute(&kit, &format!("DELETE FROM jobs WHERE id = '{other}'")).await;
+    }
+}
+
 #[tokio::test]
 async fn a_job_rolled_back_with_its_cause_never_existed() {
     let kit = Kit::start().await;

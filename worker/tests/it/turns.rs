@@ -18,7 +18,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{Page, Site, eventually, within};
+use testkit::{Page, Server, Site, eventually, within};
 use time::macros::datetime;
 use uuid::Uuid;
 use worker::{Context, Worker};
@@ -39,9 +39,10 @@ fn start(ctx: Context) -> Running {
     Running::of(life, task)
 }
 
-async fn ask(world: &World, customer: &Customer, request: &ScrapeRequest) -> Uuid {
+/// As a schedule does, which nobody waits for.
+async fn fire(world: &World, customer: &Customer, request: &ScrapeRequest) -> Uuid {
     let tx = world.kit.db.tenant(customer).await.unwrap();
-    let made = request::request_scrape(&tx, request).await.unwrap();
+    let made = request::schedule_scrape(&tx, request).await.unwrap();
     tx.commit().await.unwrap();
     let id = made.id;
     world.kit.dispatcher.dispatch(&[made]).await;
@@ -89,7 +90,7 @@ async fn a_huge_slow_site_lets_the_small_ones_of_others_through() {
     let mut others = Vec::new();
     for site in &small {
         let customer = world.kit.customer(&site.host()).await;
-        let id = ask(&world, &customer, &ScrapeRequest::of(site.url("/p/0"))).await;
+        let id = fire(&world, &customer, &ScrapeRequest::of(site.url("/p/0"))).await;
         others.push((customer, id));
     }
     for (customer, id) in &others {
@@ -118,6 +119,45 @@ async fn a_huge_slow_site_lets_the_small_ones_of_others_through() {
     asked.dedup();
     assert_eq!(asked.len(), 120);
     assert_eq!(requests, 120, "what is under way when a crawl gives way is waited for");
+    worker.stop().await;
+}
+
+/// Nothing that waits can start while Redis is away, and what gave way could not go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crawl_keeps_its_place_while_redis_is_away() {
+    const PAGES: usize = 24;
+    let (slow, other) = (
+        site(PAGES, Duration::from_millis(250)).await,
+        site(6, Duration::ZERO).await,
+    );
+    let allowed = [slow.host(), other.host()].join(",");
+    let variables = [("OMNIOPS_EGRESS_ALLOW", allowed.as_str()), ("WORKER_CONCURRENCY", "1")];
+    let world = World::with(&slow, &variables, None).await;
+    let mut ctx = world.context();
+    ctx.crawl_turn = Duration::from_secs(1);
+    let worker = start(ctx);
+    let visited = async |pages: usize| {
+        within(Duration::from_mins(2), "a crawl that goes on", || async {
+            (slow.hits().len() >= pages).then_some(())
+        })
+        .await;
+    };
+    let id = world.ask(&ScrapeRequest::of(slow.url("/p/0"))).await;
+    visited(3).await;
+    let frozen = world.kit.freeze(Server::Valkey);
+    let customer = world.kit.customer(&other.host()).await;
+    let waiting = fire(&world, &customer, &ScrapeRequest::of(other.url("/p/0"))).await;
+    visited(PAGES).await;
+    let gave_way = format!("SELECT count(*) FROM job_events WHERE job_id = '{id}' AND data->>'reason' = 'it gave way'");
+    assert_eq!(world.kit.count(&gave_way).await, 0);
+    drop(frozen);
+    for (customer, id) in [(&customer, waiting), (&world.customer, id)] {
+        let done = within(Duration::from_mins(2), "the end of both", || async {
+            Some(job(&world, customer, id).await).filter(|job| jobs::state::is_final(&job.state))
+        })
+        .await;
+        assert_eq!(done.state, "done", "{:?}", done.error);
+    }
     worker.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! When a crawl gives way: outside of its hours, while its host wants to be left alone, and when others have waited for its place
 //! long enough. The frontier keeps everything, so that it goes on later as if nothing had been.
-use domain::{Result, jobs, pages::off_peak::OffPeak};
+use domain::{Result, pages::off_peak::OffPeak};
 use serde::{Deserialize, Serialize};
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -69,7 +69,7 @@ impl Place {
     /// Whether it is somebody else's turn. `fruitful` says that the run has got something done.
     pub async fn is_over(&self, job: &Job, fruitful: bool) -> Result<bool> {
         let turn = if fruitful { self.turn } else { self.turn * FRUITLESS };
-        Ok(self.since.elapsed() >= turn && jobs::others_wait(&job.ctx.db, &job.row).await?)
+        Ok(self.since.elapsed() >= turn && job.is_awaited().await?)
     }
 }
 
