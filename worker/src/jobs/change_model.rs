@@ -1,7 +1,8 @@
 //! Changes a customer's index to another embedding model, chunk by chunk beside what is searched ([`model_change`]). Before it is switched,
 //! the golden questions are asked of both, as at the end of a crawl: where too many would be lost, a person has to confirm it.
 //!
-//! The vectors are computed between transactions, and what is stored is not computed again: the job can be ended anywhere.
+//! The vectors are computed between transactions, and what is stored is not computed again: the job can be ended anywhere. So it gives way
+//! to whatever else waits to be embedded, as soon as a few chunks have their vectors: an index has hours of them.
 use domain::{
     Error, Result,
     learning::{self, Cause, Comparison},
@@ -16,6 +17,7 @@ use domain::{
 use embedding::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Ending, embed::failure, indexing, learn};
@@ -41,7 +43,9 @@ pub(super) async fn run(job: &Job, model: Uuid) -> Result<Ending> {
         Error::unavailable("embedding_unavailable", message, "no such model here")
     })?;
     loop {
-        fill(job, &model, &mut tally).await?;
+        if !fill(job, &model, &mut tally).await? {
+            return Ok(Ending::Later(Duration::ZERO));
+        }
         let examiner = learn::examiner(job)?;
         let asking = examiner.compare(job.customer()?, Version::Next(model.id));
         let compared = job.signal.until(asking).await?;
@@ -85,8 +89,8 @@ fn told(model: &IndexModel, compared: &Comparison) -> Value {
     })
 }
 
-/// Gives every chunk that lacks one its vector.
-async fn fill(job: &Job, model: &IndexModel, tally: &mut Tally) -> Result<()> {
+/// Gives every chunk that lacks one its vector; false if others wait before all have theirs.
+async fn fill(job: &Job, model: &IndexModel, tally: &mut Tally) -> Result<bool> {
     let mut after = (Uuid::nil(), Uuid::nil());
     loop {
         let tx = job.read().await?;
@@ -94,7 +98,8 @@ async fn fill(job: &Job, model: &IndexModel, tally: &mut Tally) -> Result<()> {
         (tally.total, tally.done) = model_change::progress(&tx, model.id).await?;
         tx.commit().await?;
         let Some(last) = bare.last() else {
-            return job.progress(tally).await;
+            job.progress(tally).await?;
+            return Ok(true);
         };
         after = (last.page_id, last.id);
         let inputs: Vec<String> = bare.iter().map(model_change::Bare::input).collect();
@@ -118,5 +123,8 @@ async fn fill(job: &Job, model: &IndexModel, tally: &mut Tally) -> Result<()> {
         let name = model.embedder.model().name.clone();
         telemetry::embedded(&name, made.spent);
         metrics::counter!("omniops_embedding_chunks_total", "model" => name).increment(embedded as u64);
+        if job.is_awaited().await? {
+            return Ok(false);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads a shop's products: one that the shop has told of, those that have changed, or all of them with a sweep for those that are gone.
 //!
 //! A list is read batch by batch, and each batch is stored in the transaction of its progress, so that another worker goes on where this
-//! one stopped. Requests take turns at the shop's host with crawls of it ([`Politeness`](crate::crawl)), one at a time. A shop that wants to be left alone makes
+//! one stopped; and after each of them it gives way to other syncs that wait. Requests take turns at the shop's host with crawls of it ([`Politeness`](crate::crawl)), one at a time. A shop that wants to be left alone makes
 //! the job give way. What a full sync has not met is asked for by its ids before it goes, since a list that changes while it is read skips some; and a
 //! sweep that would take too much waits for a person.
 use async_trait::async_trait;
@@ -162,6 +162,9 @@ impl Reading<'_> {
         }
         while progress.phase == Phase::Reading {
             progress = self.batch(progress, full).await?;
+            if self.job.is_awaited().await? {
+                return Ok(Ending::Later(Duration::ZERO));
+            }
         }
         if full && let Some(held) = self.sweep(&mut progress).await? {
             return Ok(Ending::Hold(held));

@@ -1,5 +1,5 @@
 //! A worker that was configured with another embedding model changes the indexes that it finds.
-use crate::support::{Running, World};
+use crate::support::{Running, World, link, words};
 use async_trait::async_trait;
 use domain::{
     jobs::{self, Operator, state},
@@ -9,8 +9,15 @@ use domain::{
     retrieval::{Loader, Mode, Searcher},
 };
 use embedding::{Embedder, Kind, Model, local::Known};
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 use testkit::{Page, Site, eventually, local_model};
+use tokio::sync::Semaphore;
 use worker::{Context, Worker};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,5 +197,107 @@ async fn a_change_that_loses_a_golden_answer_waits_for_a_person_and_the_old_vect
     let job = change("the change to end", &state::is_final).await;
     assert_eq!(job.state, "done", "{:?}", job.error);
     assert_eq!(world.kit.count(old).await, 0);
+    worker.stop().await;
+}
+
+/// As [`Blind`], once it is told to begin.
+struct Gate {
+    model: Blind,
+    asked: AtomicBool,
+    open: Semaphore,
+}
+
+#[async_trait]
+impl Embedder for Gate {
+    fn model(&self) -> &Model {
+        self.model.model()
+    }
+
+    async fn embed(&self, kind: Kind, texts: &[String]) -> Result<Vec<Vec<f32>>, embedding::Error> {
+        self.asked.store(true, SeqCst);
+        let _open = self.open.acquire().await;
+        self.model.embed(kind, texts).await
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.model.count_tokens(text)
+    }
+}
+
+/// An index has hours of chunks; what somebody waits for is not behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_gives_way_to_what_waits_to_be_embedded() {
+    const PAGES: usize = 70;
+    let page = |n: usize| {
+        (
+            format!("/{n}"),
+            Page::html(&format!("Page {n}"), &words(&format!("item{n}"))),
+        )
+    };
+    let links: String = (0..PAGES).map(|n| link(&format!("/{n}"))).collect();
+    let home = ("/".to_owned(), Page::html("Home", &format!("{}{links}", words("home"))));
+    let site = Site::start(std::iter::once(home).chain((0..PAGES).map(page))).await;
+    let minilm = local_model().await;
+    let world = World::with(&site, &[], Some(minilm.clone())).await;
+    world.without_the_clock().await;
+    let worker = world.worker();
+    world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    worker.stop().await;
+
+    let model = Model {
+        name: "blind".into(),
+        ..minilm.model().clone()
+    };
+    let gate = Arc::new(Gate {
+        model: Blind(model),
+        asked: AtomicBool::new(false),
+        open: Semaphore::new(0),
+    });
+    let loader: Loader = Arc::new(move |_| {
+        let minilm = minilm.clone();
+        Box::pin(async move { Some(minilm) })
+    });
+    let searcher = Searcher::with_loader(world.kit.db.clone(), Some(gate.clone()), Some(loader))
+        .await
+        .unwrap();
+    let config = Arc::new(world.kit.config.clone());
+    let (db, dispatcher) = (world.kit.db.clone(), world.kit.dispatcher.clone());
+    let ctx = Context::new(config, db, dispatcher, searcher).unwrap();
+    let life = Lifecycle::new();
+    let task = life.spawn(Worker::new(ctx, life.clone()).run());
+    let worker = Running::of(life, task);
+    eventually("the first chunks of the change", || async {
+        gate.asked.load(SeqCst).then_some(())
+    })
+    .await;
+    // As if all places were taken.
+    let by = Operator::named("test");
+    jobs::limit_queue(&world.kit.db, jobs::Kind::Embed, Some(1), None, by)
+        .await
+        .unwrap();
+    let tx = world.tx().await;
+    let new = jobs::NewJob {
+        priority: jobs::NOW,
+        run_at: Some(world.kit.clock().now() - Duration::from_secs(5)),
+        ..jobs::NewJob::new(
+            world.customer.id,
+            jobs::Payload::Embed {
+                page_ids: vec![],
+                force: false,
+            },
+        )
+    };
+    let urgent = jobs::submit(&*tx, &new).await.unwrap().id;
+    tx.commit().await.unwrap();
+    gate.open.add_permits(1);
+    assert_eq!(world.ended(urgent).await.state, "done");
+    let gave_way = "SELECT count(*) FROM job_events e JOIN jobs j ON j.id = e.job_id
+        WHERE j.payload ? 'model' AND e.kind = 'queued' AND e.data->>'reason' = 'it gave way'";
+    assert_eq!(world.kit.count(gave_way).await, 1);
+    eventually("the end of the change", || async {
+        let changed = "SELECT count(*) FROM jobs WHERE payload ? 'model' AND state = 'done'";
+        (world.kit.count(changed).await == 1).then_some(())
+    })
+    .await;
     worker.stop().await;
 }
