@@ -176,17 +176,22 @@ impl Dispatcher {
         Ok(mended)
     }
 
-    /// Takes back what no worker was given yet of kinds of which more is under way than their limits allow: they were lowered. What is
-    /// within them is published by the next round, in turns.
+    /// Takes back what no worker was given yet of kinds of which more is under way than their limits allow: they were lowered; of the
+    /// express lane all, since it is of all kinds. What is within the limits is published by the next round, in turns.
     async fn take_back(&self, tx: &SystemTx) -> Result<()> {
         for (kind, control) in controls::all(&**tx).await? {
             let lane = Lane::Queue(kind);
-            if !control.is_limited() || self.stream(lane).await?.waiting == 0 {
+            let lanes = [lane, Lane::Express];
+            let waiting = try_join_all(lanes.map(|lane| self.waiting(lane))).await?;
+            if !control.is_limited() || waiting.iter().all(|(_, waiting)| *waiting == 0) {
                 continue;
             }
             let sent = [self.sent(lane).await?, self.sent(Lane::Express).await?].concat();
             if controls::is_exceeded(&**tx, kind, control, sent).await? {
-                let taken = self.publisher(lane)?.take_back(GROUP).await.map_err(away)?;
+                let mut taken = 0;
+                for lane in lanes {
+                    taken += self.publisher(lane)?.take_back(GROUP).await.map_err(away)?;
+                }
                 tracing::info!(%lane, errands = taken, event = "errands_taken_back", "more was under way than the queue's limits allow");
                 self.wake();
             }

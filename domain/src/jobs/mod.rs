@@ -47,7 +47,9 @@ use reconcile::SUSPECT_STARTS;
 pub use reconcile::{MAX_STARTS, Mended};
 pub use redis_server::RedisServer;
 pub use settle::{fence, save_progress, settle, settle_all};
-pub use stats::{CustomerStats, Lag, Overview, QueueStats, measure, measure_streams, overview, queue_stats};
+pub use stats::{
+    CustomerStats, Lag, MOST_LAG, Overview, QueueStats, events_lag, measure, measure_streams, overview, queue_stats,
+};
 pub use stream::{GROUP, LANES, Lane, MOST_WAITING};
 pub use submit::{BULK, NOW, NewJob, SOON, Submitted, child_results, live_children, submit, submit_all};
 pub use waiting::others_wait;

@@ -701,6 +701,39 @@ async fn limits_that_are_lowered_take_back_what_no_worker_was_given() {
 }
 
 #[tokio::test]
+async fn limits_that_are_lowered_take_back_what_was_to_start_at_once() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let made = submit_many(&kit, &customer, 10).await;
+    assert!(kit.dispatcher.dispatch(&made).await);
+    assert_eq!(length(&kit, EXPRESS).await, 10);
+    let operator = jobs::Operator::named("cli");
+    jobs::limit_queue(&kit.db, jobs::Kind::Scrape, None, Some(2), operator)
+        .await
+        .unwrap();
+    kit.dispatcher.reconcile().await.unwrap();
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!((length(&kit, EXPRESS).await, length(&kit, SCRAPE).await), (0, 2));
+}
+
+/// After a day without Redis there are millions, and every process is asked for its metrics every few seconds.
+#[tokio::test]
+async fn events_that_wait_to_be_told_are_counted_up_to_a_bound() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    submit(&kit, &customer, None).await;
+    let lag = async || jobs::events_lag(&*kit.db.system().await.unwrap()).await.unwrap();
+    assert_eq!(lag().await, 1);
+    let many = format!(
+        "INSERT INTO job_events (customer_id, job_id, kind, data)
+         SELECT customer_id, id, 'progress', '{{}}' FROM jobs, generate_series(1, {})",
+        jobs::MOST_LAG + 10
+    );
+    execute(&kit, &many).await;
+    assert_eq!(lag().await, jobs::MOST_LAG);
+}
+
+#[tokio::test]
 async fn limits_hold_and_a_paused_queue_starts_nothing() {
     let kit = Kit::start().await;
     let (a, b) = (kit.customer("a.example").await, kit.customer("b.example").await);
