@@ -9,8 +9,11 @@
 //! An entry is in the book from its delivery until Redis has confirmed that it is no longer ours, so "held in Redis but not in
 //! the book" always means an answer that never arrived here.
 
-use crate::{config::Config, errand::Errand, pace::Pace};
-use redis::streams::StreamId;
+use crate::{
+    config::Config,
+    errand::{Entry, Errand},
+    pace::Pace,
+};
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
@@ -74,7 +77,7 @@ impl Book {
 
     /// Takes in delivered entries. One that is known is not queued a second time, whatever Redis says; one that lost its lease
     /// and has come back while its handler still runs is simply ours again.
-    pub(crate) fn admit(&mut self, delivered: Vec<StreamId>) {
+    pub(crate) fn admit(&mut self, delivered: Vec<Entry>) {
         for entry in delivered {
             match self.entries.get_mut(&entry.id) {
                 Some(state @ State::Lost) => *state = State::Running,
@@ -84,8 +87,8 @@ impl Book {
         }
     }
 
-    fn enqueue(&mut self, entry: StreamId) {
-        let state = if let Some(errand) = Errand::read(&entry) {
+    fn enqueue(&mut self, entry: Entry) {
+        let state = if let Some(errand) = entry.errand {
             self.queue.push_back((entry.id.clone(), errand));
             State::Waiting
         } else {
@@ -129,9 +132,11 @@ impl Book {
         }
     }
 
-    /// Entries to acknowledge.
+    /// Entries to acknowledge, in the order of the stream.
     pub(crate) fn settled(&self) -> Vec<String> {
-        self.with(|state| state == State::Settled).cloned().collect()
+        let mut settled: Vec<String> = self.with(|state| state == State::Settled).cloned().collect();
+        settled.sort_unstable_by_key(|id| place(id));
+        settled
     }
 
     /// Redis has confirmed that these settled entries are gone.
@@ -182,20 +187,28 @@ impl Book {
     }
 }
 
+/// Where an entry stands in the stream: its id is a time in ms and a number within that.
+fn place(id: &str) -> Option<(u64, u64)> {
+    let (ms, number) = id.split_once('-')?;
+    Some((ms.parse().ok()?, number.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redis::Value;
 
     const LEASE: Duration = Duration::from_mins(1);
 
-    fn entry(id: &str) -> StreamId {
-        let fields = [("job", "j"), ("kind", "k"), ("customer", "c"), ("version", "1")];
-        let map = fields.map(|(name, value)| (name.to_owned(), Value::BulkString(value.into())));
-        StreamId {
+    fn entry(id: &str) -> Entry {
+        let errand = Errand {
+            job: "j".to_owned(),
+            kind: "k".to_owned(),
+            customer: "c".to_owned(),
+            version: 1,
+        };
+        Entry {
             id: id.to_owned(),
-            map: map.into(),
-            ..StreamId::default()
+            errand: Some(errand),
         }
     }
 
@@ -312,9 +325,9 @@ mod tests {
     #[test]
     fn an_entry_that_is_no_errand_is_settled_unseen() {
         let mut book = book_with(&[]);
-        book.admit(vec![StreamId {
+        book.admit(vec![Entry {
             id: "1".to_owned(),
-            ..StreamId::default()
+            errand: None,
         }]);
         assert_eq!((take(&mut book), book.settled()), (None, vec!["1".to_owned()]));
     }

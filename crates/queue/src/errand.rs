@@ -1,6 +1,6 @@
 //! What a stream entry says, and how it is spelled in Redis. The only place that knows the field names.
 
-use redis::{Cmd, streams::StreamId};
+use redis::{Cmd, FromRedisValue, ParsingError, Value, from_redis_value, streams::StreamId};
 
 /// "Go and look at this job": enough to find the job in the ledger, and to count and route without looking.
 ///
@@ -34,12 +34,60 @@ impl Errand {
     }
 
     /// `None` when a field is missing or is not what it should be: such an entry was not written by [`Errand::append`].
-    pub(crate) fn read(entry: &StreamId) -> Option<Self> {
+    fn read(fields: impl IntoIterator<Item = (String, Value)>) -> Option<Self> {
+        let (mut job, mut kind, mut customer, mut version) = (None, None, None, None);
+        for (name, value) in fields {
+            match name.as_str() {
+                JOB => job = text(value),
+                "kind" => kind = text(value),
+                "customer" => customer = text(value),
+                "version" => version = text(value),
+                _ => {}
+            }
+        }
         Some(Self {
-            job: entry.get(JOB)?,
-            kind: entry.get("kind")?,
-            customer: entry.get("customer")?,
-            version: entry.get("version")?,
+            job: job?,
+            kind: kind?,
+            customer: customer?,
+            version: version?.parse().ok()?,
         })
+    }
+}
+
+/// A delivered entry of the stream. It takes its texts out of the answer, where redis' own type copies each of them twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    /// None if it is none: whatever else was put on the stream must not keep the errands beside it from being read.
+    pub(crate) errand: Option<Errand>,
+}
+
+impl FromRedisValue for Entry {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let (id, fields): (String, Vec<Value>) = from_redis_value(value)?;
+        let mut fields = fields.into_iter();
+        let pairs = std::iter::from_fn(|| Some((fields.next()?, fields.next()?)));
+        let named = pairs.filter_map(|(name, value)| Some((text(name)?, value)));
+        Ok(Self {
+            id,
+            errand: Errand::read(named),
+        })
+    }
+}
+
+impl From<StreamId> for Entry {
+    fn from(entry: StreamId) -> Self {
+        Self {
+            id: entry.id,
+            errand: Errand::read(entry.map),
+        }
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
     }
 }

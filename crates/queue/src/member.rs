@@ -3,13 +3,10 @@
 
 use crate::{
     config::Config,
+    errand::Entry,
     scripts::{FORGET, HAND_BACK, JOIN, RENEW, SETTLE},
 };
-use redis::{
-    RedisResult, Script, ScriptInvocation,
-    aio::MultiplexedConnection,
-    streams::{StreamAutoClaimReply, StreamId, StreamReadReply},
-};
+use redis::{RedisResult, Script, ScriptInvocation, aio::MultiplexedConnection, streams::StreamAutoClaimReply};
 use redis_link::{Address, Limits};
 use std::time::Duration;
 
@@ -54,7 +51,7 @@ impl Member {
         conn: &mut MultiplexedConnection,
         count: usize,
         block: Duration,
-    ) -> RedisResult<Vec<StreamId>> {
+    ) -> RedisResult<Vec<Entry>> {
         // BLOCK 0 would wait for ever.
         let block = (block.as_millis() as u64).max(1);
         let mut read = redis::cmd("XREADGROUP");
@@ -66,10 +63,8 @@ impl Member {
             .arg("STREAMS")
             .arg(&self.key)
             .arg(">");
-        let answer: Option<StreamReadReply> = read.query_async(conn).await?;
-        Ok(answer
-            .map(|answer| answer.keys.into_iter().flat_map(|key| key.ids).collect())
-            .unwrap_or_default())
+        let answer: Option<Vec<(String, Vec<Entry>)>> = read.query_async(conn).await?;
+        Ok(answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect())
     }
 
     /// One step of a pass over the group's held entries: takes up to `count` whose lease has ended, and says where to go on.
@@ -89,7 +84,7 @@ impl Member {
         claim.arg(cursor).arg("COUNT").arg(count).query_async(conn).await
     }
 
-    /// Acknowledges and deletes `entries`, but for those that are no longer ours.
+    /// Acknowledges and deletes `entries`, which are in the order of the stream, but for those that are no longer ours.
     pub(crate) async fn settle(&self, conn: &mut MultiplexedConnection, entries: &[String]) -> RedisResult<()> {
         self.script(&SETTLE).arg(entries).invoke_async(conn).await
     }

@@ -96,7 +96,7 @@ impl Orphans {
         if !step.claimed.is_empty() {
             tracing::info!(entries = step.claimed.len(), "reclaimed entries whose lease had ended");
         }
-        shared.admit(step.claimed);
+        shared.admit(step.claimed.into_iter().map(Into::into).collect());
         self.cursor = step.next_stream_id;
         if self.cursor == PASS_START {
             member.forget(conn, 3 * config.lease).await?;

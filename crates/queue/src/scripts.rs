@@ -18,16 +18,23 @@ return redis.status_reply('OK')",
     )
 });
 
-/// ARGV: group, consumer, entries. Acknowledges and deletes those that are still ours, all in one command each: the append-only
-/// file gets as few.
+/// ARGV: group, consumer, entries in the order of the stream. Acknowledges and deletes those that are still ours, all in one command
+/// each: the append-only file gets as few. What is ours between the first and the last is looked up at once, which is little more:
+/// the rest of it runs here at this moment.
 pub(crate) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local most = 2 * #ARGV + 100
+local held, from = {}, ARGV[3]
+while from do
+  local page = redis.call('XPENDING', stream, group, from, ARGV[#ARGV], most, consumer)
+  for _, pending in ipairs(page) do held[pending[1]] = true end
+  from = #page == most and '(' .. page[most][1]
+end
 local ours = {}
 for i = 3, #ARGV do
-  local id = ARGV[i]
-  if #redis.call('XPENDING', stream, group, id, id, 1, consumer) == 1 then ours[#ours + 1] = id end
+  if held[ARGV[i]] then ours[#ours + 1] = ARGV[i] end
 end
 if #ours > 0 then
   redis.call('XACK', stream, group, unpack(ours))

@@ -1,8 +1,13 @@
 //! What the reader, the keeper, apalis and the handlers' verdicts share: the book, and who is woken by which change of it.
 
-use crate::{book::Book, config::Config, errand::Errand, health::Health, member::Member};
+use crate::{
+    book::Book,
+    config::Config,
+    errand::{Entry, Errand},
+    health::Health,
+    member::Member,
+};
 use futures::task::AtomicWaker;
-use redis::streams::StreamId;
 use redis_link::Address;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicI64},
@@ -48,7 +53,7 @@ impl Shared {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn admit(&self, delivered: Vec<StreamId>) {
+    pub(crate) fn admit(&self, delivered: Vec<Entry>) {
         if !delivered.is_empty() {
             self.book().admit(delivered);
             self.work.wake();

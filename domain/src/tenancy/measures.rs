@@ -35,9 +35,9 @@ fn kind(sql: &str) -> &'static str {
         .unwrap_or("other")
 }
 
-/// Sets the gauges of a pool that has `most` connections at most.
-pub(super) fn measure(name: &'static str, pool: &PgPool) {
-    let (open, idle) = (pool.size() as usize, pool.num_idle());
+/// Sets the gauges of a pool, of whose connections `kept` are out and idle.
+pub(super) fn measure(name: &'static str, pool: &PgPool, kept: usize) {
+    let (open, idle) = (pool.size() as usize, pool.num_idle() + kept);
     let most = pool.options().get_max_connections();
     let states = [
         ("busy", open.saturating_sub(idle)),

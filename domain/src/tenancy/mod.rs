@@ -6,6 +6,7 @@ mod customers;
 mod domains;
 mod hosts;
 mod keys;
+mod line;
 mod measures;
 mod principal;
 mod proof;

@@ -133,7 +133,7 @@ impl ConnectionTrait for Session {
 }
 
 /// The statement with its values, prepared once for a connection.
-fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
+pub(super) fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
     let values = statement.values.unwrap_or(Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
@@ -160,7 +160,7 @@ fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-fn not_acquired(error: sqlx::Error) -> DbErr {
+pub(super) fn not_acquired(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
@@ -172,6 +172,6 @@ fn not_executed(error: sqlx::Error) -> DbErr {
     DbErr::Exec(RuntimeErr::SqlxError(error.into()))
 }
 
-fn not_queried(error: sqlx::Error) -> DbErr {
+pub(super) fn not_queried(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }

@@ -7,11 +7,12 @@
 //! through [`Db::tenant`].
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement};
 use secrecy::{ExposeSecret, SecretString};
-use std::{ops::Deref, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
     Customer,
+    line::{LIVELY, Line},
     measures::{self, Running},
     session::Session,
 };
@@ -22,9 +23,6 @@ const CLOSE: Duration = Duration::from_secs(2);
 
 /// Connections that the ledger's own statements have for themselves at most, of each [`Commit`]; opened when they are needed.
 const LEDGER_POOL: u32 = 4;
-
-/// A connection of the ledger's that was idle for so long is asked whether it lives before a statement is risked on it.
-const LIVELY: Duration = Duration::from_millis(100);
 
 /// For a transaction, what [`ledger_pool`] says for a session.
 const INDEXES_ONLY: &str =
@@ -49,8 +47,8 @@ const SILENCE: Duration = Duration::from_secs(12);
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: DatabaseConnection,
-    durable: DatabaseConnection,
-    relaxed: DatabaseConnection,
+    durable: Arc<Line>,
+    relaxed: Arc<Line>,
     /// Sessions are lent for a transaction only, so none can be the system's from its start.
     pooler: bool,
     /// Somebody waits for its transactions.
@@ -68,8 +66,8 @@ impl Db {
         }
         Ok(Self {
             pool: Database::connect(pool).await?,
-            durable: ledger_pool(config, Commit::Durable).await?,
-            relaxed: ledger_pool(config, Commit::Relaxed).await?,
+            durable: Arc::new(ledger_line(config, Commit::Durable).await?),
+            relaxed: Arc::new(ledger_line(config, Commit::Relaxed).await?),
             pooler: config.pooler,
             awaited: false,
         })
@@ -159,21 +157,23 @@ impl Db {
             tx.commit().await?;
             return Ok(rows);
         }
-        let pool = match commit {
-            Commit::Durable => &self.durable,
-            Commit::Relaxed => &self.relaxed,
+        let (line, other) = match commit {
+            Commit::Durable => (&self.durable, &self.relaxed),
+            Commit::Relaxed => (&self.relaxed, &self.durable),
         };
         let running = Running::begin(&statement.sql);
-        let rows = pool.query_all_raw(statement).await;
+        let rows = line.query_all(statement).await;
         running.end();
+        // A worker says every second that it lives, so that nothing is kept for long.
+        other.tidy();
         Ok(rows?)
     }
 
     /// Sets the gauges of the pools, for whoever renders the metrics.
     pub(crate) fn measure(&self) {
-        measures::measure("transactions", self.pool.get_postgres_connection_pool());
-        measures::measure("ledger", self.durable.get_postgres_connection_pool());
-        measures::measure("ledger_relaxed", self.relaxed.get_postgres_connection_pool());
+        measures::measure("transactions", self.pool.get_postgres_connection_pool(), 0);
+        self.durable.measure("ledger");
+        self.relaxed.measure("ledger_relaxed");
     }
 
     /// Whether the database answers. A connection of the pool that has broken since its last use says nothing about that, so this
@@ -185,9 +185,9 @@ impl Db {
 
     /// Closes the pools, and waits for their connections no longer than a pool does for a new one.
     pub async fn close(self) {
-        let close = async { tokio::try_join!(self.pool.close(), self.durable.close(), self.relaxed.close()) };
+        let close = async { tokio::join!(self.pool.close_by_ref(), self.durable.close(), self.relaxed.close()).0 };
         match tokio::time::timeout(CLOSE, close).await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "closing the database pool"),
             Err(_) => tracing::warn!("the database does not answer; its connections are left open"),
         }
@@ -212,7 +212,7 @@ fn options(url: &SecretString, max: u32, config: &DatabaseConfig) -> ConnectOpti
 /// All of these statements look rows up by keys, a batch at a time. A plan that is kept for long must not depend on how large the
 /// tables were when it was made, so it has no other way than the indexes: the planner would otherwise read all running jobs, and
 /// what is left of those that ran before, to find the few that end.
-async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<DatabaseConnection> {
+async fn ledger_line(config: &DatabaseConfig, commit: Commit) -> Result<Line> {
     let mut options = options(&config.url, LEDGER_POOL, config);
     options.test_before_acquire_if_idle_for(LIVELY);
     options.connect_lazy(true).map_sqlx_postgres_opts(move |session| {
@@ -225,7 +225,7 @@ async fn ledger_pool(config: &DatabaseConfig, commit: Commit) -> Result<Database
             ("synchronous_commit", commit.synchronous()),
         ])
     });
-    Ok(Database::connect(options).await?)
+    Ok(Line::new(Database::connect(options).await?, config.idle))
 }
 
 /// The [`HABITS`] for one transaction.

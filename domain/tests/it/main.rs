@@ -18,6 +18,7 @@ mod identical;
 mod isolation;
 mod keys;
 mod ledger;
+mod lines;
 mod live;
 mod model_calls;
 mod model_change;
