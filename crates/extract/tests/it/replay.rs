@@ -100,3 +100,118 @@ fn sitemaps() {
 fn addresses() {
     replay("url", probe::url);
 }
+
+/// What pages are built of. Byte by byte, mutations hardly ever open a list and end the page inside of it.
+const TAGS: &[&str] = &[
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+    "caption",
+    "ul",
+    "ol",
+    "li",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "div",
+    "section",
+    "main",
+    "article",
+    "details",
+    "summary",
+    "pre",
+    "code",
+    "blockquote",
+    "a",
+    "span",
+    "b",
+    "br",
+    "del",
+    "template",
+    "svg",
+    "script",
+    "style",
+    "title",
+    "body",
+    "html",
+    "nav",
+    "footer",
+    "form",
+    "button",
+    "select",
+    "textarea",
+    "noscript",
+];
+const ATTRIBUTES: &[&str] = &[
+    "",
+    " hidden",
+    " class='accordion faq'",
+    " class=slide aria-hidden=true",
+    " class=slide aria-hidden=false",
+    " rowspan=3",
+    " rowspan=0 colspan=70",
+    " colspan=2",
+    " style='display:none'",
+    " style='opacity:0;color:#fff'",
+    " itemscope itemtype=//schema.org/FAQPage",
+    " itemprop=mainEntity",
+    " shadowrootmode=open",
+    " aria-expanded=false aria-controls=x",
+    " id=x",
+    " href='#x'",
+    " role=tabpanel",
+    " start=9",
+];
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "word",
+    "How long does it take?",
+    "Related posts",
+    "Mon-Fri 9:00-17:00",
+    "12 €",
+    "|",
+    "# no",
+    "```",
+    "\u{ad}",
+    "世界",
+    "A sentence that is long enough to be taken for one, with a comma and an end of its own, and so on and on.",
+];
+
+impl Random {
+    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.below(list.len())]
+    }
+
+    fn page(&mut self) -> String {
+        let mut out = String::new();
+        for _ in 0..=self.below(60) {
+            let tag = self.of(TAGS);
+            match self.below(4) {
+                0 => out.extend(["</", tag, ">"]),
+                1 => out.push_str(self.of(TEXTS)),
+                _ => out.extend(["<", tag, self.of(ATTRIBUTES), ">", self.of(TEXTS)]),
+            }
+        }
+        out
+    }
+}
+
+#[test]
+fn built_pages() {
+    let work = || {
+        let mut random = Random(0x0911_2026);
+        for _ in 0..800 {
+            probe::page(random.page().as_bytes());
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(32 * 1024 * 1024);
+    thread.spawn(work).unwrap().join().unwrap();
+}
