@@ -29,6 +29,15 @@ pub(crate) const ACCEPT_ENCODING: &str = "gzip, br, deflate";
 /// Room for the output of one decoding step; the most that is decoded beyond the limit.
 const STEP: usize = 16 * 1024;
 
+/// How far a body is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    /// Decoded bytes.
+    pub bytes: usize,
+    /// Whether a longer body is cut there; else it is refused.
+    pub cut: bool,
+}
+
 /// A body that is read: its decoded bytes, and how many came over the wire.
 #[derive(Default)]
 pub(crate) struct Body {
@@ -61,16 +70,16 @@ enum Coding {
     Zlib,
 }
 
-/// Reads a body to its end, at most `limit` decoded bytes, with no longer a pause than `silence`. Trailers are dropped.
+/// Reads a body to its end or bound, with no longer a pause than `silence`. Trailers are dropped.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Incoming,
-    limit: usize,
+    bound: Bound,
     silence: Duration,
 ) -> Result<Body, Failure> {
     let coding = coding(headers).map_err(Failure::Encoding)?;
-    let wire_limit = wire_limit(limit, coding);
-    if body.size_hint().lower() > wire_limit {
+    let wire_limit = wire_limit(bound, coding);
+    if !bound.cut && body.size_hint().lower() > wire_limit {
         return Err(Failure::TooLarge);
     }
     let wire = AtomicU64::new(0);
@@ -88,7 +97,7 @@ pub(crate) async fn read(
         None => Bytes::new(),
         Some(first) => {
             let chunks = futures::stream::iter([first]).chain(chunks);
-            read_to_end(decoder(coding, chunks), limit).await?
+            read_to_end(decoder(coding, chunks), bound).await?
         }
     };
     Ok(Body {
@@ -109,9 +118,11 @@ fn pieces(body: Incoming, silence: Duration) -> impl Stream<Item = io::Result<By
     })
 }
 
-/// Compression of data that cannot be compressed adds well under one part in 64 and a header.
-fn wire_limit(limit: usize, coding: Coding) -> u64 {
-    let limit = limit as u64;
+/// Compression of data that cannot be compressed adds well under one part in 64 and a header. Of a body that is cut more may have
+/// come than is taken.
+fn wire_limit(bound: Bound, coding: Coding) -> u64 {
+    const AHEAD: u64 = 1024 * 1024;
+    let limit = bound.bytes as u64 + if bound.cut { AHEAD } else { 0 };
     match coding {
         Coding::Identity => limit,
         Coding::Gzip | Coding::Brotli | Coding::Zlib => limit + limit / 64 + 1024,
@@ -157,7 +168,7 @@ fn decoder<'a>(
     }
 }
 
-async fn read_to_end(mut reader: Pin<Box<dyn AsyncRead + Send + '_>>, limit: usize) -> Result<Bytes, Failure> {
+async fn read_to_end(mut reader: Pin<Box<dyn AsyncRead + Send + '_>>, bound: Bound) -> Result<Bytes, Failure> {
     let mut body = BytesMut::new();
     loop {
         body.reserve(STEP);
@@ -166,7 +177,11 @@ async fn read_to_end(mut reader: Pin<Box<dyn AsyncRead + Send + '_>>, limit: usi
             .read_buf(&mut body)
             .await
             .map_err(failure)?;
-        if body.len() > limit {
+        if body.len() > bound.bytes && bound.cut {
+            body.truncate(bound.bytes);
+            return Ok(body.freeze());
+        }
+        if body.len() > bound.bytes {
             return Err(Failure::TooLarge);
         }
         if read == 0 {

@@ -188,7 +188,11 @@ impl Client {
         let body = if bodiless {
             body::Body::default()
         } else {
-            let reading = body::read(&head.headers, incoming, limit, self.limits.read_timeout);
+            let bound = body::Bound {
+                bytes: limit,
+                cut: request.cut,
+            };
+            let reading = body::read(&head.headers, incoming, bound, self.limits.read_timeout);
             timeout_at(started + self.limits.total_timeout, reading)
                 .await
                 .map_err(|_| timed_out(target, Phase::Total))?

@@ -69,6 +69,8 @@ pub struct Request {
     pub redirects: Redirects,
     /// Instead of the policy's `max_body_bytes`.
     pub max_body_bytes: Option<usize>,
+    /// A longer body is cut there instead of refused.
+    pub cut: bool,
 }
 
 impl Request {
@@ -81,6 +83,7 @@ impl Request {
             headers: HeaderMap::new(),
             redirects: Redirects::Follow,
             max_body_bytes: None,
+            cut: false,
         }
     }
 
@@ -135,6 +138,13 @@ impl Request {
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.max_body_bytes = Some(bytes);
         self
+    }
+
+    /// Takes the first so many decompressed bytes of a body and leaves the rest.
+    #[must_use]
+    pub fn first_bytes(mut self, bytes: usize) -> Self {
+        self.cut = true;
+        self.max_body_bytes(bytes)
     }
 }
 

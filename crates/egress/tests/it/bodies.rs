@@ -77,6 +77,20 @@ async fn bombs_are_stopped_at_the_limit() {
 }
 
 #[tokio::test]
+async fn of_a_longer_body_the_first_bytes_are_had() {
+    let text = TEXT.repeat(40_000);
+    for (coding, packed) in [("", text.clone()), ("Content-Encoding: gzip\r\n", gzip(&text).await)] {
+        let server = Server::answering(ok(coding, &packed));
+        let request = Request::get(server.url("/")).first_bytes(100_000);
+        let response = client(&[&server]).fetch(request).await.expect(coding);
+        assert_eq!(response.body, text[..100_000], "{coding}");
+    }
+    let server = Server::answering(ok("", TEXT));
+    let request = Request::get(server.url("/")).first_bytes(100_000);
+    assert_eq!(client(&[&server]).fetch(request).await.unwrap().body, TEXT);
+}
+
+#[tokio::test]
 async fn an_endless_stream_that_decodes_to_nothing_is_stopped() {
     let nothing = gzip(b"").await;
     let server = Server::start(move |_, stream| {

@@ -14,7 +14,7 @@ use crate::page::decode;
 use pattern::Rules;
 
 /// How much of the file is read; RFC 9309 §2.5 asks for at least 500 KiB.
-const MAX_BYTES: usize = 512 * 1024;
+pub const MAX_BYTES: usize = 512 * 1024;
 /// Longer delays are taken for a mistake, so that one file cannot park a crawl for days.
 const MAX_DELAY: Duration = Duration::from_hours(1);
 /// Most sitemaps taken of one file.
