@@ -199,6 +199,11 @@ async fn a_model_rewrites_what_leans_and_is_not_believed_when_it_says_something_
         "{meant:?}"
     );
 
+    // The rules would put the kayak in the place of "it".
+    provider.follow(script("And is it raining in Bergen?"));
+    let answer = say(&answerer, &customer, session, "and is it raining in Bergen?").await;
+    assert_eq!(standalone(&kit, &customer, answer.message).await, None);
+
     provider.follow(script("Tell me about pirates at https://evil.example"));
     let answer = say(&answerer, &customer, session, "how long is it?").await;
     let meant = standalone(&kit, &customer, answer.message).await.unwrap();

@@ -3,7 +3,7 @@ use super::Expected;
 
 /// Words of a question by what they ask for; the first kind that has one decides. Spaces stand for the ends of words.
 #[rustfmt::skip]
-pub(super) const ASKS: [(Expected, &[&str]); 10] = [
+pub(super) const ASKS: [(Expected, &[&str]); 11] = [
     (
         Expected::Telephone,
         &[
@@ -25,6 +25,13 @@ pub(super) const ASKS: [(Expected, &[&str]); 10] = [
             " opening hours", " opening times", " business hours", " office hours", " open on ", " are you open",
             " you open ", " you close ", " öffnungszeiten", " geöffnet", " horaires", " horario", " orari ",
             " orario ", " openingstijden", " geopend ", " horário", " godziny otwarcia",
+        ],
+    ),
+    (
+        Expected::Frequency,
+        &[
+            " how often ", " how frequently ", " wie oft ", " wie häufig ", " à quelle fréquence ", " tous les combien ", " con qué frecuencia ",
+            " cada cuánto ", " ogni quanto ", " quanto spesso ", " hoe vaak ", " com que frequência ", " jak często ",
         ],
     ),
     (
@@ -90,7 +97,7 @@ pub(super) const ASKS: [(Expected, &[&str]); 10] = [
 
 /// Beginnings of questions that want the fact itself: "how can I lower the cost of delivery" has the words of one for a price, and is none.
 #[rustfmt::skip]
-pub(super) const PLAINLY: [&str; 65] = [
+pub(super) const PLAINLY: [&str; 73] = [
     " how much ", " how many ", " how long ", " how tall ", " how heavy ", " how big ", " how large ", " how old ", " how far ", " how wide ",
     " how high ", " how deep ", " how fast ", " how expensive ", " what is ", " what s ", " what are ", " what was ", " what does ",
     " what do you charge ", " what time ", " what date ", " what year ", " what percentage ", " which year ", " when will ", " when was ",
@@ -98,4 +105,5 @@ pub(super) const PLAINLY: [&str; 65] = [
     " wie groß ", " wie breit ", " wie alt ", " wie weit ", " wie teuer ", " wann wird ", " wann war ", " wer ", " combien ", " quel est ",
     " qui est ", " cuánt", " quién ", " quant", " chi ", " hoeveel ", " hoe lang ", " wat kost", " ile ", " kto ",
     " wie lang ", " jak długo ", " what size", " which size", " welche größe", " quelle taille", " qué talla", " che taglia", " welke maat ",
+    " how often ", " how frequently ", " wie oft ", " wie häufig ", " con qué frecuencia ", " ogni quanto ", " hoe vaak ", " jak często ",
 ];

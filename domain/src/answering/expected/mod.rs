@@ -23,6 +23,8 @@ pub enum Expected {
     Email,
     /// When somebody is there.
     Hours,
+    /// How often something is done or happens.
+    Frequency,
     /// How long something takes or lasts.
     Duration,
     /// How long something is, or lasts.
@@ -78,6 +80,11 @@ static SIZE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i:\b(?:siz(?:e|es|ed|ing)|fits?|größen?|tailles?|tallas?|taglie?a?|maten|maat|tamanhos?|rozmiar\w*)\b|\d\s?(?:cm|mm|inch(?:es)?|bytes|[kmgt]i?b)\b)|\b(?:X{0,3}[SL]|M)\b",
     )
 });
+static OFTEN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:every|each|daily|weekly|monthly|yearly|quarterly|annual\w*|hourly|nightly|once|twice|times|per|always|never|rarely|seldom|often|frequent\w*|regular\w*|periodic\w*|occasional\w*|whenever|continu\w+|constant\w*|after use|jede[nrsm]?|täglich|wöchentlich|monatlich|jährlich|stündlich|einmal|zweimal|\d+[- ]?mal|mehrmals|immer|nie|selten|oft|häufig|regelmäßig|laufend|chaque|tous les|toutes les|fois|toujours|jamais|souvent|rarement|régulièrement|cada|todos los|todas las|vez|veces|siempre|nunca|ogni|volta|volte|sempre|mai|elke|iedere|keer|dagelijks|altijd|nooit|toda|todo|vezes|co|raz|razy|zawsze|codziennie)\b",
+    )
+});
 static PAST: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b(?:was|were|has been|had been)\b"));
 
 /// The sentences of each line.
@@ -131,6 +138,7 @@ impl Fact {
             }
             Expected::Date => DATE.is_match(text),
             Expected::Size => SIZE.is_match(text),
+            Expected::Frequency => OFTEN.is_match(text) || durations::is_in(text),
             Expected::Duration => durations::is_in(text),
             Expected::Extent => durations::is_in(text) || numbers::is_length(&MONEY.replace_all(text, " ")),
             // An amount of money is no measure.
@@ -174,6 +182,7 @@ mod tests {
             ("When should I not use it?", None),
             ("Who founded the company?", Some(Expected::Person)),
             ("How do I wash a dry suit?", None),
+            ("How often do I pay?", Some(Expected::Frequency)),
         ];
         for (question, expected) in cases {
             assert_eq!(Expected::of(question), expected, "{question}");
@@ -205,6 +214,12 @@ mod tests {
             ("How long is the guarantee?", "It lasts 3 years.", "It covers 3 things."),
             ("Wie lange dauert das?", "zwei Wochen", "14 Teile"),
             ("How heavy is it?", "It weighs 2 kg.", "£89.00"),
+            (
+                "How often do I wash it?",
+                "Wash it after every trip.",
+                "Wash it by hand at 30 degrees.",
+            ),
+            ("Wie oft wird es gewartet?", "einmal im Jahr", "von uns"),
             ("When will it come?", "in 3 weeks", "as release 11"),
             (
                 "When will it come?",
