@@ -1,7 +1,7 @@
 //! What a crawl takes out of answers, decided once, at its end, from its decision rows.
 //!
-//! A page goes when two runs in a row found it gone (404 or 410), when it moved for good, when its author names another page
-//! as the canonical one, or asks for no index. Everything else (errors of the server, 403, 429, time-outs, walls against
+//! A page goes when two runs in a row found it gone (404 or 410) or to be left out of an index, which a site may say by mistake for an
+//! hour, when it moved for good, or when its author names another page as the canonical one. Everything else (errors of the server, 403, 429, time-outs, walls against
 //! bots) says nothing about the page. Until the end of the run a page stays in answers whatever was met, so a run that is
 //! killed, cancelled or held has changed nothing, and one that is tried again or goes on is still one run: its job.
 //!
@@ -96,12 +96,13 @@ async fn mark(tx: &TenantTx, job: Uuid) -> Result<()> {
         "WITH RECURSIVE {ENDS},
          causes AS (
            SELECT u.url_hash, CASE
-             WHEN (u.decision = 'gone' OR e.first = 'redirected' AND e.met = 'gone')
+             WHEN u.decision = 'gone' OR e.first = 'redirected' AND e.met = 'gone'
                THEN CASE WHEN p.gone_count >= 1 AND p.gone_job IS DISTINCT FROM $1 THEN 'gone' END
+             WHEN u.decision = 'blocked' AND u.reason LIKE 'noindex%'
+               THEN CASE WHEN p.gone_count >= 1 AND p.gone_job IS DISTINCT FROM $1 THEN 'noindex' END
              WHEN e.first = 'redirected' AND (e.lives OR e.met IN ('skipped', 'blocked') AND coalesce(e.reason, '') NOT LIKE 'budget%'
                OR e.met IS NULL AND url_origin(e.target) <> url_origin(u.url)) THEN 'moved'
-             WHEN e.first = 'duplicate' AND e.lives THEN 'duplicate'
-             WHEN u.decision = 'blocked' AND u.reason LIKE 'noindex%' THEN 'noindex' END AS cause
+             WHEN e.first = 'duplicate' AND e.lives THEN 'duplicate' END AS cause
            FROM job_urls u JOIN scraped_pages p ON p.customer_id = $2 AND p.url_hash = u.url_hash
              AND p.tombstoned_at IS NULL AND p.fetched_at < u.at
            LEFT JOIN ends e ON e.start = u.url_hash
@@ -173,18 +174,19 @@ pub async fn masses(tx: &TenantTx, job: Uuid) -> Result<Vec<Vec<u8>>> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Retires the pages that [`weigh`] marked, all at once, and notes those that the run found gone for the first time. A
-/// retired page's twin takes its place. Doing it twice changes nothing more. Returns how many pages went.
+/// Retires the pages that [`weigh`] marked, all at once, and notes those that the run found gone, or not to be indexed,
+/// for the first time. A retired page's twin takes its place. Doing it twice changes nothing more. Returns how many pages went.
 pub async fn retire(tx: &TenantTx, job: Uuid) -> Result<u64> {
     // In the order of their URLs, as everybody locks pages.
     const LOCK: &str = "
         SELECT FROM scraped_pages p JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
-        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND (u.retires IS NOT NULL OR u.decision IN ('gone', 'redirected'))
+        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND (u.retires IS NOT NULL OR u.decision IN ('gone', 'redirected', 'blocked'))
         ORDER BY p.url_hash FOR UPDATE OF p";
     const NOTE: &str = "
         UPDATE scraped_pages p SET gone_count = p.gone_count + 1, gone_job = $1, status = coalesce(u.status, p.status)
         FROM job_urls u LEFT JOIN job_urls t ON t.job_id = $1 AND t.url_hash = hash_url(substring(u.reason from 'https?://[^[:space:]]+$'))
-        WHERE u.job_id = $1 AND (u.decision = 'gone' OR u.decision = 'redirected' AND u.status IN (301, 308) AND t.decision = 'gone')
+        WHERE u.job_id = $1 AND (u.decision = 'gone' OR u.decision = 'redirected' AND u.status IN (301, 308) AND t.decision = 'gone'
+            OR u.decision = 'blocked' AND u.reason LIKE 'noindex%')
           AND p.customer_id = $2 AND p.url_hash = u.url_hash AND p.tombstoned_at IS NULL
           AND p.fetched_at < u.at AND p.gone_job IS DISTINCT FROM $1";
     const TOMBSTONE: &str = "

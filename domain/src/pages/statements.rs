@@ -3,6 +3,7 @@
 //! A page that shows its questions as headings has them in its content already; then the content's chunk is the answer, and nothing is
 //! indexed twice. Prices and stock stay out: they are read from typed rows, never from text that was embedded some time ago.
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 use super::index::Kind;
 
@@ -52,20 +53,19 @@ pub fn statements(title: &str, extracted: &Value, content: &[(&str, &str)]) -> V
             _ => {}
         }
     }
-    let mut kept: Vec<Statement> = Vec::new();
+    let mut sections: HashMap<String, Vec<&str>> = HashMap::new();
+    for (heading, text) in content {
+        sections.entry(words(last(heading))).or_default().push(text);
+    }
+    let (mut kept, mut asked) = (Vec::new(), HashSet::new());
     for statement in found {
-        let known = kept
-            .iter()
-            .any(|other| asks_the_same(&other.heading_path, &statement.heading_path));
-        if !known
-            && !content
-                .iter()
-                .any(|(heading, text)| is_answer(&statement, heading, text))
-        {
+        let question = words(last(&statement.heading_path));
+        let mut sections = sections.get(&question).into_iter().flatten();
+        if kept.len() < MAX && !asked.contains(&question) && !sections.any(|text| same_words(text, &statement.text)) {
             kept.push(statement);
+            asked.insert(question);
         }
     }
-    kept.truncate(MAX);
     kept
 }
 
@@ -89,18 +89,34 @@ pub fn without(extracted: &Value, repeated: &[String]) -> Value {
     }
 }
 
-/// What a chunk of the content is: a question's whole answer, if the structured data says so.
-pub fn kind_of(extracted: &Value, heading_path: &str, text: &str) -> Kind {
-    let lists = extracted
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|item| item["kind"] == "faq");
-    let mut pairs = lists.flat_map(|item| item["data"]["questions"].as_array().into_iter().flatten());
-    if pairs.any(|pair| answer("", pair).is_some_and(|statement| is_answer(&statement, heading_path, text))) {
-        Kind::Faq
-    } else {
-        Kind::Content
+/// The questions that structured data answers, and the words of their answers.
+pub struct Answers(HashMap<String, Vec<String>>);
+
+impl Answers {
+    /// Those of `extracted`.
+    pub fn of(extracted: &Value) -> Self {
+        let items = extracted.as_array().into_iter().flatten();
+        let lists = items.filter(|item| item["kind"] == "faq");
+        let pairs = lists.flat_map(|item| item["data"]["questions"].as_array().into_iter().flatten());
+        let mut answers: HashMap<String, Vec<String>> = HashMap::new();
+        for said in pairs.filter_map(|pair| answer("", pair)) {
+            let question = words(last(&said.heading_path));
+            answers.entry(question).or_default().push(words(&said.text));
+        }
+        Self(answers)
+    }
+
+    /// What a chunk of the content is: a question's whole answer, if the structured data says so.
+    pub fn kind_of(&self, heading_path: &str, text: &str) -> Kind {
+        if self.0.is_empty() {
+            return Kind::Content;
+        }
+        let answers = self.0.get(&words(last(heading_path)));
+        if answers.is_some_and(|answers| answers.contains(&words(text))) {
+            Kind::Faq
+        } else {
+            Kind::Content
+        }
     }
 }
 
@@ -146,21 +162,15 @@ fn last(heading_path: &str) -> &str {
     heading_path.rsplit(" > ").next().unwrap_or_default()
 }
 
-fn asks_the_same(a: &str, b: &str) -> bool {
-    same_words(last(a), last(b))
-}
-
-/// Whether a section is the statement: under the same heading, the same words.
-fn is_answer(statement: &Statement, heading_path: &str, text: &str) -> bool {
-    asks_the_same(&statement.heading_path, heading_path) && same_words(&statement.text, text)
-}
-
 fn same_words(a: &str, b: &str) -> bool {
-    fn words(text: &str) -> impl Iterator<Item = String> {
-        let parts = text.split(|c: char| !c.is_alphanumeric());
-        parts.filter(|part| !part.is_empty()).map(str::to_lowercase)
-    }
-    words(a).eq(words(b))
+    words(a) == words(b)
+}
+
+/// The words of a text, whatever their case and what stands between them.
+fn words(text: &str) -> String {
+    let parts = text.split(|c: char| !c.is_alphanumeric());
+    let words: Vec<String> = parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -198,11 +208,29 @@ mod tests {
                 text: "Yes, within five days.".into(),
             }]
         );
-        assert_eq!(kind_of(&faq(), content[0].0, content[0].1), Kind::Faq);
+        assert_eq!(Answers::of(&faq()).kind_of(content[0].0, content[0].1), Kind::Faq);
         assert_eq!(
-            kind_of(&faq(), content[0].0, "From the second order on. Or the third."),
+            Answers::of(&faq()).kind_of(content[0].0, "From the second order on. Or the third."),
             Kind::Content
         );
+    }
+
+    /// Each is looked at once: all with all would take hours.
+    #[test]
+    fn many_questions_meet_many_sections() {
+        let text = "and so on ".repeat(20);
+        let pair = |n| json!({ "question": format!("What is {n}?"), "answer": format!("{text} {n}") });
+        let pairs: Vec<Value> = (0..5_000).map(pair).collect();
+        let extracted = json!([{ "kind": "faq", "data": { "questions": pairs } }]);
+        let section = |n| (format!("Help > What is {n}?"), format!("{text}, {n}!"));
+        let sections: Vec<(String, String)> = (0..10_000).map(section).collect();
+        let content: Vec<(&str, &str)> = sections.iter().map(|(path, text)| (&**path, &**text)).collect();
+        assert_eq!(statements("Help", &extracted, &content), []);
+        let answers = Answers::of(&extracted);
+        let whole = content
+            .iter()
+            .filter(|(path, text)| answers.kind_of(path, text) == Kind::Faq);
+        assert_eq!(whole.count(), 5_000);
     }
 
     #[test]

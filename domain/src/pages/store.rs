@@ -137,6 +137,14 @@ pub async fn tally(tx: &TenantTx, job: Uuid) -> Result<(BTreeMap<String, i64>, i
     Ok((counts, bytes))
 }
 
+/// How many URLs of a run were decided without asking for them.
+pub async fn refused(tx: &TenantTx, job: Uuid) -> Result<usize> {
+    const COUNT: &str = "SELECT count(*) AS n FROM job_urls WHERE job_id = $1 AND ms IS NULL";
+    let row = tx.query_one_raw(sql(COUNT, [job.into()])).await?;
+    let refused: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
+    Ok(usize::try_from(refused).unwrap_or_default())
+}
+
 /// The settings of a scrape job.
 pub async fn scrape_settings(tx: &TenantTx, job: Uuid) -> Result<scrape_job::Model> {
     scrape_job::Entity::find_by_id(job)

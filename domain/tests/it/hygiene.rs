@@ -232,6 +232,36 @@ async fn a_page_goes_when_two_runs_found_it_gone_and_one_run_is_one_however_ofte
 }
 
 #[tokio::test]
+async fn a_page_goes_when_two_runs_found_that_it_is_not_to_be_indexed() {
+    let shop = Shop::open().await;
+    shop.ten_pages().await;
+    let hide = async |path: &'static str| {
+        let run = shop.run().await;
+        shop.meet(run, path, "blocked", Some("noindex"), 200).await;
+        run
+    };
+    let first = hide("/3").await;
+    assert_eq!((shop.retire(first).await, shop.retire(first).await), (0, 0));
+    // A mistake that was mended.
+    let mended = shop.run().await;
+    shop.find(mended, &[("/3", "Page 3", "Everything about thing3 and more.")])
+        .await;
+    assert_eq!(shop.retire(hide("/3").await).await, 0);
+    assert_eq!(shop.answers("thing3").await, ["/3"]);
+    let last = hide("/3").await;
+    assert_eq!(shop.weigh(last).await.by_cause, BTreeMap::from([("noindex".into(), 1)]));
+    assert_eq!(shop.retire(last).await, 1);
+    assert!(shop.answers("thing3").await.is_empty());
+    assert_eq!(shop.page("/3").await.tombstone.as_deref(), Some("noindex"));
+    // What is closed to robots only says nothing.
+    for _ in 0..2 {
+        let run = shop.run().await;
+        shop.meet(run, "/4", "blocked", Some("robots"), 200).await;
+        assert_eq!(shop.retire(run).await, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_was_seen_in_between_begins_anew() {
     let shop = Shop::open().await;
     shop.ten_pages().await;
@@ -356,10 +386,15 @@ async fn pages_that_all_turn_into_one_text_are_a_loss_and_keep_their_chunks_unti
 async fn a_page_that_was_found_alive_since_is_not_retired_by_an_old_run() {
     let shop = Shop::open().await;
     shop.ten_pages().await;
-    let held = shop.run().await;
-    for path in ["/1", "/2", "/3"] {
-        shop.meet(held, path, "blocked", Some("noindex"), 200).await;
-    }
+    let hidden = async || {
+        let run = shop.run().await;
+        for path in ["/1", "/2", "/3"] {
+            shop.meet(run, path, "blocked", Some("noindex"), 200).await;
+        }
+        run
+    };
+    assert_eq!(shop.retire(hidden().await).await, 0);
+    let held = hidden().await;
     assert!(shop.weigh(held).await.is_suspicious());
     let later = shop.run().await;
     shop.find(later, &[("/2", "Page 2", "Everything about thing2 and more.")])

@@ -57,8 +57,9 @@ impl Leads {
         }
     }
 
-    /// Starts from what the frontier holds.
-    pub fn resume(&mut self, urls: &[String]) {
+    /// Starts from what the frontier holds, and from how many refusals have their rows.
+    pub fn resume(&mut self, urls: &[String], refused: usize) {
+        self.rows = self.rows.max(refused);
         self.total = urls.len() as i64;
         for url in urls {
             let key = self.hasher.hash_one(url);
@@ -302,6 +303,17 @@ mod tests {
         sift(&mut leads, &mut later, "http://shop.test/a", 1);
         sift(&mut leads, &mut later, "http://shop.test/a.pdf", 1);
         assert_eq!((later.wanted.len(), later.refused.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_crawl_that_goes_on_notes_no_more_refusals_than_one_without_a_pause() {
+        let mut leads = Leads::new(2026);
+        leads.resume(&["http://shop.test/".to_owned()], MAX_NOTED - 1);
+        let mut batch = Batch::default();
+        for url in ["http://shop.test/a.pdf", "http://shop.test/b.pdf", "http://shop.test/c"] {
+            sift(&mut leads, &mut batch, url, 1);
+        }
+        assert_eq!((batch.wanted.len(), batch.refused.len()), (1, 1));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) async fn passes(fetcher: &Arc<Fetcher>) -> Result<()> {
 pub(super) async fn catch_up(fetcher: &Fetcher) -> Result<()> {
     let tx = fetcher.job.read().await?;
     let urls = frontier::urls(&*tx, fetcher.job.id()).await?;
+    let refused = store::refused(&tx, fetcher.job.id()).await?;
     let bytes = if fetcher.budget.counts_bytes() {
         store::tally(&tx, fetcher.job.id()).await?.1
     } else {
@@ -51,7 +52,7 @@ pub(super) async fn catch_up(fetcher: &Fetcher) -> Result<()> {
     };
     tx.commit().await?;
     fetcher.budget.resume(bytes);
-    fetcher.leads().resume(&urls);
+    fetcher.leads().resume(&urls, refused);
     Ok(())
 }
 

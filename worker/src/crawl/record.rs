@@ -18,6 +18,9 @@ use crate::job::Fenced;
 /// A fetch that failed for a passing reason is tried this often in all.
 const TRIES: i32 = 2;
 
+/// Links that are judged before others have their turn.
+const AT_ONCE: usize = 200;
+
 /// What was recorded. Takes effect with [`Recorded::keep`], after the commit.
 pub(super) struct Recorded {
     /// The URLs that each finding made known.
@@ -57,7 +60,7 @@ pub(super) async fn record(fetcher: &Fetcher, tx: &Fenced, findings: &[Finding])
     }
     let mut batch = Batch::default();
     for (of, finding) in findings.iter().enumerate().filter(|(of, _)| nexts[*of] != Next::Later) {
-        sift(fetcher, &mut batch, of, finding);
+        sift(fetcher, &mut batch, of, finding).await;
     }
     let (admitted, new) = admit(fetcher, tx, &mut batch, findings.len(), via(findings)).await?;
     decisions.extend(batch.refused.iter().cloned());
@@ -201,9 +204,9 @@ fn decision(finding: &Finding, change: Option<Change>) -> Decision {
     }
 }
 
-/// Judges what a visit leads to: its links, and where it points instead of being a page.
-fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding) {
-    let mut memory = fetcher.leads();
+/// Judges what a visit leads to: its links, and where it points instead of being a page. Others have their turn meanwhile: a page may
+/// have very many links, and its site rules that take long.
+async fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding) {
     let open = &finding.open;
     let lead = |url: &Url, depth, hops| Lead {
         url: url.to_string(),
@@ -213,24 +216,29 @@ fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding) {
         lastmod: None,
     };
     let max_depth = fetcher.settings.max_depth;
-    for link in &finding.answer.links {
-        memory.sift(
-            &fetcher.scope,
-            max_depth,
-            batch,
-            of,
-            lead(link, open.depth + 1, 0),
-            finding.via,
-        );
-    }
-    for link in &finding.answer.passed_by {
-        memory.pass_by(&fetcher.scope, batch, lead(link, open.depth + 1, 0), finding.via);
+    let (links, passed_by) = (&finding.answer.links, &finding.answer.passed_by);
+    let links = links.iter().map(|link| (link, true));
+    let all: Vec<_> = links.chain(passed_by.iter().map(|link| (link, false))).collect();
+    for (part, links) in all.chunks(AT_ONCE).enumerate() {
+        if part > 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut memory = fetcher.leads();
+        for (link, follow) in links {
+            let lead = lead(link, open.depth + 1, 0);
+            if *follow {
+                memory.sift(&fetcher.scope, max_depth, batch, of, lead, finding.via);
+            } else {
+                memory.pass_by(&fetcher.scope, batch, lead, finding.via);
+            }
+        }
     }
     let other = match &finding.answer.meaning {
         Meaning::Moved { to } => lead(to, open.depth, open.hops + 1),
         Meaning::Duplicate(to) => lead(to, open.depth, open.hops),
         _ => return,
     };
+    let mut memory = fetcher.leads();
     memory.sift(&fetcher.scope, max_depth, batch, of, other, finding.via);
 }
 

@@ -15,7 +15,7 @@ use domain::{
 };
 use egress::{HostPort, Request};
 use entity::scrape_job;
-use extract::robots::Robots;
+use extract::robots::{self, Robots};
 use std::{sync::Arc, time::Duration};
 use url::Url;
 
@@ -35,6 +35,8 @@ use crate::job::Job;
 const MAX_HOPS: usize = 5;
 /// Leads admitted in one transaction.
 const LEADS: usize = 5_000;
+/// Pauses before a start page is asked for again whose server failed.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 /// The start page's word in decision rows of what it leads to.
 const START: &str = "start";
 
@@ -61,7 +63,9 @@ impl Site {
             .join("/robots.txt")
             .map_err(|e| Error::invalid("url", e.to_string()))?;
         let turn = host.turn(delay(config, &name, None)).await;
-        let response = job.ctx.http.fetch(Request::get(rules)).await;
+        // Its first part is enough of a file without end (RFC 9309 section 2.5); one of wide characters has half as many.
+        let asked = Request::get(rules).first_bytes(2 * robots::MAX_BYTES);
+        let response = job.ctx.http.fetch(asked).await;
         turn.hear(&response);
         drop(turn);
         let response = match response {
@@ -146,7 +150,7 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
                 format!("the site's robots.txt forbids to fetch {url}"),
             ));
         }
-        let finding = fetcher.look(first(fetcher, &url).await?, START).await?;
+        let finding = look(fetcher, &url).await?;
         let next = next_hop(&url, &finding, by_the_clock(&fetcher.job))?;
         findings.push(finding);
         match next {
@@ -188,7 +192,21 @@ async fn go_to(fetcher: &Fetcher, from: &Url, to: &Url, findings: &[Finding]) ->
     tx.commit().await
 }
 
-/// The start page, before it is in the frontier. It has one try.
+/// Looks at a start page, and again where its server only failed for a moment: somebody waits for the crawl.
+async fn look(fetcher: &Fetcher, url: &Url) -> Result<Finding> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let finding = fetcher.look(first(fetcher, url).await?, START).await?;
+        // What is too busy says so, and is asked later.
+        let failed = matches!(finding.answer.status, Some(500..=599)) && finding.answer.status != Some(503);
+        match pauses.next().filter(|_| failed) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Ok(finding),
+        }
+    }
+}
+
+/// The start page, before it is in the frontier.
 async fn first(fetcher: &Fetcher, url: &Url) -> Result<Taken> {
     let tx = fetcher.job.read().await?;
     let known = store::known(&tx, url.as_str()).await?;

@@ -17,7 +17,7 @@ const HEADERS: [(&str, &[&str]); 2] = [
 ];
 
 /// How titles of challenges begin, in lower case.
-const TITLES: [&str; 15] = [
+const TITLES: [&str; 19] = [
     "just a moment",
     "attention required! | cloudflare",
     "checking your browser",
@@ -33,10 +33,26 @@ const TITLES: [&str; 15] = [
     "verify you are human",
     "verifying you are human",
     "one moment, please",
+    "making sure you're not a bot",
+    "vercel security checkpoint",
+    "client challenge",
+    "nur einen moment",
 ];
 
-/// Parts of challenges: Cloudflare, `DataDome`, `PerimeterX`, Imperva, Sucuri, AWS WAF, DDoS-Guard.
-const PARTS: [&str; 9] = [
+/// Whole titles of challenges in other languages, which honest titles may begin with; dots and spaces around them are left out.
+const WHOLE_TITLES: [&str; 7] = [
+    "einen moment",
+    "einen moment bitte",
+    "un instant",
+    "un momento",
+    "um momento",
+    "een moment geduld",
+    "chwileczkę",
+];
+
+/// Parts of challenges: Cloudflare, `DataDome`, `PerimeterX`, Imperva, Sucuri, AWS WAF, DDoS-Guard, Akamai, Kasada,
+/// Anubis, Vercel.
+const PARTS: [&str; 13] = [
     "_cf_chl_opt",
     "cf-chl-",
     "geo.captcha-delivery.com",
@@ -46,6 +62,10 @@ const PARTS: [&str; 9] = [
     "window.gokuProps",
     "/.well-known/ddos-guard/js-challenge",
     "challenge-error-text",
+    "errors.edgesuite.net",
+    "KPSDK",
+    "anubis_challenge",
+    "/.well-known/vercel/security",
 ];
 
 /// What gives an answer away as a wall. `words` are those of the main content.
@@ -60,7 +80,11 @@ pub(super) fn sign(headers: &HeaderMap, title: &str, words: usize, body: &[u8]) 
         return None;
     }
     let title = title.trim().to_lowercase();
-    let titled = TITLES.into_iter().find(|start| title.starts_with(start));
+    let whole = title.trim_matches(|c: char| !c.is_alphanumeric()).replace(',', "");
+    let titled = TITLES
+        .into_iter()
+        .find(|start| title.starts_with(start))
+        .or_else(|| WHOLE_TITLES.into_iter().find(|known| *known == whole));
     titled.or_else(|| {
         let body = String::from_utf8_lossy(&body[..body.len().min(BODY)]);
         PARTS.into_iter().find(|part| body.contains(part))
@@ -86,6 +110,24 @@ mod tests {
         );
         assert!(sign(&none, "Just a moment...", 12, b"").is_some());
         assert!(sign(&none, "shop.test", 3, b"<script>window._cf_chl_opt={}</script>").is_some());
+        for title in [
+            "Making sure you're not a bot!",
+            "Vercel Security Checkpoint",
+            "Un momento…",
+            "Einen Moment, bitte …",
+        ] {
+            assert!(sign(&none, title, 20, b"").is_some(), "{title}");
+        }
+        assert!(
+            sign(
+                &none,
+                "Access Denied",
+                30,
+                b"<p>Reference #18.x</p>https://errors.edgesuite.net/18.x"
+            )
+            .is_some()
+        );
+        assert!(sign(&none, "", 0, b"<script>window.KPSDK={}</script>").is_some());
         assert!(sign(&none, "", 0, b"<script src=https://geo.captcha-delivery.com/c.js>").is_some());
     }
 
@@ -103,5 +145,7 @@ mod tests {
             None
         );
         assert_eq!(sign(&none, "404", 2, b""), None);
+        assert_eq!(sign(&none, "Un momento de paz", 20, b""), None);
+        assert_eq!(sign(&none, "Access denied: what to do", 20, b""), None);
     }
 }

@@ -86,8 +86,9 @@ pub(super) fn cut(page: Pending, embedder: Option<&dyn Embedder>) -> (Edition, V
         let parts = parts.into_iter().map(|part| (said.kind, part.heading_path, part.text));
         parts.collect()
     });
+    let answers = statements::Answers::of(&extracted);
     let pieces = pieces.into_iter().map(|piece| {
-        let kind = statements::kind_of(&extracted, &piece.heading_path, &piece.text);
+        let kind = answers.kind_of(&piece.heading_path, &piece.text);
         (kind, piece.heading_path, piece.text)
     });
     let (chunks, inputs) = pieces

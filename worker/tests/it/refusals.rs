@@ -80,6 +80,42 @@ async fn it_does_not_exist_or_is_no_page() {
     }
 }
 
+/// What fails for a moment is asked for again: somebody waits for the crawl.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_server_fails_for_a_moment() {
+    let site = Site::start([("/", Page::html("Broken", "x").status(502))]).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
+    eventually("the first try", || async {
+        site.hits().iter().any(|hit| hit.path == "/").then_some(())
+    })
+    .await;
+    site.set("/", home().1);
+    let job = world.ended(id).await;
+    assert_eq!(job.state, "done", "{:?}", job.error);
+    worker.stop().await;
+}
+
+/// Rules without end are read as far as RFC 9309 asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn its_rules_are_very_long() {
+    let rules = format!("User-agent: *\nDisallow: /private\n{}", "# and so on\n".repeat(600_000));
+    let links = "<a href=/private/x>X</a>";
+    let site = Site::start([
+        ("/", Page::html("Home", &format!("{}{links}", words("home")))),
+        ("/robots.txt", Page::raw("text/plain", rules)),
+        ("/private/x", Page::html("X", &words("x"))),
+    ])
+    .await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let (id, _) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let decisions = world.decisions(id).await;
+    assert_eq!(decisions["/private/x"], "blocked: robots");
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_endless() {
     let site = Site::start([("/", Page::raw("text/html", "x".repeat(200 << 20)))]).await;
@@ -139,7 +175,7 @@ async fn it_asks_to_be_left_alone_for_a_while() {
     let busy = Page::html("Busy", "x").status(429).header("Retry-After", "600");
     let down = Page::html("Down", "x").status(503);
     // A host each: what one says is kept for the next crawl of it.
-    for (page, code, wait) in [(busy, "site_busy", 590..=600), (down, "site_unavailable", 0..=10)] {
+    for (page, code, wait) in [(busy, "site_busy", 590..=720), (down, "site_unavailable", 0..=10)] {
         let site = Site::start([("/", page)]).await;
         let world = World::around(&site).await;
         let worker = world.worker();

@@ -44,6 +44,8 @@ use way::{Place, Reason, Wait};
 
 /// Progress is saved, and embed jobs are made, at most this often.
 const REPORT: Duration = Duration::from_secs(1);
+/// The longest pause between reports of a large site.
+const MAX_REPORT: Duration = Duration::from_secs(10);
 /// No further embed jobs are made while so many have not ended: the indexers have enough to do, and looking for what waits takes
 /// longer the more of it there is.
 const BACKLOG: i64 = 40;
@@ -194,9 +196,10 @@ async fn visit(
 /// Tells how the crawl goes on and hands out what can be indexed, until an error or for ever.
 async fn report(job: &Job, fetcher: &Fetcher, visitor: &Visitor, fruitful: &AtomicBool) -> Result<()> {
     let (mut seen, mut pace, mut meter) = (0, Pace::default(), Meter::default());
-    let mut embed_jobs = 0;
+    let (mut embed_jobs, mut took) = (0, Duration::ZERO);
     loop {
-        tokio::time::sleep(REPORT).await;
+        tokio::time::sleep(until_report(took)).await;
+        let began = Instant::now();
         let recorded = fetcher.recorded();
         if recorded != seen {
             seen = recorded;
@@ -209,7 +212,13 @@ async fn report(job: &Job, fetcher: &Fetcher, visitor: &Visitor, fruitful: &Atom
             meter.note(Instant::now(), progress.done, progress.total);
             tell(job, &progress, meter.outlook(), Some(visitor)).await?;
         }
+        took = began.elapsed();
     }
+}
+
+/// The pause before the next report. Counting takes the longer the larger the site is; it is to take a tenth of the crawl.
+fn until_report(took: Duration) -> Duration {
+    (took * 10).clamp(REPORT, MAX_REPORT)
 }
 
 /// Waits until all that the crawl found has been indexed, unless others have waited for its place for long.
@@ -247,5 +256,18 @@ async fn release(job: &Job) {
     };
     if let Err(error) = released.await {
         tracing::warn!(job.id = %job.id(), error = error.story(), "what was under way is opened again later");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_sites_are_counted_less_often() {
+        let pause = |ms| until_report(Duration::from_millis(ms));
+        assert_eq!((pause(5), pause(50)), (REPORT, REPORT));
+        assert_eq!(pause(400), Duration::from_secs(4));
+        assert_eq!(pause(60_000), MAX_REPORT);
     }
 }
