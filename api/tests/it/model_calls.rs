@@ -6,7 +6,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::app::{App, Call, Got};
+use tracing_subscriber::{filter::LevelFilter, prelude::*};
+
+use crate::{
+    app::{App, Call, Got},
+    privacy::Lines,
+};
 
 const QUESTION: &str = "How much does shipping cost?";
 const COSTS: &str = "Shipping costs 4.90 EUR within the country [1]. ";
@@ -52,6 +57,64 @@ async fn a_stream_that_breaks_ends_in_an_error_event_and_leaves_no_answer() {
             .count("SELECT count(*) FROM messages WHERE role = 'assistant'")
             .await,
         0
+    );
+}
+
+/// The events of this name in the log, with what they say.
+fn logged(lines: &Lines, name: &str) -> Vec<Value> {
+    let all = lines.text();
+    let events = all.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let fields = events.map(|mut event| event["fields"].take());
+    fields.filter(|fields| fields["event"] == name).collect()
+}
+
+/// Everything runs on this thread, so that every line passes by.
+#[tokio::test]
+async fn each_call_of_a_model_is_in_the_log_when_it_answers_and_at_its_end_with_its_cost() {
+    let lines = Lines::default();
+    let json = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(lines.clone())
+        .with_filter(LevelFilter::INFO);
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(json));
+    let provider = Provider::start(Script::Say(vec![COSTS.into()])).await;
+    let app = written_by(&provider, &[("CHAT_PRICES", "gpt-4o=10/20,gpt-4o-mini=1/2")]).await;
+    let ask = json!({ "message": QUESTION });
+    let answer = app.post("/api/chat", &ask).bearer(&app.key).send().await.expect(200);
+    provider.follow(Script::Fail(400));
+    let ask = json!({ "message": "How much is the shipping cost of a parcel?" });
+    let quoted = app.post("/api/chat", &ask).bearer(&app.key).send().await.expect(200);
+    assert_eq!(
+        (&answer["fallback"], &quoted["fallback"]),
+        (&json!(false), &json!(true))
+    );
+
+    let (requests, usages) = (logged(&lines, "llm_request"), logged(&lines, "llm_usage"));
+    let statuses: Vec<&Value> = requests.iter().map(|event| &event["status"]).collect();
+    assert_eq!(statuses, ["answers", "rejected"], "{requests:?}");
+    let [usage] = usages.as_slice() else {
+        panic!("one call had an end: {usages:?}")
+    };
+    assert_eq!(usage["status"], "answered");
+    for event in requests.iter().chain(&usages) {
+        assert_eq!(event["customer.domain"], "shop.example", "{event}");
+        assert_eq!(event["model"], requests[0]["model"], "{event}");
+        assert!(
+            event["duration_ms"].is_u64() && event["tokens_in"].as_u64() > Some(0),
+            "{event}"
+        );
+    }
+    let told = |name: &str| usage[name].as_u64();
+    let spent = &answer["usage"];
+    assert_eq!(
+        (told("tokens_in"), told("tokens_out")),
+        (spent["tokens_in"].as_u64(), spent["tokens_out"].as_u64())
+    );
+    assert!(usage["cost_usd"].as_f64() > Some(0.0), "{usage}");
+    let text = lines.text();
+    assert!(
+        !text.contains("parcel") && !text.contains("4.90"),
+        "no word of question or answer: {text}"
     );
 }
 

@@ -39,6 +39,10 @@ const CHATS: usize = 20;
 const TURNS: usize = 10;
 /// Readers that do not read.
 const SLOW: usize = 200;
+/// Nobody works on answers who takes less than a twentieth of a processor for so long.
+const QUIET: Duration = Duration::from_millis(500);
+/// Such readers who wait already when the memory of those is measured.
+const FIRST_SLOW: usize = 50;
 /// Questions that may be answered without the model before one is.
 const TRIES: usize = 4;
 /// What an answer of the product begins its text with, and one of the stub.
@@ -311,6 +315,9 @@ impl Bench {
         };
         let read = self.caller.stream(&url, &self.ours.key, &body, mark).await?;
         anyhow::ensure!(read.body.contains(end), "an answer was not whole: {}", read.body);
+        if who == Who::Ours && !read.body.contains("\"model\":\"gpt") {
+            println!("  answered without the model: {body}");
+        }
         Ok(read.first)
     }
 
@@ -387,14 +394,11 @@ impl Bench {
     /// Readers who take the beginning of a long answer and then nothing, and what others notice of them.
     async fn slow_readers(&mut self) -> Result<()> {
         self.stub.answer(Manner::Long(60 * 1024 / ANSWER.len()));
-        let before = self.ours.memory();
         let mut readers = Vec::new();
-        for _ in 0..SLOW {
-            let question = self.question();
-            readers.push(self.reader(&question).await?);
-        }
-        // The rest of their answers comes as far as there is room for it.
-        sleep(Duration::from_secs(2)).await;
+        // The first ones take what was freed before, and pay for what all share; the others cost what one more does.
+        self.read_slowly(&mut readers, FIRST_SLOW).await?;
+        let before = self.ours.memory();
+        self.read_slowly(&mut readers, SLOW).await?;
         let each = (self.ours.memory() - before) / SLOW as f64 * 1024.0;
         self.add(31, "memory a slow reader of 200 (KiB)", Who::Ours, each);
         self.stub.answer(Manner::After(Duration::ZERO));
@@ -409,6 +413,27 @@ impl Bench {
         );
         drop(readers);
         Ok(())
+    }
+
+    /// So many more readers who wait, with as much of their answers as there is room for: until nobody works on them any more.
+    async fn read_slowly(&mut self, readers: &mut Vec<TcpStream>, more: usize) -> Result<()> {
+        let mut sipped = Instant::now();
+        for _ in 0..more {
+            let question = self.question();
+            readers.push(self.reader(&question).await?);
+            sip(readers, &mut sipped);
+        }
+        let begun = Instant::now();
+        loop {
+            let before = self.ours.cpu();
+            sleep(QUIET).await;
+            sip(readers, &mut sipped);
+            // Processor time is in microseconds.
+            if self.ours.cpu() - before < QUIET.as_micros() as f64 / 20.0 {
+                return Ok(());
+            }
+            anyhow::ensure!(begun.elapsed() < PATIENCE * 4, "the answers of slow readers do not end");
+        }
     }
 
     /// Asks, reads the first text and keeps the connection.
@@ -434,5 +459,19 @@ impl Bench {
             seen.push_str(&String::from_utf8_lossy(&piece[..read]));
         }
         Ok(stream)
+    }
+}
+
+/// Whoever takes nothing at all is sent away after half a minute: each takes a little now and then.
+fn sip(readers: &[TcpStream], last: &mut Instant) {
+    const EVERY: Duration = Duration::from_secs(8);
+    if last.elapsed() < EVERY {
+        return;
+    }
+    *last = Instant::now();
+    let mut piece = [0; 4096];
+    for reader in readers {
+        // Who has nothing to read yet takes nothing.
+        let _ = reader.try_read(&mut piece);
     }
 }
