@@ -124,6 +124,10 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
     } else {
         None
     };
+    // What ends for the stop frees its seat for who waits here, and nothing begins any more.
+    if life.is_stopping() {
+        return Err(stopping());
+    }
     match claim(ctx, life, Ask { job, quarantined }).await? {
         Claim::Run(claimed) => run(ctx, life, *claimed, Places { seat, alone }).await,
         Claim::Dead => {
