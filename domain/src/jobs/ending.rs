@@ -33,6 +33,9 @@ impl JobError {
 /// No other side makes a job wait longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
+/// Share of a wait that was asked for by which the job comes later at most.
+const LATER: f64 = 0.2;
+
 /// Why a job that gave way waits again.
 const GAVE_WAY: &str = "it gave way";
 
@@ -41,7 +44,7 @@ const GAVE_WAY: &str = "it gave way";
 pub enum Outcome {
     /// With this result.
     Done(Value),
-    /// It may work later: after this time, or by the [`Backoff`] of the error's code.
+    /// It may work later: after this time, and no sooner than by the [`Backoff`] of the error's code.
     Retry(JobError, Option<Duration>),
     /// It crashed, by a fault of ours: it runs again, until it has used up its starts.
     Fault(JobError),
@@ -168,12 +171,16 @@ impl Ending {
     }
 }
 
-/// What the other side asked for, within reason, or what the error's code says.
+/// What the error's code says; or what the other side asked for, within reason, where that is longer: a short wish would use up all tries
+/// within seconds. Some longer than asked, so that those who were told the same do not return together.
 fn wait(error: &JobError, asked: Option<Duration>, attempts: i32) -> Duration {
-    asked.map_or_else(
-        || Backoff::after(&error.code).delay(attempts),
-        |asked| asked.min(LONGEST_WAIT),
-    )
+    let ours = Backoff::after(&error.code).delay(attempts);
+    let asked = asked.unwrap_or_default().min(LONGEST_WAIT);
+    if asked > ours {
+        asked.mul_f64(1.0 + rand::rng().random_range(0.0..LATER))
+    } else {
+        ours
+    }
 }
 
 /// As Postgres takes it.
@@ -225,13 +232,16 @@ impl Backoff {
         let (first, most) = match code {
             ours if OURS.contains(&ours) => (1, 30),
             "rate_limited"
+            | "site_busy"
             | "site_unavailable"
+            | "embedding_busy"
             | "embedding_unavailable"
+            | "store_busy"
             | "store_unreachable"
             | "store_timeout"
             | "store_failing" => (10, 900),
             // Twelve tries of these last for more than eight hours.
-            "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
+            "receiver_busy" | "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
             _ => (2, 300),
         };
         Self {
@@ -272,12 +282,27 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_the_other_side_asked_for_is_kept() {
+    fn a_wait_that_the_other_side_asked_for_is_kept_and_not_by_all_to_the_same_moment() {
+        let delay = |asked| {
+            let retry = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(asked));
+            Ending::of(&retry, lease(0)).delay.unwrap()
+        };
         let asked = Duration::from_secs(77);
-        let retry = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(asked));
-        assert_eq!(Ending::of(&retry, lease(0)).delay, Some(asked));
-        let absurd = Outcome::Retry(JobError::new("rate_limited", "slow down"), Some(Duration::MAX));
-        assert_eq!(Ending::of(&absurd, lease(0)).delay, Some(LONGEST_WAIT));
+        let delays: Vec<Duration> = (0..50).map(|_| delay(asked)).collect();
+        let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+        assert!(*least >= asked && *most <= asked.mul_f64(1.0 + LATER) && most > least);
+        let absurd = delay(Duration::MAX);
+        assert!(absurd >= LONGEST_WAIT && absurd <= LONGEST_WAIT.mul_f64(1.0 + LATER));
+    }
+
+    /// A receiver that is down for the night often says `Retry-After: 1`, or 0.
+    #[test]
+    fn a_short_wait_that_is_asked_for_uses_up_no_tries_in_seconds() {
+        for asked in [0, 1].map(Duration::from_secs) {
+            let error = JobError::new("receiver_busy", "503");
+            let all: Duration = (0..11).map(|attempts| wait(&error, Some(asked), attempts)).sum();
+            assert!(all > Duration::from_hours(4), "{all:?}");
+        }
     }
 
     #[test]
@@ -293,8 +318,11 @@ mod tests {
     fn what_went_wrong_decides_how_long_to_wait() {
         let ours = Backoff::after("database_unavailable");
         for code in [
+            "site_busy",
             "site_unavailable",
+            "embedding_busy",
             "embedding_unavailable",
+            "store_busy",
             "store_unreachable",
             "store_timeout",
             "store_failing",

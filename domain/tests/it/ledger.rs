@@ -72,6 +72,11 @@ async fn silence(kit: &Kit) {
     execute(kit, "UPDATE workers SET alive_until = now() - interval '1 minute'").await;
 }
 
+/// What waits for its time has waited long enough.
+async fn time_comes(kit: &Kit) {
+    execute(kit, "UPDATE jobs SET run_at = now() WHERE state = 'scheduled'").await;
+}
+
 async fn length(kit: &Kit, stream: &str) -> u64 {
     let mut redis = kit.dispatcher.redis();
     redis::cmd("XLEN").arg(stream).query_async(&mut redis).await.unwrap()
@@ -201,6 +206,7 @@ async fn a_retry_waits_for_its_time_and_the_last_one_is_a_dead_letter() {
                 matches!(ask(&kit, &worker, job, true).await, Claim::Stale),
                 "its time has not come"
             );
+            time_comes(&kit).await;
             kit.dispatcher.tick().await.unwrap();
         } else {
             assert_eq!(
@@ -963,8 +969,9 @@ async fn a_held_job_has_no_worker_and_goes_on_when_a_person_says_so() {
     let claimed = claim(&kit, &worker, job).await;
     assert!(claimed.job.confirmed_at.is_some());
     assert_eq!(claimed.job.result, Some(json!({ "gone": 40 })), "what was confirmed");
-    let retry = Outcome::Retry(JobError::new("http_503", "busy"), Some(Duration::ZERO));
+    let retry = Outcome::Retry(JobError::new("http_503", "busy"), None);
     jobs::settle(&kit.db, claimed.lease, &retry).await.unwrap();
+    time_comes(&kit).await;
     kit.dispatcher.tick().await.unwrap();
     let claimed = claim(&kit, &worker, job).await;
     assert!(
