@@ -248,13 +248,14 @@ pub async fn open(config: &Config, embedder: Option<Arc<dyn Embedder>>) -> Resul
         .await
         .context("connecting to Postgres (DATABASE_URL)")?;
     let dispatcher = Dispatcher::new(db.clone(), &config.redis).context("REDIS_URL")?;
-    if let Err(error) = dispatcher.ping().await {
+    // One that is full, or a replica, answers as well.
+    if let Err(error) = dispatcher.takes().await {
         if config.redis.required {
-            bail!("Redis does not answer and REQUIRE_REDIS is set: {}", error.story());
+            bail!("Redis takes no jobs and REQUIRE_REDIS is set: {}", error.story());
         }
         tracing::warn!(
             error = error.story(),
-            "Redis does not answer; jobs are recorded and dispatched when it is back"
+            "Redis takes no jobs; they are recorded and dispatched when it does"
         );
     }
     let searcher = Searcher::with_loader(db.clone(), embedder, Some(loader(config)))

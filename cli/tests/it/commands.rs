@@ -122,6 +122,27 @@ async fn doctor_finds_a_good_installation_good_and_names_a_redis_that_is_away() 
 }
 
 #[tokio::test]
+async fn what_needs_redis_does_not_start_where_it_takes_nothing() {
+    let kit = testkit::Kit::start().await;
+    kit.fill_redis().await;
+    let (full, away) = (None, Some(("REDIS_URL", "redis://127.0.0.1:1")));
+    for changed in [full, away] {
+        for process in ["worker", "api"] {
+            let mut command = omniops();
+            command
+                .arg(process)
+                .envs(&kit.variables)
+                .env("DISABLE_VECTOR_SEARCH", "true")
+                .env("REQUIRE_REDIS", "true")
+                .envs(changed);
+            let output = run(command).await;
+            assert_eq!(output.status.code(), Some(1), "{process}: {}", stderr(&output));
+            assert!(stderr(&output).contains("REQUIRE_REDIS"), "{}", stderr(&output));
+        }
+    }
+}
+
+#[tokio::test]
 async fn openapi_prints_the_contract_that_is_checked_in() {
     let mut command = omniops();
     command.arg("openapi");

@@ -19,6 +19,8 @@ pub struct RedisServer {
     pub max_memory: u64,
     /// It only repeats what another server is told, and takes no errands.
     pub replica: bool,
+    /// It is a node of a Cluster, which has a part of the keys.
+    pub cluster: bool,
 }
 
 impl RedisServer {
@@ -51,6 +53,7 @@ impl RedisServer {
             used_memory: number("used_memory"),
             max_memory: number("maxmemory"),
             replica: value("role") == Some("slave"),
+            cluster: value("cluster_enabled") == Some("1"),
         }
     }
 }
@@ -62,7 +65,7 @@ mod tests {
     #[test]
     fn a_server_is_read_from_its_own_words() {
         let info = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n\r\n# Memory\r\nused_memory:1048576\r\n\
-                    maxmemory:2097152\r\nmaxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\nrole:master\r\n";
+                    maxmemory:2097152\r\nmaxmemory_policy:noeviction\r\n# Persistence\r\naof_enabled:1\r\nrole:master\r\n# Cluster\r\ncluster_enabled:0\r\n";
         let seen = RedisServer::of(info);
         let wanted = RedisServer {
             product: "Valkey 9.1.2".into(),
@@ -72,13 +75,21 @@ mod tests {
             used_memory: 1 << 20,
             max_memory: 1 << 21,
             replica: false,
+            cluster: false,
         };
         assert_eq!(seen, wanted);
-        let old =
-            RedisServer::of("redis_version:6.2.14\r\naof_enabled:0\r\nmaxmemory_policy:allkeys-lru\r\nrole:slave\r\n");
+        let old = RedisServer::of(
+            "redis_version:6.2.14\r\naof_enabled:0\r\nmaxmemory_policy:allkeys-lru\r\nrole:slave\r\ncluster_enabled:1\r\n",
+        );
         assert_eq!(
-            (old.product.as_str(), old.version, old.append_only, old.replica),
-            ("Redis 6.2.14", (6, 2), false, true)
+            (
+                old.product.as_str(),
+                old.version,
+                old.append_only,
+                old.replica,
+                old.cluster
+            ),
+            ("Redis 6.2.14", (6, 2), false, true, true)
         );
     }
 }

@@ -60,6 +60,14 @@ fn findings(server: &RedisServer) -> Vec<Finding> {
         } else {
             Finding::good("Redis")
         },
+        if server.cluster {
+            Finding::mend(
+                "Redis Cluster",
+                "this is a node of a Cluster, and events are read and told over keys of all its nodes; let REDIS_URL name one server, or Sentinels",
+            )
+        } else {
+            Finding::good("Redis is one server")
+        },
         if *version >= OLDEST {
             Finding::good("Redis 7 or newer")
         } else {
@@ -120,6 +128,7 @@ mod tests {
             used_memory: 10,
             max_memory: 100,
             replica: false,
+            cluster: false,
         }
     }
 
@@ -152,6 +161,10 @@ mod tests {
             replica: true,
             ..good()
         };
+        let cluster = RedisServer {
+            cluster: true,
+            ..good()
+        };
         let unlimited = RedisServer {
             max_memory: 0,
             ..good()
@@ -163,6 +176,7 @@ mod tests {
             (old, "Redis 7 or newer"),
             (full, "Redis' memory"),
             (replica, "Redis"),
+            (cluster, "Redis Cluster"),
         ] {
             assert_eq!(to_mend(&server), [what]);
         }
