@@ -27,6 +27,9 @@ pub enum Command {
         /// As JSON, the same as `GET /api/queue/stats`.
         #[arg(long)]
         json: bool,
+        /// Of the customers only this one: a domain or an id.
+        #[arg(long)]
+        customer: Option<String>,
     },
     /// List dead letters with the reason, the newest jobs first.
     Dead(Which),
@@ -106,7 +109,7 @@ pub async fn run(command: Command) -> Result<()> {
         .await
         .context("connecting to Postgres (DATABASE_URL)")?;
     match command {
-        Command::Stats { json } => stats(&db, &config, json).await,
+        Command::Stats { json, customer } => stats(&db, &config, json, customer).await,
         Command::Dead(which) => dead(&db, which).await,
         Command::Replay(Replay { id: Some(id), .. }) => replay(&db, id).await,
         Command::Replay(Replay { which, .. }) => replay_all(&db, which).await,
@@ -134,9 +137,13 @@ fn show(text: &str) -> Result<()> {
     }
 }
 
-async fn stats(db: &Db, config: &Config, json: bool) -> Result<()> {
+async fn stats(db: &Db, config: &Config, json: bool, named: Option<String>) -> Result<()> {
     let dispatcher = Dispatcher::new(db.clone(), &config.redis).context("REDIS_URL")?;
-    let seen = jobs::overview(db, &dispatcher, None).await?;
+    let asked = match named {
+        Some(named) => Some(customer(db, &named).await?),
+        None => None,
+    };
+    let seen = jobs::overview(db, &dispatcher, asked).await?;
     if json {
         return show(&format!("{:#}\n", api::queue_stats_json(seen)));
     }
@@ -144,7 +151,7 @@ async fn stats(db: &Db, config: &Config, json: bool) -> Result<()> {
     let mut parts = vec![format!(
         "{}{}",
         queues(&seen),
-        unknown.map_or(String::new(), |why| format!("Errands are not known: {why}.\n"))
+        unknown.map_or_else(|| of_all_kinds(&seen), |why| format!("Errands are not known: {why}.\n"))
     )];
     if !seen.customers.is_empty() {
         parts.push(customers(&seen.customers).to_string());
@@ -194,6 +201,16 @@ fn queues(seen: &Overview) -> Table<11> {
         ]);
     }
     table
+}
+
+/// The lanes that no kind has for itself.
+fn of_all_kinds(seen: &Overview) -> String {
+    let lanes = seen.lag.iter().flatten();
+    let shared = lanes.filter(|lag| lag.lane.parse::<Kind>().is_err());
+    let told: Vec<String> = shared
+        .map(|lag| format!("{} {} waiting, {} held", lag.lane, lag.waiting, lag.held))
+        .collect();
+    format!("Of all kinds: {}.\n", told.join("; "))
 }
 
 fn age(depth: i64, seconds: f64) -> String {

@@ -56,6 +56,12 @@ async fn queues_are_seen_paused_limited_and_resumed() {
     assert_eq!(heading[..3], ["queue", "waiting", "oldest"], "{table}");
     assert_eq!(line(&table, "scrape").split_whitespace().nth(1), Some("1"), "{table}");
     assert!(table.contains("No worker"), "{table}");
+    let shared = line(&table, "Of all kinds: express ");
+    assert!(shared.contains("; quarantine 0 waiting, 0 held."), "{table}");
+    let domain = up.dev("domain");
+    let of_one = told(&up, &["queue", "stats", "--customer", domain]).await;
+    assert!(line(&of_one, domain).contains("scrape"), "{of_one}");
+    refused(&up, &["queue", "stats", "--customer", "nobody.example"], 1).await;
     let (status, api) = up.get_as("admin_token", "/api/queue/stats").await;
     let cli = stats(&up).await;
     assert_eq!(
