@@ -90,3 +90,30 @@ impl Desk {
         self.ends.ask((lease, outcome), settle).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::future::join_all;
+    use std::sync::Mutex;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn who_comes_by_the_express_lane_waits_behind_one_of_the_usual_way_at_most() {
+        let desk = Desk::new(1);
+        let usual = Lane::Queue(Kind::Scrape);
+        let held = desk.seat(usual, Kind::Scrape).await.unwrap();
+        let seated = Mutex::new(Vec::new());
+        let run = async |lane: Lane| {
+            let _seat = desk.seat(lane, Kind::Scrape).await.unwrap();
+            seated.lock().unwrap().push(lane);
+        };
+        let all = join_all([usual, usual, usual, Lane::Express].map(&run));
+        let free = async {
+            yield_now().await;
+            drop(held);
+        };
+        tokio::join!(all, free);
+        assert_eq!(seated.into_inner().unwrap(), [usual, Lane::Express, usual, usual]);
+    }
+}
