@@ -2,7 +2,7 @@
 use domain::{
     answering::Answerer,
     commerce::{self, Credentials, NewConnection, SyncWork},
-    jobs::Operator,
+    jobs::{self, Kind, NewJob, Operator, Payload},
     secrets::Envelopes,
     tenancy,
 };
@@ -253,6 +253,47 @@ async fn a_shop_that_is_busy_is_left_alone_and_one_that_refuses_is_told_of() {
     assert_eq!(sold.sync(SyncWork::Changes).await["changed"], 0);
     let row = commerce::find(&sold.world.tx().await, sold.connection).await.unwrap();
     assert_eq!((row.state.as_str(), row.error), ("connected", None));
+}
+
+/// A shop has thousands of products; one of which the shop says that it has changed is not behind them.
+#[tokio::test]
+async fn a_full_sync_gives_way_to_others_between_its_batches() {
+    const KIND: Kind = Kind::Sync;
+    let sold = Sold::by(woocommerce()).await;
+    for id in 1..=250 {
+        sold.shop.put(id, &json!({}));
+    }
+    let db = &sold.world.kit.db;
+    jobs::limit_queue(db, KIND, Some(1), None, BY).await.unwrap();
+    jobs::pause_queue(db, KIND, BY).await.unwrap();
+    let tx = sold.world.tx().await;
+    let full = commerce::sync(&tx, sold.connection, SyncWork::Full).await.unwrap().id;
+    let one = Payload::Sync {
+        connection: sold.connection,
+        what: SyncWork::Product { id: "7".into() },
+    };
+    let one = jobs::submit(&*tx, &NewJob::new(tx.customer(), one)).await.unwrap().id;
+    // The full one comes first, and the other one waits already.
+    let order = format!(
+        "UPDATE jobs SET priority = 0, run_at = now() - CASE WHEN id = '{full}' THEN interval '1 minute' ELSE interval '5 seconds' END
+         WHERE id IN ('{full}', '{one}')"
+    );
+    tx.execute_raw(Statement::from_string(DbBackend::Postgres, order))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    jobs::resume_queue(db, KIND, BY).await.unwrap();
+    assert_eq!(sold.world.ended(one).await.state, "done");
+    let gave_way = format!(
+        "SELECT count(*) FROM job_events WHERE job_id = '{full}' AND kind = 'queued' AND data->>'reason' = 'it gave way'"
+    );
+    assert_eq!(sold.count(&gave_way).await, 1);
+    let full = sold.world.ended(full).await;
+    assert_eq!(
+        (full.state.as_str(), &full.result.unwrap()["products"]),
+        ("done", &250.into())
+    );
+    sold.indexed().await;
 }
 
 #[tokio::test]
