@@ -4,6 +4,10 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use std::time::Duration;
 use testkit::{Server, eventually};
+use tokio::time::timeout;
+
+/// What service managers are told to allow: `WORKER_SHUTDOWN_SECONDS` as it is by default, and a little.
+const IN_TIME: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_jobs_of_a_killed_worker_are_done_by_another() {
@@ -113,7 +117,8 @@ async fn a_worker_that_is_asked_to_stop_gives_its_jobs_away_and_ends_in_order() 
     let begun = leaving.journal.runs().len();
     fleet.add_with(&hands);
     let leaving = fleet.worker(0);
-    assert_eq!(leaving.process.end().await.code(), Some(0));
+    let ended = timeout(IN_TIME, leaving.process.end()).await;
+    assert_eq!(ended.expect("an end in time").code(), Some(0));
     assert!(
         !leaving.process.output().contains("cut off"),
         "it was not through in time"
