@@ -14,14 +14,17 @@ pub fn pause(first: Duration, attempt: u32) -> Duration {
     most.mul_f64(rand::random::<f64>())
 }
 
+/// The longest wait that is believed.
+const DAY: Duration = Duration::from_hours(24);
+
 /// `Retry-After` (RFC 9110 §10.2.3) as seconds or as a date; a date that has passed is no wait.
 pub fn wish(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(DAY));
     }
     let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    Some(date.duration_since(now).unwrap_or_default().min(DAY))
 }
 
 #[cfg(test)]
@@ -39,6 +42,8 @@ mod tests {
         assert_eq!(told("7"), Some(Duration::from_secs(7)));
         assert_eq!(told("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
         assert_eq!(told("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(told("18446744073709551615"), Some(DAY));
+        assert_eq!(told("Fri, 31 Dec 9999 23:59:59 GMT"), Some(DAY));
         assert_eq!(told("soon"), None);
         assert_eq!(told("-1"), None);
         assert_eq!(told("99999999999999999999999"), None);

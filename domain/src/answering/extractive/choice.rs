@@ -210,8 +210,7 @@ const POINTING: [&str; 74] = [
 /// The same in several words.
 #[rustfmt::skip]
 const POINTING_PHRASES: [&str; 13] = [
-    "if set to", "for example", "for instance", "in this case", "in that case", "in addition", "as a result", "on
-    the other hand", "the latter", "the former", "the same", "zum beispiel", "par exemple",
+    "if set to", "for example", "for instance", "in this case", "in that case", "in addition", "as a result", "on the other hand", "the latter", "the former", "the same", "zum beispiel", "par exemple",
 ];
 
 /// Whether a sentence begins with a word that points back.

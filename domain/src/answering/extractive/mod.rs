@@ -24,7 +24,9 @@ pub const SIMPLIFIED_WORDS: usize = 72;
 const SHORT: usize = 85;
 /// Words of an answer from a section that asks the same question: its author has already kept it short.
 const SAME_WORDS: usize = 130;
-/// The same of a question's own answer, which its author has given whole.
+/// The same of a section below a question that is no longer: its author has given the answer whole.
+const ASKED_WORDS: usize = 200;
+/// The same of a question's own answer in structured data.
 const FAQ_WORDS: usize = 350;
 /// How much longer than asked for an answer may be by the first steps of a list that is too long to be quoted whole.
 const STEPS_WORDS: usize = 90;
@@ -36,6 +38,7 @@ pub fn compose(section: &Section, worth: &Worth, simplified: bool, share: f32) -
     let same = worth.asks_the_same();
     let budget = match (simplified, same) {
         (false, true) if section.is_faq => FAQ_WORDS,
+        (false, true) if section.asks() && length(pieces) <= ASKED_WORDS => ASKED_WORDS,
         (false, true) => SAME_WORDS,
         _ => most(simplified, 1.0),
     };
@@ -68,14 +71,29 @@ pub fn most(simplified: bool, share: f32) -> usize {
 
 fn chosen(choice: &Choice, same: bool) -> String {
     let pieces = choice.pieces;
-    let whole: usize = pieces.iter().map(|p| words(&p.text)).sum();
+    let whole = length(pieces);
     let one = pieces.windows(2).all(|pair| pair[0].heading == pair[1].heading);
     let chosen = if (whole <= SHORT.min(choice.budget) && one) || same {
         choice.beginning()
     } else {
         choice.nearest()
     };
-    render(pieces, &chosen)
+    let text = render(pieces, &chosen);
+    let last = chosen.last().copied();
+    let more = last.is_some_and(|last| {
+        pieces
+            .get(last + 1)
+            .is_some_and(|next| next.heading == pieces[last].heading)
+    });
+    // What is below the question goes on.
+    if same && more && !text.ends_with('…') {
+        return text + "\n\n…";
+    }
+    text
+}
+
+fn length(pieces: &[Piece]) -> usize {
+    pieces.iter().map(|piece| words(&piece.text)).sum()
 }
 
 fn words(text: &str) -> usize {
@@ -219,6 +237,25 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_below_a_heading_that_asks_comes_whole_or_says_that_it_goes_on() {
+        let of = |sentences: usize| {
+            let text = filler(sentences).trim_end().to_owned();
+            let asked = Passage {
+                heading_path: "Orders > How do I pay?".into(),
+                ..passage(Some(0.8), 1.0, &text)
+            };
+            let section = Section::new(&asked, std::slice::from_ref(&text));
+            let worth = Worth::new(&section, &[0.9], "zzz");
+            (compose(&section, &worth, false, 1.0), text)
+        };
+        let (answer, text) = of(14);
+        assert_eq!(answer, text);
+        let (answer, text) = of(40);
+        let quoted = answer.strip_suffix("\n\n…").expect("a mark that it goes on");
+        assert!(text.starts_with(quoted) && words(quoted) <= SAME_WORDS, "{answer}");
+    }
+
+    #[test]
     fn of_a_long_table_the_row_that_answers_is_kept() {
         let rows: Vec<String> = (0..40)
             .map(|n| format!("| Country {n} | {n} days | {n} EUR |\n"))
@@ -250,7 +287,10 @@ mod tests {
         let text = format!("How to do it?\n\nUse a loop. Like this:\n\n{code}");
         let section = section(&text);
         let worth = Worth::new(&section, &[0.9, 0.5, 0.5, 0.5, 0.5], "zzz");
-        assert_eq!(compose(&section, &worth, false, 1.0), "How to do it?\n\nUse a loop.");
+        assert_eq!(
+            compose(&section, &worth, false, 1.0),
+            "How to do it?\n\nUse a loop.\n\n…"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A passage is read as units: rows, items of lists, sentences. A claim that names what units tell amounts of (by a name, or by what a row
 //! or an item begins with) must have one of theirs of the same kind: of "Lake 10" a price that its row has, not that of another.
 use super::{
+    bound::{self, Telling, subjects},
     facts::{Kind, MONEY_AFTER, MONEY_BEFORE, PERCENT_AFTER, currency_name},
     numbers::{NUMBER, readings, values_of},
     read::Claim,
@@ -11,7 +12,7 @@ use super::{
 use crate::answering::sentences::sentences;
 
 /// A number of something: its readings, and of what.
-type Amount = (Vec<String>, String);
+pub type Amount = (Vec<String>, String);
 
 /// A part of a passage that speaks of one thing.
 pub struct Unit {
@@ -22,17 +23,57 @@ pub struct Unit {
     amounts: Vec<Amount>,
     /// Amounts of the sentences beside it, which may go on with it.
     beside: Vec<Amount>,
+    /// Its amounts and dates with the words that they are said with.
+    pub tellings: Vec<Telling>,
+}
+
+/// Words of the headings above a line: of the first lines, title and path of the headings, and of the last heading since.
+#[derive(Default)]
+struct Above {
+    title: Vec<String>,
+    heading: Vec<String>,
+    begun: bool,
+}
+
+/// Lines of at most so many words are headings, if no mark ends them.
+const HEADING: usize = 12;
+
+impl Above {
+    /// Takes a line that is a heading.
+    fn take(&mut self, line: &str) {
+        let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        let short = line.split_whitespace().count() <= HEADING && !line.ends_with(['.', '!', ';', ',', '。']);
+        let heads =
+            line.starts_with('#') || line.ends_with(':') || (short && !line.starts_with(['-', '*', '+', '•', '|']));
+        if !heads || !amounts(line).is_empty() {
+            self.begun = true;
+        } else if self.begun {
+            self.heading = subjects(line);
+        } else {
+            self.title.extend(subjects(line));
+        }
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.title.iter().chain(&self.heading).cloned().collect()
+    }
 }
 
 /// The units of a passage.
 pub fn units(text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut header: Vec<&str> = Vec::new();
+    let mut above = Above::default();
     for line in text.lines() {
         let row = line.trim_start().starts_with('|');
+        above.take(line);
+        let context = above.words();
         if !row {
             header.clear();
-            units.extend(unit_of_item(line).map_or_else(|| of_sentences(line), |unit| vec![unit]));
+            units.extend(unit_of_item(line, &context).map_or_else(|| of_sentences(line, &context), |unit| vec![unit]));
             continue;
         }
         let cells = cells(line);
@@ -42,19 +83,19 @@ pub fn units(text: &str) -> Vec<Unit> {
             .iter()
             .all(|cell| cell.chars().all(|c| matches!(c, '-' | ':' | ' ')))
         {
-            units.push(unit_of_row(&header, &cells));
+            units.push(unit_of_row(&header, &cells, &context));
         }
     }
     units
 }
 
-fn cells(line: &str) -> Vec<&str> {
+pub fn cells(line: &str) -> Vec<&str> {
     let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
     inner.split('|').map(str::trim).collect()
 }
 
 /// A cell that has a number alone means what the column's name says: "Price (EUR)".
-fn unit_of_row(header: &[&str], cells: &[&str]) -> Unit {
+fn unit_of_row(header: &[&str], cells: &[&str], context: &[String]) -> Unit {
     let told = cells.iter().enumerate().skip(1).flat_map(|(at, cell)| {
         let bare = NUMBER.find(cell).is_some_and(|number| number.as_str() == *cell);
         let column = header.get(at).copied().unwrap_or_default();
@@ -63,10 +104,13 @@ fn unit_of_row(header: &[&str], cells: &[&str]) -> Unit {
             None => amounts(cell),
         }
     });
+    let amounts: Vec<Amount> = told.collect();
+    let words = subjects(&[header, cells].concat().join(" "));
     Unit {
         about: content(cells.first().copied().unwrap_or_default()),
         sentence: false,
-        amounts: told.collect(),
+        tellings: bound::of_row(&amounts, &words, context),
+        amounts,
         beside: Vec::new(),
     }
 }
@@ -81,7 +125,7 @@ fn kind_of_column(name: &str) -> Option<String> {
 }
 
 /// An item that begins with what it is about: "- Lake 10: 899 EUR".
-fn unit_of_item(line: &str) -> Option<Unit> {
+fn unit_of_item(line: &str, context: &[String]) -> Option<Unit> {
     let item = line
         .trim_start()
         .strip_prefix(['-', '*', '+', '•'])?
@@ -92,27 +136,35 @@ fn unit_of_item(line: &str) -> Option<Unit> {
         sentence: false,
         amounts: amounts(told),
         beside: Vec::new(),
+        tellings: bound::of_sentence(item, context),
     })
 }
 
-fn of_sentences(line: &str) -> Vec<Unit> {
+fn of_sentences(line: &str, context: &[String]) -> Vec<Unit> {
     let sentences = sentences(line);
     let told: Vec<Vec<Amount>> = sentences.iter().map(|sentence| amounts(sentence)).collect();
     let beside = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| told.get(before));
         before.into_iter().chain(told.get(at + 1)).flatten().cloned().collect()
     };
+    let leant_on = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| sentences.get(before));
+        before
+            .filter(|_| bound::leans(&sentences[at]))
+            .map_or_else(Vec::new, |before| subjects(before))
+    };
     let unit = |(at, sentence): (usize, &String)| Unit {
         about: content(sentence),
         sentence: true,
         amounts: told[at].clone(),
         beside: beside(at),
+        tellings: bound::of_sentence(sentence, &[context, &leant_on(at)].concat()),
     };
     sentences.iter().enumerate().map(unit).collect()
 }
 
 /// The amounts of a text: money, percentages, and numbers with what they measure right behind them.
-fn amounts(text: &str) -> Vec<Amount> {
+pub fn amounts(text: &str) -> Vec<Amount> {
     let mut found = Vec::new();
     for number in NUMBER.find_iter(text) {
         let (left, right) = (&text[..number.start()], &text[number.end()..]);
@@ -130,10 +182,26 @@ fn amounts(text: &str) -> Vec<Amount> {
         found.extend(kind.map(|kind| (values, kind)));
     }
     let words = tokens(text);
-    for pair in words.windows(2).filter(|pair| pair[0].chars().all(char::is_alphabetic)) {
-        let values: Vec<String> = values_of(&pair[0]).map(str::to_owned).collect();
+    for (at, word) in words.iter().enumerate() {
+        let values: Vec<String> = if ONE.contains(&word.as_str()) {
+            vec!["1".to_owned()]
+        } else {
+            values_of(word).map(str::to_owned).collect()
+        };
+        let figure = word.starts_with(|c: char| c.is_ascii_digit());
+        let mut behind = words.iter().skip(at + 1);
+        let next = behind.next();
+        let of_days = next.is_some_and(|next| SORTS.contains(&next.as_str()));
+        // A figure right before its unit was found above.
+        let counted = if of_days {
+            behind.next()
+        } else {
+            next.filter(|_| !figure)
+        };
+        let values = if figure { readings(word) } else { values };
         found.extend(
-            measured(&pair[1])
+            counted
+                .and_then(|unit| measured(unit))
                 .filter(|_| !values.is_empty())
                 .map(|kind| (values, kind)),
         );
@@ -141,13 +209,23 @@ fn amounts(text: &str) -> Vec<Amount> {
     found
 }
 
+/// "A week" is one.
+#[rustfmt::skip]
+const ONE: [&str; 16] = [
+    "one", "a", "an", "ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "een", "um", "uma", "jeden",
+];
+/// What stands between a number and the days that it counts.
+const SORTS: [&str; 8] = [
+    "working", "business", "calendar", "full", "whole", "more", "volle", "ganze",
+];
+
 /// What the word at a text's beginning measures, if it is a unit: the same for one and many of them.
-fn measured(text: &str) -> Option<String> {
+pub fn measured(text: &str) -> Option<String> {
     #[rustfmt::skip]
-    const UNITS: [&str; 48] = [
+    const UNITS: [&str; 50] = [
         "mm", "cm", "m", "km", "kg", "g", "t", "l", "ml", "w", "kw", "kwh", "v", "mb", "gb", "tb", "kb", "ms", "s", "h", "lb", "oz", "ft",
         "inch", "mile", "litre", "liter", "gram", "watt", "volt", "second", "minute", "hour", "day", "week", "month", "year", "sekunde",
-        "stunde", "tag", "woche", "monat", "jahr", "jour", "semaine", "heure", "dia", "giorn",
+        "stunde", "tag", "werktag", "arbeitstag", "woche", "monat", "jahr", "jour", "semaine", "heure", "dia", "giorn",
     ];
     let first = tokens(text.split_whitespace().next()?).into_iter().next()?;
     let unit = UNITS.iter().find(|unit| match unit.len() {

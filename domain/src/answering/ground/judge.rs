@@ -8,8 +8,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{
     amounts::{self, Unit},
+    bound,
     facts::Facts,
-    html,
+    hours::Hours,
+    html, limits,
     links::{self, IMAGE, LINK, Links},
     negation,
     read::{Claim, Known, squeezed},
@@ -28,7 +30,7 @@ pattern!(DEFINITION, r"^\s*\[[^\]\n]+\]:");
 /// As many words in a row as the prompt has are a copy of it.
 const COPIED: usize = 6;
 /// The share of the words of a sentence that a passage must have.
-const FIRM: f64 = 0.6;
+pub(super) const FIRM: f64 = 0.6;
 /// The same where the facts of the sentence stand in the passage as well, and where words are pairs of characters.
 const FIRM_WITH_FACTS: f64 = 0.4;
 /// Below this share meaning is not asked.
@@ -332,14 +334,25 @@ impl Judge {
         if !claim.names.iter().chain(&claim.certain).all(know) {
             return Weight::Not("name");
         }
-        if !claim.facts.is_empty() {
-            let units: Vec<&Unit> = on.iter().flat_map(|n| self.passages[n - 1].units()).collect();
-            if let Some(kind) = amounts::astray(claim, &units) {
-                return Weight::Not(kind.as_str());
-            }
+        let units = || on.iter().flat_map(|n| self.passages[*n - 1].units());
+        if !claim.facts.is_empty()
+            && let Some(kind) = amounts::astray(claim, &units().collect::<Vec<&Unit>>())
+        {
+            return Weight::Not(kind.as_str());
         }
-        if negation::is_denied(&claim.plain, told.iter().flat_map(|t| &t.sentences)) {
+        if let Some(kind) = bound::astray(claim, &told, &self.passages) {
+            return Weight::Not(kind.as_str());
+        }
+        let hours = Hours::of(&claim.plain);
+        if !hours.is_empty() && hours.are_others(&told.iter().map(|known| known.hours()).collect::<Vec<_>>()) {
+            return Weight::Not("hours");
+        }
+        let said = || told.iter().flat_map(|t| &t.sentences);
+        if negation::is_denied(&claim.plain, said()) {
             return Weight::Not("negation");
+        }
+        if limits::is_turned(&claim.plain, said(), negation::denies) {
+            return Weight::Not("limit");
         }
         // The customer's own name supports nothing that is said of it.
         let words: Vec<&String> = claim.words.iter().filter(|w| !self.trusted.words.know(w)).collect();
@@ -360,6 +373,9 @@ impl Judge {
                 .is_some_and(|l| claim.language.is_some_and(|c| c != l))
         });
         if foreign && claim.language == self.asked_in {
+            if anchored && denied_abroad(claim, said()) {
+                return Weight::Not("negation");
+            }
             return if anchored || !claim.names.is_empty() {
                 Weight::Firm
             } else {
@@ -372,6 +388,14 @@ impl Judge {
             Weight::Not("unsupported")
         }
     }
+}
+
+/// Whether the sentences of another language that tell a claim's facts all deny, and the claim does not, or the other way round.
+fn denied_abroad<'a>(claim: &Claim, said: impl Iterator<Item = &'a String>) -> bool {
+    let mut telling = said
+        .filter(|sentence| claim.facts.beyond(&[&Facts::told(sentence)]).is_none())
+        .peekable();
+    telling.peek().is_some() && telling.all(|sentence| !negation::may_say(&claim.plain, sentence))
 }
 
 /// Citations of passages.

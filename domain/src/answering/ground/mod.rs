@@ -19,11 +19,14 @@ macro_rules! pattern {
 
 mod amounts;
 mod blocks;
+mod bound;
 mod dates;
 mod disarm;
 mod facts;
+mod hours;
 mod html;
 mod judge;
+mod limits;
 mod links;
 mod names;
 mod negation;

@@ -32,14 +32,18 @@ const NOTHING_DENIED: [&str; 26] = [
 /// Words that say when, or from what on, something holds. What does not hold below an amount may hold above it, so that sentences are
 /// compared only if they have those of the claim.
 #[rustfmt::skip]
-const LIMITING: [&str; 62] = [
+const LIMITING: [&str; 72] = [
     "below", "under", "before", "until", "unless", "otherwise", "outside", "after", "within", "over", "above", "from", "beyond", "only",
     "later", "if", "when", "once", "less", "more", "unter", "bis", "vor", "nach", "ausserhalb", "sonst", "innerhalb", "uber", "ab", "nur",
     "wenn", "falls", "sauf", "hors", "apres", "avant", "moins", "plus", "bajo", "antes", "despues", "menos", "mas", "desde", "solo", "sotto",
     "prima", "dopo", "meno", "oltre", "onder", "boven", "binnen", "na", "voor", "alleen", "abaixo", "depois", "apos", "ponizej", "po", "przed",
+    "up", "larger", "smaller", "bigger", "longer", "shorter", "older", "younger", "least", "most",
 ];
-/// What an answer begins with and does not say of the passage: "No, you can not."
+/// What an answer begins with and does not say of the passage.
 const REPLIES: [&str; 9] = ["no", "yes", "nein", "ja", "non", "oui", "si", "nee", "nao"];
+
+/// Marks between clauses.
+const MARKS: [char; 10] = [',', ';', ':', '(', ')', '–', '—', '.', '!', '?'];
 
 /// A text's words with what separates its clauses.
 struct Read {
@@ -51,16 +55,19 @@ struct Read {
 impl Read {
     fn of(text: &str) -> Self {
         let (mut words, mut parted) = (Vec::new(), Vec::new());
-        for (clause, part) in text
-            .split([',', ';', ':', '(', ')', '–', '—', '.', '!', '?'])
-            .enumerate()
-        {
+        for (clause, part) in text.split(MARKS).enumerate() {
             for (n, word) in tokens(part).into_iter().enumerate() {
                 parted.push(n == 0 && clause > 0);
                 words.push(word);
             }
         }
         Self { words, parted }
+    }
+
+    /// Whether it begins with an answer to a question: "No, you can not."
+    fn replies(&self) -> bool {
+        let first = self.words.first().is_some_and(|word| REPLIES.contains(&word.as_str()));
+        first && self.parted.get(1).is_some_and(|parted| *parted)
     }
 
     /// Whether an odd number of words from one place to before another deny.
@@ -77,6 +84,34 @@ impl Read {
     }
 }
 
+/// Whether a sentence denies what it says: an odd number of its words do.
+pub fn denies(sentence: &str) -> bool {
+    let read = Read::of(sentence);
+    read.denies(usize::from(read.replies()), read.words.len())
+}
+
+/// Whether a paraphrase of a claim may be one: the sentence, or a clause of it with a word of the claim's, denies as the claim does.
+pub fn may_say(claim: &str, sentence: &str) -> bool {
+    let denied = denies(claim);
+    let words = content(claim);
+    let shares = |clause: &str| {
+        content(clause)
+            .iter()
+            .any(|word| words.iter().any(|own| like(own, word)))
+    };
+    denies(sentence) == denied
+        || clauses(sentence)
+            .into_iter()
+            .any(|clause| shares(clause) && denies(clause) == denied)
+}
+
+fn clauses(sentence: &str) -> Vec<&str> {
+    sentence
+        .split(MARKS)
+        .filter(|clause| !clause.trim().is_empty())
+        .collect()
+}
+
 /// Whether sentences say the opposite of a claim, and none says the same.
 pub fn is_denied<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>) -> bool {
     let words = content(claim);
@@ -84,8 +119,7 @@ pub fn is_denied<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>) ->
         return false;
     }
     let read = Read::of(claim);
-    let replied = REPLIES.contains(&read.words[0].as_str()) && read.parted.get(1).is_some_and(|parted| *parted);
-    let denies = read.denies(usize::from(replied), read.words.len());
+    let denies = read.denies(usize::from(read.replies()), read.words.len());
     let mut opposed = false;
     for sentence in said {
         match stance(&read, &words, sentence) {

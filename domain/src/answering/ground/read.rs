@@ -6,6 +6,7 @@ use super::{
     amounts::{self, Unit},
     dates,
     facts::Facts,
+    hours::Hours,
     judge::CITATION,
     links::{self, LINK},
     names,
@@ -25,6 +26,7 @@ pub struct Known {
     pub language: Option<&'static str>,
     text: String,
     units: OnceLock<Vec<Unit>>,
+    hours: OnceLock<Hours>,
 }
 
 /// What a sentence says, read.
@@ -65,12 +67,18 @@ impl Known {
             language: language(text),
             text: bare.into_owned(),
             units: OnceLock::new(),
+            hours: OnceLock::new(),
         }
     }
 
     /// Its parts, each of one thing: read when a claim has an amount.
     pub fn units(&self) -> &[Unit] {
         self.units.get_or_init(|| amounts::units(&self.text))
+    }
+
+    /// What it says of days: read when a claim names one.
+    pub fn hours(&self) -> &Hours {
+        self.hours.get_or_init(|| Hours::of(&self.text))
     }
 }
 

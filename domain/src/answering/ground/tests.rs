@@ -303,3 +303,91 @@ async fn the_visitor_s_language_may_be_another_than_the_pages_and_facts_still_co
     let answer = written("Was wiegt und kostet der Fjord 14?", text).await.text;
     assert_eq!(answer, "Der Fjord 14 wiegt 24 kg und kostet 1.299 EUR [3].");
 }
+
+const HOURS: &str = "Monday to Friday 9:00-17:00, Saturday 10:00-14:00, closed on Sundays.";
+const CLASSES: &str = "Standard shipping costs 4.90 EUR. Express shipping costs 12.90 EUR. Adults pay 12 EUR, students 8 EUR. \
+    The sale ends on 5 March; the course begins on 8 April. Gift cards are not returnable.";
+
+async fn shown_of(passages: &[&str], question: &str, text: &str) -> String {
+    let passages: Vec<Passage> = passages.iter().map(|text| passage(Some(0.9), 1.0, text)).collect();
+    let shown: Vec<&Passage> = passages.iter().collect();
+    let judge = Judge::new(question, &shown, "", Links::new(std::iter::empty(), Vec::new()), "", "");
+    let mut writing = Writing::new(None, judge, None);
+    writing.take(text).await;
+    writing.finish().await.text
+}
+
+#[tokio::test]
+async fn an_amount_a_day_or_a_limit_of_something_else_is_not_shown() {
+    for bad in [
+        "Express shipping costs 4.90 EUR [1].",
+        "Students pay 12 EUR [1].",
+        "The course begins on 5 March [1].",
+        "On Saturdays we are open from 9 to 17 [2].",
+        "On Sundays we are open from 10:00 to 14:00 [2].",
+        "You can send everything back after 60 days [3].",
+        "Shipping is free up to 100 EUR [4].",
+    ] {
+        assert_eq!(
+            shown_of(&[CLASSES, HOURS, RETURNS, SHIPPING], "How?", bad).await,
+            "",
+            "{bad}"
+        );
+    }
+    for good in [
+        "Express shipping costs 12.90 EUR [1].",
+        "Students pay 8 EUR [1].",
+        "The course begins on 8 April [1].",
+        "On Saturdays we are open from 10 to 14 [2].",
+        "We are closed on Sundays [2].",
+        "You can send everything back within 60 days [3].",
+        "Shipping is free for orders over 100 EUR [4].",
+    ] {
+        assert_eq!(shown_of(&[CLASSES, HOURS, RETURNS, SHIPPING], "How?", good).await, good);
+    }
+}
+
+#[tokio::test]
+async fn in_another_language_the_opposite_is_not_shown_either() {
+    const DENIED: &str = "Opened software can not be returned within 60 days.";
+    let asked = "Kann ich geöffnete Software zurückgeben?";
+    let wrong = "Geöffnete Software kann innerhalb von 60 Tagen zurückgegeben werden [1].";
+    let right = "Geöffnete Software kann nicht innerhalb von 60 Tagen zurückgegeben werden [1].";
+    assert_eq!(shown_of(&[DENIED], asked, wrong).await, "");
+    assert_eq!(shown_of(&[DENIED], asked, right).await, right);
+}
+
+#[derive(serde::Deserialize)]
+struct Paraphrases {
+    passages: Vec<String>,
+    #[serde(default)]
+    question: String,
+    r#true: Vec<String>,
+    r#false: Vec<String>,
+}
+
+/// Of what a model may write in other words than the page, nearly all that is true is shown, and nearly nothing that is false; without
+/// a model that compares meanings.
+#[tokio::test]
+async fn true_paraphrases_are_shown_and_their_false_twins_are_not() {
+    let sets: Vec<Paraphrases> = serde_json::from_str(include_str!("paraphrases.json")).unwrap();
+    let (mut lost, mut passed) = (Vec::new(), Vec::new());
+    let (mut honest, mut false_) = (0, 0);
+    for set in &sets {
+        let passages: Vec<&str> = set.passages.iter().map(String::as_str).collect();
+        for text in &set.r#true {
+            honest += 1;
+            if shown_of(&passages, &set.question, text).await != *text {
+                lost.push(text);
+            }
+        }
+        for text in &set.r#false {
+            false_ += 1;
+            if !shown_of(&passages, &set.question, text).await.is_empty() {
+                passed.push(text);
+            }
+        }
+    }
+    assert!(lost.len() * 10 <= honest, "of {honest} true sentences are lost: {lost:#?}");
+    assert!(passed.len() * 20 <= false_, "of {false_} false sentences pass: {passed:#?}");
+}

@@ -6,8 +6,10 @@ use tokio::sync::mpsc;
 use super::{
     NO_ANSWER,
     judge::{Judge, Reason, Verdict, marks},
+    negation,
     split::{Piece, Shape, Splitter},
     visible::visible_after,
+    words::{content, like},
 };
 use crate::{
     answering::answerer::{Part, send},
@@ -197,19 +199,15 @@ impl<'a> Writing<'a> {
         else {
             return verdict;
         };
-        let texts: Vec<String> = said.into_iter().take(COMPARED).collect();
+        let texts = likeliest(&claim, said);
         let near = match self.searcher {
             Some((searcher, customer)) => searcher.nearness(customer, &claim, &texts).await,
             None => Ok(None),
         };
-        let near = match near {
-            Ok(Some(near)) => near.into_iter().fold(0.0, f32::max) >= PARAPHRASE,
-            Ok(None) | Err(_) => enough,
-        };
-        if near {
-            Verdict::Keep(text, on)
-        } else {
-            Verdict::Drop("unsupported")
+        match near {
+            Ok(Some(near)) => meant(&claim, &texts, &near).map_or_else(Verdict::Drop, |()| Verdict::Keep(text, on)),
+            Ok(None) | Err(_) if enough => Verdict::Keep(text, on),
+            Ok(None) | Err(_) => Verdict::Drop("unsupported"),
         }
     }
 
@@ -228,6 +226,41 @@ impl<'a> Writing<'a> {
             send(self.parts, text).await;
             self.shown.push_str(text);
         }
+    }
+}
+
+/// The sentences that are compared with a claim: those that share most words with it.
+fn likeliest(claim: &str, mut said: Vec<String>) -> Vec<String> {
+    let words = content(claim);
+    let shared = |sentence: &String| {
+        let own = content(sentence);
+        words
+            .iter()
+            .filter(|word| own.iter().any(|own| like(word, own)))
+            .count()
+    };
+    said.sort_by_cached_key(|sentence| std::cmp::Reverse(shared(sentence)));
+    said.truncate(COMPARED);
+    said
+}
+
+/// Whether one of the sentences, each this near to a claim, means the same. Vectors don't see a "not": what is nearest may say the
+/// opposite.
+fn meant(claim: &str, said: &[String], near: &[f32]) -> Result<(), Reason> {
+    let nearest = |opposed: bool| {
+        let of = said
+            .iter()
+            .zip(near)
+            .filter(|(said, _)| negation::may_say(claim, said) != opposed);
+        of.map(|(_, near)| *near).fold(0.0, f32::max)
+    };
+    let (same, opposed) = (nearest(false), nearest(true));
+    if same.max(opposed) < PARAPHRASE {
+        Err("unsupported")
+    } else if opposed > same {
+        Err("negation")
+    } else {
+        Ok(())
     }
 }
 
@@ -277,5 +310,35 @@ impl Lead {
             (true, 0) => " ".to_owned(),
             (true, lines) => "\n".repeat(lines) + &marker,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_compared_with_what_is_likeliest_wherever_it_stands() {
+        let mut said: Vec<String> = (0..300)
+            .map(|n| format!("Sentence {n} is about bulky goods."))
+            .collect();
+        said.push("A gift card stays with its buyer.".to_owned());
+        let texts = likeliest("Gift cards can not be sent back.", said);
+        assert_eq!(
+            (texts.len(), texts[0].as_str()),
+            (COMPARED, "A gift card stays with its buyer.")
+        );
+    }
+
+    #[test]
+    fn the_nearest_sentence_must_not_say_the_opposite() {
+        let said = ["Gift cards are not returnable.", "You can send everything else back."].map(str::to_owned);
+        let claim = "You may send gift cards back.";
+        assert_eq!(meant(claim, &said, &[0.9, 0.7]), Err("negation"));
+        assert_eq!(meant(claim, &said, &[0.7, 0.9]), Ok(()));
+        assert_eq!(meant(claim, &said, &[0.5, 0.4]), Err("unsupported"));
+        assert_eq!(meant("You can not send gift cards back.", &said, &[0.9, 0.7]), Ok(()));
+        let long = ["You can send it back within 60 days, but not opened software.".to_owned()];
+        assert_eq!(meant("Two months long you may send it back.", &long, &[0.8]), Ok(()));
     }
 }

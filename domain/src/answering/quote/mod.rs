@@ -14,6 +14,8 @@ use super::{
     support::{self, Refusal},
     written::{Written, sources},
 };
+use std::{cmp::Reverse, collections::VecDeque};
+
 use crate::{
     Error, Result,
     retrieval::{Passage, Version, Word},
@@ -132,14 +134,10 @@ impl Answerer {
     ) -> Result<Vec<Quotable<'a>>> {
         let sections = self.sections(customer, chosen).await?;
         let texts: Vec<Vec<String>> = sections.iter().map(|(_, section)| section.texts()).collect();
-        let compared: Vec<String> = texts.concat().into_iter().take(TEXTS).collect();
-        let near = self.near(customer, question, &compared).await;
-        let mut rest = near.as_slice();
+        let near = self.near_of_all(customer, question, &texts).await;
         let mut all = Vec::new();
-        for ((passage, section), texts) in sections.into_iter().zip(&texts) {
-            let (own, others) = rest.split_at(texts.len().min(rest.len()));
-            rest = others;
-            let worth = Worth::new(&section, own, question);
+        for ((passage, section), near) in sections.into_iter().zip(&near) {
+            let worth = Worth::new(&section, near, question);
             let value = passage.score
                 + SENTENCE * f64::from(worth.best())
                 + WORDS * held(passage)
@@ -157,6 +155,21 @@ impl Answerer {
             });
         }
         Ok(all)
+    }
+
+    /// How near each text of each section is to the question. Of long sections those are compared that share most words with it.
+    async fn near_of_all(&self, customer: &Customer, question: &str, texts: &[Vec<String>]) -> Vec<Vec<f32>> {
+        let compared = compared(question, texts);
+        let chosen: Vec<String> = compared
+            .iter()
+            .map(|(section, text)| texts[*section][*text].clone())
+            .collect();
+        let mut all: Vec<Vec<f32>> = texts.iter().map(|texts| vec![0.0; texts.len()]).collect();
+        let near = self.near(customer, question, &chosen).await;
+        for ((section, text), near) in compared.into_iter().zip(near) {
+            all[section][text] = near;
+        }
+        all
     }
 
     /// What one section says.
@@ -209,6 +222,30 @@ impl Answerer {
                 .collect()
         })
     }
+}
+
+/// Which texts of which sections are compared with a question: every heading, which comes first, and of the others as many of each section,
+/// those with the most of the question's words, the first of equals.
+fn compared(question: &str, texts: &[Vec<String>]) -> Vec<(usize, usize)> {
+    let headings = (0..texts.len())
+        .filter(|section| !texts[*section].is_empty())
+        .map(|section| (section, 0));
+    let mut compared: Vec<(usize, usize)> = headings.take(TEXTS).collect();
+    let mut ranked: Vec<VecDeque<usize>> = texts
+        .iter()
+        .map(|texts| {
+            let mut of: Vec<usize> = (1..texts.len()).collect();
+            of.sort_by_cached_key(|at| Reverse((extractive::shared_words(question, &texts[*at]) * 1000.0) as u32));
+            of.into()
+        })
+        .collect();
+    while compared.len() < TEXTS && ranked.iter().any(|of| !of.is_empty()) {
+        for (section, of) in ranked.iter_mut().enumerate() {
+            compared.extend(of.pop_front().map(|text| (section, text)));
+        }
+    }
+    compared.truncate(TEXTS);
+    compared
 }
 
 /// Whether what is quoted says something: more than what the section is called, or what others may ask.

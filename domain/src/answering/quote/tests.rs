@@ -161,3 +161,25 @@ fn a_heading_that_is_near_promises_a_fact_only_if_it_asks_for_one() {
         assert_eq!(promises(&under(heading), question), promised, "{heading}: {question}");
     }
 }
+
+#[test]
+fn of_long_sections_every_heading_and_what_shares_most_words_is_compared() {
+    let section = |heading: &str, n: usize, last: &str| -> Vec<String> {
+        let filler = (0..n).map(|n| format!("{heading}: sentence {n} about bulky goods"));
+        std::iter::once(heading.to_owned())
+            .chain(filler)
+            .chain([last.to_owned()])
+            .collect()
+    };
+    let texts = [
+        section("Orders", 60, "Parcels arrive within four days"),
+        section("When do parcels arrive?", 5, "Soon"),
+        section("Returns", 2, "Free"),
+    ];
+    let compared = compared("When do parcels arrive?", &texts);
+    assert_eq!(compared.len(), TEXTS);
+    assert_eq!(compared[..3], [(0, 0), (1, 0), (2, 0)]);
+    assert!(compared.contains(&(0, 61)), "{compared:?}");
+    let of = |section: usize| compared.iter().filter(|(of, _)| *of == section).count();
+    assert_eq!((of(1), of(2)), (texts[1].len(), texts[2].len()));
+}
