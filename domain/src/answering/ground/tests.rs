@@ -388,6 +388,12 @@ async fn true_paraphrases_are_shown_and_their_false_twins_are_not() {
             }
         }
     }
-    assert!(lost.len() * 10 <= honest, "of {honest} true sentences are lost: {lost:#?}");
-    assert!(passed.len() * 20 <= false_, "of {false_} false sentences pass: {passed:#?}");
+    assert!(
+        lost.len() * 10 <= honest,
+        "of {honest} true sentences are lost: {lost:#?}"
+    );
+    assert!(
+        passed.len() * 20 <= false_,
+        "of {false_} false sentences pass: {passed:#?}"
+    );
 }
