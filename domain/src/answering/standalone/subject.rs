@@ -91,10 +91,12 @@ fn named(words: &Words, before: &Before<'_>, asked: &[Token<'_>]) -> Option<Stri
             .any(|t| t.text.bytes().any(|b| b.is_ascii_digit()) || t.text.chars().skip(1).any(char::is_uppercase))
             || said.iter().skip(1).any(|t| t.text.starts_with(char::is_uppercase));
         let question = name.trim_end().ends_with('?');
+        // What is quoted below its heading is about what that names.
+        let below = answer.text.starts_with(&format!("**{name}**"));
         things > 0
             && said.len() <= NAME
             && all_spoken
-            && (proper || asked.iter().all(|t| !is_content(words, t)))
+            && (proper || below || asked.iter().all(|t| !is_content(words, t)))
             && !question
     };
     names.into_iter().find(fits).map(str::to_owned)
