@@ -213,9 +213,8 @@ fn hours(clause: &str) -> Vec<[u16; 2]> {
         found.push(match half {
             Some('p') if hour < 12 => [told + NOON; 2],
             Some('a') if hour == 12 => [minute; 2],
-            Some(_) => [told; 2],
             None if hour < 12 && c.get(2).is_none() => [told, told + NOON],
-            None => [told; 2],
+            _ => [told; 2],
         });
     }
     found

@@ -145,10 +145,10 @@ pub fn is_turned<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>, de
             == 1
     };
     let denies = |text: &str| denies(text) != ends(text);
-    let (words, denied) = (holding(claim), denies(claim));
+    let (words, opposed) = (holding(claim), denies(claim));
     let mut turned = false;
     for sentence in said {
-        let even = denies(sentence) == denied;
+        let even = denies(sentence) == opposed;
         for told in limits(sentence) {
             let same = |own: &&Limit| own.number.iter().any(|n| told.number.contains(n));
             let known = words

@@ -216,7 +216,7 @@ impl<'a> Writing<'a> {
         let mut lead = carried.before(lead, self.begun());
         // Whatever stood behind the end of a block of code would keep it from being one.
         if self.shown.ends_with("```") && !lead.starts_with('\n') {
-            lead = "\n\n".to_owned();
+            "\n\n".clone_into(&mut lead);
         }
         self.show(&format!("{lead}{text}")).await;
     }
