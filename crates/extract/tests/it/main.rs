@@ -3,8 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a failure here is the test's failure, and says how it can be had again"
+    reason = "a failure here is the test's failure"
 )]
 
 mod faq;
