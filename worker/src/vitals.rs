@@ -240,12 +240,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_heart_that_is_not_heard_for_ten_seconds_is_dead() {
         let heart = Heart::new();
-        let (heard, _) = with(&heart, &Refusals::default());
-        let (unheard, _) = vitals();
+        let (known, _) = with(&heart, &Refusals::default());
+        let (unknown, _) = vitals();
         advance(SILENCE + TICK).await;
         heart.heard_now();
-        assert_eq!(heard.findings(), []);
-        assert_eq!(told(&unheard), ["the ledger does not hear this worker"]);
+        assert_eq!(known.findings(), []);
+        assert_eq!(told(&unknown), ["the ledger does not hear this worker"]);
     }
 
     #[tokio::test(start_paused = true)]
