@@ -1,10 +1,6 @@
 //! Extraction from the outside: whole pages, hostile pages.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure here is the test's failure"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is the test's failure")]
 
 mod faq;
 mod hidden;
