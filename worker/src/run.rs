@@ -31,8 +31,10 @@ use crate::{
 const NEWER: Duration = Duration::from_secs(30);
 /// How often the settlement is tried while the database is away.
 const SETTLE_TRIES: u32 = 7;
-/// Wait before the ledger is asked again for a job that it gave no answer about.
-const CLAIM_AGAIN: Duration = Duration::from_secs(1);
+/// Waits before the ledger is asked again for a job that it gave no answer about: the first one, for a connection that has ended and is made
+/// anew at once, and the longest, for a database that is away.
+const CLAIM_AGAIN: Duration = Duration::from_millis(50);
+const CLAIM_AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 /// Longest wait for a seat. What is fetched ahead waits some milliseconds, unless the runs before it turn out to be long ones.
 const SEAT: Duration = Duration::from_millis(500);
 /// The same for what comes by the express lane: where all seats are taken for longer, another worker may have a free one.
@@ -153,6 +155,7 @@ async fn alive(ctx: &Context, life: &Lifecycle) -> Result<()> {
 /// and let that rest, too: a database that is back within seconds would find nobody who wants anything of it.
 async fn claim(ctx: &Context, life: &Lifecycle, ask: Ask) -> Result<Claim> {
     let began = Instant::now();
+    let mut pause = CLAIM_AGAIN;
     loop {
         let claim = ctx.desk.claim(ctx, ask).await;
         ctx.claims.note(&claim);
@@ -163,8 +166,9 @@ async fn claim(ctx: &Context, life: &Lifecycle, ask: Ask) -> Result<Claim> {
         tracing::debug!(job.id = %ask.job, error = error.story(), "the ledger is asked for the job again");
         tokio::select! {
             () = life.stopping().cancelled_owned() => return Err(stopping()),
-            () = tokio::time::sleep(CLAIM_AGAIN) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = (2 * pause).min(CLAIM_AGAIN_AT_MOST);
         alive(ctx, life).await?;
     }
 }
