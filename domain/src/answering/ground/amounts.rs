@@ -158,7 +158,11 @@ fn of_sentences(line: &str, context: &[String]) -> Vec<Unit> {
         sentence: true,
         amounts: told[at].clone(),
         beside: beside(at),
-        tellings: bound::of_sentence(sentence, &[context, &leant_on(at)].concat()),
+        tellings: if told[at].is_empty() && !sentence.contains(|c: char| c.is_ascii_digit()) {
+            Vec::new()
+        } else {
+            bound::of_sentence(sentence, &[context, &leant_on(at)].concat())
+        },
     };
     sentences.iter().enumerate().map(unit).collect()
 }
@@ -201,7 +205,7 @@ pub fn amounts(text: &str) -> Vec<Amount> {
         let values = if figure { readings(word) } else { values };
         found.extend(
             counted
-                .and_then(|unit| measured(unit))
+                .and_then(|word| unit(word))
                 .filter(|_| !values.is_empty())
                 .map(|kind| (values, kind)),
         );
@@ -219,15 +223,20 @@ const SORTS: [&str; 8] = [
     "working", "business", "calendar", "full", "whole", "more", "volle", "ganze",
 ];
 
+#[rustfmt::skip]
+const UNITS: [&str; 50] = [
+    "mm", "cm", "m", "km", "kg", "g", "t", "l", "ml", "w", "kw", "kwh", "v", "mb", "gb", "tb", "kb", "ms", "s", "h", "lb", "oz", "ft",
+    "inch", "mile", "litre", "liter", "gram", "watt", "volt", "second", "minute", "hour", "day", "week", "month", "year", "sekunde",
+    "stunde", "tag", "werktag", "arbeitstag", "woche", "monat", "jahr", "jour", "semaine", "heure", "dia", "giorn",
+];
+
 /// What the word at a text's beginning measures, if it is a unit: the same for one and many of them.
 pub fn measured(text: &str) -> Option<String> {
-    #[rustfmt::skip]
-    const UNITS: [&str; 50] = [
-        "mm", "cm", "m", "km", "kg", "g", "t", "l", "ml", "w", "kw", "kwh", "v", "mb", "gb", "tb", "kb", "ms", "s", "h", "lb", "oz", "ft",
-        "inch", "mile", "litre", "liter", "gram", "watt", "volt", "second", "minute", "hour", "day", "week", "month", "year", "sekunde",
-        "stunde", "tag", "werktag", "arbeitstag", "woche", "monat", "jahr", "jour", "semaine", "heure", "dia", "giorn",
-    ];
-    let first = tokens(text.split_whitespace().next()?).into_iter().next()?;
+    unit(tokens(text.split_whitespace().next()?).first()?)
+}
+
+/// The same of one folded word.
+pub fn unit(first: &str) -> Option<String> {
     let unit = UNITS.iter().find(|unit| match unit.len() {
         0..=3 if !matches!(**unit, "day" | "tag") => first == **unit || first.strip_suffix('s') == Some(**unit),
         _ => first.starts_with(**unit),

@@ -7,7 +7,7 @@ use super::{
     html,
     judge::{Judge, Reason, Verdict, Weight},
     links,
-    read::{Claim, squeezed},
+    read::{Claim, Known, squeezed},
 };
 
 impl Judge {
@@ -122,7 +122,7 @@ impl Judge {
     fn header(&self, line: &str) -> String {
         let known = |cell: &str| {
             let claim = Claim::of(cell, None);
-            let all: Vec<&Facts> = self.passages.iter().map(|p| &p.facts).collect();
+            let all: Vec<&Facts> = self.passages.iter().map(Known::facts).collect();
             claim.facts.beyond(&all).is_none()
                 && claim
                     .words

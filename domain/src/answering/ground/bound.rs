@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    amounts::{Amount, Unit, amounts, measured},
+    amounts::{Amount, Unit, amounts, measured, unit},
     dates,
     facts::{Kind, currency_name},
     judge::FIRM,
@@ -51,9 +51,9 @@ const TELLING: [&str; 58] = [
 pub fn subjects(text: &str) -> Vec<String> {
     let tells = |word: &str| {
         TELLING.contains(&word)
-            || dates::month(word).or_else(|| dates::day(word)).is_some()
+            || dates::is_named(word)
             || values_of(word).next().is_some()
-            || measured(word).is_some()
+            || unit(word).is_some()
             || currency_name(word).is_some()
     };
     let mut words = content(text);
@@ -178,6 +178,9 @@ fn clauses(sentence: &str) -> Vec<&str> {
 
 /// Days of a year; the year is the fact check's matter.
 fn dates_of(clause: &str) -> Option<Amount> {
+    if !clause.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let times = dates::take(&mut clause.to_owned(), true);
     let days = times.dates.iter().flatten();
     let days: Vec<String> = days.filter_map(|d| Some(format!("{}-{}", d.month, d.day?))).collect();

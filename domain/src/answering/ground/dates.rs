@@ -87,6 +87,11 @@ pub fn day(word: &str) -> Option<u8> {
     DAY_NAMES.get(&folded(word)).copied()
 }
 
+/// Whether a folded word names a day of the week or a month.
+pub fn is_named(word: &str) -> bool {
+    DAY_NAMES.contains_key(word) || MONTH_NAMES.contains_key(word)
+}
+
 /// The month that a word names.
 pub fn month(word: &str) -> Option<u8> {
     MONTH_NAMES.get(&folded(word.trim_end_matches('.'))).copied()

@@ -326,7 +326,7 @@ impl Judge {
             .map(|n| &self.passages[n - 1])
             .chain([&self.trusted])
             .collect();
-        let facts: Vec<&Facts> = told.iter().map(|t| &t.facts).collect();
+        let facts: Vec<&Facts> = told.iter().map(|known| known.facts()).collect();
         if let Some(kind) = claim.facts.beyond(&facts) {
             return Weight::Not(kind.as_str());
         }

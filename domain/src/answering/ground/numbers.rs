@@ -100,17 +100,24 @@ const WORDS: [(&str, &str); 8] = [
 /// Words that are numbers in one language and something else in another.
 const AMBIGUOUS: [&str; 8] = ["once", "sei", "due", "dos", "onze", "cent", "sept", "sto"];
 
-static VALUES: LazyLock<HashMap<(&str, String), &str>> = LazyLock::new(|| {
-    let mut values = HashMap::new();
+/// What each word counts, by language, in the languages' order.
+static VALUES: LazyLock<HashMap<String, Vec<(&str, &str)>>> = LazyLock::new(|| {
+    let mut values: HashMap<String, Vec<(&str, &str)>> = HashMap::new();
     for (language, list) in WORDS {
         let list: Vec<&str> = list.split_whitespace().collect();
-        values.extend(
-            list.chunks(2)
-                .map(|pair| ((language, super::visible::folded(pair[0])), pair[1])),
-        );
+        for pair in list.chunks(2) {
+            values
+                .entry(super::visible::folded(pair[0]))
+                .or_default()
+                .push((language, pair[1]));
+        }
     }
     values
 });
+
+fn values(word: &str) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    VALUES.get(word).into_iter().flatten().copied()
+}
 
 #[expect(clippy::expect_used, reason = "a constant pattern, compiled by every test run")]
 static HAN: LazyLock<Regex> = LazyLock::new(|| {
@@ -159,24 +166,20 @@ fn han_value(text: &str) -> u64 {
 
 /// What a folded word counts in `language`; without one, in any language in which it can't be another word.
 pub fn value_of(word: &str, language: Option<&str>) -> Option<&'static str> {
-    let of = |language| VALUES.get(&(language, word.to_owned())).copied();
-    match language {
-        Some(language) => of(language),
-        None if AMBIGUOUS.contains(&word) => None,
-        None => WORDS.iter().find_map(|(language, _)| of(language)),
+    if language.is_none() && AMBIGUOUS.contains(&word) {
+        return None;
     }
+    let (_, value) = values(word).find(|(of, _)| language.is_none_or(|language| language == *of))?;
+    Some(value)
 }
 
 /// What a folded word may count in any language.
-pub fn values_of(word: &str) -> impl Iterator<Item = &'static str> + '_ {
+pub fn values_of(word: &str) -> impl Iterator<Item = &'static str> + use<> {
     const ONE: [&str; 12] = [
         "one", "ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "een", "um",
     ];
     let one = ONE.contains(&word).then_some("1");
-    let others = WORDS
-        .iter()
-        .filter_map(move |(language, _)| value_of(word, Some(language)));
-    one.into_iter().chain(others)
+    one.into_iter().chain(values(word).map(|(_, value)| value))
 }
 
 #[cfg(test)]

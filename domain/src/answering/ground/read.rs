@@ -19,12 +19,13 @@ pattern!(WORD, r"\p{L}[\p{L}\p{M}'’-]*");
 /// A passage, read.
 pub struct Known {
     pub words: Words,
-    pub facts: Facts,
     pub sentences: Vec<String>,
     pub code: HashSet<String>,
     pub lines: HashSet<String>,
     pub language: Option<&'static str>,
     text: String,
+    linked: String,
+    facts: OnceLock<Facts>,
     units: OnceLock<Vec<Unit>>,
     hours: OnceLock<Hours>,
 }
@@ -60,15 +61,21 @@ impl Known {
             .filter(|s| s.split_whitespace().count() > 1);
         Self {
             words: Words::of([bare.as_ref()]),
-            facts: Facts::told(text),
             sentences: sentences.collect(),
             code,
             lines: text.lines().map(squeezed).collect(),
             language: language(text),
             text: bare.into_owned(),
+            linked: text.clone(),
+            facts: OnceLock::new(),
             units: OnceLock::new(),
             hours: OnceLock::new(),
         }
+    }
+
+    /// What it tells that may be true or false: read when something rests on it.
+    pub fn facts(&self) -> &Facts {
+        self.facts.get_or_init(|| Facts::told(&self.linked))
     }
 
     /// Its parts, each of one thing: read when a claim has an amount.

@@ -20,9 +20,12 @@ const LISTS: [(&str, &str); 8] = [
     ("pl", include_str!("words/pl.txt")),
 ];
 
-static SMALL: LazyLock<Vec<(&str, HashSet<String>)>> = LazyLock::new(|| {
-    let read = |(language, list): (&'static str, &str)| (language, list.split_whitespace().map(folded).collect());
-    LISTS.map(read).into()
+/// Those of all languages.
+static SMALL: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    LISTS
+        .iter()
+        .flat_map(|(_, list)| list.split_whitespace().map(folded))
+        .collect()
 });
 
 /// Words of at least this many letters are equal when one begins with the other.
@@ -74,10 +77,7 @@ fn carries(word: &str) -> bool {
     let length = word.chars().count();
     let short = if word.is_ascii() { length < 3 } else { length < 2 };
     let kana = word.chars().all(|c| matches!(c, '\u{3040}'..='\u{309f}'));
-    !short
-        && !kana
-        && !word.starts_with(|c: char| c.is_ascii_digit())
-        && !SMALL.iter().any(|(_, list)| list.contains(word))
+    !short && !kana && !word.starts_with(|c: char| c.is_ascii_digit()) && !SMALL.contains(word)
 }
 
 /// The meaningful words of a text, each once, in order.
