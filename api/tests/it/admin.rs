@@ -165,7 +165,11 @@ async fn health_tells_the_operator_about_every_part() {
         .send()
         .await
         .expect(200);
-    assert_eq!(all["status"], "ok");
+    // How full this machine's disk is, is not this test's matter: `health_tells_how_much_room_the_folders_have`.
+    let mut parts = all["parts"].as_array().unwrap().iter();
+    let full = parts.any(|part| part["name"] == "disk" && part["state"] == "failing");
+    let wanted = if full { "degraded" } else { "ok" };
+    assert_eq!(all["status"], wanted, "{all}");
     let states: Vec<_> = all["parts"]
         .as_array()
         .unwrap()
@@ -198,7 +202,7 @@ async fn health_tells_the_operator_about_every_part() {
 
     let app = App::with(&[("REDIS_CACHE_URL", "redis://127.0.0.1:1")]).await;
     let all = app.get("/api/health/comprehensive").admin().send().await.expect(200);
-    let failing = |part: &&Value| part["state"] == "failing";
+    let failing = |part: &&Value| part["state"] == "failing" && part["name"] != "disk";
     let failing: Vec<_> = all["parts"].as_array().unwrap().iter().filter(failing).collect();
     assert_eq!((failing.len(), &failing[0]["name"]), (1, &json!("redis_cache")));
 }
