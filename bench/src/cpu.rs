@@ -1,7 +1,12 @@
 //! Processor time of processes, which tells more than the clock while others use the machine; and their memory.
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike as _,
+use anyhow::Result;
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    },
+    unistd::Pid,
 };
 use std::fs;
 
@@ -22,6 +27,14 @@ pub fn precise() -> f64 {
     used.map_or(0.0, |times| {
         times.iter().map(|time| time.num_microseconds() as f64).sum()
     })
+}
+
+/// Keeps a process, or this thread without one, and whatever it starts from now on, on one processor.
+pub fn keep_on(processor: usize, pid: Option<u32>) -> Result<()> {
+    let mut only = CpuSet::new();
+    only.set(processor)?;
+    let whom = pid.map_or(Ok(0), i32::try_from)?;
+    Ok(sched_setaffinity(Pid::from_raw(whom), &only)?)
 }
 
 /// MiB of memory that a process holds now, and the most that it ever held.

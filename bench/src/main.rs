@@ -34,6 +34,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use protocol::{Order, Role};
 
+/// The product's, since its parts are measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "bench", about = "Benchmarks beside peers", disable_help_subcommand = true)]
 struct Cli {

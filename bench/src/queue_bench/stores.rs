@@ -171,9 +171,14 @@ impl Stores {
         Ok(rows.fetch_all(&mut *postgres).await?)
     }
 
+    /// The process of one of them.
+    pub fn pid(&self, server: Server) -> Option<u32> {
+        self.services.pid(server)
+    }
+
     /// µs of processor time that both servers have used.
     pub fn cpu(&self) -> f64 {
-        let used = |server| self.services.pid(server).map_or(0.0, cpu::of_family);
+        let used = |server| self.pid(server).map_or(0.0, cpu::of_family);
         used(Server::Postgres) + used(Server::Valkey)
     }
 
