@@ -43,14 +43,18 @@ export const bytes = (value) => {
 
 export const duration = (ms) => {
   if (ms === null || ms === undefined) return '–';
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 1000) return `${Math.round(ms)}\u00a0ms`;
   const seconds = ms / 1000;
-  if (seconds < 90) return `${numbers.format(Math.round(seconds * 10) / 10)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${numbers.format(Math.round(seconds / 360) / 10)} h`;
+  if (seconds < 90) return `${numbers.format(Math.round(seconds * 10) / 10)}\u00a0s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)}\u00a0min`;
+  return `${numbers.format(Math.round(seconds / 360) / 10)}\u00a0h`;
 };
 
 // `needs_confirmation` as people read it.
 export const words = (text) => String(text ?? '').replaceAll('_', ' ');
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-export const shortened = (text, length) => (text.length > length ? `${text.slice(0, length)} …` : text);
+// The beginning of an answer, without the marks of Markdown's emphasis.
+export const shortened = (text, length) => {
+  const plain = text.replace(/\*\*(\S[^*]*)\*\*/g, '$1');
+  return plain.length > length ? `${plain.slice(0, length)} …` : plain;
+};
