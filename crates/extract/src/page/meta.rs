@@ -53,6 +53,7 @@ fn whole_title(dom: &Dom) -> String {
         .unwrap_or_default();
     let heading = dom
         .elements(0, "h1")
+        .filter(|id| !leads_home(dom, *id))
         .map(|id| dom.text(id))
         .find(|text| !text.is_empty());
     let social = content(dom, "og:title").map(str::to_owned);
@@ -61,11 +62,37 @@ fn whole_title(dom: &Dom) -> String {
     }
     for own in [social, heading].into_iter().flatten() {
         let own = own.trim_end_matches(['¶', '#', ' ']);
-        if own.len() < full.len() && own.chars().count() > 3 && separated(&full, own) {
+        if own.len() < full.len() && own.chars().count() > 3 && separated(&full, own) && !is_sites_name(dom, own) {
             return own.to_owned();
         }
     }
     full
+}
+
+/// Whether a heading is the site's name as a way back to its start.
+fn leads_home(dom: &Dom, heading: Id) -> bool {
+    let links = dom.ancestors(heading).chain(dom.descendants(heading));
+    links.filter(|id| dom.name(*id) == "a").any(|id| is_home(dom, id))
+}
+
+fn is_home(dom: &Dom, link: Id) -> bool {
+    let href = dom.attribute(link, "href").unwrap_or_default().trim();
+    let host = href
+        .split_once("//")
+        .filter(|(scheme, _)| matches!(*scheme, "" | "http:" | "https:"));
+    matches!(href, "/" | "./")
+        || host.is_some_and(|(_, rest)| rest.strip_suffix('/').unwrap_or(rest).find(['/', '?', '#']).is_none())
+}
+
+/// Whether the page itself says that this is what its site is called.
+fn is_sites_name(dom: &Dom, name: &str) -> bool {
+    ["og:site_name", "application-name"]
+        .iter()
+        .filter_map(|key| content(dom, key))
+        .any(|told| told.trim().eq_ignore_ascii_case(name))
+        || dom
+            .elements(0, "a")
+            .any(|id| is_home(dom, id) && dom.text(id).eq_ignore_ascii_case(name))
 }
 
 /// Whether `own` is one side of a separator in `full`.

@@ -1,7 +1,7 @@
 //! The words by which pages themselves name what is not their content. Generic vocabulary of class names, ids, headings
 //! and single lines; nothing in here is about one site or one shop system.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{cell::RefCell, collections::HashMap, sync::LazyLock};
 
 use regex::{Regex, RegexSet};
 
@@ -32,6 +32,10 @@ pub(super) enum Name {
     Unseen,
     /// A table of contents.
     Contents,
+    /// A list of dishes, if it is none of pages.
+    Menu,
+    /// A promise or a message, if it is no box of a shop.
+    Promise,
 }
 
 /// In the order of [`Name`].
@@ -54,7 +58,7 @@ static NAMES: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         ),
         words(r"comments?"),
         words(
-            r"seller(?:-?(?:card|info|information))?|fdbk|feedback|trust-?badges?|author-?(?:box|bio|card|profile)|about-?(?:the-?)?author|sbi|instagram|twitter-feed|back-?in-?stock|notify-?me|topic-?overview|guest-?teaser|paywall|sticky-?(?:header|nav|cart)|alert-?bar|top-?bar|notification(?:s|-bar)?|guarantees?|affiliate\w*|country-?list|region-?list|captcha",
+            r"seller(?:-?(?:card|info|information))?|fdbk|feedback|trust-?badges?|author-?(?:box|bio|card|profile)|about-?(?:the-?)?author|sbi|instagram|twitter-feed|back-?in-?stock|notify-?me|topic-?overview|guest-?teaser|paywall|sticky-?(?:header|nav|cart)|alert-?bar|top-?bar|notification-bar|affiliate\w*|country-?list|region-?list|captcha",
         ),
         words(r"references?|reflist|refbegin|ref-list|citations?|bibliography|navbox|catlinks"),
         words(
@@ -65,6 +69,8 @@ static NAMES: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         ),
         r"(?i)^(?:sr-only|visually-?hidden|screen-?reader(?:-(?:text|only))?|u-?hidden-?visually|a11y-hidden|[a-z]{1,5}-screen-reader-only|show-for-sr|assistive-text|offscreen|element-invisible|admin-hidden-markup)$".to_owned(),
         words(r"toc|table-?of-?contents|(?:mini|page|local)-?toc"),
+        words("menu"),
+        words("notifications?|guarantees?"),
     ])
     .ok()
 });
@@ -84,23 +90,39 @@ impl Names {
     }
 }
 
-/// Reads names; a page uses few distinct ones, so each is matched once.
+thread_local! {
+    /// What was read of late: the pages of a site use the same few names, and reading one takes long.
+    static READ: RefCell<HashMap<String, Names>> = RefCell::default();
+}
+/// Names that a thread keeps, and the longest of them.
+const MAX_READ: usize = 4096;
+const MAX_KEPT_NAME: usize = 64;
+
+/// Reads names.
 #[derive(Debug, Default)]
-pub(super) struct Naming(HashMap<String, Names>);
+pub(super) struct Naming;
 
 impl Naming {
     /// What a `class` attribute and an id say.
-    pub fn of(&mut self, labels: &[&str]) -> Names {
-        let mut out = 0;
-        for token in labels.iter().flat_map(|label| label.split_ascii_whitespace()) {
-            let names = match self.0.get(token) {
-                Some(known) => *known,
-                None => *self.0.entry(token.to_owned()).or_insert_with(|| read(token)),
-            };
-            out |= names.0;
-        }
-        Names(out)
+    #[expect(clippy::unused_self, reason = "whoever has none reads no names")]
+    pub fn of(&self, labels: &[&str]) -> Names {
+        let tokens = labels.iter().flat_map(|label| label.split_ascii_whitespace());
+        Names(READ.with_borrow_mut(|known| tokens.fold(0, |out, token| out | of_one(known, token).0)))
     }
+}
+
+fn of_one(known: &mut HashMap<String, Names>, token: &str) -> Names {
+    if let Some(names) = known.get(token) {
+        return *names;
+    }
+    let names = read(token);
+    if token.len() <= MAX_KEPT_NAME {
+        if known.len() >= MAX_READ {
+            known.clear();
+        }
+        known.insert(token.to_owned(), names);
+    }
+    names
 }
 
 /// A BEM modifier (`block--with-menu`) says something about the block's look and is left out.
@@ -134,6 +156,11 @@ pub(super) static PANEL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// Classes of the common libraries of entrance animations.
+pub(super) static ENTRANCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:^|\s)(?:elementor-invisible|wow|aos-[a-z]+|(?:scroll-)?reveal|fade(?:-?in)?(?:-?(?:up|down|left|right))?|animate__[a-z]+|et_animated)(?:\s|$)").ok()
+});
+
 /// Style rules that may say whether an element is seen; most say nothing of it.
 pub(super) static SEEN_OR_NOT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new("display|visib|opacity|font-size|indent|left|top|clip|color|transform|background|height|right").ok()
@@ -153,7 +180,7 @@ pub(super) const FORUM_ITEMS: [&str; 2] = ["\"DiscussionForumPosting\"", "\"QAPa
 /// A heading over what leads away from the content: other products, other posts, sign-up forms.
 pub(super) static ELSEWHERE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     phrase(
-        r"(?:you|we think you|you'?ll) (?:may|might|will|could|should|also|would)(?: also| be)? (?:like|love|enjoy|need|interested in).*|you(?:'|’)ll (?:also )?love.*|related(?: \w+){0,2}|recommended(?: \w+){0,3}|recommendations?(?: \w+){0,2}|(?:customers?|people|others|shoppers?|users|viewers)(?: who (?:bought|viewed)(?: \w+){0,3})? also (?:bought|viewed|ask(?:ed)?|like[sd]?|search(?:ed)?|purchased).*|similar (?:products?|items?|listings?|posts?|articles?|topics?|courses?|jobs?)|recently viewed.*|(?:your )?(?:recent|browsing) history|frequently bought together|(?:often|usually) bought (?:together|with)|more (?:from|like|to (?:explore|love|read|consider)|articles?|posts|stories|products|resources|on this topic|reading|news|recipes|blogs?)(?: .*)?|complete (?:the|your) (?:look|set|setup|outfit)|shop the look|pairs well with|goes (?:well|great) with|explore (?:more|related|similar).*|(?:read|up|what to read) next|keep reading|further articles|suggested (?:topics|posts|articles|products|for you|reading)|follow us.*|share (?:this|on|via|with).*|newsletter.*|(?:sign[ -]?up|subscribe)(?: .*)?|(?:join|get) (?:our|the) (?:newsletter|mailing list|community|club).*|(?:about|meet) the authors?|post navigation|popular (?:posts|articles|searches|now|topics)|trending(?: \w+){0,2}|top searches|don'?t miss.*|sponsored.*|advertisement|leave a (?:reply|comment).*|log ?in|sign in|cookie \w+|table of contents|on this page|in this article|contents|related searches|similar threads?|(?:recent|latest|top|popular) (?:conversations?|posts|articles|news|stories|insights|blogs?|blog posts|events|updates|topics|collections|categories|videos|comments)(?: .{0,20})?|continue reading|(?:who|how we) (?:curated|reviewed|edited|wrote) this (?:article|page)|(?:meet) (?:the|your) seller|(?:detailed )?seller (?:feedback|ratings)(?: .{0,12})?|create an account.*|already have an account.*|did you know\?|explore other .*|shop by (?:category|brand|collection)|discover more(?: options)?|(?:guests|customers) also viewed|your views|featured products|price alert|ways to save|additional product information and recommendations|top posters in this topic|popular days|learn more in our .*|(?:need|want) (?:some |more )?help\??|have (?:a )?questions\??|as seen (?:in|on)|who's viewing.*|page (?:navigation|contents)|shopping cart|your (?:cart|bag|basket).*|filters?(?: by)?|filter (?:&|and) sort|sort(?: by)?|refine(?: by| results| your .*)?|search results for.*",
+        r"(?:you|we think you|you'?ll) (?:may|might|will|could|should|also|would)(?: also| be)? (?:like|love|enjoy|interested in).*|(?:you|we think you|you'?ll) (?:(?:may|might|will|could|should|would) )?also need.*|you(?:'|’)ll (?:also )?love.*|related(?: \w+){0,2}|recommended(?: \w+){0,3}|recommendations?(?: \w+){0,2}|(?:customers?|people|others|shoppers?|users|viewers)(?: who (?:bought|viewed)(?: \w+){0,3})? also (?:bought|viewed|ask(?:ed)?|like[sd]?|search(?:ed)?|purchased).*|similar (?:products?|items?|listings?|posts?|articles?|topics?|courses?|jobs?)|recently viewed.*|(?:your )?(?:recent|browsing) history|frequently bought together|(?:often|usually) bought (?:together|with)|more (?:from|like|to (?:explore|love|read|consider)|articles?|posts|stories|products|resources|on this topic|reading|news|recipes|blogs?)(?: .*)?|complete (?:the|your) (?:look|set|setup|outfit)|shop the look|pairs well with|goes (?:well|great) with|explore (?:more|related|similar).*|(?:read|up|what to read) next|keep reading|further articles|suggested (?:topics|posts|articles|products|for you|reading)|follow us.*|share (?:this|on|via|with).*|newsletter.*|(?:sign[ -]?up|subscribe)(?: .*)?|(?:join|get) (?:our|the) (?:newsletter|mailing list|community|club).*|(?:about|meet) the authors?|post navigation|popular (?:posts|articles|searches|now|topics)|trending(?: \w+){0,2}|top searches|don'?t miss.*|sponsored.*|advertisement|leave a (?:reply|comment).*|log ?in|sign in|cookie \w+|table of contents|on this page|in this article|contents|related searches|similar threads?|(?:recent|latest|top|popular) (?:conversations?|posts|articles|news|stories|insights|blogs?|blog posts|events|updates|topics|collections|categories|videos|comments)(?: .{0,20})?|continue reading|(?:who|how we) (?:curated|reviewed|edited|wrote) this (?:article|page)|(?:meet) (?:the|your) seller|(?:detailed )?seller (?:feedback|ratings)(?: .{0,12})?|create an account.*|already have an account.*|did you know\?|explore other .*|shop by (?:category|brand|collection)|discover more(?: options)?|(?:guests|customers) also viewed|your views|featured products|price alert|ways to save|additional product information and recommendations|top posters in this topic|popular days|learn more in our .*|(?:need|want) (?:some |more )?help\??|have (?:a )?questions?\??|as seen (?:in|on)|who's viewing.*|page (?:navigation|contents)|shopping cart|your (?:cart|bag|basket).*|filters?(?: by)?|filter (?:&|and) sort|sort(?: by)?|refine(?: by| results| your .*)?|search results for.*",
     )
 });
 
@@ -167,9 +194,17 @@ pub(super) static OPINIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Of those headings, the ones that may also name the subject of a section, as help pages and papers do.
 pub(super) static SUBJECTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     phrase(
-        r"(?:log|sign)[ -]?(?:in|up)(?: .*)?|(?:filters?|sort|refine)(?: .*)?|filter (?:&|and) sort|contents|newsletter.*|subscribe(?: .*)?|share .*|create an account.*|did you know\??|cookie \w+|comments?|discussion|(?:customer )?questions (?:and|&) answers|q ?& ?a|shopping cart|(?:need|want) (?:some |more )?help\??|have (?:a )?questions\??|more .*|(?:recent|latest|top|popular|trending)(?: .*)?|related(?: \w+){0,2}|recommended(?: \w+){0,3}|recommendations?(?: \w+){0,2}",
+        r"(?:log|sign)[ -]?(?:in|up)(?: .*)?|(?:filters?|sort|refine)(?: .*)?|filter (?:&|and) sort|contents|newsletter.*|subscribe(?: .*)?|share .*|create an account.*|did you know\??|cookie \w+|comments?|discussion|(?:customer )?questions (?:and|&) answers|q ?& ?a|shopping cart|(?:need|want) (?:some |more )?help\??|have (?:a )?questions?\??|more .*|(?:recent|latest|top|popular|trending)(?: .*)?|related(?: \w+){0,2}|recommended(?: \w+){0,3}|recommendations?(?: \w+){0,2}",
     )
 });
+
+/// Of those, the ones that announce ways to be helped.
+pub(super) static HELP: LazyLock<Option<Regex>> =
+    LazyLock::new(|| phrase(r"(?:need|want) (?:some |more )?help\??|have (?:a )?questions?\??"));
+
+/// Of those, the ones that announce questions with their answers.
+pub(super) static ANSWERS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| phrase(r"(?:customer )?questions (?:and|&) answers|q ?& ?a"));
 
 /// A heading that asks how something is or is done, as a reader would.
 pub(super) static ASKING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -183,13 +218,43 @@ pub(super) static CONTROL_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
-/// The beginning of a paragraph that speaks of the site rather than of the page's subject: cookies, scripts, consent,
-/// closed topics, sign-up.
+/// What cookies are called where a site says that it uses them.
+const COOKIES: &str = r"(?:(?:only|strictly|essential|necessary|required|functional|optional|analytics?|analytical|tracking|performance|technical(?:ly)?|third|first|party|session|browser|persistent|temporary|our|own|its|web|http|various|certain|some|small|different|types?|kinds?|marketing|advertising|targeting|technolog(?:y|ies)|tools|the|following|such|as|like|both|other|of|and|or)[ ,-]+){0,8}cookies?(?-u:\b)";
+
+/// The beginning of a paragraph that speaks of the site rather than of the page's subject: cookies, scripts, consent, rights.
 pub(super) static NOTICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&[
+        r"(?i)^\W*(?:",
+        r"(?:this|our|the) (?:web ?)?(?:site|shop|store|app|page)s?(?-u:\b)[^.]{0,40}(?-u:\b)(?:us(?:es?|ing)|sets?|stores?|places?|employs?|utili[sz]es?|makes? use of|relies on|needs?|requires?) ", COOKIES,
+        r"|we (?:and our \w+ )?(?:also )?(?:use|set|store|place|employ|utili[sz]e) ", COOKIES,
+        r"|by (?:continuing|using|browsing|clicking)(?-u:\b)[^.]{0,80}(?-u:\b)(?:agree|accept|consent|allow|use|usage|storing|storage)(?-u:\b)[^.]{0,60}(?-u:\b)cookies?(?-u:\b)",
+        r"|\w+ uses cookies",
+        r"|please (?:note that )?(?:enable|turn on|activate) javascript|.{0,60}javascript (?:(?:is|has been|seems to be) (?:currently )?(?:turned off|disabled|required|not)|must be enabled)",
+        r"|by (?:clicking|submitting|signing up|subscribing|providing|entering|checking|continuing)(?-u:\b).{0,120}(?:agree|consent|accept|acknowledge|terms)",
+        r"|copyright (?:©|\(c\)|\d{4})|© ?\d{4}|.{0,60}all rights reserved)",
+    ].concat())
+    .ok()
+});
+
+/// The beginning of a line that asks for something or closes a discussion; a longer paragraph that begins so tells how it is done.
+pub(super) static SHORT_NOTICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)^\W*(?:(?:this|our|the) (?:web ?)?(?:site|shop|store|app|page)(?-u:\b)[^.]{0,60}(?-u:\b)cookies?(?-u:\b)|we (?:and our \w+ )?(?:also )?use(?-u:\b)[^.]{0,40}(?-u:\b)cookies?(?-u:\b)|by (?:continuing|using|browsing|clicking)(?-u:\b)[^.]{0,80}(?-u:\b)cookies?(?-u:\b)|\w+ uses cookies|please (?:note that )?(?:enable|turn on|activate) javascript|.{0,60}javascript (?:is|has been|seems to be|must be) (?:turned off|disabled|required|enabled|not)|this field is (?:hidden|for validation)|.{0,40}(?:your (?:message|email) (?:has been|was) sent|something went wrong|unable to (?:load|fetch))|(?:create an account|sign in|log in|register|you (?:need|must|have) to (?:be|log|register|sign)).{0,60}(?:to (?:comment|reply|post|join the)|comment(?-u:\b)|(?:a|your) (?:reply|review))|by (?:clicking|submitting|signing up|subscribing|providing|entering|checking|continuing)(?-u:\b).{0,120}(?:agree|consent|accept|acknowledge|terms)|copyright (?:©|\(c\)|\d{4})|© ?\d{4}|.{0,60}all rights reserved|sign up (?:for|to)(?-u:\b).{0,120}(?:newsletter|emails?|offers|updates|news)|subscribe to(?-u:\b).{0,60}(?:newsletter|e-?mails?|offers|updates|news)|enter your e-?mail|we(?:'|’)(?:ve|ll) (?:got|received|send|let you know)|this (?:topic|thread) (?:was|is|has been) (?:automatically )?(?:closed|locked|archived)|no results? (?:found|for)|(?:your )?(?:cart|bag|basket|wish ?list) is empty|or \d (?:interest-free )?payments|(?:did|was) this (?:help|page|article)|thank you for (?:subscribing|signing|your))",
+        r"(?i)^\W*(?:this field is (?:hidden|for validation)|(?:create an account|sign in|log in|register|you (?:need|must|have) to (?:be|log|register|sign))[^.,;]{0,60}(?:to (?:comment|reply|post|join the)|comment(?-u:\b)|(?:a|your) (?:reply|review))|sign up (?:for|to)(?-u:\b).{0,120}(?:newsletter|emails?|offers|updates|news)|subscribe to(?-u:\b).{0,60}(?:newsletter|e-?mails?|offers|updates|news)|this (?:topic|thread) (?:was|is|has been) (?:automatically )?(?:closed|locked|archived)|or \d (?:interest-free )?payments|(?:did|was) this (?:help|page|article))",
     )
     .ok()
+});
+
+/// The beginning of what a form or a list says of itself. A help page's sentences begin so as well: it counts only where forms speak.
+pub(super) static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)^\W*(?:.{0,40}(?:your (?:message|email) (?:has been|was) sent|something went wrong|unable to (?:load|fetch))|.{0,60}javascript is enabled|enter your e-?mail|we(?:'|’)(?:ve|ll) (?:got|received|send|let you know)|no results? (?:found|for)|(?:your )?(?:cart|bag|basket|wish ?list) is empty|thank you for (?:subscribing|signing|your))",
+    )
+    .ok()
+});
+
+/// A price or a time of day.
+pub(super) static PRICE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"[€$£¥₹]\s?\d|\d\s?(?:[€£]|(?:EUR|USD|CHF|GBP|Kč|zł|kr)(?-u:\b))|\d[.,]\d\d(?-u:\b)|\d:\d\d").ok()
 });
 
 /// Whether a pattern matches; a pattern that did not compile matches nothing (a test compiles them all).
@@ -220,9 +285,11 @@ mod tests {
                 && OPINIONS.is_some()
                 && SUBJECTS.is_some()
                 && CONTROL_LINE.is_some()
-                && NOTICE.is_some()
+                && [&NOTICE, &SHORT_NOTICE, &STATUS, &HELP, &ANSWERS, &PRICE, &ENTRANCE]
+                    .iter()
+                    .all(|it| it.is_some())
         );
-        let says = |label: &str, name: Name| Naming::default().of(&[label]).has(name);
+        let says = |label: &str, name: Name| Naming.of(&[label]).has(name);
         assert!(says("site-nav main", Name::Furniture) && !says("navigator", Name::Furniture));
         assert!(says("product_reviews", Name::Comment) && !says("commentary", Name::Comment));
         assert!(says("RelatedProducts_root", Name::Lead) && !says("block--with-menu", Name::Furniture));
@@ -234,5 +301,21 @@ mod tests {
         assert!(
             matches(&NOTICE, "This website uses cookies to improve") && !matches(&NOTICE, "A cookie is a small file")
         );
+        for said in [
+            "We and our partners use essential, analytics and other cookies",
+            "Our shop uses technically necessary cookies.",
+            "By using our site you agree that we store cookies.",
+            "JavaScript is disabled in your browser.",
+        ] {
+            assert!(matches(&NOTICE, said), "{said}");
+        }
+        for said in [
+            "Our shop sells the best chocolate cookies in town.",
+            "We use only butter in our cookies.",
+            "By using cold butter you get crisp cookies.",
+            "Make sure that JavaScript is enabled in your browser.",
+        ] {
+            assert!(!matches(&NOTICE, said), "{said}");
+        }
     }
 }

@@ -164,3 +164,24 @@ fn a_page_that_fades_in_is_read_and_a_page_that_was_streamed() {
         r#"<template id="B:0"></template><div hidden id="S:0"><p>Pineapples are sold by the kilogram.</p></div>"#;
     assert!(markdown(late).contains("Pineapples are sold"));
 }
+
+#[test]
+fn what_comes_into_view_is_read_and_what_its_own_style_hides_is_not() {
+    let sheet = "<style>.elementor-invisible{visibility:hidden}.wow{opacity:0}.quiet{visibility:hidden}</style>";
+    for (class, style, is_read) in [
+        ("elementor-invisible", "", true),
+        ("box wow", "", true),
+        ("quiet", "", false),
+        ("wow", "opacity:0", false),
+        ("wow", "display:none", false),
+    ] {
+        let part = format!(
+            "{sheet}<section class='{class}' style='{style}'><h2>Fruit</h2><p>Pineapples are sold.</p></section>"
+        );
+        assert_eq!(markdown(&part).contains("Pineapples"), is_read, "{class} {style}");
+    }
+    // Most of a page that is not drawn yet.
+    let prose = TEXT.repeat(3);
+    let part = format!("{sheet}<div class=quiet><p>{prose}</p><p>Pineapples are sold.</p></div>");
+    assert!(markdown(&part).contains("Pineapples"));
+}

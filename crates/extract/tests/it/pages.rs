@@ -162,6 +162,47 @@ fn questions_without_heading_elements_become_headings() {
 }
 
 #[test]
+fn what_follows_answers_that_fold_out_is_no_part_of_the_last_one() {
+    let html = "<main><h1>Shop</h1><h2>Delivery</h2><div><details><summary>How long?</summary><p>Three days.</p><h4>Isles</h4><p>Five.</p></details>\
+        <details><summary>How much?</summary><p>Five euros.</p></details></div><p>We ship from the harbour.</p><p>Every day.</p>\
+        <details><summary>Abroad?</summary><p>Yes.</p></details><h2>Returns</h2><p>Free.</p></main>";
+    insta::assert_snapshot!(page(html).markdown, @r"
+    # Shop
+
+    ## Delivery
+
+    ### How long?
+
+    Three days.
+
+    #### Isles
+
+    Five.
+
+    ### How much?
+
+    Five euros.
+
+    ## Delivery
+
+    We ship from the harbour.
+
+    Every day.
+
+    ### Abroad?
+
+    Yes.
+
+    ## Returns
+
+    Free.
+    ");
+    let found = page(html);
+    let faq = found.structured.iter().find(|item| item.kind == Kind::Faq).unwrap();
+    assert!(!faq.data.to_string().contains("harbour"), "{}", faq.data);
+}
+
+#[test]
 fn words_of_other_elements_do_not_condemn() {
     let html = r#"<main><div class="field--label-hidden"><p>Kept by its class.</p></div><div class="RelatedProducts_root"><p>Gone.</p></div>
         <h2>You may also like</h2><ul><li>Gone too</li></ul><h2>Care</h2><p>Wash cold.</p><div class=filters><a>Red</a></div></main>"#;
@@ -364,4 +405,151 @@ fn a_declared_shadow_tree_is_read_where_it_stands() {
         page(html).markdown,
         "# Boat\n\nIt has no mast.\n\n|  |  |\n| --- | --- |\n| Length | 4 m |\n\nThe end."
     );
+}
+
+#[test]
+fn answers_that_begin_as_notices_do_stay() {
+    let filler =
+        "The workshop at the harbour has built boats of oak and larch for more than eighty years now. ".repeat(6);
+    let answers = [
+        "We'll send you a tracking number as soon as your parcel leaves.",
+        "We’ve received your order once you see it in your account.",
+        "If something went wrong with your order, write to us within 14 days.",
+        "Make sure that JavaScript is enabled in your browser.",
+        "Log in to your account, open the order and choose 'Write a review'.",
+        "Thank you for your interest in working with us. Send us a letter.",
+        "Once your message has been sent you get a copy of it.",
+        "Enter your e-mail address and the number of the order to see where it is.",
+        "Our shop sells the best chocolate cookies in town.",
+        "We use only butter in our cookies.",
+    ];
+    let paragraphs = answers.map(|answer| format!("<p>{answer}</p>")).concat();
+    let found = page(&format!("<main><h1>Help</h1><p>{filler}</p>{paragraphs}</main>")).markdown;
+    for answer in answers {
+        assert!(found.contains(answer), "{answer}\n{found}");
+    }
+    let status = "<form><p>Enter your e-mail address.</p><p>Thank you for subscribing!</p></form><div role=alert>Something went wrong.</div>\
+        <div><p>We'll let you know when it is back.</p></div>";
+    let found = page(&format!("<body><h1>Boat</h1><p>{filler}</p><div>{status}</div></body>")).markdown;
+    for said in ["Enter your", "Thank you", "went wrong"] {
+        assert!(!found.contains(said), "{said}\n{found}");
+    }
+}
+
+#[test]
+fn dishes_and_guarantees_are_content_and_menus_of_pages_are_not() {
+    let filler =
+        "The inn stands at the old ferry and cooks what the lake and the gardens give in each season. ".repeat(8);
+    let course = |name: &str, dish: &str| {
+        format!(
+            "<section class=menu-section><h2>{name}</h2><div class=menu-item>{dish} <span>12.50 €</span></div></section>"
+        )
+    };
+    let found = page(&format!(
+        "<main><h1>The inn</h1><p>{filler}</p>{}{}<section class=guarantee><h2>30 days' money back</h2><p>Without a question.</p></section>\
+         <div class=menu><h3>Pages</h3><ul><li><a href=/a>About the inn</a></li><li><a href=/b>Rooms and prices</a></li></ul></div>\
+         <div class=cart-menu><h3>Your basket</h3><p>Nothing for 0.00 €</p></div></main>",
+        course("Starters", "Soup of the day"),
+        course("Mains", "Char from the lake")
+    ))
+    .markdown;
+    for said in [
+        "## Starters",
+        "Soup of the day 12.50 €",
+        "## Mains",
+        "Char from the lake",
+        "money back",
+        "Without a question",
+    ] {
+        assert!(found.contains(said), "{said}\n{found}");
+    }
+    for gone in ["Rooms and prices", "Your basket"] {
+        assert!(!found.contains(gone), "{gone}\n{found}");
+    }
+}
+
+#[test]
+fn sections_that_help_stay_whatever_they_are_called() {
+    let filler =
+        "The office is in the town hall and takes in what has to be registered within the first two weeks. ".repeat(12);
+    let found = page(&format!(
+        "<main><h1>Moving house</h1><p>{filler}</p><h2>You will need:</h2><ul><li>your passport</li><li>the lease</li></ul>\
+         <h2>Need help?</h2><div>Call 0800 123 456, Mon–Fri 9–17.</div>\
+         <h2>Q&A</h2><h3>Is it free?</h3><div>Yes.</div><h3>May I send it by post?</h3><div>No.</div>\
+         <h2>You might also need</h2><ul><li><a href=/box>A box of cardboard</a></li></ul></main>"
+    ))
+    .markdown;
+    for said in [
+        "your passport",
+        "0800 123 456",
+        "Is it free?",
+        "Yes.",
+        "May I send it by post?",
+    ] {
+        assert!(found.contains(said), "{said}\n{found}");
+    }
+    assert!(!found.contains("box of cardboard"), "{found}");
+}
+
+#[test]
+fn a_section_larger_than_half_of_the_page_stays_whole() {
+    let part = |n: usize| {
+        format!(
+            "<p>{}</p>",
+            format!("Part {n} says what was decided and why it was. ").repeat(8)
+        )
+    };
+    let parts: String = (0..6).map(part).collect();
+    let found = page(&format!(
+        "<main><h1>Minutes</h1><p>Of the year's first meeting.</p><h2>More from the meeting</h2>{parts}</main>"
+    ))
+    .markdown;
+    for n in 0..6 {
+        assert!(found.contains(&format!("Part {n} says")), "{n}\n{found}");
+    }
+}
+
+#[test]
+fn cards_that_are_links_as_a_whole_say_something() {
+    let shop = |n: usize| {
+        format!(
+            "<a href=/map/{n}><h3>Town {n}</h3><span>Main Street {n}, 1234{n} Town</span> <span>Mon–Sat 10–20, closed on Sundays</span></a>"
+        )
+    };
+    let shops: String = (0..8).map(shop).collect();
+    assert_eq!(
+        page(&format!("<main><h1>Our shops</h1>{shops}</main>")).kind,
+        PageKind::Content
+    );
+    let reach = "<p><a href='tel:+4930123456'>Department of the house that answers</a></p>".repeat(8);
+    assert_eq!(
+        page(&format!("<main><h1>Call us</h1>{reach}</main>")).kind,
+        PageKind::Content
+    );
+}
+
+#[test]
+fn a_title_is_not_the_sites_name() {
+    for (head, body, title) in [
+        (
+            "<title>Blue shirt – Acme</title><meta property=og:title content='Blue shirt – Acme'>",
+            "<header><h1><a href=/>Acme</a></h1></header><h2>Blue shirt</h2>",
+            "Blue shirt – Acme",
+        ),
+        (
+            "<title>Blue shirt – Acme</title>",
+            "<a href='https://acme.example/'><h1>Acme</h1></a><h1>Blue shirt</h1>",
+            "Blue shirt",
+        ),
+        (
+            "<title>Blue shirt – Acme</title><meta property=og:title content=Acme><meta property=og:site_name content=Acme>",
+            "<h1>Blue shirt</h1>",
+            "Blue shirt",
+        ),
+    ] {
+        assert_eq!(
+            page(&format!("<html><head>{head}</head><body>{body}<p>Of linen.</p></body>")).title,
+            title
+        );
+    }
 }

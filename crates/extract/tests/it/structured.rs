@@ -206,3 +206,30 @@ fn count_and_size_are_bounded() {
     );
     assert_eq!(faq["questions"].as_array().unwrap().len(), 100);
 }
+
+#[test]
+fn whoever_has_hours_or_an_address_and_a_number_is_an_organisation() {
+    let salon = json_ld(
+        r#"{"@type":"NailSalon","name":"Nails","telephone":"+49 30 5","address":"Main Street 5, Town","openingHours":"Tu,Th 16:00-20:00"}"#,
+    );
+    assert_eq!(only(&salon, Kind::Organization).1["telephone"], "+49 30 5");
+    assert_eq!(
+        only(&salon, Kind::Contact).1["addresses"],
+        json!(["Main Street 5, Town"])
+    );
+    assert_eq!(
+        only(&salon, Kind::OpeningHours).1["hours"],
+        json!([{"days": ["tuesday", "thursday"], "opens": "16:00", "closes": "20:00"}])
+    );
+    let person = json_ld(r#"{"@type":"Person","name":"Ann","telephone":"+49 30 6","address":"Main Street 6"}"#);
+    assert!(found(&person).iter().all(|item| item.kind != Kind::Organization));
+    let named = json_ld(r#"{"@type":"Winery","name":"Vines"}"#);
+    assert!(found(&named).iter().all(|item| item.kind != Kind::Organization));
+}
+
+#[test]
+fn a_price_of_thousands_is_one() {
+    let html = "<main itemscope itemtype='http://schema.org/Product'><h1 itemprop=name>Boat</h1><div itemprop=offers itemscope itemtype='http://schema.org/Offer'>\
+        <span itemprop=price>1.299 €</span></div></main>";
+    assert_eq!(only(html, Kind::Product).1["price"], "1299");
+}

@@ -3,7 +3,7 @@
 use super::{
     super::{
         dom::{Dom, Id},
-        patterns::{self, ASKING, Name, Naming},
+        patterns::{self, ASKING, Name, Naming, PRICE},
     },
     heading_level,
     stats::Stat,
@@ -86,10 +86,12 @@ impl Judge<'_> {
             return self.is_within(id, 40);
         }
         if names.has(Name::Furniture) && self.is_within(id, 40) {
-            return !self.is_part_of_text(id, names.has(Name::Place) && !names.has(Name::Lead));
+            let dishes = names.has(Name::Menu) && !names.has(Name::Lead) && self.is_menu_of_things(id, class);
+            return !(dishes || self.is_part_of_text(id, names.has(Name::Place) && !names.has(Name::Lead)));
         }
         names.has(Name::Control) && self.is_within(id, 40) && stat.prose == 0
             || names.has(Name::Aside) && self.is_within(id, 15) && !card
+            || names.has(Name::Promise) && self.is_within(id, 15) && !card && !self.says_something(id)
             || names.has(Name::Reference) && self.is_within(id, 50) && self.is_reference_list(id)
             || names.has(Name::Byline)
                 && !self.forum
@@ -100,6 +102,33 @@ impl Judge<'_> {
             || names.has(Name::Poster) && self.forum && stat.text < 400 && stat.prose == 0
             || names.has(Name::Unseen) && self.is_within(id, 40)
             || names.has(Name::Contents) && self.is_within(id, 40) && self.leads_into_pages(id)
+    }
+
+    /// A menu of dishes or services rather than of pages: hardly any links, and prices, times or a heading.
+    fn is_menu_of_things(&self, id: Id, class: &str) -> bool {
+        const OTHERS: [&str; 7] = ["cart", "drawer", "modal", "overlay", "canvas", "nav", "mobile"];
+        let stat = self.stats[id];
+        let class = class.to_ascii_lowercase();
+        stat.link * 4 < stat.text
+            && !OTHERS.iter().any(|other| class.contains(other))
+            && (self.has_heading(id) || patterns::matches(&PRICE, &self.dom.text(id)))
+    }
+
+    /// A heading with more than links, and no form below it.
+    fn says_something(&self, id: Id) -> bool {
+        let stat = self.stats[id];
+        stat.link * 3 < stat.text
+            && self.has_heading(id)
+            && !self
+                .dom
+                .descendants(id)
+                .any(|it| matches!(self.dom.name(it), "form" | "input"))
+    }
+
+    fn has_heading(&self, id: Id) -> bool {
+        self.dom
+            .descendants(id)
+            .any(|it| heading_level(self.dom.name(it)).is_some() && self.stats[it].text > 0)
     }
 
     /// Whether most links lead to a part of a page, as those of a page's own contents do, and not to pages.

@@ -10,10 +10,10 @@ use std::{cell::OnceCell, collections::HashSet};
 use super::{
     super::{
         dom::{Data, Dom, Id},
-        patterns::{self, PANEL},
+        patterns::{self, ENTRANCE, PANEL},
     },
     heading_level,
-    style::{Colour, Look, Sheet},
+    style::{Colour, Look, Sheet, look},
 };
 
 /// Shortest text, in bytes, that is a sentence.
@@ -68,7 +68,7 @@ fn hidden_by(dom: &Dom, body: Id, sheet: &Sheet, fading: bool) -> (Vec<bool>, Ve
         let own = look.text.is_some() || look.back.is_some();
         let blank = own && painted.is_blank() && !matches!(&**name, "body" | "html");
         let gone = is_hidden(dom, id, &look, &opened) || blank && !repaints(dom, id, sheet, &painters);
-        if id != body && (gone || fading && look.faded) {
+        if id != body && (gone || fading && look.faded && !comes_into_view(dom, id)) {
             if !gone {
                 faded.push(id);
             }
@@ -80,6 +80,18 @@ fn hidden_by(dom: &Dom, body: Id, sheet: &Sheet, fading: bool) -> (Vec<bool>, Ve
         id += 1;
     }
     (out, faded)
+}
+
+/// A part of the page that a script shows as one scrolls to it: its class says so, the page's rules hide it and not its own style, and it
+/// says something.
+fn comes_into_view(dom: &Dom, id: Id) -> bool {
+    let named = dom.attribute(id, "data-aos").is_some()
+        || patterns::matches(&ENTRANCE, dom.attribute(id, "class").unwrap_or_default());
+    named
+        && !dom.attribute(id, "style").is_some_and(|style| look(style).faded)
+        && dom.descendants(id).any(|it| {
+            heading_level(dom.name(it)).is_some() || dom.text_of(it).is_some_and(|text| text.trim().len() > SENTENCE)
+        })
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,15 +4,16 @@
 use super::{
     super::{
         dom::{Dom, Id},
-        patterns::{self, CONTROL_LINE, NOTICE},
+        patterns::{self, CONTROL_LINE, NOTICE, SHORT_NOTICE, STATUS},
     },
     heading_level,
     stats::{Stat, stats},
 };
 
-/// Longest control and longest notice, in bytes of words.
+/// Longest control, longest notice, and longest one that might be the beginning of an explanation, in bytes of words.
 const MAX_CONTROL: usize = 60;
 const MAX_NOTICE: usize = 600;
+const MAX_SHORT_NOTICE: usize = 200;
 /// Shortest notice.
 const MIN_NOTICE: usize = 13;
 
@@ -39,7 +40,7 @@ pub(super) fn drop_lines(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool]
             let pressed =
                 stats[id].link == stats[id].text || dom.elements(id, "button").next().is_some() || name == "button";
             stats[id].text <= MAX_CONTROL && (pressed || text.contains(' ')) && patterns::matches(&CONTROL_LINE, &text)
-                || !policy && stats[id].text >= MIN_NOTICE && patterns::matches(&NOTICE, &text)
+                || !policy && stats[id].text >= MIN_NOTICE && is_notice(dom, id, &text, &stats)
         };
         id = if dead[id] || is_exempt(name) {
             dom.nodes[id].end
@@ -47,6 +48,27 @@ pub(super) fn drop_lines(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [bool]
             id + 1
         };
     }
+}
+
+fn is_notice(dom: &Dom, id: Id, text: &str, stats: &[Stat]) -> bool {
+    patterns::matches(&NOTICE, text)
+        || stats[id].text <= MAX_SHORT_NOTICE
+            && (patterns::matches(&SHORT_NOTICE, text)
+                || patterns::matches(&STATUS, text) && is_place_of_messages(dom, id, stats))
+}
+
+/// Where forms and scripts speak: in a form, in what is announced as a message, or apart from all sentences and from the main part.
+fn is_place_of_messages(dom: &Dom, id: Id, stats: &[Stat]) -> bool {
+    let is_message = |it: Id| {
+        dom.name(it) == "form"
+            || matches!(dom.attribute(it, "role"), Some("alert" | "status"))
+            || dom.attribute(it, "aria-live").is_some_and(|live| live != "off")
+    };
+    let is_main = |it: Id| matches!(dom.name(it), "main" | "article") || dom.attribute(it, "role") == Some("main");
+    let around = || dom.ancestors(id);
+    is_message(id)
+        || around().any(is_message)
+        || stats[dom.nodes[id].parent].prose <= stats[id].prose && !around().any(is_main)
 }
 
 /// What the lines of a page ask of their surroundings, counted once for all of them.

@@ -43,7 +43,7 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
         body,
         stats: &shown,
         forum,
-        naming: Naming::default(),
+        naming: Naming,
     };
     let mut id = body + 1;
     while id < dom.nodes[body].end {
@@ -54,10 +54,11 @@ pub(super) fn main(dom: &Dom, url: &Url) -> Content {
     lines::drop_lines(dom, body, &sizes, &mut dead, is_policy(url));
     let left = stats(dom, &sizes, &dead);
     let root = root(dom, body, &left);
+    let navigational = is_navigational(left[root], || leading(dom, root, &dead, &left));
     Content {
         root,
         dead,
-        navigational: is_navigational(left[root]),
+        navigational,
     }
 }
 
@@ -75,9 +76,33 @@ fn unseen(dom: &Dom, body: Id, sizes: &[usize]) -> Vec<bool> {
 }
 
 /// Whether nearly all of the text is in links and next to none in sentences: an index, a table of contents, a site map.
-fn is_navigational(stat: Stat) -> bool {
+fn is_navigational(stat: Stat, leading: impl FnOnce() -> usize) -> bool {
     const MIN_TEXT: usize = 200;
-    stat.text >= MIN_TEXT && stat.link * 10 >= stat.text * 7 && stat.prose * 10 <= stat.text
+    let mostly = |link: usize| link * 10 >= stat.text * 7;
+    stat.text >= MIN_TEXT && mostly(stat.link) && stat.prose * 10 <= stat.text && mostly(leading())
+}
+
+/// The text of links that only lead on. A card that is a link as a whole says something itself (an address, hours, a price), and so does
+/// a link to write or to call by.
+fn leading(dom: &Dom, root: Id, dead: &[bool], left: &[Stat]) -> usize {
+    const CARD: usize = 60;
+    let (mut sum, mut id) = (0, root);
+    while id < dom.nodes[root].end {
+        if dead[id] {
+            id = dom.nodes[id].end;
+        } else if dom.name(id) == "a" {
+            let href = dom.attribute(id, "href").unwrap_or_default().trim();
+            let reaches = ["mailto:", "tel:", "sms:"]
+                .iter()
+                .any(|scheme| href.starts_with(scheme));
+            let card = left[id].text >= CARD && dom.text(id).bytes().any(|byte| byte.is_ascii_digit());
+            sum += if reaches || card { 0 } else { left[id].text };
+            id = dom.nodes[id].end;
+        } else {
+            id += 1;
+        }
+    }
+    sum
 }
 
 fn is_forum(dom: &Dom, url: &Url) -> bool {

@@ -3,7 +3,7 @@
 use super::{
     super::{
         dom::{Dom, Id},
-        patterns::{self, ELSEWHERE, OPINIONS, SUBJECTS},
+        patterns::{self, ANSWERS, ELSEWHERE, HELP, OPINIONS, SUBJECTS},
     },
     heading_level,
     stats::{Stat, stats},
@@ -28,7 +28,10 @@ pub(super) fn drop_elsewhere(dom: &Dom, body: Id, sizes: &[usize], dead: &mut [b
                 && (patterns::matches(&ELSEWHERE, &text) || !forum && patterns::matches(&OPINIONS, &text));
             if elsewhere {
                 let section = section(dom, id, level, body, &stats);
-                if !(patterns::matches(&SUBJECTS, &text) && is_prose(dom, &section, &stats)) {
+                let is_subject = patterns::matches(&SUBJECTS, &text) && is_prose(dom, &section, &stats)
+                    || patterns::matches(&HELP, &text) && tells_how_to_reach(dom, &section)
+                    || patterns::matches(&ANSWERS, &text) && asks(dom, &section, id);
+                if !is_subject {
                     for part in section {
                         dead[part] = true;
                     }
@@ -56,8 +59,30 @@ fn is_prose(dom: &Dom, section: &[Id], stats: &[Stat]) -> bool {
     prose * 2 > text && link * 4 < text
 }
 
+/// A number to call, hours, or an address to write to.
+fn tells_how_to_reach(dom: &Dom, section: &[Id]) -> bool {
+    let is_reached = |text: &str| {
+        let digits = text.bytes().filter(u8::is_ascii_digit).count();
+        digits >= 3 || text.contains('@')
+    };
+    section.iter().any(|part| is_reached(&dom.text(*part)))
+}
+
+/// Whether something below the heading asks: a smaller heading, the line of a disclosure, a term.
+fn asks(dom: &Dom, section: &[Id], heading: Id) -> bool {
+    let is_question = |id: Id| {
+        (heading_level(dom.name(id)).is_some() || matches!(dom.name(id), "summary" | "dt"))
+            && id != heading
+            && dom.text(id).trim_end().ends_with(['?', '？'])
+    };
+    let mut all = section
+        .iter()
+        .flat_map(|part| std::iter::once(*part).chain(dom.descendants(*part)));
+    all.any(is_question)
+}
+
 /// The section of a heading: the largest block that begins with it and holds no other heading of its rank, or, in a flat
-/// document, what follows up to the next such heading; never more than half of the page.
+/// document, what follows up to the next such heading; none if that is more than half of the page.
 fn section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat]) -> Vec<Id> {
     let total = stats[body].text;
     let ranks = |id: Id| heading_level(dom.name(id)).is_some_and(|other| other <= level);
@@ -85,7 +110,10 @@ fn section(dom: &Dom, heading: Id, level: u8, body: Id, stats: &[Stat]) -> Vec<I
     while next < parent_end {
         let has_rank = ranks(next) || dom.descendants(next).any(|id| ranks(id) && stats[id].text > 0);
         size += stats[next].text;
-        if has_rank || size * 2 > total {
+        if size * 2 > total && !has_rank {
+            return Vec::new();
+        }
+        if has_rank {
             break;
         }
         parts.push(next);

@@ -17,9 +17,39 @@ impl Writer<'_> {
             self.flush();
         } else {
             self.level = level;
+            self.folded = false;
             self.block(&[format!("{} {text}", "#".repeat(level))]);
             let next = self.titles.len();
-            self.title = *self.titles.entry(text).or_insert(next);
+            self.title = *self.titles.entry(text.clone()).or_insert(next);
+            if matches!(self.dom.name(id), "h1" | "h2" | "h3" | "h4" | "h5" | "h6") && self.disclosures == 0 {
+                self.own = Some((level, text));
+            }
+        }
+    }
+
+    /// A line with an answer that folds out.
+    pub(super) fn disclosure(&mut self, id: Id) {
+        self.flush();
+        let level = self.level;
+        self.disclosures += 1;
+        self.children(id);
+        self.flush();
+        self.disclosures -= 1;
+        // The next one is its sibling, whatever headings its answer has.
+        self.level = level;
+        self.folded = self.disclosures == 0;
+    }
+
+    /// What follows the last of some disclosures is no part of its answer: it stands under the heading that stood above them.
+    pub(super) fn leave_disclosures(&mut self) {
+        if !self.folded || !self.prefix.is_empty() {
+            return;
+        }
+        self.folded = false;
+        if let Some((level, text)) = self.own.clone() {
+            self.level = level;
+            self.block(&[format!("{} {text}", "#".repeat(level))]);
+            self.title = self.titles.get(&text).copied().unwrap_or_default();
         }
     }
 

@@ -37,6 +37,9 @@ pub(super) fn render(dom: &Dom, content: &Content) -> String {
         titles: HashMap::from([(String::new(), 0)]),
         seen: HashMap::new(),
         again: HashSet::new(),
+        own: None,
+        disclosures: 0,
+        folded: false,
     };
     writer.node(content.root);
     writer.flush();
@@ -65,6 +68,11 @@ struct Writer<'a> {
     again: HashSet<(usize, usize)>,
     /// The level of the last heading.
     level: usize,
+    /// The last heading of the page's own, with its level.
+    own: Option<(usize, String)>,
+    /// Disclosures that are open around the current place, and whether the last one has just been closed.
+    disclosures: usize,
+    folded: bool,
 }
 
 impl Writer<'_> {
@@ -112,6 +120,7 @@ impl Writer<'_> {
             "br" => self.line.push('\n'),
             "hr" => self.flush(),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(id, usize::from(name.as_bytes()[1] - b'0')),
+            "details" => self.disclosure(id),
             "summary" => self.question(id, true),
             "pre" => self.code_block(id),
             "code" | "kbd" | "samp" | "tt" => self.inline_code(id),
@@ -188,6 +197,7 @@ impl Writer<'_> {
 
     /// Writes whole lines under the current prefix, apart from what came before.
     fn block(&mut self, lines: &[String]) {
+        self.leave_disclosures();
         // Items of a list, and a term and its definition, follow each other without a blank line.
         let definition = self.marker.as_deref().is_some_and(|marker| marker.starts_with(':'));
         let next_item = definition || self.tight && self.marker.is_some();

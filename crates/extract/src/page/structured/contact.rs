@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::{place, text, thing::Thing};
+use super::{hours, place, text, thing::Thing};
 use crate::page::dom::Dom;
 
 /// Most addresses of one kind.
@@ -72,6 +72,23 @@ impl Contact {
                 .and_then(unscrambled)
                 .iter()
                 .for_each(|email| self.email(email));
+        }
+    }
+
+    /// Takes the addresses that a page's foot marks up as such.
+    pub fn of_foot(&mut self, dom: &Dom) {
+        for foot in hours::foots(dom) {
+            for id in dom.elements(foot, "address") {
+                let text = text::visible(dom, id, text::SHORT);
+                let is_place = text.bytes().any(|byte| byte.is_ascii_digit()) && !text.contains(['@', '©']);
+                if is_place
+                    && (10..=200).contains(&text.len())
+                    && !hours::is_unseen_in(dom, id, foot)
+                    && !text::is_unseen(dom, id)
+                {
+                    add(&mut self.addresses, text);
+                }
+            }
         }
     }
 
@@ -175,7 +192,9 @@ mod tests {
 
     fn found(html: &str, text: &str) -> Option<Value> {
         let mut contact = Contact::default();
-        contact.of_links(&Dom::parse(html));
+        let dom = Dom::parse(html);
+        contact.of_links(&dom);
+        contact.of_foot(&dom);
         contact.of_text(text);
         contact.finish()
     }
@@ -196,6 +215,10 @@ mod tests {
         );
         assert_eq!(contact["telephones"], json!(["+49 30 123"]));
         assert_eq!(found("<a href=/x>x</a>", "nothing here"), None);
+        let foot = "<address>Harbour Street 12<br>12345 Springfield</address><address>Our team</address><address hidden>Street 13, Town</address>";
+        let contact = found(&format!("<footer>{foot}</footer>"), "").unwrap();
+        assert_eq!(contact["addresses"], json!(["Harbour Street 12 12345 Springfield"]));
+        assert_eq!(found(&format!("<article>{foot}</article>"), ""), None);
         // help@e.com under the key 0x54.
         let scrambled = "543c31382414317a373b39";
         let contact = found(&format!("<a href='/cdn-cgi/l/email-protection#{scrambled}'>x</a>"), "").unwrap();

@@ -2,11 +2,12 @@
 //! can be told from the content itself.
 //!
 //! The sources ([`json_ld`], [`microdata`], [`open_graph`]) give schema.org items; [`thing`] reads them; one module
-//! for a group of kinds ([`product`], [`place`], [`writing`], [`contact`]) shapes them; [`faq`] finds questions without
+//! for a group of kinds ([`product`], [`place`], [`hours`], [`writing`], [`contact`]) shapes them; [`faq`] finds questions without
 //! markup. Count, length and total size are bounded, texts are plain, and what is marked as hidden stays out.
 
 mod contact;
 mod faq;
+mod hours;
 mod json_ld;
 mod microdata;
 mod open_graph;
@@ -106,15 +107,19 @@ pub(super) fn collect(dom: &Dom, base: &Url, json_ld: &[Value], markdown: &str) 
         let before = contact.is_empty();
         things
             .iter()
-            .filter(|it| it.is(place::ORGANIZATIONS) || it.is(CONTACTS))
+            .filter(|it| place::is_organization(**it) || it.is(CONTACTS))
             .for_each(|it| contact.of_item(*it));
         if before && !contact.is_empty() {
             contact_source = source;
         }
     }
     contact.of_links(dom);
+    contact.of_foot(dom);
     contact.of_text(markdown);
     let mut told = vec![contact.finish().map(|data| (Kind::Contact, contact_source, data))];
+    if !out.iter().any(|it| it.kind == Kind::OpeningHours) {
+        told.push(hours::of_foot(dom).map(|data| (Kind::OpeningHours, Source::Heuristic, data)));
+    }
     if !out.iter().any(|it| it.kind == Kind::Faq) {
         told.push(questions(faq::pairs(dom, markdown)).map(|data| (Kind::Faq, Source::Heuristic, data)));
     }
@@ -164,11 +169,12 @@ fn shaped(things: &[Thing<'_>], source: Source) -> Vec<Structured> {
         if thing.is(&["BreadcrumbList"]) {
             keep(Kind::Breadcrumb, writing::breadcrumbs(*thing));
         }
-        if thing.is(place::ORGANIZATIONS) {
+        let organized = place::is_organization(*thing);
+        if organized {
             keep(Kind::Organization, place::organization(*thing));
         }
-        if thing.is(place::ORGANIZATIONS) || thing.is(&["Place", "TouristAttraction"]) {
-            keep(Kind::OpeningHours, place::hours(*thing));
+        if organized || thing.is(&["Place", "TouristAttraction"]) {
+            keep(Kind::OpeningHours, hours::hours(*thing));
         }
     }
     let mut seen = HashSet::new();

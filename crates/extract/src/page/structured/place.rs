@@ -1,20 +1,8 @@
-//! Organisations, their addresses and their opening hours.
+//! Organisations and their addresses.
 
 use serde_json::{Map, Value, json};
 
 use super::{put, text, thing::Thing};
-
-const DAYS: [&str; 7] = [
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
-/// Most lines of opening hours.
-const MAX_HOURS: usize = 30;
 
 /// Types of schema.org that are organisations; those of shops and services are many, and these are the frequent ones.
 pub(super) const ORGANIZATIONS: &[&str] = &[
@@ -79,6 +67,35 @@ pub(super) const ORGANIZATIONS: &[&str] = &[
     "Hospital",
 ];
 
+/// Types that have hours or an address and are no organisation.
+const OTHERS: &[&str] = &[
+    "Person",
+    "Patient",
+    "ContactPoint",
+    "ContactPage",
+    "PostalAddress",
+    "Place",
+    "TouristAttraction",
+    "Event",
+    "Product",
+    "Offer",
+    "Service",
+    "Accommodation",
+    "Apartment",
+    "House",
+    "JobPosting",
+];
+
+/// Whether an item is an organisation: by its type, or, since schema.org has very many types of shops and services, by what only somebody
+/// has who serves people.
+pub(super) fn is_organization(item: Thing<'_>) -> bool {
+    let has = |key: &str| item.get(key).is_some();
+    item.is(ORGANIZATIONS)
+        || item.has_type()
+            && !item.is(OTHERS)
+            && (has("openingHours") || has("openingHoursSpecification") || has("address") && has("telephone"))
+}
+
 /// An organisation: `name`, `legal_name`, `description`, `url`, `logo`, `email`, `telephone`, `address`, `vat_id`, `price_range`,
 /// `same_as`.
 pub(super) fn organization(item: Thing<'_>) -> Option<Value> {
@@ -135,87 +152,5 @@ pub(super) fn address(item: Thing<'_>) -> Option<String> {
         item.text(text::SHORT).filter(|text| !text.starts_with(['#', '_']))
     } else {
         Some(parts.join(", "))
-    }
-}
-
-/// Opening hours: `name`, `hours` (`days`, `opens`, `closes`, and `from` and `through` for exceptions), from
-/// `openingHoursSpecification` or from `openingHours` (`Mo-Fr 09:00-17:00`).
-pub(super) fn hours(item: Thing<'_>) -> Option<Value> {
-    let specified = item
-        .list("openingHoursSpecification")
-        .chain(item.list("specialOpeningHoursSpecification"));
-    let mut lines: Vec<Value> = specified.take(MAX_HOURS).filter_map(specification).collect();
-    if lines.is_empty() {
-        let texts = item
-            .list("openingHours")
-            .take(MAX_HOURS)
-            .filter_map(|it| it.text(text::SHORT));
-        lines = texts
-            .flat_map(|text| text.split([',', ';']).filter_map(line).collect::<Vec<_>>())
-            .take(MAX_HOURS)
-            .collect();
-    }
-    if lines.is_empty() {
-        return None;
-    }
-    let mut out = Map::new();
-    put(&mut out, "name", item.short(&["name"]));
-    out.insert("hours".to_owned(), Value::Array(lines));
-    Some(Value::Object(out))
-}
-
-fn specification(item: Thing<'_>) -> Option<Value> {
-    let days: Vec<&str> = item
-        .list("dayOfWeek")
-        .filter_map(|it| day(&it.text(text::SHORT)?))
-        .map(|day| DAYS[day])
-        .collect();
-    let mut out = Map::new();
-    put(&mut out, "opens", item.short(&["opens"]));
-    put(&mut out, "closes", item.short(&["closes"]));
-    put(&mut out, "from", item.short(&["validFrom"]));
-    put(&mut out, "through", item.short(&["validThrough"]));
-    if (days.is_empty() && !out.contains_key("from")) || out.is_empty() {
-        return None;
-    }
-    out.insert("days".to_owned(), json!(days));
-    Some(Value::Object(out))
-}
-
-/// `Mo-Fr 09:00-17:00`, `Sa 10:00-14:00`, `Mo 09:00-17:00`. A part with days only belongs to the times of a later one and is
-/// left out rather than guessed.
-fn line(text: &str) -> Option<Value> {
-    let (days, times) = text.trim().split_once(' ')?;
-    let (opens, closes) = times.trim().split_once('-')?;
-    let (first, last) = days.split_once('-').unwrap_or((days, days));
-    let (first, last) = (day(first)?, day(last)?);
-    let count = (last + 7 - first) % 7 + 1;
-    let days: Vec<&str> = (0..count).map(|offset| DAYS[(first + offset) % 7]).collect();
-    let is_time = |text: &str| text.contains(':') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    let (opens, closes) = (opens.trim(), closes.trim());
-    (is_time(opens) && is_time(closes)).then(|| json!({ "days": days, "opens": opens, "closes": closes }))
-}
-
-/// `Monday`, `https://schema.org/Monday`, `Mo`.
-fn day(text: &str) -> Option<usize> {
-    let word = text.trim().rsplit(['/', '#']).next()?.to_ascii_lowercase();
-    (word.len() >= 2).then(|| DAYS.iter().position(|day| day.starts_with(&word)))?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_hours() {
-        assert_eq!(
-            line("Sa-Mo 09:00-17:00").unwrap(),
-            json!({"days": ["saturday", "sunday", "monday"], "opens": "09:00", "closes": "17:00"})
-        );
-        assert_eq!(line("Tu 8:30 - 12:00").unwrap()["days"], json!(["tuesday"]));
-        for none in ["Mo-Fr", "Mo closed", "Xx 09:00-10:00", "", "Mo 9-17"] {
-            assert_eq!(line(none), None, "{none}");
-        }
-        assert_eq!(day("http://schema.org/Sunday"), Some(6));
     }
 }

@@ -79,10 +79,11 @@ fn price(out: &mut Map<String, Value>, offers: &[Thing<'_>]) {
     let mut prices: Vec<String> = Vec::new();
     for offer in offers {
         for holder in [*offer].into_iter().chain(offer.list("priceSpecification")) {
+            let told = holder.short(&["priceCurrency"]);
             prices.extend(
                 ["price", "lowPrice", "highPrice"]
                     .iter()
-                    .filter_map(|key| number(&holder.short(&[key])?)),
+                    .filter_map(|key| amount(&holder.short(&[key])?, told.as_deref())),
             );
             put(
                 out,
@@ -163,6 +164,38 @@ fn rating(item: Thing<'_>) -> Option<Value> {
             .and_then(|text| number(&text)),
     );
     Some(Value::Object(out))
+}
+
+/// Currencies of thousand parts, in which three digits behind a point are parts.
+const MILLESIMAL: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// A price as a decimal number. A text for readers (`1.299 €`), and not for machines (`1.299`), that has three digits behind its only point
+/// means thousands.
+fn amount(text: &str, told: Option<&str>) -> Option<String> {
+    let own = currency(text);
+    let whole: Option<&str> = text
+        .split(|c: char| !c.is_ascii_digit() && c != '.' && c != ',')
+        .find(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    let is_thousands = |part: &&str| {
+        part.split_once('.').is_some_and(|(before, after)| {
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            (1..=3).contains(&before.len())
+                && !before.starts_with('0')
+                && after.len() == 3
+                && digits(before)
+                && digits(after)
+        })
+    };
+    let is_read = text.trim().len() > whole.map_or(0, str::len);
+    let millesimal = [own.as_deref(), told]
+        .into_iter()
+        .flatten()
+        .any(|code| MILLESIMAL.contains(&code.trim()))
+        || MILLESIMAL.iter().any(|code| text.contains(code));
+    match whole.filter(|part| is_read && !millesimal && is_thousands(part)) {
+        Some(part) => Some(part.replace('.', "")),
+        None => number(text),
+    }
 }
 
 /// `€ 1.299,00`, `1,299.00` and `1299` as decimal numbers with a point. Of two kinds of separators the last one is the
@@ -267,6 +300,20 @@ mod tests {
             assert_eq!(number(text).as_deref(), Some(value), "{text}");
         }
         assert_eq!(number("free"), None);
+        for (text, currency, value) in [
+            ("1.299 €", None, "1299"),
+            ("ab 12.990 EUR", Some("EUR"), "12990"),
+            ("R$ 1.299", None, "1299"),
+            ("1.299", Some("EUR"), "1.299"),
+            ("12.345 KWD", None, "12.345"),
+            ("د.ك 12.345", Some("KWD"), "12.345"),
+            ("0.299 €", None, "0.299"),
+            ("1.299,00 €", None, "1299.00"),
+            ("$1,299.00", None, "1299.00"),
+            ("9.90 €", None, "9.90"),
+        ] {
+            assert_eq!(amount(text, currency).as_deref(), Some(value), "{text}");
+        }
         assert_eq!(currency("eur").as_deref(), Some("EUR"));
         assert_eq!(currency("from £5").as_deref(), Some("GBP"));
         assert_eq!(currency("9.90"), None);

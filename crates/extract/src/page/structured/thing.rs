@@ -67,6 +67,11 @@ impl<'a> Thing<'a> {
         super::types(self.value).any(|name| names.contains(&name))
     }
 
+    /// Whether the item says what it is.
+    pub fn has_type(self) -> bool {
+        super::types(self.value).next().is_some()
+    }
+
     /// The value itself as plain text: a string, a number, or the name, value or address of an item.
     pub fn text(self, limit: usize) -> Option<String> {
         let text = match self.value {

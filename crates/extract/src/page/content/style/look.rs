@@ -11,7 +11,7 @@ pub struct Look {
     pub closed: Option<bool>,
     /// Displayed so that nobody sees it.
     pub vanished: bool,
-    /// So transparent that nobody sees it: hidden, or not yet faded in.
+    /// So transparent that nobody sees it, or not drawn: hidden, or not yet faded in.
     pub faded: bool,
     pub text: Option<Colour>,
     pub back: Option<Colour>,
@@ -75,7 +75,8 @@ pub fn look(declarations: &str) -> Look {
         let far = || number(value).is_some_and(|(v, unit)| is_far(-v, unit));
         match &*name {
             "display" => out.closed = Some(value == "none"),
-            "visibility" => out.vanished |= matches!(value, "hidden" | "collapse"),
+            // Page builders hide so what is to come into view.
+            "visibility" => out.faded |= matches!(value, "hidden" | "collapse"),
             "content-visibility" => out.vanished |= value == "hidden",
             "opacity" => {
                 out.faded |= number(value).is_some_and(|(v, unit)| v <= if unit == "%" { 5.0 } else { 0.05 });

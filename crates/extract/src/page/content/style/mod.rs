@@ -8,4 +8,8 @@ mod colour;
 mod look;
 mod sheet;
 
-pub(super) use {colour::Colour, look::Look, sheet::Sheet};
+pub(super) use {
+    colour::Colour,
+    look::{Look, look},
+    sheet::Sheet,
+};
