@@ -6,6 +6,9 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 /// The result of every business function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The code of what others keep us from for now.
+pub const BUSY: &str = "database_busy";
+
 /// What kind of failure it is, by who can do something about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -202,7 +205,7 @@ impl From<sea_orm::DbErr> for Error {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
             error if has_code(&error, &GAVE_WAY) => Self::unavailable(
-                "database_busy",
+                BUSY,
                 "others were changing the same; nothing was done",
                 error,
             ),
@@ -214,8 +217,9 @@ impl From<sea_orm::DbErr> for Error {
     }
 }
 
-/// Postgres ended the transaction for the sake of others: a deadlock, or an order of changes that can't be had.
-const GAVE_WAY: [&str; 2] = ["40P01", "40001"];
+/// Postgres ended the transaction for the sake of others: a deadlock, an order of changes that can't be had, or a lock that they hold for longer than
+/// we wait.
+const GAVE_WAY: [&str; 3] = ["40P01", "40001", "55P03"];
 
 /// It ends, or has no room, memory or connection left (PostgreSQL manual, appendix A, classes 53 and 57).
 const AWAY: [&str; 6] = ["53100", "53200", "53300", "57P01", "57P02", "57P03"];

@@ -22,13 +22,20 @@ pub enum Upstream {
     Tcp(SocketAddr),
 }
 
+#[derive(Clone, Copy, Default)]
+struct State {
+    stalled: bool,
+    /// How often all connections were forgotten.
+    forgotten: usize,
+}
+
 /// The wire. It is whole at first, and dropping it cuts it for good.
 pub struct Wire {
     upstream: Upstream,
     address: SocketAddr,
     /// Bound and never listening: it keeps the port ours while the wire is cut.
     _port: TcpSocket,
-    stalled: watch::Sender<bool>,
+    state: watch::Sender<State>,
     carrier: Option<JoinHandle<()>>,
 }
 
@@ -40,7 +47,7 @@ impl Wire {
             upstream,
             address: port.local_addr().expect("the port's address"),
             _port: port,
-            stalled: watch::channel(false).0,
+            state: watch::Sender::default(),
             carrier: None,
         };
         wire.mend();
@@ -62,17 +69,23 @@ impl Wire {
 
     /// Goes on taking connections, and lets no byte through in either direction: what is sent is neither lost nor answered.
     pub fn stall(&self) {
-        self.stalled.send_replace(true);
+        self.state.send_modify(|state| state.stalled = true);
+    }
+
+    /// Lets no byte of today's connections through any more, for ever and without a word to anybody, as when an address moves to another machine. New
+    /// ones are as good as ever.
+    pub fn forget(&self) {
+        self.state.send_modify(|state| state.forgotten += 1);
     }
 
     /// Makes the wire whole. What a stall has held up goes through.
     #[expect(clippy::disallowed_methods, reason = "the task ends with the wire")]
     pub fn mend(&mut self) {
-        self.stalled.send_replace(false);
+        self.state.send_modify(|state| state.stalled = false);
         if self.carrier.is_none() {
             let listener = socket(self.address).listen(128).expect("a listening port");
-            let (upstream, stalled) = (self.upstream.clone(), self.stalled.subscribe());
-            self.carrier = Some(tokio::spawn(carry_all(listener, upstream, stalled)));
+            let (upstream, state) = (self.upstream.clone(), self.state.subscribe());
+            self.carrier = Some(tokio::spawn(carry_all(listener, upstream, state)));
         }
     }
 }
@@ -94,13 +107,14 @@ fn socket(address: SocketAddr) -> TcpSocket {
 }
 
 /// All connections are parts of this one task, so that its end is the end of them all.
-async fn carry_all(listener: TcpListener, upstream: Upstream, stalled: watch::Receiver<bool>) {
+async fn carry_all(listener: TcpListener, upstream: Upstream, state: watch::Receiver<State>) {
     let mut connections = FuturesUnordered::new();
     loop {
         tokio::select! {
             client = listener.accept() => {
                 if let Ok((client, _)) = client {
-                    connections.push(carry(client, upstream.clone(), stalled.clone()));
+                    let way = Way { state: state.clone(), made: state.borrow().forgotten };
+                    connections.push(carry(client, upstream.clone(), way));
                 }
             }
             Some(_) = connections.next() => {}
@@ -108,48 +122,54 @@ async fn carry_all(listener: TcpListener, upstream: Upstream, stalled: watch::Re
     }
 }
 
-/// One connection. Whatever goes wrong with it is its end, which both sides notice.
-async fn carry(client: TcpStream, upstream: Upstream, mut stalled: watch::Receiver<bool>) -> io::Result<()> {
-    whole(&mut stalled).await;
-    client.set_nodelay(true)?;
-    match upstream {
-        Upstream::Unix(path) => join(client, UnixStream::connect(path).await?, stalled).await,
-        Upstream::Tcp(address) => join(client, TcpStream::connect(address).await?, stalled).await,
+/// What a connection knows of its wire.
+#[derive(Clone)]
+struct Way {
+    state: watch::Receiver<State>,
+    /// How often connections had been forgotten when it was made.
+    made: usize,
+}
+
+impl Way {
+    /// Waits until a byte can go through.
+    async fn open(&mut self) {
+        let made = self.made;
+        // The sender goes with the wire, and this task with it.
+        let _ = self
+            .state
+            .wait_for(|state| !state.stalled && state.forgotten == made)
+            .await;
     }
 }
 
-async fn join(
-    client: TcpStream,
-    server: impl AsyncRead + AsyncWrite,
-    stalled: watch::Receiver<bool>,
-) -> io::Result<()> {
+/// One connection. Whatever goes wrong with it is its end, which both sides notice.
+async fn carry(client: TcpStream, upstream: Upstream, mut way: Way) -> io::Result<()> {
+    way.open().await;
+    client.set_nodelay(true)?;
+    match upstream {
+        Upstream::Unix(path) => join(client, UnixStream::connect(path).await?, way).await,
+        Upstream::Tcp(address) => join(client, TcpStream::connect(address).await?, way).await,
+    }
+}
+
+async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, way: Way) -> io::Result<()> {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_server, to_server) = tokio::io::split(server);
     tokio::try_join!(
-        pass(from_client, to_server, stalled.clone()),
-        pass(from_server, to_client, stalled),
+        pass(from_client, to_server, way.clone()),
+        pass(from_server, to_client, way),
     )?;
     Ok(())
 }
 
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut stalled: watch::Receiver<bool>,
-) -> io::Result<()> {
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut way: Way) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = from.read(&mut buffer).await?;
-        whole(&mut stalled).await;
+        way.open().await;
         if read == 0 {
             return to.shutdown().await;
         }
         to.write_all(&buffer[..read]).await?;
     }
-}
-
-/// Waits while the wire is stalled.
-async fn whole(stalled: &mut watch::Receiver<bool>) {
-    // The sender goes with the wire, and this task with it.
-    let _ = stalled.wait_for(|stalled| !stalled).await;
 }

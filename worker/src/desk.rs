@@ -4,7 +4,7 @@
 //! free, and the next run begins meanwhile. So ends go one statement at a time, and what ends during one makes up the next.
 use domain::{
     Result,
-    jobs::{self, Ask, Claim, Kind, Lane, Lease, Outcome, QUEUES},
+    jobs::{self, Ask, Claim, Kind, Lane, Lease, Outcome, QUEUES, Settled},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +27,7 @@ const ENDS: usize = 1;
 /// The desk of a process.
 pub(crate) struct Desk {
     claims: Batch<Ask, Claim>,
-    ends: Batch<(Lease, Outcome), bool>,
+    ends: Batch<(Lease, Outcome), Settled>,
     seats: BTreeMap<Kind, Seats>,
     quarantined: Arc<Semaphore>,
     quarantine: Arc<Semaphore>,
@@ -83,11 +83,11 @@ impl Desk {
         self.claims.ask(ask, claim).await
     }
 
-    /// Records how a run ended; false if its lease was lost.
+    /// Records how a run ended; false if its lease was lost, an error also where somebody else holds the job's row.
     pub async fn settle(&self, ctx: &Context, lease: Lease, outcome: Outcome) -> Result<bool> {
         let settle =
             |ends: Vec<(Lease, Outcome)>| async move { bounded(ANSWER, jobs::settle_all(&ctx.db, &ends)).await };
-        self.ends.ask((lease, outcome), settle).await
+        self.ends.ask((lease, outcome), settle).await?.recorded()
     }
 }
 

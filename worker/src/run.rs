@@ -29,8 +29,9 @@ use crate::{
 
 /// How long a job of a newer build waits before anybody looks at it again: dispatchers of older builds leave it to newer ones.
 const NEWER: Duration = Duration::from_secs(30);
-/// How often the settlement is tried while the database is away.
+/// How often the settlement is tried while the database is away, and where it is refused.
 const SETTLE_TRIES: u32 = 7;
+const REFUSED_TRIES: u32 = 3;
 /// Waits before the ledger is asked again for a job that it gave no answer about: the first one, for a connection that has ended and is made
 /// anew at once, and the longest, for a database that is away.
 const CLAIM_AGAIN: Duration = Duration::from_millis(50);
@@ -212,16 +213,22 @@ pub(crate) fn stopping() -> Error {
     Error::conflict("stopping", "the worker is stopping")
 }
 
-/// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer.
-async fn patience(place: Option<OwnedSemaphorePermit>, lease: Duration) -> Infallible {
-    if let Some(place) = place {
-        tokio::time::sleep(2 * lease).await;
-        drop(place);
+/// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer. Then it has one of its
+/// kind's seats, as soon as there is one, in place of the quarantine's, which are few.
+async fn patience(ctx: &Context, kind: &str, places: &mut Places) -> Infallible {
+    if places.alone.is_some() {
+        tokio::time::sleep(2 * ctx.config.worker.lease).await;
+        places.alone = None;
+        if let Ok(kind) = kind.parse()
+            && let Ok(seat) = ctx.desk.seat(Lane::Express, kind).await
+        {
+            places.seat = seat;
+        }
     }
     pending().await
 }
 
-async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, places: Places) -> Result<()> {
+async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, mut places: Places) -> Result<()> {
     let started = Instant::now();
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     if claimed.job.payload_version > Payload::VERSION as i32 {
@@ -240,7 +247,7 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, places: Places) 
         // Nothing that the handler still does counts, and it may be waiting for a database that never answers: it is dropped, and its
         // errand given up, so that others can have the job.
         () = job.signal.lost() => return Ok(()),
-        never = patience(places.alone, ctx.config.worker.lease) => match never {},
+        never = patience(ctx, &kind, &mut places) => match never {},
         () = stopping.cancelled() => {
             job.signal.give(Interrupt::Stopping);
             handler.await
@@ -294,17 +301,16 @@ fn outcome_of(error: &Error) -> Outcome {
 }
 
 async fn settle(ctx: &Context, lease: Lease, kind: &str, outcome: &Outcome, started: Instant) -> Result<()> {
-    let mut tries = 1;
-    let settled = loop {
-        match ctx.desk.settle(ctx, lease, outcome.clone()).await {
-            Err(error) if tries < SETTLE_TRIES => {
-                tracing::warn!(job.id = %lease.job, error = error.story(), tries, "the job is settled later");
-                tokio::time::sleep(Duration::from_millis(200 << tries)).await;
-                tries += 1;
-            }
-            settled => break settled,
-        }
-    };
+    let unrecordable = Outcome::Fault(JobError::new("end_unrecordable", "how the job ended can't be recorded"));
+    let (mut outcome, mut settled) = (outcome, record(ctx, lease, outcome).await);
+    if let Err(error) = &settled
+        && !passes(error)
+    {
+        // Left as it is, the job would run again and again, and no start of it would count.
+        tracing::error!(job.id = %lease.job, job.kind = kind, error = error.story(), event = "end_unrecordable");
+        outcome = &unrecordable;
+        settled = record(ctx, lease, outcome).await;
+    }
     let state = word(outcome);
     if !settled? {
         // Somebody else has the job: what became of it is theirs to say.
@@ -319,6 +325,26 @@ async fn settle(ctx: &Context, lease: Lease, kind: &str, outcome: &Outcome, star
     count(kind, state);
     metrics::histogram!("omniops_job_duration_seconds", "kind" => kind.to_owned()).record(took.as_secs_f64());
     Ok(())
+}
+
+/// Asks until the end is recorded, or it seems that it won't be. Who holds the job's row lets it go some time.
+async fn record(ctx: &Context, lease: Lease, outcome: &Outcome) -> Result<bool> {
+    let mut tries = 1;
+    loop {
+        let settled = ctx.desk.settle(ctx, lease, outcome.clone()).await;
+        let Err(error) = &settled else { return settled };
+        let most = if passes(error) { SETTLE_TRIES } else { REFUSED_TRIES };
+        if tries >= most && error.code() != error::BUSY {
+            return settled;
+        }
+        tracing::warn!(job.id = %lease.job, error = error.story(), tries, "the job is settled later");
+        tokio::time::sleep(Duration::from_millis(200 << tries.min(SETTLE_TRIES))).await;
+        tries += 1;
+    }
+}
+
+fn passes(error: &Error) -> bool {
+    matches!(error.kind(), error::Kind::Unavailable { .. })
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -4,16 +4,18 @@
 //! workers were lost twice without any progress is a suspect. It is only claimed from the quarantine, where a worker runs one
 //! job at a time, so that what takes workers down does not take the same innocents down with it a third time.
 //!
-//! What must stay true: a row that is not claimed is not locked either, and a claim never waits for what a frozen worker's transaction still
-//! holds. Rows are changed in the order of their ids, so that two statements that want the same jobs do not wait for each other.
+//! What must stay true: a row that is not claimed is not locked either, and claims do not wait for what others hold: a frozen worker's
+//! transaction, the deletion of a customer, somebody at a prompt. Rows are changed in the order of their ids, so that two statements that want the same jobs do not wait for each other.
 use entity::job;
 use sea_orm::QueryResult;
 use std::{collections::HashMap, sync::LazyLock};
 use uuid::Uuid;
 
-use super::{MAX_STARTS, SUSPECT_STARTS, settle};
+use super::{JobError, MAX_STARTS, Outcome, SUSPECT_STARTS, settle};
 use crate::{
-    Error, Result, ids,
+    Error, Result,
+    error::BUSY,
+    ids,
     tenancy::{Commit, Customer, Db, sql},
 };
 
@@ -65,6 +67,15 @@ pub struct Ask {
 /// Takes those of the asked jobs that wait. The columns are named, so that a running worker survives a migration that adds one.
 static WAITING: LazyLock<String> = LazyLock::new(|| taking("", "j.state = 'queued'"));
 
+/// The same but for those that somebody else holds. It is asked where the first has waited for such a row, which costs more than a statement that
+/// never meets one.
+static FREE: LazyLock<String> = LazyLock::new(|| {
+    let free = "
+        free AS (
+          SELECT j.id FROM jobs j JOIN asked ON asked.job = j.id WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),";
+    taking(free, "j.state = 'queued' AND j.id = ANY (ARRAY(SELECT id FROM free))")
+});
+
 /// Takes those of the asked jobs whose worker is gone. Only these are locked before, and skipped when something of that worker still holds
 /// them.
 static ORPHANED: LazyLock<String> = LazyLock::new(|| {
@@ -108,7 +119,10 @@ pub async fn claim_all(db: &Db, worker: Uuid, asks: &[Ask]) -> Result<Vec<Claim>
     let mut asked: Vec<(Ask, Uuid)> = asks.iter().map(|ask| (*ask, ids::new_id())).collect();
     let tokens: Vec<Uuid> = asked.iter().map(|(_, token)| *token).collect();
     asked.sort_unstable_by_key(|(ask, _)| ask.job);
-    let mut taken = take(db, &WAITING, worker, &asked).await?;
+    let mut taken = match take(db, &WAITING, worker, &asked).await {
+        Err(error) if error.code() == BUSY => take(db, &FREE, worker, &asked).await?,
+        taken => taken?,
+    };
     asked.retain(|(_, token)| !taken.contains_key(token));
     let mut dead = vec![];
     if !asked.is_empty() {
@@ -134,13 +148,44 @@ async fn take(db: &Db, taking: &str, worker: Uuid, asked: &[(Ask, Uuid)]) -> Res
         worker.into(),
     ];
     let rows = db.ledger_statement(Commit::Relaxed, sql(taking, values)).await?;
-    let mut customers: Vec<Customer> = vec![];
+    let (mut customers, mut unreadable) = (vec![], vec![]);
     let mut taken = HashMap::with_capacity(rows.len());
     for row in &rows {
-        let claimed = claimed(row, &mut customers)?;
-        taken.insert(claimed.lease.token, claimed);
+        match claimed(row, &mut customers) {
+            Ok(claimed) => {
+                taken.insert(claimed.lease.token, claimed);
+            }
+            Err(error) => unreadable.push((lease(row)?, error)),
+        }
+    }
+    if !unreadable.is_empty() {
+        refuse(db, unreadable).await;
     }
     Ok(taken)
+}
+
+/// Ends the runs of jobs whose rows can't be read, which nobody begins: what was claimed beside them must run all the same. If that fails, their
+/// worker hands them back.
+async fn refuse(db: &Db, unreadable: Vec<(Lease, Error)>) {
+    let mut ends = Vec::with_capacity(unreadable.len());
+    for (lease, error) in unreadable {
+        tracing::error!(job.id = %lease.job, error = error.story(), event = "job_unreadable");
+        let told = JobError::new("payload_unreadable", "what is recorded of the job can't be read");
+        ends.push((lease, Outcome::Fault(told)));
+    }
+    if let Err(error) = settle::settle_all(db, &ends).await {
+        tracing::warn!(error = error.story(), "jobs that can't be read are handed back later");
+    }
+}
+
+/// The hold on a job of which no more may be readable.
+fn lease(row: &QueryResult) -> Result<Lease> {
+    Ok(Lease {
+        job: row.try_get("", "id")?,
+        token: row.try_get("", "lease_token")?,
+        attempts: row.try_get("", "attempts")?,
+        max_attempts: row.try_get("", "max_attempts")?,
+    })
 }
 
 /// Ends those of the jobs that used up their starts. If that fails, the reconciler does it soon; what was claimed beside them

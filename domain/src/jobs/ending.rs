@@ -204,19 +204,15 @@ pub(super) fn printable(value: Value) -> Value {
         Value::Array(items) => items.into_iter().map(printable).collect(),
         Value::Object(fields) => fields
             .into_iter()
-            .map(|(name, field)| (name, printable(field)))
+            .map(|(name, field)| (name.replace('\0', "\u{fffd}"), printable(field)))
             .collect(),
         other => other,
     }
 }
 
-/// Errors of our own services. They pass, and are not counted as attempts.
-const OURS: [&str; 4] = [
-    "database_unavailable",
-    "database_timeout",
-    "database_busy",
-    "redis_unavailable",
-];
+/// Errors of our own services. They pass, and are not counted as attempts. A statement that takes too long is not among them: it may do so each
+/// time, and says as much about its job as about the database.
+const OURS: [&str; 3] = ["database_unavailable", "database_busy", "redis_unavailable"];
 
 /// How the waits before retries grow: doubling from `first` up to `most`, each with a random half, so that what failed
 /// together does not return together.
@@ -239,7 +235,8 @@ impl Backoff {
             | "store_busy"
             | "store_unreachable"
             | "store_timeout"
-            | "store_failing" => (10, 900),
+            | "store_failing"
+            | "database_timeout" => (10, 900),
             // Twelve tries of these last for more than eight hours.
             "receiver_busy" | "receiver_unavailable" | "mail_unavailable" => (30, 4 * 3600),
             _ => (2, 300),
@@ -315,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn statements_of_a_job_that_take_too_long_each_time_make_a_dead_letter() {
+        let late = Outcome::Retry(JobError::new("database_timeout", "too long"), None);
+        let (first, last) = (Ending::of(&late, lease(0)), Ending::of(&late, lease(4)));
+        assert_eq!((first.state, first.attempts, last.state), ("scheduled", 1, "dead"));
+        assert!(first.delay.unwrap() >= Duration::from_secs(5));
+    }
+
+    #[test]
     fn what_went_wrong_decides_how_long_to_wait() {
         let ours = Backoff::after("database_unavailable");
         for code in [
@@ -337,7 +342,8 @@ mod tests {
 
     #[test]
     fn a_text_with_a_nul_can_be_stored() {
-        let result = printable(json!({ "title": "a\0b", "list": ["\0"] }));
-        assert_eq!(result, json!({ "title": "a\u{fffd}b", "list": ["\u{fffd}"] }));
+        let result = printable(json!({ "title": "a\0b", "list": ["\0", { "na\0me": 1 }] }));
+        let stored = json!({ "title": "a\u{fffd}b", "list": ["\u{fffd}", { "na\u{fffd}me": 1 }] });
+        assert_eq!(result, stored);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading the ledger, and what people do to a job: confirm it, cancel it, and run it again.
 use entity::{job, job_url};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::{
     events, state,
 };
 use crate::{
-    Error, Result, audit,
+    Error, Result, audit, error,
     pages::staging,
     tenancy::{Scope, TenantTx, sql},
 };
@@ -70,8 +70,11 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
         WHERE (id = $1 OR parent_id = $1) AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')
         RETURNING id, state";
     // By a statement of its own: the update then sees what the job's open transaction, which it waits for here, has started.
+    // Some change a whole index by one.
+    const PATIENCE: &str = "SET LOCAL lock_timeout = '3s'";
     const HOLD: &str = "SELECT FROM jobs WHERE id = $1 FOR UPDATE";
-    tx.execute_raw(sql(HOLD, [id.into()])).await?;
+    tx.execute_unprepared(PATIENCE).await?;
+    tx.execute_raw(sql(HOLD, [id.into()])).await.map_err(in_a_change)?;
     let before = get(tx, id).await?;
     if state::is_final(&before.state) {
         return Err(Error::conflict(
@@ -79,7 +82,8 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
             format!("the job is already {}", before.state),
         ));
     }
-    for row in tx.query_all_raw(sql(CANCEL, [id.into()])).await? {
+    let cancelled = tx.query_all_raw(sql(CANCEL, [id.into()])).await;
+    for row in cancelled.map_err(in_a_change)? {
         let kind = if row.try_get::<String>("", "state")? == state::RUNNING {
             "cancel_requested"
         } else {
@@ -91,6 +95,21 @@ pub async fn cancel(tx: &TenantTx, id: Uuid) -> Result<job::Model> {
         staging::discard(tx, id).await?;
     }
     get(tx, id).await
+}
+
+/// What it means that the job's own transaction holds it for longer than a person waits.
+fn in_a_change(error: DbErr) -> Error {
+    match Error::from(error) {
+        busy if busy.code() == error::BUSY => {
+            let story = busy.story();
+            Error::unavailable(
+                "job_busy",
+                "the job is in the middle of a change that can't be stopped; ask again",
+                story,
+            )
+        }
+        other => other,
+    }
 }
 
 /// Whether somebody has asked a job to stop. Where the transaction holds its [fence](super::fence), nobody does before its end.

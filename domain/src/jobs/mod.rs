@@ -46,7 +46,7 @@ pub use payload::{Kind, MaintenanceTask, Payload, QUEUES, SyncWork};
 use reconcile::SUSPECT_STARTS;
 pub use reconcile::{MAX_STARTS, Mended};
 pub use redis_server::RedisServer;
-pub use settle::{fence, save_progress, settle, settle_all};
+pub use settle::{Settled, fence, save_progress, settle, settle_all};
 pub use stats::{
     CustomerStats, Lag, MOST_LAG, Overview, QueueStats, events_lag, measure, measure_streams, overview, queue_stats,
 };

@@ -1,6 +1,7 @@
 //! Keeping and ending jobs: fenced progress, the ends of many runs in one statement, and the end of what cannot go on.
 //!
-//! What must stay true: a row that is not settled is not locked either, and rows are changed in the order of their ids.
+//! What must stay true: a row that is not settled is not locked either, ends do not wait for a row that others hold, and rows are changed in the
+//! order of their ids.
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use std::{collections::HashSet, sync::LazyLock};
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    error::BUSY,
     tenancy::{Commit, Db, sql},
 };
 
@@ -25,10 +27,21 @@ const TO: &str =
 /// The statement. Who holds a job is said by its token alone, not also by its state: the planner would otherwise read all running
 /// jobs, and what is left of those that ran before, to find the few that end. A run that ended, well or badly, is no crash: the
 /// starts begin again; a fault counts as one.
-static SETTLE: LazyLock<String> = LazyLock::new(|| {
+static SETTLE: LazyLock<String> = LazyLock::new(|| settling("", "true"));
+
+/// The same but for those that somebody else holds.
+static SETTLE_FREE: LazyLock<String> = LazyLock::new(|| {
+    let free = "
+        free AS (
+          SELECT j.id FROM jobs j JOIN unnest($1::uuid[], $2::uuid[]) AS f (id, token) ON j.id = f.id
+          WHERE j.lease_token = f.token ORDER BY j.id FOR UPDATE OF j SKIP LOCKED),";
+    settling(free, "j.id = ANY (ARRAY(SELECT id FROM free))")
+});
+
+fn settling(before: &str, which: &str) -> String {
     format!(
         "
-        WITH written AS (
+        WITH{before} written AS (
           UPDATE jobs j SET state = {TO}, attempts = e.attempts, error = nullif(e.error, '')::jsonb,
             result = CASE WHEN {TO} IN ('scheduled', 'queued') THEN j.result ELSE nullif(e.result, '')::jsonb END,
             confirmed_at = CASE WHEN {TO} <> 'needs_confirmation' THEN j.confirmed_at END,
@@ -38,21 +51,74 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
             finished_at = CASE WHEN {TO} IN ('done', 'failed', 'dead', 'cancelled') THEN now() END
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bigint[], $9::boolean[], $11::text[])
             AS e (id, token, state, event, attempts, result, error, delay_ms, fault, data)
-          WHERE j.id = e.id AND j.lease_token = e.token
+          WHERE j.id = e.id AND j.lease_token = e.token AND {which}
           RETURNING j.id, j.customer_id, CASE WHEN j.state = e.state THEN e.event ELSE j.state END AS told,
             CASE WHEN j.state = e.state THEN e.data::jsonb ELSE e.data::jsonb - '{{retry_in_ms,in_ms,reason,result}}'::text[] END AS data)
         INSERT INTO job_events (customer_id, job_id, kind, data)
         SELECT customer_id, id, told, data FROM written RETURNING job_id"
     )
-});
+}
 
-/// Records how runs ended; says of each whether its lease still held and its end is recorded. One that was asked to stop and has not ended by
+/// What became of a run's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is recorded.
+    Recorded,
+    /// Another worker has taken the job.
+    Lost,
+    /// Somebody else holds the job's row: it can be recorded when they let it go.
+    Busy,
+}
+
+impl Settled {
+    /// Whether it is recorded; an error that passes if that can't be said yet.
+    pub fn recorded(self) -> Result<bool> {
+        match self {
+            Self::Recorded => Ok(true),
+            Self::Lost => Ok(false),
+            Self::Busy => Err(Error::unavailable(
+                BUSY,
+                "others were changing the same; nothing was done",
+                "somebody else holds the job's row",
+            )),
+        }
+    }
+}
+
+/// Records how runs ended; says of each what became of it. One that was asked to stop and has not ended by
 /// itself is cancelled. The ends are on the disk when this returns.
-pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<bool>> {
-    let rows = db.ledger_statement(Commit::Durable, settling(ends)).await?;
+pub async fn settle_all(db: &Db, ends: &[(Lease, Outcome)]) -> Result<Vec<Settled>> {
+    let statement = |text| db.ledger_statement(Commit::Durable, ending(text, ends));
+    let (rows, busy) = match statement(&SETTLE).await {
+        Err(error) if error.code() == BUSY => (statement(&SETTLE_FREE).await?, true),
+        rows => (rows?, false),
+    };
     let written = rows.iter().map(|row| row.try_get("", "job_id"));
     let written: HashSet<Uuid> = written.collect::<Result<_, _>>()?;
-    Ok(ends.iter().map(|(lease, _)| written.contains(&lease.job)).collect())
+    let left = ends.iter().map(|(lease, _)| *lease);
+    let left: Vec<Lease> = left.filter(|lease| busy && !written.contains(&lease.job)).collect();
+    let held = held(db, &left).await?;
+    let settled = |(lease, _): &(Lease, Outcome)| match lease.job {
+        job if written.contains(&job) => Settled::Recorded,
+        job if held.contains(&job) => Settled::Busy,
+        _ => Settled::Lost,
+    };
+    Ok(ends.iter().map(settled).collect())
+}
+
+/// Those of the jobs whose leases still hold.
+async fn held(db: &Db, leases: &[Lease]) -> Result<HashSet<Uuid>> {
+    const HELD: &str = "
+        SELECT j.id FROM unnest($1::uuid[], $2::uuid[]) AS h (id, token) JOIN jobs j ON j.id = h.id WHERE j.lease_token = h.token";
+    if leases.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let values = [
+        leases.iter().map(|lease| lease.job).collect::<Vec<_>>().into(),
+        leases.iter().map(|lease| lease.token).collect::<Vec<_>>().into(),
+    ];
+    let rows = db.ledger_statement(Commit::Durable, sql(HELD, values)).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
 fn lease_lost() -> Error {
@@ -87,7 +153,7 @@ pub async fn save_progress(tx: &impl ConnectionTrait, lease: Lease, progress: &V
 pub async fn settle(db: &Db, lease: Lease, outcome: &Outcome) -> Result<()> {
     let ends = [(lease, outcome.clone())];
     match settle_all(db, &ends).await?.as_slice() {
-        [true] => Ok(()),
+        [settled] => settled.recorded()?.then_some(()).ok_or_else(lease_lost),
         _ => Err(lease_lost()),
     }
 }
@@ -122,7 +188,7 @@ pub(super) async fn bury_exhausted(tx: &impl ConnectionTrait, only: Option<&[Uui
     Ok(dead)
 }
 
-fn settling(ends: &[(Lease, Outcome)]) -> Statement {
+fn ending(text: &str, ends: &[(Lease, Outcome)]) -> Statement {
     let mut ended: Vec<(Lease, Ending)> = ends
         .iter()
         .map(|(lease, outcome)| (*lease, Ending::of(outcome, *lease)))
@@ -150,5 +216,5 @@ fn settling(ends: &[(Lease, Outcome)]) -> Statement {
         MAX_STARTS.into(),
         texts(Ending::data).into(),
     ];
-    sql(&SETTLE, values)
+    sql(text, values)
 }

@@ -152,7 +152,7 @@ async fn rows(tx: &SystemTx) -> Result<Vec<Row>> {
         WITH live AS (
           SELECT kind, customer_id, 'queued' AS state, false AS again, run_at FROM jobs WHERE state = 'queued'
           UNION ALL
-          SELECT kind, customer_id, 'scheduled', attempts > 0, NULL FROM jobs WHERE state = 'scheduled'
+          SELECT kind, customer_id, 'scheduled', attempts > 0 OR error IS NOT NULL, NULL FROM jobs WHERE state = 'scheduled'
           UNION ALL
           SELECT kind, customer_id, 'running', false, NULL FROM jobs WHERE state = 'running'
           UNION ALL

@@ -36,7 +36,8 @@ pub struct NewJob {
     pub priority: i16,
     /// Not before this moment.
     pub run_at: Option<OffsetDateTime>,
-    /// While a job of the kind with this key is live, another is not made.
+    /// While a job of the kind with this key is live, another is not made. One that waits for its first start comes as soon, and with the priority, that
+    /// the latest asks for, if that is sooner or higher.
     pub dedupe_key: Option<String>,
 }
 
@@ -193,14 +194,25 @@ async fn supersede(tx: &impl ConnectionTrait, id: Uuid, new: &NewJob) -> Result<
     Ok(tx.execute_raw(sql(SUPERSEDE, values)).await?.rows_affected() > 0)
 }
 
-/// The live job that kept `new` from being made; none if it has ended meanwhile.
+/// The live job that kept `new` from being made; none if it has ended meanwhile. If it waits it comes no later than `new` would, unless it has failed
+/// before or somebody holds it at this moment, who may be about to begin it.
 async fn live_twin(tx: &impl ConnectionTrait, new: &NewJob) -> Result<Option<Submitted>> {
-    const LIVE: &str = "SELECT id FROM jobs WHERE customer_id IS NOT DISTINCT FROM $1 AND kind = $2 AND dedupe_key = $3
-         AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')";
+    const LIVE: &str = "
+        WITH live AS (
+          SELECT id FROM jobs WHERE customer_id IS NOT DISTINCT FROM $1 AND kind = $2 AND dedupe_key = $3
+            AND state IN ('scheduled', 'queued', 'running', 'needs_confirmation')),
+        later AS (
+          SELECT id FROM jobs WHERE id IN (SELECT id FROM live) AND state IN ('scheduled', 'queued') AND error IS NULL
+            AND (priority < $4 OR run_at > coalesce($5, now())) FOR UPDATE SKIP LOCKED),
+        sooner AS (
+          UPDATE jobs SET priority = greatest(priority, $4), run_at = least(run_at, coalesce($5, now())) WHERE id IN (SELECT id FROM later))
+        SELECT id FROM live";
     let values = [
         new.customer.into(),
         new.payload.kind().as_str().into(),
         new.dedupe_key.clone().into(),
+        new.priority.into(),
+        new.run_at.into(),
     ];
     let twin = |row: QueryResult| {
         Ok(Submitted {

@@ -3,12 +3,16 @@
 //! A pool asks each connection that comes back whether it lives, and has none to lend until the answer is there. So who comes right after gets another one: statements of
 //! one kind went round four sessions, each of which has its own view of the tables to keep warm, and each of them cost Postgres another question. Here the connection of
 //! the last statement is taken for the next; who comes while it is out has one of the pool.
+//!
+//! What must stay true: a connection that owes an answer is closed and never lent again, also when whoever waited for it has gone. The pool would
+//! wait for that answer without end, and have one connection less meanwhile: a few answers that do not come, and nobody has any.
 use sea_orm::{DatabaseConnection, DbErr, QueryResult, Statement};
 use sqlx::{Connection as _, PgPool, Postgres, pool::PoolConnection};
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 use super::{
     measures,
@@ -17,6 +21,9 @@ use super::{
 
 /// A connection that was idle for so long is asked whether it lives before a statement is risked on it.
 pub(super) const LIVELY: Duration = Duration::from_millis(100);
+
+/// Longest wait for the answer whether a connection lives.
+const PING: Duration = Duration::from_secs(2);
 
 /// After this time a kept connection goes back to the pool, which ends those that are old.
 const KEPT: Duration = Duration::from_mins(10);
@@ -47,13 +54,14 @@ impl Line {
         }
     }
 
-    /// Runs a statement, a transaction by itself. A connection on which one failed, or was given up, is not kept: the pool looks at it.
+    /// Runs a statement, a transaction by itself. A connection on which one failed is not kept: the pool looks at it.
     pub async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut held = self.take().await?;
-        let rows = query(statement)
-            .fetch_all(&mut *held.connection)
-            .await
-            .map_err(not_queried)?;
+        let mut owed = Owed::by(&mut held.connection);
+        let rows = query(statement).fetch_all(&mut **owed.connection).await;
+        owed.told(&rows);
+        drop(owed);
+        let rows = rows.map_err(not_queried)?;
         held.used = Instant::now();
         if held.taken.elapsed() < KEPT {
             self.kept().get_or_insert(held);
@@ -64,7 +72,7 @@ impl Line {
     async fn take(&self) -> Result<Kept, DbErr> {
         let kept = self.kept().take();
         if let Some(mut kept) = kept
-            && (kept.used.elapsed() < LIVELY || kept.connection.ping().await.is_ok())
+            && (kept.used.elapsed() < LIVELY || lives(&mut kept.connection).await)
         {
             return Ok(kept);
         }
@@ -101,6 +109,42 @@ impl Line {
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An answer of a connection, which is closed unless it comes.
+struct Owed<'a> {
+    connection: &'a mut PoolConnection<Postgres>,
+    came: bool,
+}
+
+impl<'a> Owed<'a> {
+    fn by(connection: &'a mut PoolConnection<Postgres>) -> Self {
+        Self {
+            connection,
+            came: false,
+        }
+    }
+
+    /// What Postgres refuses is an answer as well.
+    fn told<T>(&mut self, answer: &sqlx::Result<T>) {
+        self.came = matches!(answer, Ok(_) | Err(sqlx::Error::Database(_)));
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if !self.came {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+async fn lives(connection: &mut PoolConnection<Postgres>) -> bool {
+    let mut owed = Owed::by(connection);
+    let pong = timeout(PING, owed.connection.ping()).await;
+    let lives = matches!(pong, Ok(Ok(())));
+    owed.came = lives;
+    lives
 }
 
 /// The way back to the pool is a task, and the runtime may be gone before the line is.

@@ -26,17 +26,25 @@ type Manager = <Postgres as Database>::TransactionManager;
 /// Postgres ends a session: by its administrator, in a crash, at its restart.
 const ENDED: [&str; 3] = ["57P01", "57P02", "57P03"];
 
+/// Longest wait for a transaction to open on one connection: it waits for nobody else's, so a connection that takes longer leads nowhere, and another may
+/// do.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// And for the answer to one statement where nobody waits for it: without one a network that has forgotten the connection would keep a job for ever.
+const DEAF: Duration = Duration::from_hours(1);
+
 /// A transaction; rolled back unless committed. Nobody waits for a rollback: it goes with the connection's way back to the pool.
 pub struct Session {
     connection: Mutex<PoolConnection<Postgres>>,
     /// It is in a transaction of its own, and every answer has come: it can be lent again.
     sound: AtomicBool,
-    /// The longest wait for one answer; none waits for as long as the connection stands.
-    patience: Option<Duration>,
+    /// The longest wait for one answer.
+    patience: Duration,
 }
 
 impl Session {
-    /// Begins by `opening`: `BEGIN`, and what shall hold for the transaction. No answer is waited for longer than `patience`, if there is one.
+    /// Begins by `opening`: `BEGIN`, and what shall hold for the transaction. No answer is waited for longer than `patience`, if there is one; without, the
+    /// opening is tried on other connections as well.
     pub async fn begin(pool: &PgPool, opening: &str, patience: Option<Duration>) -> Result<Self, DbErr> {
         // A restart of Postgres ends all connections of the pool, and each shows it when it is used.
         for _ in 0..pool.options().get_max_connections() {
@@ -53,10 +61,14 @@ impl Session {
         let mut session = Self {
             connection: Mutex::new(connection),
             sound: AtomicBool::new(false),
-            patience,
+            patience: patience.unwrap_or(DEAF),
         };
         let opening = AssertSqlSafe(opening.to_owned()).into_sql_str();
-        let begun = within(patience, Manager::begin(session.connection.get_mut(), Some(opening))).await;
+        let begun = Manager::begin(session.connection.get_mut(), Some(opening));
+        let begun = match patience {
+            Some(patience) => within(patience, begun).await,
+            None => timeout(OPENING, begun).await.unwrap_or_else(|_| Err(leads_nowhere())),
+        };
         begun.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
         *session.sound.get_mut() = true;
         Ok(session)
@@ -139,12 +151,16 @@ pub(super) fn query(statement: Statement) -> Query<'static, Postgres, SqlxValues
 }
 
 /// The answer to one round trip, if it comes in time.
-async fn within<T>(patience: Option<Duration>, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+async fn within<T>(patience: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let late = || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
-    match patience {
-        Some(patience) => timeout(patience, answer).await.unwrap_or_else(|_| Err(late())),
-        None => answer.await,
-    }
+    timeout(patience, answer).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn leads_nowhere() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(
+        io::ErrorKind::NotConnected,
+        "a connection opens no transaction",
+    ))
 }
 
 /// The connection stands, as far as is known, and says nothing.

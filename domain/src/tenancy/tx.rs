@@ -24,9 +24,10 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Connections that the ledger's own statements have for themselves at most, of each [`Commit`]; opened when they are needed.
 const LEDGER_POOL: u32 = 4;
 
-/// For a transaction, what [`ledger_pool`] says for a session.
-const INDEXES_ONLY: &str =
-    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off";
+/// For a transaction, what [`ledger_line`] says for a session.
+const OF_A_LINE: &str =
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;
+    SET LOCAL lock_timeout = '100ms'";
 
 /// What holds in every transaction unless it says otherwise. It begins as the role that row-level security binds, whom nothing is
 /// shown until a customer is named. A process whose network has gone silent must not hold locks until TCP gives up, so Postgres ends
@@ -152,7 +153,7 @@ impl Db {
     pub(crate) async fn ledger_statement(&self, commit: Commit, statement: Statement) -> Result<Vec<QueryResult>> {
         if self.pooler {
             let tx = self.ledger(commit).await?;
-            tx.execute_unprepared(INDEXES_ONLY).await?;
+            tx.execute_unprepared(OF_A_LINE).await?;
             let rows = tx.query_all_raw(statement).await?;
             tx.commit().await?;
             return Ok(rows);
@@ -212,6 +213,9 @@ fn options(url: &SecretString, max: u32, config: &DatabaseConfig) -> ConnectOpti
 /// All of these statements look rows up by keys, a batch at a time. A plan that is kept for long must not depend on how large the
 /// tables were when it was made, so it has no other way than the indexes: the planner would otherwise read all running jobs, and
 /// what is left of those that ran before, to find the few that end.
+///
+/// Each is for many jobs, and must not wait for one of them: where others hold a row for longer than a moment it is `database_busy`, and whoever
+/// asked goes on without that row.
 async fn ledger_line(config: &DatabaseConfig, commit: Commit) -> Result<Line> {
     let mut options = options(&config.url, LEDGER_POOL, config);
     options.test_before_acquire_if_idle_for(LIVELY);
@@ -222,6 +226,7 @@ async fn ledger_line(config: &DatabaseConfig, commit: Commit) -> Result<Line> {
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("enable_seqscan", "off"),
+            ("lock_timeout", "100ms"),
             ("synchronous_commit", commit.synchronous()),
         ])
     });

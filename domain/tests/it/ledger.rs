@@ -1,5 +1,6 @@
 //! The job ledger: one claim, fenced work, an ending that is recorded once.
 use domain::{
+    error,
     jobs::{self, Ask, Claim, Claimed, Filter, Identity, JobError, MaintenanceTask, NewJob, Outcome, Payload, state},
     tenancy::Customer,
 };
@@ -266,6 +267,69 @@ async fn cancelling_ends_what_waits_and_tells_what_runs() {
     assert_eq!(jobs::list(&tx, &cancelled, 10).await.unwrap().len(), 2);
 }
 
+/// A change of the whole index may hold its job for minutes.
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_a_job_that_is_held_for_long() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let job = submit(&kit, &customer, None).await.id;
+    let change = kit.db.system().await.unwrap();
+    let hold = format!("SELECT FROM jobs WHERE id = '{job}' FOR SHARE");
+    change.execute_unprepared(&hold).await.unwrap();
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    let refused = jobs::cancel(&tx, job).await.unwrap_err();
+    assert_eq!(refused.code(), "job_busy");
+    assert!(matches!(refused.kind(), error::Kind::Unavailable { .. }));
+    drop(tx);
+    change.commit().await.unwrap();
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    assert_eq!(jobs::cancel(&tx, job).await.unwrap().state, state::CANCELLED);
+}
+
+/// What is asked for by a person must not wait until the night in which the clock would have had it.
+#[tokio::test]
+async fn a_job_that_waits_comes_as_soon_and_as_early_as_its_latest_twin_asks() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let submit = async |priority: i16, wait: time::Duration| {
+        let new = NewJob {
+            priority,
+            run_at: Some(kit.clock().now() + wait),
+            dedupe_key: Some("twin".into()),
+            ..NewJob::new(customer.id, Payload::Scrape {})
+        };
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        let made = jobs::submit(&*tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        made.id
+    };
+    let (hour, day) = (time::Duration::HOUR, time::Duration::DAY);
+    let job = submit(jobs::SOON, day).await;
+    assert_eq!(submit(jobs::BULK, 2 * day).await, job);
+    let waits =
+        "SELECT count(*) FROM jobs WHERE state = 'scheduled' AND priority = 5 AND run_at > now() + interval '12 hours'";
+    assert_eq!(kit.count(waits).await, 1, "a twin puts nothing off");
+    assert_eq!(submit(jobs::NOW, hour).await, job);
+    let sooner = "SELECT count(*) FROM jobs WHERE priority = 10 AND run_at < now() + interval '2 hours'";
+    assert_eq!(kit.count(sooner).await, 1);
+    assert_eq!(submit(jobs::BULK, -hour).await, job);
+    kit.dispatcher.tick().await.unwrap();
+    assert_eq!(
+        kit.count("SELECT count(*) FROM jobs WHERE state = 'queued' AND priority = 10")
+            .await,
+        1
+    );
+    // What has failed waits for a reason.
+    let failed = format!(
+        "UPDATE jobs SET state = 'scheduled', error = '{{}}', run_at = now() + interval '1 hour' WHERE id = '{job}'"
+    );
+    let tx = kit.db.system().await.unwrap();
+    tx.execute_unprepared(&failed).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(submit(jobs::NOW, -hour).await, job);
+    assert_eq!(kit.count("SELECT count(*) FROM jobs WHERE run_at > now()").await, 1);
+}
+
 /// The cancel comes while the job's transaction is open: what that starts is not yet to be seen.
 #[tokio::test]
 async fn a_cancel_meets_what_its_job_starts_at_that_moment() {
@@ -436,6 +500,7 @@ async fn many_jobs_end_in_one_statement_and_one_that_was_lost_spoils_none() {
     ends[2].0.token = Uuid::nil();
     ends[3].1 = Outcome::Fail(JobError::new("robots_refused", "no"));
     let settled = jobs::settle_all(&kit.db, &ends).await.unwrap();
+    let settled: Vec<bool> = settled.into_iter().map(|end| end.recorded().unwrap()).collect();
     assert_eq!(settled, [true, true, false, true, true]);
     let of = |state: &str| format!("SELECT count(*) FROM jobs WHERE state = '{state}'");
     let counts = [

@@ -1,6 +1,12 @@
 //! The connections of the ledger's own statements.
-use domain::jobs;
-use testkit::{Catalogue, Kit};
+use domain::{
+    jobs::{self, Identity},
+    tenancy::Db,
+};
+use futures::future::join_all;
+use std::time::Duration;
+use testkit::{Catalogue, Kit, Server, eventually};
+use tokio::time::timeout;
 
 /// The sessions whose last statement recorded ends.
 const SESSIONS: &str = "FROM pg_stat_activity WHERE datname = current_database()
@@ -24,4 +30,35 @@ async fn statements_one_after_the_other_have_one_session_and_another_when_it_has
     // What is kept is closed with the pool.
     kit.db.clone().close().await;
     assert!(jobs::settle_all(&kit.db, &[]).await.is_err());
+}
+
+/// An address that has moved, a router that has lost its state: connections that answer no more, and do not end either. A pool that waited for each of
+/// them would have none left after a few, though new ones are to be had.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_answer_no_more_are_given_up_and_new_ones_take_their_places() {
+    let kit = Kit::start().await;
+    let (wire, variables) = kit.wire(Server::Postgres);
+    let db = Db::connect(&kit.config_with(&variables).database).await.unwrap();
+    let worker = Identity::new("test", "0");
+    let beat = || jobs::beat(&db, &worker, Duration::from_mins(5), false);
+    let catalogue = Catalogue::of(&kit).await;
+    eventually("several connections", || async {
+        // They are all after one row.
+        let _ = join_all((0..8).map(|_| beat())).await;
+        let sessions = "SELECT count(*) FROM pg_stat_activity
+            WHERE query LIKE '%WITH beat AS%' AND query NOT LIKE '%pg_stat_activity%'";
+        (catalogue.count(sessions).await >= 4).then_some(())
+    })
+    .await;
+    for opened in join_all((0..3).map(|_| db.ping())).await {
+        opened.unwrap();
+    }
+    wire.forget();
+    let given_up = join_all((0..8).map(|_| timeout(Duration::from_secs(1), beat()))).await;
+    assert!(given_up.iter().any(Result::is_err), "a dead connection has answered");
+    eventually("a beat by a new connection", || async { beat().await.ok() }).await;
+    // Nobody waits for these, and nothing but the answer tells that they are dead.
+    let opened = timeout(Duration::from_mins(2), db.ping()).await;
+    assert!(opened.is_ok_and(|opened| opened.is_ok()), "no transaction is opened");
+    drop(wire);
 }

@@ -674,7 +674,8 @@ async fn a_customer_with_nothing_but_failures_is_found() {
     sql(
         &kit,
         &format!(
-            "UPDATE jobs SET state = 'scheduled', attempts = 1, run_at = now() + interval '1 hour' WHERE id = '{later}'"
+            "UPDATE jobs SET state = 'scheduled', error = '{{\"code\": \"database_unavailable\"}}',
+             run_at = now() + interval '1 hour' WHERE id = '{later}'"
         ),
     )
     .await;

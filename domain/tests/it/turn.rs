@@ -1,6 +1,9 @@
 //! What a worker says to the ledger: which runs ended and which jobs it wants, many by one statement.
 use domain::{
-    jobs::{self, Ask, Claim, Identity, NewJob, Outcome, Payload},
+    jobs::{
+        self, Ask, Claim, Identity, NewJob, Outcome, Payload,
+        Settled::{Busy, Lost, Recorded},
+    },
     tenancy::Customer,
 };
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -71,7 +74,10 @@ async fn what_ends_and_what_begins_are_answered_in_their_order() {
         (lost, Outcome::Done(json!({}))),
         (leases[0], Outcome::Done(json!({ "text": "a\0b" }))),
     ];
-    assert_eq!(jobs::settle_all(&kit.db, &ends).await.unwrap(), [true, false, true]);
+    assert_eq!(
+        jobs::settle_all(&kit.db, &ends).await.unwrap(),
+        [Recorded, Lost, Recorded]
+    );
     // One has ended, and the last one is held by its run.
     let asks = [jobs[5], jobs[0], jobs[3], jobs[1]].map(ask);
     let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
@@ -111,11 +117,57 @@ async fn a_frozen_worker_s_open_transaction_holds_nobody_up() {
     let mine = claim(&kit, &other, &jobs[1..2]).await;
     let ends = [(mine[0], Outcome::Done(json!({})))];
     let asks = [jobs[0], jobs[2]].map(ask);
-    assert_eq!(jobs::settle_all(&kit.db, &ends).await.unwrap(), [true]);
+    assert_eq!(jobs::settle_all(&kit.db, &ends).await.unwrap(), [Recorded]);
     let claims = jobs::claim_all(&kit.db, other.id, &asks).await.unwrap();
     assert_eq!(ours(&claims), [false, true], "what is locked is left to another time");
     open.commit().await.unwrap();
     assert_eq!(claim(&kit, &other, &jobs[..1]).await.len(), 1);
+}
+
+/// As somebody at a prompt does, or the deletion of a customer, for as long as it takes. Were the rows waited for, it would be for that long, and no job
+/// of anybody be claimed meanwhile.
+#[tokio::test]
+async fn rows_that_others_hold_keep_neither_claims_nor_ends_of_other_jobs_waiting() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let jobs = submit(&kit, &customer, 22).await;
+    let running = claim(&kit, &worker, &jobs[1..2]).await[0];
+    let held = kit.db.system().await.unwrap();
+    for job in &jobs[..2] {
+        let hold = format!("UPDATE jobs SET priority = 1 WHERE id = '{job}'");
+        held.execute_unprepared(&hold).await.unwrap();
+    }
+    for some in jobs[2..].chunks(5) {
+        let asks: Vec<Ask> = [&jobs[..1], some].concat().into_iter().map(ask).collect();
+        let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
+        assert_eq!(ours(&claims), [false, true, true, true, true, true]);
+        let mut ends = vec![(running, Outcome::Done(json!({})))];
+        for claim in claims {
+            if let Claim::Run(claimed) = claim {
+                ends.push((claimed.lease, Outcome::Done(json!({}))));
+            }
+        }
+        let lost = jobs::Lease {
+            token: Uuid::nil(),
+            ..ends[1].0
+        };
+        ends.push((lost, Outcome::HandBack));
+        let settled = jobs::settle_all(&kit.db, &ends[..6]).await.unwrap();
+        assert_eq!(settled, [Busy, Recorded, Recorded, Recorded, Recorded, Recorded]);
+        let settled = jobs::settle_all(&kit.db, &[ends[0].clone(), ends[6].clone()])
+            .await
+            .unwrap();
+        assert_eq!(settled, [Busy, Lost]);
+    }
+    let told = jobs::beat(&kit.db, &worker, Duration::from_mins(5), false)
+        .await
+        .unwrap();
+    assert_eq!(told.len(), 1, "what can't be settled is still ours");
+    held.commit().await.unwrap();
+    let end = [(running, Outcome::Done(json!({})))];
+    assert_eq!(jobs::settle_all(&kit.db, &end).await.unwrap(), [Recorded]);
+    assert_eq!(claim(&kit, &worker, &jobs[..1]).await.len(), 1);
 }
 
 /// The planner takes the indexes of few rows only where it sees their conditions: in parameters it sees nothing. And an index of all jobs

@@ -1,7 +1,10 @@
 //! Jobs that take their workers down, or can't be done by anybody: they end as dead letters that say why, innocents beside them are
 //! done, and a mended one runs again.
 use crate::fleet::{Fleet, PATIENCE, work};
-use domain::jobs::{self, MAX_STARTS};
+use domain::{
+    jobs::{self, MAX_STARTS},
+    tenancy::Db,
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use std::{
@@ -13,7 +16,7 @@ use testkit::program;
 use uuid::Uuid;
 
 /// Kilobytes of address space that a worker may have, with room for its threads.
-const MEMORY: u32 = 3 << 20;
+const MEMORY: u32 = 3 << 19;
 
 /// Waits until the jobs have ended, with a new worker for each that fell; returns how many fell.
 async fn ended(fleet: &mut Fleet, jobs: &[Uuid], mut add: impl FnMut(&mut Fleet)) -> usize {
@@ -64,7 +67,7 @@ async fn a_job_that_crashes_its_worker_dies_and_the_jobs_beside_it_live() {
 async fn a_job_that_eats_up_the_memory_dies_and_the_jobs_beside_it_live() {
     let bounded = |fleet: &mut Fleet| {
         let mut command: Command = program(Path::new("/bin/sh"));
-        let script = format!("ulimit -c 0; ulimit -v {MEMORY}; exec \"$@\"");
+        let script = format!("ulimit -c 0; ulimit -v {MEMORY}; export MALLOC_ARENA_MAX=1; exec \"$@\"");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_drill")]);
         fleet.add_by(command);
     };
@@ -101,10 +104,43 @@ async fn jobs_that_panic_or_cannot_be_read_die_without_their_worker() {
     }
     assert_eq!(ends[0], ("dead".into(), json!("panic")));
     assert_eq!(ends[1], ("dead".into(), json!("payload_unreadable")));
+    for job in &poison[..3] {
+        assert_eq!(
+            fleet.claims_of(*job).await,
+            MAX_STARTS as usize,
+            "however few attempts it may have"
+        );
+    }
     assert_eq!(ends[2], ("dead".into(), json!("payload_unreadable")));
     assert_eq!(ends[3], ("failed".into(), json!("drill_failed")));
     fleet.assert_all_live();
     mend_and_replay(&mut fleet, &poison).await;
+}
+
+/// As with a trigger of an operator's, a constraint of a later schema, a result that Postgres can't take. The run had its effect, and nobody may have it
+/// again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_end_cannot_be_recorded_dies_and_the_jobs_beside_it_are_done() {
+    const REFUSE: &str =
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no such end''; END';
+        CREATE TRIGGER refuse BEFORE UPDATE ON jobs FOR EACH ROW
+        WHEN (NEW.state = 'done' AND NEW.payload ? 'endless') EXECUTE FUNCTION refuse()";
+    let mut fleet = Fleet::start(1).await;
+    let owner = Db::connect_owner(&fleet.kit.config.database).await.unwrap();
+    owner.execute_unprepared(REFUSE).await.unwrap();
+    owner.close().await.unwrap();
+    let poison = fleet
+        .submit(&[json!({ "do": "work", "ms": 50, "endless": true })])
+        .await;
+    let innocent = fleet.submit(&work(20, 200, 2)).await;
+    fleet.assert_each_done_once(&innocent).await;
+    fleet.ended(&poison).await;
+    assert_eq!(
+        code_of(&fleet, poison[0]).await,
+        ("dead".into(), json!("end_unrecordable"))
+    );
+    fleet.assert_effects(&fleet.rows(&poison).await).await;
+    fleet.assert_all_live();
 }
 
 /// Gives the jobs something that can be done, and runs them again.
@@ -124,9 +160,10 @@ async fn mend_and_replay(fleet: &mut Fleet, jobs: &[Uuid]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspect_that_hangs_does_not_keep_the_other_suspects_waiting() {
-    let mut fleet = Fleet::start(0).await;
-    let hangs = fleet.submit(&[json!({ "do": "wait" })]).await;
+async fn suspects_that_hang_do_not_keep_the_other_suspects_waiting() {
+    let mut fleet = Fleet::with(0, &[("WORKER_LEASE_SECONDS", "4")]).await;
+    // As many as have seats in the quarantine.
+    let hangs = fleet.submit(&vec![json!({ "do": "wait" }); 4]).await;
     let others = fleet.submit(&work(3, 100, 1)).await;
     let tx = fleet.kit.db.system().await.unwrap();
     let suspect = "UPDATE jobs SET starts = 2";
@@ -136,5 +173,7 @@ async fn a_suspect_that_hangs_does_not_keep_the_other_suspects_waiting() {
     tx.commit().await.unwrap();
     fleet.add();
     fleet.assert_each_done_once(&others).await;
-    assert_eq!(fleet.rows(&hangs).await[0].state, "running");
+    for row in fleet.rows(&hangs).await {
+        assert_eq!(row.state, "running");
+    }
 }
