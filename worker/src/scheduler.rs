@@ -15,15 +15,16 @@ const ROUND: Duration = Duration::from_millis(200);
 const HUNGRY: Duration = Duration::from_millis(40);
 /// Longest time of a round.
 const ROUND_LIMIT: Duration = Duration::from_secs(30);
-/// Wait after a failure.
-const REST: Duration = Duration::from_secs(1);
+/// Waits after failures, the first one and the longest: a connection that ended is made anew at once, a database that is away stays so for a while.
+const REST: Duration = Duration::from_millis(50);
+const REST_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Runs until the soft stop.
 pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
     let stopping = life.stopping();
     let every = (ctx.config.worker.lease / 6).clamp(Duration::from_millis(500), Duration::from_secs(2));
     let mut mended = None;
-    let (mut failing, mut looked) = (false, false);
+    let (mut failing, mut looked, mut rest) = (false, false, REST);
     while !life.is_stopping() {
         let round = Box::pin(round(&ctx, every, &mut mended));
         let result = vitals.ticking(bounded(ROUND_LIMIT, round)).await;
@@ -44,8 +45,10 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
             let ctx = ctx.clone();
             life.spawn(async move { forget_again(&ctx).await });
         }
+        let pause = rest;
+        rest = if failing { (2 * rest).min(REST_AT_MOST) } else { REST };
         let wait = match result {
-            Err(_) => tokio::time::sleep(REST).boxed(),
+            Err(_) => tokio::time::sleep(pause).boxed(),
             Ok(true) => tokio::time::sleep(HUNGRY).boxed(),
             Ok(false) => ctx.dispatcher.idle(ROUND).boxed(),
         };
@@ -61,7 +64,7 @@ async fn is_refusal(ctx: &Context, error: &Error) -> bool {
     let of_redis = error.code() == "redis_unavailable";
     let passes = matches!(error.kind(), Kind::Unavailable { .. }) && !of_redis;
     !passes
-        && timeout(REST, ctx.dispatcher.takes())
+        && timeout(REST_AT_MOST, ctx.dispatcher.takes())
             .await
             .is_ok_and(|taken| taken.is_ok())
 }

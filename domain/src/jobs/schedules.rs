@@ -189,8 +189,8 @@ struct Due {
 }
 
 /// Fires schedules whose time has come, at most a hundred; give the result to [`super::Dispatcher::dispatch`]. One that can't be
-/// fired is passed over until its next time, and the log says why; a task of the system that only a newer build knows is left to that, at
-/// the time that has come.
+/// fired is passed over until its next time, and the log says why. Left at the time that has come, for the next look at it, is a task of the system
+/// that only a newer build knows, and what failed because the database was away or busy: its time is not lost to an outage.
 pub async fn fire_due(db: &Db) -> Result<Vec<Submitted>> {
     Ok(fire_some(db).await?.1)
 }
@@ -226,6 +226,11 @@ async fn fire_some(db: &Db) -> Result<(usize, Vec<Submitted>)> {
             Ok(made) => fired.extend(made),
             Err(error) if error.code() == NEWER => {
                 tracing::debug!(schedule.id = %schedule.id, event = "schedule_of_a_newer_build");
+                left += 1;
+            }
+            Err(error) if matches!(error.kind(), error::Kind::Unavailable { .. }) => {
+                let story = error.story();
+                tracing::warn!(schedule.id = %schedule.id, error.code = error.code(), error = story, event = "schedule_fired_later");
                 left += 1;
             }
             Err(error) => pass_over(db, schedule.id, &error).await?,

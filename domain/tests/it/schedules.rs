@@ -300,6 +300,31 @@ async fn what_cannot_be_fired_is_passed_over_and_keeps_nobody_else() {
     }
 }
 
+/// Connections that are ended, transactions that give way, and the pool is well again at once.
+#[tokio::test]
+async fn a_time_is_not_lost_when_the_database_is_away_for_a_moment() {
+    let kit = Kit::start().await;
+    let a = kit.customer("a.example").await;
+    replace(&kit, &a, &[nightly("crawl", "https://a.example/")])
+        .await
+        .unwrap();
+    overdue(&kit, "1 hour").await;
+    let owner = Db::connect_owner(&kit.config.database).await.unwrap();
+    for code in ["57P01", "40P01", "55P03"] {
+        let refuse = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '{code}'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION refuse()"
+        );
+        owner.execute_unprepared(&refuse).await.unwrap();
+        assert_eq!(schedules::fire_due(&kit.db).await.unwrap(), [], "{code}");
+        assert!(list(&kit, &a).await[0].next_run_at < now(&kit), "{code}");
+        owner.execute_unprepared("DROP FUNCTION refuse CASCADE").await.unwrap();
+    }
+    owner.close().await.unwrap();
+    assert_eq!(schedules::fire_due(&kit.db).await.unwrap().len(), 1);
+    assert!(list(&kit, &a).await[0].next_run_at > now(&kit));
+}
+
 #[tokio::test]
 async fn the_system_cleans_up_every_night_one_job_at_a_time() {
     let kit = Kit::start().await;
