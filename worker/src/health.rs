@@ -1,7 +1,8 @@
 //! Whether the worker lives (`/livez`), whether it can work (`/readyz`), and its metrics.
 //!
 //! Alive means that its own parts move ([`crate::vitals`]). A Redis or a database that is away makes it unready and not dead: starting it again
-//! would mend nothing.
+//! would mend nothing. A worker that stays dead ends itself: not everything that watches over processes asks for probes, and what compose finds
+//! unhealthy it leaves as it is.
 use domain::{
     Error, Result,
     jobs::{measure, measure_streams},
@@ -14,7 +15,7 @@ use poem::{
     web::Data,
 };
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     Context,
@@ -23,6 +24,10 @@ use crate::{
 
 /// Longest wait for a server. Whoever asks for a probe waits little longer.
 const PING: Duration = Duration::from_secs(1);
+
+/// How long a worker is dead before it ends itself, and how often it looks.
+const DEAD: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What a probe looks at.
 #[derive(Clone)]
@@ -68,8 +73,37 @@ impl Probe {
     }
 }
 
-/// Starts the server. Without the address the worker works on: several workers on one machine have one address.
+/// Returns what is dead when it has been for long, by one look after the other.
+async fn given_up<F: Future<Output = Option<String>>>(dead: impl Fn() -> F) -> String {
+    let mut since = None;
+    loop {
+        match dead().await {
+            None => since = None,
+            Some(what) if since.get_or_insert_with(Instant::now).elapsed() >= DEAD => return what,
+            Some(_) => {}
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Ends the process when it has been dead for long.
+fn watch(probe: Probe, life: &Lifecycle) {
+    let stopping = life.stopping();
+    life.spawn(async move {
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            what = given_up(|| probe.dead()) => probe.vitals.fell(what),
+        }
+    });
+}
+
+/// Starts the watch and the server. Without the address the worker works on: several workers on one machine have one address.
 pub(crate) async fn serve(ctx: &Context, life: &Lifecycle, vitals: &Vitals) {
+    let probe = Probe {
+        ctx: ctx.clone(),
+        vitals: vitals.clone(),
+    };
+    watch(probe.clone(), life);
     let address = ctx.config.worker.health;
     let acceptor = match TcpListener::bind(address).into_acceptor().await {
         Ok(acceptor) => acceptor,
@@ -85,10 +119,7 @@ pub(crate) async fn serve(ctx: &Context, life: &Lifecycle, vitals: &Vitals) {
         .at("/livez", get(livez))
         .at("/readyz", get(readyz))
         .at("/metrics", get(metrics_text))
-        .data(Probe {
-            ctx: ctx.clone(),
-            vitals: vitals.clone(),
-        })
+        .data(probe)
         .data(life.clone());
     let stopping = life.stopping();
     life.spawn(async move {
@@ -142,5 +173,25 @@ fn answer(trouble: Option<String>) -> Response {
         Some(what) => Response::builder()
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .body(format!("{what}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dead_for_a_minute_without_a_break_is_given_up() {
+        let began = Instant::now();
+        let looks = RefCell::new(0);
+        // Alive at one look of the first minute.
+        let what = given_up(|| {
+            *looks.borrow_mut() += 1;
+            let dead = *looks.borrow() != 20;
+            async move { dead.then(|| "a queue".to_owned()) }
+        });
+        assert_eq!(what.await, "a queue");
+        assert_eq!(began.elapsed(), 20 * LOOK + DEAD);
     }
 }

@@ -12,10 +12,14 @@ use domain::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -27,6 +31,15 @@ use crate::{
 
 /// A cancelled job learns of it at the latest after this time.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often runs are given up that begin while nothing of this process is heard.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The time since the last beat that was heard after which this process gives up its jobs: others may have them when the lease is over, and what
+/// runs needs a moment to end.
+fn keeps(lease: Duration) -> Duration {
+    lease.saturating_sub((lease / 6).min(Duration::from_secs(1)))
+}
 
 /// Knows what this process runs. Cloning shares it.
 #[derive(Clone)]
@@ -81,22 +94,54 @@ impl Heart {
 
     /// Waits until the ledger takes this process for alive: what it claimed before would be anybody's.
     pub async fn alive(&self, lease: Duration) {
-        let heard = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < lease);
+        let heard = |at: &Option<Instant>| at.is_some_and(|at| at.elapsed() < keeps(lease));
         // The sender lives as long as `self`.
         let _ = self.heard.subscribe().wait_for(heard).await;
     }
 
     /// Beats until `over`. `ready` is cancelled at the first beat that the ledger took.
     pub async fn run(self, ctx: Context, life: Lifecycle, ready: CancellationToken, over: CancellationToken) {
+        tokio::select! {
+            () = self.beats(&ctx, &life, &ready, &over) => {}
+            never = self.give_up(ctx.config.worker.lease) => match never {},
+        }
+        if let Err(error) = jobs::leave(&ctx.db, self.worker.id).await {
+            tracing::debug!(error = error.story(), "the list of workers forgets this one by itself");
+        }
+    }
+
+    /// Gives up the jobs when this process has not been heard for so long that others may have them soon, however long an answer takes.
+    async fn give_up(&self, lease: Duration) -> Infallible {
+        let mut heard = self.heard.subscribe();
+        loop {
+            let Some(at) = *heard.borrow_and_update() else {
+                let _ = heard.changed().await;
+                continue;
+            };
+            let mut look = at + keeps(lease);
+            let now = Instant::now();
+            if now >= look {
+                self.running()
+                    .values()
+                    .for_each(|running| running.signal.give(Interrupt::Lost));
+                look = now + AGAIN;
+            }
+            tokio::select! {
+                _ = heard.changed() => {}
+                () = sleep_until(look) => {}
+            }
+        }
+    }
+
+    async fn beats(&self, ctx: &Context, life: &Lifecycle, ready: &CancellationToken, over: &CancellationToken) {
         let lease = ctx.config.worker.lease;
-        let (every, mut told) = (LOOK.min(lease / 4), Instant::now());
+        let every = LOOK.min(lease / 4);
         let (mut failing, mut strays) = (false, HashSet::new());
         loop {
             let began = Instant::now();
-            let beat = self.beat(&ctx, lease, life.is_stopping(), &mut strays);
+            let beat = self.beat(ctx, lease, life.is_stopping(), &mut strays);
             match bounded(lease / 2, beat).await {
                 Ok(()) => {
-                    told = began;
                     self.heard.send_replace(Some(began));
                     failing = false;
                     ready.cancel();
@@ -109,20 +154,12 @@ impl Heart {
                         );
                     }
                     failing = true;
-                    if told.elapsed() > lease {
-                        self.running()
-                            .values()
-                            .for_each(|running| running.signal.give(Interrupt::Lost));
-                    }
                 }
             }
             tokio::select! {
                 () = over.cancelled() => break,
-                () = tokio::time::sleep(every.saturating_sub(began.elapsed())) => {}
+                () = sleep(every.saturating_sub(began.elapsed())) => {}
             }
-        }
-        if let Err(error) = jobs::leave(&ctx.db, self.worker.id).await {
-            tracing::debug!(error = error.story(), "the list of workers forgets this one by itself");
         }
     }
 
@@ -169,5 +206,57 @@ pub(crate) struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.heart.running().remove(&self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::ids;
+    use tokio::time::timeout;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn watched(heart: &Heart) -> (Signal, Watch) {
+        let signal = Signal::default();
+        let lease = Lease {
+            job: ids::new_id(),
+            token: ids::new_id(),
+            attempts: 0,
+            max_attempts: 5,
+        };
+        (signal.clone(), heart.watch(lease, signal))
+    }
+
+    /// Whoever claims them then works on them alone.
+    #[tokio::test(start_paused = true)]
+    async fn jobs_are_given_up_before_others_may_have_them() {
+        let heart = Heart::new();
+        let (job, _watch) = watched(&heart);
+        let giving_up = heart.give_up(LEASE);
+        let beats = async {
+            for _ in 0..100 {
+                heart.heard_now();
+                sleep(LOOK).await;
+            }
+            sleep(LEASE - 3 * LOOK).await;
+            assert_eq!(job.why(), None, "it was heard until a moment ago");
+            sleep(LOOK + LOOK / 2).await;
+            assert_eq!(job.why(), Some(Interrupt::Lost));
+            // A claim whose answer came late.
+            let (late, _watch) = watched(&heart);
+            sleep(LOOK).await;
+            assert_eq!(late.why(), Some(Interrupt::Lost));
+            assert!(timeout(LEASE, heart.alive(LEASE)).await.is_err(), "nothing is claimed");
+            heart.heard_now();
+            let (next, _watch) = watched(&heart);
+            heart.alive(LEASE).await;
+            sleep(LEASE / 2).await;
+            assert_eq!(next.why(), None);
+        };
+        tokio::select! {
+            () = beats => {}
+            never = giving_up => match never {},
+        }
     }
 }

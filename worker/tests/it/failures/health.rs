@@ -40,6 +40,24 @@ async fn a_worker_that_may_not_read_its_queues_is_dead_until_it_may() {
     fleet.assert_all_live();
 }
 
+/// Compose starts again what has ended, and leaves what is unhealthy as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stays_dead_ends_itself() {
+    let mut fleet = Fleet::start(1).await;
+    until(fleet.worker(0), 200).await;
+    let mut redis = fleet.kit.redis().await;
+    let mut refuse = redis::cmd("ACL");
+    refuse.arg("SETUSER").arg("default").arg("-xreadgroup");
+    refuse.exec_async(&mut redis).await.unwrap();
+    let worker = fleet.worker(0);
+    within(2 * PATIENCE, "the worker's end", || {
+        let ended = worker.process.ended();
+        async move { ended }
+    })
+    .await;
+    assert!(worker.process.output().contains("worker_fell"));
+}
+
 /// Without a sign of life that the ledger takes, no claim is made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_signs_of_life_are_refused_is_dead_until_they_are_taken() {
