@@ -67,6 +67,15 @@ pub fn heed_signals(life: &Lifecycle) -> Result<()> {
     Ok(())
 }
 
+/// What the process starts with; none if it is asked to stop before. What is waited for may never come: a model's download, a server.
+pub async fn unless_stopped<T>(life: &Lifecycle, start: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        () = life.stopping().cancelled_owned() => Ok(None),
+        started = start => started.map(Some),
+    }
+}
+
 /// Waits for the soft stop, then for the tasks.
 pub async fn until_stopped(life: &Lifecycle, deadline: Duration) {
     life.stopping().cancelled().await;

@@ -12,8 +12,9 @@ pub async fn api() -> Result<()> {
     domain::telemetry::install(&config.log);
     let life = Lifecycle::new();
     process::heed_signals(&life)?;
-    let embedder = process::embedder(&config.model, &config.cache_dir).await?;
-    let shared = process::open(&config, embedder).await?;
+    let Some(shared) = process::unless_stopped(&life, open(&config)).await? else {
+        return Ok(());
+    };
     let metrics = api::install_metrics().context("the metrics recorder")?;
     let context = api::Context::new(
         &config,
@@ -37,8 +38,9 @@ pub async fn worker() -> Result<()> {
     domain::telemetry::install(&config.log);
     let life = Lifecycle::new();
     process::heed_signals(&life)?;
-    let embedder = process::embedder(&config.model, &config.cache_dir).await?;
-    let shared = process::open(&config, embedder).await?;
+    let Some(shared) = process::unless_stopped(&life, open(&config)).await? else {
+        return Ok(());
+    };
     let metrics = api::install_metrics().context("the metrics recorder")?;
     let mut context = worker::Context::new(config.clone(), shared.db.clone(), shared.dispatcher, shared.searcher)?;
     context.metrics = Some(Arc::new(move || metrics.render()));
@@ -51,6 +53,11 @@ pub async fn worker() -> Result<()> {
         Some(Err(error)) => bail!("the worker ended: {}", error.story()),
         _ => Ok(()),
     }
+}
+
+async fn open(config: &Config) -> Result<process::Shared> {
+    let embedder = process::embedder(&config.model, &config.cache_dir).await?;
+    process::open(config, embedder).await
 }
 
 /// Runs a worker under `life`; if it ends by itself, also by a panic, the process ends.

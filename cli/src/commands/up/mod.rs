@@ -116,7 +116,10 @@ async fn start(
     let config = Arc::new(Config::from_map(&variables)?);
     migrate::migrate(&config).await?;
     println!("database          migrated");
-    let shared = process::open(&config, embedder.await.context("loading the model")??).await?;
+    let open = async { process::open(&config, embedder.await.context("loading the model")??).await };
+    let Some(shared) = process::unless_stopped(life, open).await? else {
+        return Ok(());
+    };
     match shared.searcher.model() {
         Some((model, _)) => println!("embedding model   {}", model.model().name),
         None => println!("embedding model   none: search is lexical only"),
