@@ -193,12 +193,14 @@ fn product_of(webhook: &Webhook<'_>) -> Option<String> {
     id.as_u64().filter(|id| *id > 0).map(|id| id.to_string())
 }
 
-/// Has a job look at the product. One that waits for the same product already does; one that runs may have read it before.
+/// Has a job look at the product. One that waits for the same product already does; one that runs may have read it before, and one more is enough for all
+/// who are told meanwhile.
 async fn submit(tx: &TenantTx, connection: Uuid, delivery: Uuid, product: String) -> Result<Submitted> {
     const RUNS: &str = "SELECT FROM jobs WHERE id = $1 AND state = 'running'";
     const NOTE: &str = "UPDATE webhook_inbox SET job_id = $3 WHERE customer_id = $1 AND id = $2";
+    let key = format!("product:{connection}:{product}");
     let mut new = NewJob {
-        dedupe_key: Some(format!("product:{connection}:{product}")),
+        dedupe_key: Some(key.clone()),
         priority: jobs::NOW,
         ..NewJob::new(
             tx.customer(),
@@ -209,8 +211,11 @@ async fn submit(tx: &TenantTx, connection: Uuid, delivery: Uuid, product: String
         )
     };
     let mut made = jobs::submit(&**tx, &new).await?;
-    if !made.fresh && tx.query_one_raw(sql(RUNS, [made.id.into()])).await?.is_some() {
-        new.dedupe_key = None;
+    for next in [Some(format!("{key}:next")), None] {
+        if made.fresh || tx.query_one_raw(sql(RUNS, [made.id.into()])).await?.is_none() {
+            break;
+        }
+        new.dedupe_key = next;
         made = jobs::submit(&**tx, &new).await?;
     }
     let values = [tx.customer().into(), delivery.into(), made.id.into()];
