@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longest time between two looks for what dead workers hold.
+const RECLAIM: Duration = Duration::from_secs(5);
+
 /// How a [`Queue`](crate::Queue) reads its stream.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -49,9 +52,9 @@ impl Config {
         self.lease / 3
     }
 
-    /// An orphan waits at most this long after its lease ended: 5 s at the default lease.
+    /// An orphan waits at most this long after its lease ended, however long leases are.
     pub(crate) fn reclaim_every(&self) -> Duration {
-        self.lease / 6
+        (self.lease / 6).min(RECLAIM)
     }
 
     /// After an outage every lease looks old, so the living get this long to renew before anybody reclaims.
@@ -62,5 +65,24 @@ impl Config {
     /// The longest wait for an answer on the reader's connection, which must outlast a blocking read.
     pub(crate) fn read_timeout(&self) -> Duration {
         self.block + Duration::from_secs(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orphans_do_not_wait_longer_where_leases_are_long() {
+        let wait = |lease| {
+            let lease = Duration::from_secs(lease);
+            Config {
+                lease,
+                ..Config::new("s", 1)
+            }
+            .reclaim_every()
+        };
+        let waits = [6, 30, 3600].map(wait);
+        assert_eq!(waits, [1, 5, 5].map(Duration::from_secs));
     }
 }
