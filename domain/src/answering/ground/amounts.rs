@@ -4,7 +4,7 @@
 //! or an item begins with) must have one of theirs of the same kind: of "Lake 10" a price that its row has, not that of another.
 use super::{
     bound::{self, Telling, subjects},
-    facts::{Kind, MONEY_AFTER, MONEY_BEFORE, PERCENT_AFTER, currency_name},
+    facts::{FREE, Kind, MONEY_AFTER, MONEY_BEFORE, PERCENT_AFTER, currency_name, is_free},
     numbers::{NUMBER, readings, values_of},
     read::Claim,
     words::{content, like, tokens},
@@ -25,6 +25,13 @@ pub struct Unit {
     beside: Vec<Amount>,
     /// Its amounts and dates with the words that they are said with.
     pub tellings: Vec<Telling>,
+}
+
+impl Unit {
+    /// Whether a sentence has a word.
+    pub fn speaks_of(&self, word: &str) -> bool {
+        self.sentence && self.about.iter().any(|own| like(own, word))
+    }
 }
 
 /// Words of the headings above a line: of the first lines, title and path of the headings, and of the last heading since.
@@ -187,6 +194,9 @@ pub fn amounts(text: &str) -> Vec<Amount> {
     }
     let words = tokens(text);
     for (at, word) in words.iter().enumerate() {
+        if is_free(word) {
+            found.push((vec!["0".to_owned()], FREE.to_owned()));
+        }
         let values: Vec<String> = if ONE.contains(&word.as_str()) {
             vec!["1".to_owned()]
         } else {
@@ -219,7 +229,7 @@ const ONE: [&str; 16] = [
     "one", "a", "an", "ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "een", "um", "uma", "jeden",
 ];
 /// What stands between a number and the days that it counts.
-const SORTS: [&str; 8] = [
+pub const SORTS: [&str; 8] = [
     "working", "business", "calendar", "full", "whole", "more", "volle", "ganze",
 ];
 

@@ -8,14 +8,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    amounts::{Amount, Unit, amounts, measured, unit},
+    amounts::{Amount, SORTS, Unit, amounts, measured, unit},
     dates,
-    facts::{Kind, currency_name},
+    facts::{FREE, Kind, currency_name, is_free},
     judge::FIRM,
+    negation::denies,
     numbers::values_of,
     read::{Claim, Known},
     visible::folded,
-    words::{content, like, tokens},
+    words::{Words, content, like, tokens},
 };
 
 /// Amounts of one dimension with the words that they are said with.
@@ -29,6 +30,7 @@ pub struct Telling {
 }
 
 const DATE: &str = "date";
+const MONEY: &str = "money";
 
 /// Words with which a sentence goes on to speak of what the one before it named.
 #[rustfmt::skip]
@@ -36,6 +38,11 @@ const LEANING: [&str; 46] = [
     "it", "its", "they", "this", "that", "these", "those", "he", "she", "both", "each", "then", "es", "sie", "er", "dies", "diese", "dieser",
     "dieses", "das", "dann", "il", "elle", "ils", "elles", "ce", "cela", "cette", "ces", "ella", "ellos", "ellas", "esto", "este", "esta", "esso",
     "essa", "questo", "questa", "het", "dit", "dat", "deze", "ele", "ela", "isto",
+];
+
+/// Those that point back wherever they stand.
+const BACK: [&str; 12] = [
+    "it", "its", "they", "them", "their", "dessen", "deren", "sein", "seine", "lui", "leur", "ello",
 ];
 
 /// Words that say that there is an amount, and not of what.
@@ -55,6 +62,8 @@ pub fn subjects(text: &str) -> Vec<String> {
             || values_of(word).next().is_some()
             || unit(word).is_some()
             || currency_name(word).is_some()
+            || is_free(word)
+            || SORTS.contains(&word)
     };
     let mut words = content(text);
     words.retain(|word| !tells(word));
@@ -64,7 +73,16 @@ pub fn subjects(text: &str) -> Vec<String> {
 
 pattern!(DESIGNATION, r"(\p{Lu}\p{L}{2,})[ -](\d{1,4}(?:\.\d{1,3})*)\b");
 
+/// Whether a clause has a word that points back to what was named before it.
+pub fn points_back(clause: &str) -> bool {
+    tokens(clause).iter().any(|word| BACK.contains(&word.as_str()))
+}
+
 /// Names that end in a number: "Debian 12" is not Debian 11.
+pub fn named_by_number(text: &str) -> Vec<String> {
+    designations(text)
+}
+
 fn designations(text: &str) -> Vec<String> {
     let named = DESIGNATION.captures_iter(text).filter_map(|c| {
         let (name, number) = (c.get(1)?.as_str(), c.get(2)?);
@@ -88,6 +106,7 @@ fn dimension(kind: &str) -> &str {
         "mm" | "cm" | "m" | "km" | "inch" | "ft" | "mile" => "length",
         "g" | "kg" | "gram" | "lb" | "oz" => "weight",
         "ms" | "s" | "h" | "second" | "minute" | "hour" | "day" | "week" | "month" | "year" => "time",
+        kind if kind == FREE || kind.chars().all(char::is_uppercase) => MONEY,
         other => other,
     }
 }
@@ -154,10 +173,17 @@ fn of_dimension(of: &str, told: &[(&str, Vec<Amount>)], context: &[String]) -> (
         if amounts.is_empty() {
             before.extend(words);
         } else {
+            let mut words: Vec<String> = before.drain(..).chain(words).collect();
+            // "…, and from 100 EUR on it is free."
+            if words.is_empty() {
+                words = tellings
+                    .last()
+                    .map_or_else(Vec::new, |last: &Telling| last.words.clone());
+            }
             tellings.push(Telling {
                 dimension: of.to_owned(),
                 amounts,
-                words: before.drain(..).chain(words).collect(),
+                words,
                 context: context.to_vec(),
             });
         }
@@ -198,9 +224,74 @@ pub fn astray(claim: &Claim, on: &[&Known], all: &[Known]) -> Option<Kind> {
     Some(match wrong.dimension.as_str() {
         DATE => Kind::Date,
         "%" => Kind::Percentage,
-        kind if kind.chars().all(char::is_uppercase) => Kind::Price,
+        MONEY => Kind::Price,
         _ => Kind::Number,
     })
+}
+
+/// Whether it tells that something costs nothing, and no amount.
+fn is_free_of(telling: &Telling) -> bool {
+    telling.amounts.iter().all(|(_, kind)| kind == FREE)
+}
+
+/// Whether a claim says free, and nothing beyond what the passages tell a price of: what is free sometimes is not so always.
+pub fn is_priced(claim: &Claim, on: &[&Known]) -> bool {
+    let words = subjects(&claim.plain);
+    let prices = |telling: &&Telling| telling.dimension == MONEY && !is_free_of(telling);
+    let tellings = on
+        .iter()
+        .flat_map(|known| known.units())
+        .flat_map(|unit| &unit.tellings);
+    !words.is_empty()
+        && tellings
+            .filter(prices)
+            .any(|telling| !telling.words.is_empty() && words.iter().all(|word| telling.knows(word)))
+}
+
+/// The tellings of a claim's amounts, with the parts of the passage beside them.
+fn holders<'a>(units: &'a [Unit], claimed: &'a Telling) -> impl Iterator<Item = (&'a Telling, &'a [Unit])> {
+    units.iter().enumerate().flat_map(move |(at, unit)| {
+        let beside = &units[at.saturating_sub(1)..units.len().min(at + 2)];
+        let own = unit.tellings.iter().filter(|telling| telling.tells(claimed));
+        own.map(move |telling| (telling, beside))
+    })
+}
+
+/// Of what a claim says amounts: the share of these words that the passages have; none where it says it of nothing. Nothing is known where
+/// no telling of an amount has a word of what the claim says it of.
+pub fn share(claim: &Claim, on: &[&Known], trusted: &Words) -> Option<f64> {
+    let subject = |word: &&String| !word.contains('#') && !trusted.know(word);
+    let spoken = subjects(&claim.plain);
+    let words: Vec<&String> = spoken.iter().filter(subject).collect();
+    if words.is_empty() {
+        return None;
+    }
+    let known = words
+        .iter()
+        .filter(|word| on.iter().any(|known| known.words.know(word)))
+        .count();
+    let strange = |claimed: &Telling| {
+        let mut holders = on.iter().flat_map(|known| holders(known.units(), claimed)).peekable();
+        let knows = |(holder, beside): (&Telling, &[Unit])| {
+            // Of what is free, the first word says what it is.
+            let first = claimed
+                .words
+                .iter()
+                .filter(subject)
+                .take(usize::from(is_free_of(claimed)));
+            let own: Vec<&String> = first.collect();
+            let own = if own.is_empty() { &words } else { &own };
+            own.iter().any(|word| {
+                holder.knows(word) || (holder.words.is_empty() && beside.iter().any(|unit| unit.speaks_of(word)))
+            })
+        };
+        holders.peek().is_some() && !holders.any(knows)
+    };
+    let mut claimed = by_dimension(&claim.plain, &[]).into_iter().flat_map(|(told, _)| told);
+    if !denies(&claim.plain) && claimed.any(|claimed| strange(&claimed)) {
+        return Some(0.0);
+    }
+    Some(known as f64 / words.len() as f64)
 }
 
 fn is_another_s(claimed: &Telling, on: &[&Known], all: &[Known]) -> bool {
@@ -246,6 +337,12 @@ fn is_another_s(claimed: &Telling, on: &[&Known], all: &[Known]) -> bool {
     within || beyond()
 }
 
+/// Whether a word is another with something before it: of "Standardlieferung" is told what is told of a "Lieferung".
+fn is_sort_of(compound: &str, word: &str) -> bool {
+    const SHORTEST: usize = 5;
+    word.chars().count() >= SHORTEST && compound.ends_with(word)
+}
+
 impl Telling {
     fn tells(&self, other: &Self) -> bool {
         let meets = |(values, kind): &Amount| {
@@ -258,7 +355,7 @@ impl Telling {
     }
 
     fn says(&self, word: &str) -> bool {
-        self.words.iter().any(|own| like(word, own))
+        self.words.iter().any(|own| like(word, own) || is_sort_of(own, word))
     }
 
     fn knows(&self, word: &str) -> bool {

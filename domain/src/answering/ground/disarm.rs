@@ -21,20 +21,21 @@ static ORDERS: LazyLock<Vec<Net>> = LazyLock::new(|| {
         // To forget.
         r"\b(ignor\w*|disregard\w*|forget|override|overrule|bypass|dismiss|do(n't| not) (follow|obey)|stop (following|obeying)|pay no attention to)\b.{0,30}\b(previous|prior|above|earlier|preceding|foregoing|your|system|developer|original|initial|former|everything|anything|all (of )?(the|your|other|those|these))\b.{0,30}\b(instructions?|prompts?|rules?|guidelines?|directions?|directives?|commands?|orders?|restrictions?|polic(y|ies)|constraints?|messages?|training|programming|context|limits?)\b",
         r"\b(ignore|disregard|forget) (all|everything|anything) (above|before|prior|previous|you)",
-        r"\b(ignor|vergiss|vergesse|missacht|ubergeh|uberschreib)\w*.{0,40}(anweisung|vorgabe|instruktion|befehl|systemprompt|prompt|bisherige\w* regel|vorherige\w* regel|deine regel)",
-        r"\b(ignor|oubli|neglig|faites? abstraction|fais abstraction|ne (tiens|tenez) pas compte)\w*.{0,40}(instruction|consigne|directive|(tes|vos|les) (regles|ordres))",
-        r"\b(ignor|olvid|descart|desatiend|haz caso omiso|hagan? caso omiso|esquec|desconsider|dimentic|trascur)\w*.{0,40}(instruccion|instruco|instruc|istruzion|directri|diretri|direttiv|indicacion|indicazion|(tus|sus|tuas|suas|tue|le) (reglas|regras|regole|ordenes|ordens))",
-        r"\b(negeer|vergeet|zignoruj|ignoruj|zapomnij|pomin|ignorera|glom|ignorer|glem|yoksay|unut|gormezden)\w*.{0,40}(instructi|opdracht|aanwijzing|regels|instrukcj|polecen|zasad|instruktion|instruks|regler|talimat|kural)|(onceki|tum)\w*.{0,30}talimat",
+        r"\b(ignorier|ignoriere|ignoriert|ignorieren|vergiss|vergesst|vergessen|missachte|missachtet|missachten|ubergeh|ubergehe|ubergehen|uberschreib|uberschreibe|uberschreiben)\b.{0,24}\b(alle\w*|samtlich\w*|jegliche\w*|bisherig\w*|vorherig\w*|vorig\w*|vorangegangen\w*|obig\w*|fruher\w*|ursprunglich\w*|dein\w*|eure\w*)\b.{0,24}(anweisung|vorgabe|instruktion|befehl|prompt|regel)|\b(ignorier|vergiss|missachte|ubergeh|uberschreib)\w*.{0,40}prompt",
+        r"\b(ignore|ignorez|ignorer|oublie|oubliez|oublier|neglige|negligez|faites? abstraction|fais abstraction|ne (tiens|tenez) pas compte)\b.{0,24}\b(tout|toute|toutes|tous|tes|vos|precedent\w*|anterieur\w*|ci-dessus|initial\w*|ces)\b.{0,24}(instruction|consigne|directive|regle|ordre)|\b(ignore|ignorez|oublie|oubliez)\b.{0,24}(instructions?|consignes?|directives?|regles?|ordres?) (precedent|anterieur|ci-dessus|initial|d'avant|du systeme)",
+        r"\b(ignor|olvid|descart|desatiend|haz caso omiso|hagan? caso omiso|esquec|desconsider|dimentic|trascur)\w*.{0,24}\b(todas?|todos?|tus|sus|tuas|suas|seus|teus|tutte|tutti|tue|tuoi|sue|previ\w*|anterior\w*|precedent\w*|arriba|acima|iniciales|iniciais|iniziali)\b.{0,24}(instruccion|instruco|instruc|istruzion|directri|diretri|direttiv|indicacion|indicazion|reglas|regras|regole|ordenes|ordens|ordini)|\b(ignor|olvid|descart|esquec|desconsider|dimentic)\w*.{0,30}(instruc|istruzion|directri|diretri|direttiv|indicacion|indicazion|reglas|regras|regole)\w* (previ|anterior|precedent|de arriba|acima|inicia|inizial)",
+        r"\b(negeer|vergeet|zignoruj|ignoruj|zapomnij|pomin|ignorera|glom|ignorer|glem|yoksay|unut|gormezden)\w*.{0,24}\b(alle|al je|je|jouw|uw|vorige|voorgaande|eerdere|bovenstaande|wszystki\w*|twoj\w*|poprzedni\w*|wczesniejsz\w*|powyzsz\w*|alla|tidigare|dina|tidligere|dine|tum|onceki|butun)\b.{0,24}(instructi|opdracht|aanwijzing|regels|instrukcj|polecen|zasad|instruktion|instruks|regler|talimat|kural)|(onceki|tum)\w*.{0,30}talimat",
         r"(игнориру|проигнориру|забудь|забудьте|не обращай|отбрось|пренебреги)\S*.{0,40}(инструкци|указани|правил|команд|промпт)",
         r"(忽略|无视|無視|忘记|忘掉|忘れ|不要理会|不理会).{0,24}(指令|指示|规则|規則|提示|说明|要求|命令|ルール|プロンプト)|(指示|命令|ルール|プロンプト).{0,12}(無視|忘れ)",
         r"(무시|잊).{0,20}(지시|명령|규칙)|(지시|명령|규칙).{0,12}(무시|잊)",
         r"(تجاهل|انس|تجاهلوا).{0,40}(تعليمات|أوامر|اوامر|قواعد)|(התעלם|התעלמו|התעלמי|שכח|שכחו).{0,40}(הוראות|הנחיות|כללים)",
         // Roles and marks.
-        r"<\|? ?/?(im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|begin_of_text)\b.{0,10}>|\[/?(inst|system|sys)\]|<</?sys>>|</?(system|instructions?|tool_call|function_call|assistant)>|#{2,} ?(system|instruction|assistant|new instruction)s? ?:?$",
+        r"<\| ?/?(im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|begin_of_text)\b.{0,10}>|(^|\n) ?<(user|system|assistant)> ?($|\n)|</user>|\[/?(inst|system|sys)\]|<</?sys>>|</?(system|instructions?|tool_call|function_call|assistant)>|#{2,} ?(system|instruction|assistant|new instruction)s? ?:?$",
         r"(^|\n)\W{0,4}(system|assistant|developer|admin|ai|llm)( |-)?(message|prompt|note|override|update|instruction|directive|command|alert|notice)s? ?[:>\]-]",
-        r"(^|\n)\W{0,4}(assistant|chatbot) ?:",
         r"</?(passages?|context|documents|retrieved)\b[^>]{0,80}>|(^|\n) ?(the )?(visitor|user|customer)('?s)? (question|message|query|input) ?:",
         r"\b(begin|end|start) (of )?(system|developer|hidden|secret)? ?(prompt|instructions|passages?|context|data)\b",
+        r"(^|\n)\W{0,4}(assistant|chatbot) ?:.{0,40}\b(you|i|we|sure|of course|yes|no)\b",
+        r"\b(reveal|output|leak|disclose|expose|recite|dump)\b.{0,30}\byour (\w+ )?(configuration|guidelines|rules|context|memory)\b",
         // Its person.
         r"\byou are (now|no longer|actually|really|henceforth) (an? |the |in |called |named )?((\w+) ){0,3}(bot|chatbot|assistant|ai|model|gpt|dan|pirate|hacker|admin|administrator|agent|persona|character|unrestricted|jailbroken|uncensored|unfiltered|free (from|of|to)|bound|mode)",
         r"\b(act|behave|respond|speak|talk|pose|roleplay|role-play) as (if you (were|are) |though you (were|are) )?(an? |the )?(\w+ ){0,2}(unrestricted|evil|pirate|dan\b|jailbroken|uncensored|ai\b|chatbot|assistant|language model|administrator)|\bpretend (to be|you are|that you are|you're)\b",
@@ -42,16 +43,28 @@ static ORDERS: LazyLock<Vec<Net>> = LazyLock::new(|| {
         r"\b(if you are|if you're|as|since you are|you are) an? (ai|a\.i\.|llm|large language model|language model|ai assistant|chatbot|virtual assistant|ai model|automated assistant)\b",
         r"\b(attention|note|message|instructions?|notice|memo|important|hey|hello|dear|hi)\b[ ,:]{1,2}((to|for) )?((all|any|the|every|our|your|this) ){0,2}(ai\b|a\.i\.|llms?\b|language models?|(ai |virtual |digital )?assistants?\b|chat ?bots?\b|bots\b|large language|gpt|chatgpt|claude|gemini|copilot|automated (systems?|agents?))",
         r"\b(ai|llms?|language models?|chat ?bots?|chatgpt|gpt|(ai|virtual|digital) assistants?|ai (agents?|systems?|models?))\b.{0,30}\b(must|should|shall|have to|has to|need to|needs to|(are|is) (required|instructed|ordered|obliged|told) to|will now)\b",
-        r"\b(the|this|any|every) (assistant|bot|chatbot|model) (must|should|shall|has to|is (required|instructed) to|will (now|always)|reading this)\b",
-        r"\b(ki|kunstliche intelligenz|sprachmodell|ki-assistent|chatbot|assistent)\w*\b.{0,30}\b(muss|mussen|soll|sollen|sollte|antworte|sage|gib)\b|\bdu bist (jetzt|nun|ab sofort|kein)\b|\btu es (maintenant|desormais)\b|\b(eres|ahora eres|sei ora|voce e agora|je bent nu|jestes teraz)\b.{0,30}(asistente|assistente|assistent|asystent|bot|pirat|ia\b|ki\b|ai\b)|(modele de langage|assistant ia|asistente de ia|modelo de lenguaje|modello linguistico|taalmodel|model jezykowy).{0,40}(doit|devez|dois|debe|debes|deve|devi|moet|musi)",
+        r"\b(the|this|any|every) (assistant|bot|chatbot) (must|should|shall|has to|is (required|instructed) to|will (now|always)|reading this)\b",
+        r"\b(ki|kis|ki-\w+|kunstliche intelligenz|sprachmodelle?|chatbots?|(virtuelle\w*|digitale\w*) assistent\w*|der assistent)\b.{0,30}\b(muss|mussen|soll|sollen|sollte|antworte|sage|gib)\b|\bdu bist (jetzt|nun|ab sofort|kein)\b.{0,30}(assistent|bot\b|chatbot|pirat|modell|ki\b|ai\b|ia\b|hacker|dan\b)|\btu es (maintenant|desormais)\b.{0,30}(assistant|bot\b|chatbot|pirate|modele|ia\b|ai\b|hacker)|\b(eres|ahora eres|sei ora|voce e agora|je bent nu|jestes teraz)\b.{0,30}(asistente|assistente|assistent|asystent|bot|pirat|ia\b|ki\b|ai\b)|(modele de langage|assistant ia|asistente de ia|modelo de lenguaje|modello linguistico|taalmodel|model jezykowy).{0,40}(doit|devez|dois|debe|debes|deve|devi|moet|musi)",
         r"(ты теперь|теперь ты|вы теперь|языковая модель|ии-ассистент|вы — ии|ты — ии)|(你现在是|你現在是|从现在开始|從現在開始|人工智能助手.{0,10}(必须|應|应)|あなたは今|これからは?あなた|aiアシスタント.{0,16}(ください|せよ|必ず|べき))|(당신은 이제|너는 이제)|(أنت الآن|انت الان)|(אתה עכשיו|את עכשיו)",
         // Its prompt and its task.
         r"\b(system|hidden|initial|original|secret|internal|developer|base) ?(prompt|instructions?)\b",
-        r"\b(reveal|print|show|repeat|output|display|leak|disclose|expose|quote|recite|dump|translate|encode|summari[sz]e)\b.{0,30}\b(your|its|the assistant's|the model's) (\w+ )?(prompt|instructions?|configuration|guidelines|rules|context|memory|training data|secrets?|api keys?)\b",
+        r"\b(reveal|print|show|repeat|output|display|leak|disclose|expose|quote|recite|dump|translate|encode|summari[sz]e)\b.{0,30}\b(your|its|the assistant's|the model's) ((\w+ )?(prompt|instructions?|training data|secrets?|api keys?)|(system|hidden|initial|internal|secret) (configuration|guidelines|rules|context|memory))\b",
+        r"\bfrom (now|here|this point) on(wards?)?,? (you|always|answer|respond|reply|speak|write|every (answer|reply|response)|all (answers|replies|responses))\b|\b(ab jetzt|ab sofort|von nun an|desormais|a partir de (ahora|maintenant|agora)|d'ora in poi|vanaf nu|od teraz|отныне|с этого момента)\b.{0,40}(\b(antworte|schreib|schreibe|reponds|repondez|responde|responda|respondes|rispondi|rispondete|antwoord|odpowiadaj|ecris|ecrivez|escribe|escriba|scrivi|schrijf)\b|отвеча)",
+        r"\b(decode|base64|rot13|hex|reverse)\b.{0,40}\b(and (then )?(follow|execute|obey|do|run|comply)|instructions?)\b",
+    ])
+});
+
+/// What is an order where it is said what to say, and else may be meant for anybody: "New rules: no dogs."
+static ORDERS_TO_SAY: LazyLock<Vec<Net>> = LazyLock::new(|| {
+    nets([
         r"\b(new|updated|real|true|actual|additional|special|urgent|important|secret) (system )?(instructions?|rules?|task|role|persona|objective|directives?|orders?)( (for|to) (you|the assistant|the ai|the bot|assistants?))? ?:",
         r"\byour (new|real|true|actual|only|sole|next) (task|role|goal|job|instructions?|objective|purpose|mission|name|identity)\b",
-        r"\bfrom (now|here|this point) on(wards?)?,? (you|always|answer|respond|reply|speak|write|every (answer|reply|response)|all (answers|replies|responses))\b|\b(ab jetzt|ab sofort|von nun an|desormais|a partir de (ahora|maintenant|agora)|d'ora in poi|vanaf nu|od teraz|отныне|с этого момента)\b.{0,40}(antwort|repond|respond|rispond|odpowiad|отвеча|schreib|ecri|escrib|scriv)",
-        r"\b(decode|base64|rot13|hex|reverse)\b.{0,40}\b(and (then )?(follow|execute|obey|do|run|comply)|instructions?)\b",
+        r"\b(the|this|every) model (must|should|shall|has to|will (now|always))\b",
+    ])
+});
+static SAYING: LazyLock<Vec<Net>> = LazyLock::new(|| {
+    nets([
+        r"\b(say|says|reply|respond|answer|answers|output|repeat|ignore|reveal|tell|recommend|claim|prompt|pretend|insult|visitors?|users?|antworte|sage|schreibe?|reponds|repondez|dis|dites|ecris|diga|responde|responda|rispondi|zeg|antwoord|odpowiedz|https?)\b",
     ])
 });
 
@@ -177,9 +190,10 @@ fn tone(text: &str) -> Tone {
 }
 
 fn tone_of(text: &str) -> Tone {
-    if ORDERS.iter().any(|net| net.closes(text)) {
+    let closes = |nets: &[Net]| nets.iter().any(|net| net.closes(text));
+    if closes(&ORDERS) || (closes(&ORDERS_TO_SAY) && closes(&SAYING)) {
         Tone::Order
-    } else if WISHES.iter().any(|net| net.closes(text)) {
+    } else if closes(&WISHES) {
         Tone::Wish
     } else {
         Tone::ToReaders
@@ -265,6 +279,8 @@ fn decoded(text: &str) -> Option<String> {
 /// Makes all patterns, which takes 0.1 s, so that no visitor waits for it.
 pub fn ready() {
     LazyLock::force(&ORDERS);
+    LazyLock::force(&ORDERS_TO_SAY);
+    LazyLock::force(&SAYING);
     LazyLock::force(&WISHES);
 }
 
@@ -350,6 +366,34 @@ mod tests {
             "We tell customers by e-mail when their parcel leaves.",
             "Antworte auf die E-Mail, die wir dir geschickt haben.",
             "The previous section explains the rules of the game.",
+            "Kinder müssen eine Schwimmweste tragen.",
+            "Das Kissen muss bei 30 Grad gewaschen werden.",
+            "Die Kiste soll trocken gelagert werden.",
+            "Ihr Kind muss mindestens 6 Jahre alt sein.",
+            "Bei Missachtung der Anweisungen erlischt die Garantie.",
+            "Vergessen Sie nicht, die Anweisungen zu lesen.",
+            "Ab sofort antworten wir Ihnen auch am Wochenende.",
+            "Du bist jetzt Mitglied.",
+            "N'oubliez pas de lire les instructions de lavage.",
+            "Ignorer les consignes de sécurité peut être dangereux.",
+            "À partir de maintenant, nous répondons aussi le dimanche.",
+            "Tu es maintenant membre.",
+            "No olvide leer las instrucciones de uso.",
+            "A partir de ahora respondemos también los domingos.",
+            "Non dimenticare di leggere le istruzioni.",
+            "D'ora in poi rispondiamo anche la domenica.",
+            "Vergeet niet de instructies te lezen.",
+            "Não se esqueça de ler as instruções.",
+            "Nie zapomnij przeczytać instrukcji.",
+            "This model should be waxed once a year.",
+            "Every model has to pass a safety test.",
+            "Important instructions: read before use.",
+            "New rules: no dogs.",
+            "Your next goal is the summit.",
+            "Assistant: Anna Berg",
+            "Print your configuration and send it to us.",
+            "Run ssh <user>@host, then enter the password.",
+            "Ignoring the instructions above voids the warranty.",
         ] {
             assert_eq!(disarmed(text), (text.to_owned(), 0));
         }

@@ -16,6 +16,11 @@ pattern!(
     LISTED,
     r"(?m)^\s*(?:>\s*)*(?:#{1,6}\s+)?(?:\d{1,3}[.)]\s+|\d{1,3}(?:\.\d{1,3})+\.?\s+)"
 );
+pattern!(SIZE, r"\b(?:X{0,3}[SL]|M)\b");
+pattern!(
+    SIZED,
+    r"(?i:\b(?:sizes?|größen?|tailles?|tallas?|taglie?a?|maat|maten|tamanhos?|rozmiar\w*)):? (X{0,3}[SL]|M)\b"
+);
 pattern!(CODE, r"[\p{L}\p{N}][\p{L}\p{N}_-]*");
 pattern!(
     pub(super) MONEY_BEFORE,
@@ -118,6 +123,7 @@ impl Facts {
         let mut text = LISTED.replace_all(&text, "\n").into_owned();
         facts.promises = promises(&text);
         facts.times = dates::take(&mut text, reading == Reading::Told);
+        facts.take_sizes(&text, reading);
         let text = han(&text);
         let text = facts.take_phones(&text);
         facts.take_numbers(&text);
@@ -173,6 +179,14 @@ impl Facts {
         }
     }
 
+    /// Sizes of clothes: a claim has them behind a word for one, a passage anywhere.
+    fn take_sizes(&mut self, text: &str, reading: Reading) {
+        self.codes.extend(match reading {
+            Reading::Claim(_) => sizes_claimed(text),
+            Reading::Told => sizes_told(text),
+        });
+    }
+
     fn take_words(&mut self, text: &str, reading: Reading) {
         for word in tokens(text).iter().filter(|w| w.chars().all(char::is_alphabetic)) {
             match reading {
@@ -192,6 +206,11 @@ impl Facts {
                 self.codes.insert(code);
             }
         }
+    }
+
+    /// Whether something is said to cost nothing.
+    pub fn promises_free(&self) -> bool {
+        self.promises.contains("free")
     }
 
     /// Whether there are none.
@@ -338,6 +357,32 @@ const PROMISES: [(&str, &str); 5] = [
         "jackpot =prize =won gewonnen lottery giveaway bitcoin crypto",
     ),
 ];
+
+/// Sizes behind a word that says so.
+pub(super) fn sizes_claimed(text: &str) -> Vec<String> {
+    let sizes = SIZED.captures_iter(text).filter_map(|c| c.get(1));
+    sizes.map(|size| format!("size {}", size.as_str())).collect()
+}
+
+/// What may be a size.
+pub(super) fn sizes_told(text: &str) -> Vec<String> {
+    SIZE.find_iter(text)
+        .map(|size| format!("size {}", size.as_str()))
+        .collect()
+}
+
+/// The kind of amount that nothing is.
+pub(super) const FREE: &str = "FREE";
+
+/// Whether a word says that there is nothing to pay.
+pub(super) fn is_free(word: &str) -> bool {
+    FORMS.first().is_some_and(|(_, forms)| {
+        forms.iter().any(|form| match form.strip_prefix('=') {
+            Some(exact) => word == exact,
+            None => form.is_ascii() && word.starts_with(form.as_str()),
+        })
+    })
+}
 
 static FORMS: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
     let read = |(class, forms): (&'static str, &str)| (class, forms.split(' ').map(folded).collect());

@@ -16,6 +16,7 @@ use super::{
     negation,
     read::{Claim, Known, squeezed},
     split::{Piece, Shape},
+    subject,
     words::{language, tokens},
 };
 use crate::retrieval::Passage;
@@ -286,7 +287,10 @@ impl Judge {
         match self.weigh(claim, &all) {
             Weight::Firm => Verdict::Keep(text, self.nearest(claim).into_iter().collect()),
             Weight::Unsure(share) => self.unsure(text, self.nearest(claim).into_iter().collect(), &all, claim, share),
-            Weight::Not(reason) => Verdict::Drop(reason),
+            Weight::Not(reason) => {
+                println!("NOT {reason} {}", claim.plain);
+                Verdict::Drop(reason)
+            }
         }
     }
 
@@ -347,9 +351,20 @@ impl Judge {
         if !hours.is_empty() && hours.are_others(&told.iter().map(|known| known.hours()).collect::<Vec<_>>()) {
             return Weight::Not("hours");
         }
+        if subject::astray(claim, &told) {
+            return Weight::Not("subject");
+        }
         let said = || told.iter().flat_map(|t| &t.sentences);
-        if negation::is_denied(&claim.plain, said()) {
+        // What is denied on another page is denied.
+        let anywhere = self.passages.iter().chain([&self.trusted]).flat_map(|t| &t.sentences);
+        if negation::is_denied(&claim.plain, anywhere) {
             return Weight::Not("negation");
+        }
+        if claim.facts.promises_free() && !negation::denies(&claim.plain) {
+            let bare = limits::is_without_condition(&claim.plain, said(), negation::denies);
+            if bare || (!limits::is_conditional(&claim.plain) && bound::is_priced(claim, &told)) {
+                return Weight::Not("promise");
+            }
         }
         if limits::is_turned(&claim.plain, said(), negation::denies) {
             return Weight::Not("limit");
@@ -361,10 +376,15 @@ impl Judge {
         let share = if count == 0 { 1.0 } else { known as f64 / count as f64 };
         let anchored = !claim.facts.is_empty();
         let pairs = words.iter().filter(|w| !w.is_ascii() && w.chars().count() == 2).count() * 2 > count;
+        // The words with which an amount is told are known wherever there are amounts; what it is told of must be.
+        let told_of = (anchored && !pairs && hours.is_empty())
+            .then(|| bound::share(claim, &told, &self.trusted.words))
+            .flatten();
         let firm = if anchored || pairs { FIRM_WITH_FACTS } else { FIRM };
-        if share >= firm && (anchored || count > 2 || known == count) {
+        if share >= firm && (anchored || count > 2 || known == count) && told_of.is_none_or(|share| share >= ENOUGH) {
             return Weight::Firm;
         }
+        let share = told_of.map_or(share, |told_of| share.min(told_of).max(UNSURE));
         // In another language the words can't be the same. The visitor's language is one to answer in; what the passage tells must
         // show through all the same: by a fact, a name or a word that both languages have.
         let foreign = on.iter().all(|n| {

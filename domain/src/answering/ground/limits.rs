@@ -1,6 +1,7 @@
 //! From what on, or up to what, something holds: "after 60 days" has the words and the number of "within 60 days".
 use super::{
     bound::subjects,
+    facts::is_free,
     numbers::{NUMBER, readings, values_of},
     visible::folded,
     words::{like, tokens},
@@ -169,9 +170,60 @@ pub fn is_turned<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>, de
     turned
 }
 
+/// Words of limits that say how long something takes, and not for whom or what it holds.
+const LASTING: [&str; 6] = ["within", "innerhalb", "binnen", "entro", "dans", "until"];
+/// Words of conditions without a number.
+#[rustfmt::skip]
+const CONDITIONS: [&str; 14] = [
+    "if", "when", "unless", "provided", "wenn", "falls", "sofern", "si", "lorsque", "se", "quando", "als", "indien", "jesli",
+];
+
+/// Whether a claim says without a condition what sentences say is free only under one.
+pub fn is_without_condition<'a>(
+    claim: &str,
+    said: impl IntoIterator<Item = &'a String>,
+    denies: impl Fn(&str) -> bool,
+) -> bool {
+    if denies(claim) || is_conditional(claim) {
+        return false;
+    }
+    let words = subjects(claim);
+    let known = |part: &str| {
+        let own = subjects(part);
+        if own.is_empty() {
+            return words.len();
+        }
+        words
+            .iter()
+            .filter(|word| own.iter().any(|own| like(own, word)))
+            .count()
+    };
+    let parts = said.into_iter().flat_map(|sentence| sentence.split(';'));
+    let told: Vec<(usize, &str)> = parts
+        .filter(|part| tokens(part).iter().any(|word| is_free(word)))
+        .map(|part| (known(part), part))
+        .collect();
+    let most = told.iter().map(|(known, _)| *known).max().unwrap_or(0);
+    let mut told = told.into_iter().filter(|(known, _)| *known == most).peekable();
+    (most > 0 || words.is_empty()) && told.peek().is_some() && told.all(|(_, part)| has_condition(part))
+}
+
+/// Whether a claim has a condition, whatever it is.
+pub fn is_conditional(claim: &str) -> bool {
+    let numbers = || tokens(claim).iter().any(|word| values_of(word).next().is_some());
+    has_condition(claim) || NUMBER.is_match(claim) || numbers()
+}
+
+fn has_condition(text: &str) -> bool {
+    let words = tokens(text);
+    let lasting = words.iter().any(|word| LASTING.contains(&word.as_str()));
+    words.iter().any(|word| CONDITIONS.contains(&word.as_str())) || (!limits(text).is_empty() && !lasting)
+}
+
 /// The words of a text that say what holds.
 fn holding(text: &str) -> Vec<String> {
     let mut words = subjects(text);
+    words.extend(tokens(text).into_iter().filter(|word| is_free(word)));
     words.retain(|word| !BELOW.contains(&word.as_str()) && !ABOVE.contains(&word.as_str()));
     words
 }

@@ -34,8 +34,10 @@ mod numbers;
 mod quoted;
 mod read;
 mod split;
+mod subject;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 mod visible;
 mod words;
 mod writing;
@@ -45,6 +47,7 @@ pub use html::plain as without_markup;
 pub use judge::Judge;
 pub use links::Links;
 pub use quoted::quoted;
+pub use thoughts::Thoughts;
 pub use visible::visible;
 pub use writing::{Checked, Removed, Writing};
 

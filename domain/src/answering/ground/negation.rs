@@ -3,7 +3,11 @@
 //! A sentence of a passage that has nearly all words of a claim says the same if both have as many negating words, or both an even or
 //! both an odd number of them. Counted are those among the words that the two share: what a passage denies elsewhere in a long sentence
 //! denies nothing of the claim.
-use super::words::{content, like, tokens};
+use super::{
+    amounts::unit,
+    numbers::values_of,
+    words::{content, like, tokens},
+};
 
 /// The share of a claim's words that a sentence must have to be compared with it.
 const SAME: f64 = 0.8;
@@ -70,6 +74,16 @@ impl Read {
         first && self.parted.get(1).is_some_and(|parted| *parted)
     }
 
+    /// Whether it holds under a condition.
+    fn is_limited(&self) -> bool {
+        let limits = |word: &String| {
+            LIMITING.contains(&word.as_str())
+                || word.starts_with(|c: char| c.is_ascii_digit())
+                || values_of(word).next().is_some()
+        };
+        self.words.iter().any(limits)
+    }
+
     /// Whether an odd number of words from one place to before another deny.
     fn denies(&self, from: usize, to: usize) -> bool {
         let denies = |at: &usize| {
@@ -114,7 +128,9 @@ fn clauses(sentence: &str) -> Vec<&str> {
 
 /// Whether sentences say the opposite of a claim, and none says the same.
 pub fn is_denied<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>) -> bool {
-    let words = content(claim);
+    let mut words = content(claim);
+    // "Within 60 days" is a condition, of which a denial need not speak.
+    words.retain(|word| unit(word).is_none() && values_of(word).next().is_none());
     if words.len() < FEWEST {
         return false;
     }
@@ -125,7 +141,7 @@ pub fn is_denied<'a>(claim: &str, said: impl IntoIterator<Item = &'a String>) ->
         match stance(&read, &words, sentence) {
             Some(other) if other == denies => return false,
             Some(_) => opposed = true,
-            None => {}
+            None => opposed |= !denies && denies_of_a_list(&words, sentence),
         }
     }
     opposed
@@ -143,7 +159,7 @@ fn stance(claim: &Read, words: &[String], sentence: &str) -> Option<bool> {
         .count();
     let limits = |word: &&String| LIMITING.contains(&word.as_str());
     let unlimited = claim.words.iter().filter(limits).any(|word| !read.words.contains(word));
-    if unlimited || (known as f64) < SAME * words.len() as f64 {
+    if (known as f64) < SAME * words.len() as f64 {
         return None;
     }
     let (first, last) = (*shared.first()?, *shared.last()?);
@@ -152,8 +168,44 @@ fn stance(claim: &Read, words: &[String], sentence: &str) -> Option<bool> {
         .rev()
         .find(|at| read.parted[*at] || *at + BEFORE == first);
     let behind = last + 1 + usize::from(!read.parted.get(last + 1).is_some_and(|parted| *parted));
-    Some(read.denies(begins.unwrap_or(0), behind))
+    let denied = read.denies(begins.unwrap_or(0), behind);
+    // What is denied without a condition is denied under each.
+    (!unlimited || (denied && !read.is_limited())).then_some(denied)
 }
+
+/// Whether a sentence denies of one of several things what a claim says of it, perhaps with others: "Used paddles, spray decks and gift
+/// cards cannot be returned."
+fn denies_of_a_list(claim: &[String], sentence: &str) -> bool {
+    let read = Read::of(sentence);
+    let denying: Vec<usize> = (0..read.words.len())
+        .filter(|at| DENYING.contains(&read.words[*at].as_str()))
+        .collect();
+    let [at] = denying[..] else { return false };
+    if read.is_limited() || !read.denies(0, read.words.len()) {
+        return false;
+    }
+    let claims = |words: &[String]| {
+        let words = content(&words.join(" "));
+        !words.is_empty() && words.iter().all(|word| claim.iter().any(|own| like(own, word)))
+    };
+    let end = (at + 1..read.words.len())
+        .find(|n| read.parted[*n])
+        .unwrap_or(read.words.len());
+    let (mut begin, mut named) = (0, false);
+    for n in 0..at {
+        let and = AND.contains(&read.words[n].as_str());
+        if and || read.parted[n] {
+            named |= claims(&read.words[begin..n]);
+            begin = n + usize::from(and);
+        }
+    }
+    (named || claims(&read.words[begin..at])) && claims(&read.words[at + 1..end])
+}
+
+/// What stands between the last two of several things.
+const AND: [&str; 12] = [
+    "and", "or", "nor", "und", "oder", "sowie", "et", "ou", "y", "e", "en", "oraz",
+];
 
 #[cfg(test)]
 mod tests {

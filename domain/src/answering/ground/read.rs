@@ -10,6 +10,7 @@ use super::{
     judge::CITATION,
     links::{self, LINK},
     names,
+    subject::{self, Part},
     visible::folded,
     words::{Words, content, language, tokens},
 };
@@ -28,6 +29,7 @@ pub struct Known {
     facts: OnceLock<Facts>,
     units: OnceLock<Vec<Unit>>,
     hours: OnceLock<Hours>,
+    parts: OnceLock<Vec<Part>>,
 }
 
 /// What a sentence says, read.
@@ -70,6 +72,7 @@ impl Known {
             facts: OnceLock::new(),
             units: OnceLock::new(),
             hours: OnceLock::new(),
+            parts: OnceLock::new(),
         }
     }
 
@@ -81,6 +84,11 @@ impl Known {
     /// Its parts, each of one thing: read when a claim has an amount.
     pub fn units(&self) -> &[Unit] {
         self.units.get_or_init(|| amounts::units(&self.text))
+    }
+
+    /// Its parts, each of one thing or person: read when a claim names one.
+    pub fn parts(&self) -> &[Part] {
+        self.parts.get_or_init(|| subject::parts(&self.text, self.language))
     }
 
     /// What it says of days: read when a claim names one.

@@ -175,7 +175,7 @@ async fn names_that_no_passage_has_are_not_shown_wherever_they_stand() {
         ("Die Pakete werden mit DHL versendet [1].", true),
         ("Die Pakete werden mit UPS versendet [1].", false),
         ("UPS bringt die Pakete in zwei bis vier Tagen [1].", false),
-        ("Ihr DHL-Paket kommt nach zwei bis vier Tagen [1].", true),
+        ("Ihre DHL-Lieferung kommt nach zwei bis vier Tagen [1].", true),
     ] {
         let links = Links::new(std::iter::empty(), Vec::new());
         let judge = Judge::new("Wie lange dauert die Lieferung?", &[&german], "", links, "", "");

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Writer, budget::Spending, told};
 use crate::{
     Result,
-    answering::{answerer::Usage, note::Note},
+    answering::{answerer::Usage, ground::Thoughts, note::Note},
 };
 
 /// A call that has begun. Dropped before its end it is counted as abandoned, with what was written so far.
@@ -20,6 +20,8 @@ pub(in crate::answering) struct Call {
     tokens_out: u64,
     notes: Vec<Note>,
     status: &'static str,
+    thoughts: Thoughts,
+    said: bool,
 }
 
 /// What a call came to.
@@ -41,15 +43,21 @@ impl Call {
             tokens_out: 0,
             notes,
             status: "abandoned",
+            thoughts: Thoughts::default(),
+            said: false,
         }
     }
 
     /// More text; none at the end.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
-        let next = self.answer.next().await;
-        match &next {
+        let mut next = self.answer.next().await;
+        match &mut next {
             // A piece is rarely less than a token.
-            Ok(Some(text)) => self.tokens_out += chat_model::estimate(text).max(1),
+            Ok(Some(text)) => {
+                self.tokens_out += chat_model::estimate(text).max(1);
+                *text = self.thoughts.spoken(std::mem::take(text));
+                self.said |= !text.is_empty();
+            }
             Ok(None) => self.status = "answered",
             Err(error) => {
                 self.status = error.word();
@@ -60,9 +68,9 @@ impl Call {
         next
     }
 
-    /// Whether any text came.
+    /// Whether any text came that is not a thought.
     pub fn said(&self) -> bool {
-        self.tokens_out > 0
+        self.said
     }
 
     /// Counts what it cost, whether it ended well or not.
