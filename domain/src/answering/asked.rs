@@ -3,7 +3,7 @@
 use super::{
     answerer::{Answerer, Question, Usage},
     conversation::Turn,
-    greeting,
+    greeting, informal,
     model::Tab,
     small_talk, spelling, standalone,
 };
@@ -34,10 +34,12 @@ pub(super) struct Asked {
 impl Asked {
     /// A question that begins a conversation.
     pub fn first(text: &str, locale: Option<Locale>) -> Self {
+        let locale = language::choose(text, std::iter::empty(), locale);
+        let spelled = informal::spelled_out(text, locale);
         Self {
             said: text.to_owned(),
-            meant: greeting::without(text).to_owned(),
-            locale: language::choose(text, std::iter::empty(), locale),
+            meant: greeting::without(spelled.as_deref().unwrap_or(text)).to_owned(),
+            locale,
             history: Vec::new(),
             mended: false,
             spent: Usage::default(),
@@ -96,7 +98,8 @@ impl Answerer {
         let earlier = history.iter().filter(|turn| turn.role == "visitor");
         let session = locale.or(AssistantSettings::of(customer).locale);
         let locale = language::choose(said, earlier.map(|turn| turn.text.as_str()), session);
-        let asked = greeting::without(said);
+        let spelled = informal::spelled_out(said, locale);
+        let asked = greeting::without(spelled.as_deref().unwrap_or(said));
         let (mut meant, tab) = (None, Tab::default());
         if let Some(models) = self
             .models

@@ -21,6 +21,7 @@ mod generate;
 mod greeting;
 mod ground;
 mod history;
+mod informal;
 mod model;
 mod note;
 mod parts;

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::State;
+use super::{
+    State,
+    receive::{FAILED, FAILURES},
+};
 use crate::{
     Error, Result,
     tenancy::{TenantTx, sql},
@@ -122,9 +125,12 @@ const COLUMNS: &str = "
     c.id, c.session_id, c.state, c.reason, c.agent, c.waiting_since, c.told_at IS NOT NULL AS overdue, c.unanswered_since, v.email, v.locale,
     c.created_at, c.updated_at, n.messages, n.refused, n.up, n.down, l.role AS last_role, l.text AS last_text,
     coalesce((SELECT max(e.id) FROM conversation_events e WHERE e.conversation_id = c.id), 0) AS last_event,
-    coalesce((SELECT bool_and(f.bad) AND count(*) = 2 FROM (
-      SELECT m.refused OR coalesce(m.feedback = 'down', false) AS bad FROM messages m
-      WHERE m.conversation_id = c.id AND m.role = 'assistant' ORDER BY m.created_at DESC LIMIT 2) f), false) AS failing";
+    ";
+
+/// What is read of each conversation.
+fn columns() -> String {
+    format!("{COLUMNS} {FAILED} >= {FAILURES} AS failing")
+}
 
 const JOINS: &str = "
     JOIN visitors v ON v.id = c.visitor_id
@@ -182,9 +188,10 @@ pub async fn list(tx: &TenantTx, filter: &Filter, limit: u64) -> Result<Vec<Conv
     }
     values.push((limit as i64).into());
     let list = format!(
-        "SELECT {COLUMNS} FROM (
+        "SELECT {} FROM (
            SELECT * FROM conversations c WHERE {} ORDER BY c.updated_at DESC, c.id DESC LIMIT ${}) c {JOINS}
          ORDER BY c.updated_at DESC, c.id DESC",
+        columns(),
         rules.join(" AND "),
         values.len()
     );
@@ -194,7 +201,10 @@ pub async fn list(tx: &TenantTx, filter: &Filter, limit: u64) -> Result<Vec<Conv
 
 /// One conversation of the customer; with `session`, only if it is that session's.
 pub async fn find(tx: &TenantTx, id: Uuid, session: Option<Uuid>) -> Result<Conversation> {
-    let find = format!("SELECT {COLUMNS} FROM conversations c {JOINS} WHERE c.customer_id = $1 AND c.id = $3");
+    let find = format!(
+        "SELECT {} FROM conversations c {JOINS} WHERE c.customer_id = $1 AND c.id = $3",
+        columns()
+    );
     let query = sql(&find, [tx.customer().into(), SNIPPET.into(), id.into()]);
     let found = Conversation::find_by_statement(query).one(&**tx).await?;
     let found = found.filter(|c| session.is_none_or(|s| s == c.session_id));

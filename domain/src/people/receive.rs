@@ -11,7 +11,7 @@ use super::{
     notify,
     settings::HandoffSettings,
     state::{Locked, State, Step, lock, step},
-    wish::wants_person,
+    wish::{says_yes, wants_person},
 };
 use crate::{
     Error, Result,
@@ -23,7 +23,14 @@ use crate::{
 };
 
 /// Answers that fail one after the other, or break off, before the visitor is offered a person. Small talk in between is neither.
-const FAILURES: i64 = 2;
+pub(super) const FAILURES: i64 = 2;
+
+/// How many of the last answers of conversation `c` failed. Its two readers must not differ.
+pub(super) const FAILED: &str = "
+    (SELECT count(*) FILTER (WHERE l.broke_off OR l.refused OR l.feedback = 'down') FROM (
+       SELECT m.broke_off, m.refused, m.feedback FROM messages m LEFT JOIN answer_receipts r ON r.message_id = m.id
+       WHERE m.conversation_id = c.id AND (m.broke_off OR m.role = 'assistant' AND r.model IS DISTINCT FROM 'small_talk')
+       ORDER BY m.created_at DESC LIMIT 2) l)";
 
 /// Who has the word after a turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +76,12 @@ pub async fn receive(
         .filter(conversation::Column::SessionId.eq(session))
         .one(&**tx)
         .await?;
-    let asks = HandoffSettings::of(customer).enabled && wants_person(text);
+    let enabled = HandoffSettings::of(customer).enabled;
+    let mut asks = enabled && wants_person(text);
+    // Who was offered a person may say so in a word.
+    if let Some(row) = found.as_ref().filter(|_| enabled && !asks && says_yes(text)) {
+        asks = offered(tx, customer, row.id).await?.offered;
+    }
     let id = match found {
         None if !asks => return Ok(Reception::Bot(None)),
         Some(row) if !asks && row.state == State::Bot.as_str() => return Ok(Reception::Bot(Some(row.id))),
@@ -139,15 +151,8 @@ pub(super) fn printable(text: &str) -> String {
 
 /// Who has the word after the bot's turn, and whether the bot has failed so often in a row that a person should be offered.
 pub async fn offered(tx: &TenantTx, customer: &Customer, conversation: Uuid) -> Result<Standing> {
-    const LAST: &str = "
-        SELECT c.state, (SELECT count(*) FILTER (WHERE l.broke_off OR l.refused OR l.feedback = 'down') FROM (
-            SELECT m.broke_off, m.refused, m.feedback FROM messages m LEFT JOIN answer_receipts r ON r.message_id = m.id
-            WHERE m.conversation_id = c.id AND (m.broke_off OR m.role = 'assistant' AND r.model IS DISTINCT FROM 'small_talk')
-            ORDER BY m.created_at DESC LIMIT $2) l) AS failed
-        FROM conversations c WHERE c.id = $1";
-    let row = tx
-        .query_one_raw(sql(LAST, [conversation.into(), FAILURES.into()]))
-        .await?;
+    let last = format!("SELECT c.state, {FAILED} AS failed FROM conversations c WHERE c.id = $1");
+    let row = tx.query_one_raw(sql(&last, [conversation.into()])).await?;
     let row = row.ok_or_else(|| Error::not_found("conversation"))?;
     let state: State = row.try_get::<String>("", "state")?.parse()?;
     let failed: i64 = row.try_get("", "failed")?;

@@ -41,14 +41,14 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         // English
         language(
             r"human|person|human being|agent|representative|rep|operator|someone|somebody|advisor|adviser|team member|staff|employee|support team|customer service|colleague|manager|supervisor",
-            r"(?:talk|speak|chat)(?: to| with| directly)+ ~@|(?:can|could|may|want to|like to|need to|prefer to|i) (?:i |please )*(?:be |get )(?:connected|transferred|escalated|put through|handed over|passed on) (?:to|with) ~@|(?:connect|transfer|hand|put|pass|escalate) (?:me|us)(?: on| over| through)* (?:to|with) ~@|escalate (?:this|it) (?:to|with) ~@|get (?:me |us )?(?:hold of|through to) ~@|reach (?:an? )?(?:real |live |actual )?(?:human|agent|representative|operator|person)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:live (?:agent|chat|person)|real person|human (?:agent|help|support|operator|being))|(?:human|live) (?:agent|operator|support|assistance|representative) please",
-            r"(?:please |hello |hi |i (?:want|need) |i'd (?:like|prefer) |an? |the |can i (?:get|have) |(?:can|could) you |(?:get|give|find) me )*(?:real |live |actual )?(?:human(?: being)?|person|agent|representative|operator|live chat|human support|talk to human|real person)(?: please| now| pls)*",
+            r"(?:talk|speak|chat)(?: to| with| directly)+ ~@|(?:can|could|may|want to|like to|need to|prefer to|i) (?:i |please )*(?:be |get )(?:connected|transferred|escalated|put through|handed over|passed on) (?:to|with) ~@|(?:connect|transfer|hand|put|pass|escalate) (?:me|us)(?: on| over| through)* (?:to|with) ~@|escalate (?:this|it) (?:to|with) ~@|get (?:me |us )?(?:hold of|through to) ~@|reach (?:an? )?(?:real |live |actual )?(?:human|agent|representative|operator|person)|(?:need|want|get|give|find|call|prefer|like) (?:me )?(?:an? |some )?(?:real |live |actual )?(?:live (?:agent|chat|person)|real person|human (?:agent|help|support|operator|being))|(?:human|live) (?:agent|operator|support|assistance|representative) please|is there (?:somebody|someone|anybody|anyone) (?:that |who )?(?:i|we) (?:can|could|may) (?:talk|speak|chat)(?: to| with)?|is there an? (?:real |live )?(?:human|person|agent|representative|operator) (?:that |who |whom )?(?:i|we) (?:can|could|may) (?:talk|speak|chat)(?: to| with)?|(?:need|want|get) (?:some )?help from (?:an? )?(?:real |live )?(?:human|person|agent|representative|operator)|complain to (?:your|a|the) (?:manager|supervisor|boss)|(?:can|could) (?:someone|somebody|anyone) (?:please )?(?:call|ring) me(?: back)?",
+            r"(?:please |hello |hi |i (?:want|need) |i'd (?:like|prefer) |an? |the |can i (?:get|have) |(?:can|could) you |(?:get|give|find) me )*(?:real |live |actual )?(?:human(?: being)?|person|agent|representative|operator|live chat|human support|talk to human|real person|customer service please|customer support please)(?: please| now| pls)*",
             r"(?:don't|dont|do not|not|never|no need to|without) (?:want |like |need |have |having |wish |going )?(?:to |me )?(?:talk|talking|speak|speaking|chat|connected|transferred|a human|a real person)",
         ),
         // German
         language(
             r"menschen?|mensch|mitarbeiter(?:in|n|innen)?|person|berater(?:in|n)?|jemand(?:em|en)?|kundenservice|kundendienst|support|ansprechpartner(?:in|n)?|kolleg(?:e|en|in)",
-            r"mit ~@ ~(?:sprechen|reden|verbinden|verbunden|chatten|schreiben|unterhalten)|(?:mich|uns) ~(?:zu|an) ~@ ~(?:weiterleiten|durchstellen)|(?:verbinde[nt]?|leite[nt]?|stelle[nt]?) (?:sie )?mich ~(?:mit|zu|an) ~(?:menschen?|mitarbeiter(?:in)?|person|jemandem|berater(?:in)?)|(?:brauche|will|möchte|hätte gerne?) (?:bitte )?(?:einen |eine )?(?:echten |echte |richtigen )?(?:menschen|mitarbeiter(?:in)?|ansprechpartner(?:in)?|echte person)",
+            r"mit ~@ ~(?:sprechen|reden|verbinden|verbunden|chatten|schreiben|unterhalten)|(?:mich|uns) ~(?:zu|an) ~@ ~(?:weiterleiten|durchstellen)|(?:verbinde[nt]?|leite[nt]?|stelle[nt]?) (?:sie )?mich ~(?:mit|zu|an) ~(?:menschen?|mitarbeiter(?:in)?|person|jemandem|berater(?:in)?)|(?:brauche|will|möchte|hätte gerne?) (?:bitte )?(?:einen |eine )?(?:echten |echte |richtigen )?(?:menschen|mitarbeiter(?:in)?|ansprechpartner(?:in)?|echte person)|gibt es (?:jemand(?:en)?|einen menschen|eine person),? mit (?:dem|der) ich (?:sprechen|reden)",
             r"(?:bitte |ich will |ich möchte |einen |ein |eine )*(?:echter |echten |echte |richtiger |richtigen )?(?:mensch(?:en)?|mitarbeiter(?:in)?|person|berater(?:in)?|ansprechpartner)(?: bitte)*",
             r"(?:nicht|kein(?:en|em|er|e)?|ohne|nie) ~(?:menschen?|mitarbeiter(?:in)?|person|jemand(?:em)?|berater(?:in)?)",
         ),
@@ -128,6 +128,76 @@ const JAPANESE: [&str; 12] = [
     "有人チャット",
 ];
 
+/// Who wants no machine wants a person.
+static NO_MACHINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    const EACH: [&str; 8] = [
+        r"(?:don't|dont|do not|not|never|no longer|stop|without|hate|tired of) (?:want |like |wish |need |going )?(?:to )?(?:talk|talking|speak|speaking|chat|chatting|deal|dealing) (?:to|with) (?:an? |the |this |your |some |another |any |stupid )*(?:chat ?bots?|bots?|robots?|machines?|computers?|ai)",
+        r"no (?:more )?(?:chat ?bots?|bots?|robots?)(?:,? please)",
+        r"(?:nicht|kein(?:en|em|er|e)?|nie|ohne) (?:[^ ,.!?]+ ){0,4}?(?:bots?|chatbots?|roboter|maschinen?|computer|automaten|ki) (?:[^ ,.!?]+ ){0,2}?(?:sprechen|reden|schreiben|chatten|unterhalten)",
+        r"(?:ne |n')[\w']* ?(?:pas|plus) (?:parler|discuter|échanger) (?:à|avec) (?:une? |le |la |ce |votre )?(?:robot|bot|chatbot|machine|ordinateur|ia)",
+        r"no (?:quiero|deseo) (?:hablar|chatear) con (?:una? |el |la |este )?(?:robot|bot|chatbot|máquina|ia)",
+        r"non (?:voglio|vorrei) (?:parlare|chattare) con (?:una? |il |la |questo )?(?:robot|bot|chatbot|macchina|ia|computer)",
+        r"niet (?:met|tegen) (?:een |de |deze )?(?:robot|bot|chatbot|computer|machine) (?:praten|spreken|chatten)",
+        r"não (?:quero|gostaria de) (?:falar|conversar) com (?:uma? |o |a |este )?(?:robô|robot|bot|chatbot|máquina|ia)|nie (?:chcę|będę) (?:rozmawiać|pisać) z (?:botem|robotem|maszyną|chatbotem|ai)",
+    ];
+    Regex::new(&format!(r"\b(?:{})(?:\W|$)", EACH.join("|"))).ok()
+});
+
+/// Words with which an offer is taken.
+const YES: [&str; 40] = [
+    "yes",
+    "yes please",
+    "yes pls",
+    "yeah",
+    "yep",
+    "yes i would",
+    "yes i do",
+    "please do",
+    "sure",
+    "yes thanks",
+    "yes thank you",
+    "i would",
+    "ja",
+    "ja bitte",
+    "ja gerne",
+    "ja gern",
+    "gerne",
+    "bitte",
+    "ja graag",
+    "graag",
+    "oui",
+    "oui merci",
+    "oui s'il vous plaît",
+    "volontiers",
+    "sí",
+    "si",
+    "sí por favor",
+    "si por favor",
+    "sì",
+    "sì grazie",
+    "sì per favore",
+    "sim",
+    "sim por favor",
+    "tak",
+    "tak proszę",
+    "poproszę",
+    "نعم",
+    "כן",
+    "はい",
+    "お願いします",
+];
+
+/// Whether the message says yes, and nothing else.
+pub fn says_yes(message: &str) -> bool {
+    if message.len() > LOOKED_AT {
+        return false;
+    }
+    let text = message.to_lowercase().replace(['’', '‘', '`', '´'], "'");
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    YES.contains(&words.join(" ").as_str())
+}
+
 /// Whether the message asks for a person.
 pub fn wants_person(message: &str) -> bool {
     let text: String = message.chars().take(LOOKED_AT).collect::<String>().to_lowercase();
@@ -138,7 +208,8 @@ pub fn wants_person(message: &str) -> bool {
         (language.alone.is_match(&text) || language.full.is_match(&text))
             && !language.not.as_ref().is_some_and(|not| not.is_match(&text))
     };
-    LANGUAGES.iter().any(asks) || japanese()
+    let no_machine = || NO_MACHINE.as_ref().is_some_and(|machine| machine.is_match(&text));
+    LANGUAGES.iter().any(asks) || japanese() || no_machine()
 }
 
 #[cfg(test)]
@@ -196,6 +267,24 @@ mod tests {
             "נציג אנושי בבקשה",
             "担当者と話したいです",
             "人と話したい",
+            "I don't want to talk to a bot, I want a human",
+            "I do not want to speak to a robot. Give me a person",
+            "I hate talking to bots",
+            "stop, no bot please",
+            "Je ne veux pas parler à un robot, je veux un humain",
+            "No quiero hablar con un robot, quiero hablar con una persona",
+            "Non voglio parlare con un bot, voglio un operatore",
+            "Ik wil niet met een bot praten maar met een medewerker",
+            "Ich will nicht mit einem Bot reden, sondern mit einem Menschen",
+            "Não quero falar com um robô",
+            "Nie chcę rozmawiać z botem",
+            "Is there somebody I can speak to?",
+            "Is there a human I can talk to?",
+            "Gibt es jemanden, mit dem ich sprechen kann?",
+            "I need help from a real person",
+            "customer service please",
+            "I want to complain to your manager",
+            "can someone call me back?",
         ]
         .into_iter()
         .filter(|asks| !wants_person(asks));
@@ -246,12 +335,25 @@ mod tests {
             "كم عدد الأشخاص؟",
             "כמה אנשים נכנסים?",
             "何人まで乗れますか",
+            "Does the robot mower not talk to the app?",
+            "Can I return a robot without talking to the shop?",
+            "Do you sell robots?",
             "",
             "🙂",
         ]
         .into_iter()
         .filter(|question| wants_person(question));
         assert_eq!(taken.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_yes_is_nothing_but_a_yes() {
+        for yes in ["Yes.", "yes please!", "Ja, bitte", "Oui, s’il vous plaît", "Sí", "はい"] {
+            assert!(says_yes(yes), "{yes}");
+        }
+        for other in ["no", "yes, and what does it cost?", "Yes I can see it", ""] {
+            assert!(!says_yes(other), "{other}");
+        }
     }
 
     #[test]

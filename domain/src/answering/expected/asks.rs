@@ -107,3 +107,58 @@ pub(super) const PLAINLY: [&str; 73] = [
     " wie lang ", " jak długo ", " what size", " which size", " welche größe", " quelle taille", " qué talla", " che taglia", " welke maat ",
     " how often ", " how frequently ", " wie oft ", " wie häufig ", " con qué frecuencia ", " ogni quanto ", " hoe vaak ", " jak często ",
 ];
+
+/// What an indirect question asks for, whose verb stands at its end: "how much delivery to Norway is", "when the shop opens".
+pub(super) fn indirectly(words: &str) -> Option<Expected> {
+    let all: Vec<&str> = words.split_whitespace().collect();
+    let (last, begin) = (*all.last()?, |a: &str, b: &str| {
+        all.windows(2).position(|two| two == [a, b])
+    });
+    let is = ["is", "are", "was", "were"].contains(&last);
+    let plain = |at: usize| {
+        let between = all.get(at + 2..all.len() - 1).unwrap_or_default();
+        !between.is_empty() && !between.iter().any(|word| HELPING.contains(word))
+    };
+    if let Some(at) = begin("how", "much").filter(|at| plain(*at))
+        && (is || ["costs", "cost"].contains(&last))
+        && !all.get(at + 2).is_some_and(|next| MEASURED.contains(next))
+    {
+        return Some(Expected::Price);
+    }
+    if begin("how", "long").is_some_and(plain) && is {
+        return Some(Expected::Extent);
+    }
+    let when = all.iter().position(|word| *word == "when")?;
+    let near: Vec<&&str> = all[when + 1..].iter().take(6).collect();
+    let opens = near
+        .iter()
+        .any(|word| ["open", "opens", "close", "closes"].contains(word));
+    let theirs = near.iter().any(|word| PLACES.contains(word));
+    (opens && theirs).then_some(Expected::Hours)
+}
+
+/// Verbs that stand before the subject of a direct question.
+#[rustfmt::skip]
+const HELPING: [&str; 16] = [
+    "do", "does", "did", "can", "could", "will", "would", "should", "must", "may", "might", "is", "are", "was", "were", "have",
+];
+const MEASURED: [&str; 8] = ["space", "time", "memory", "disk", "weight", "luggage", "longer", "more"];
+#[rustfmt::skip]
+const PLACES: [&str; 14] = [
+    "you", "shop", "store", "showroom", "workshop", "office", "museum", "cafe", "restaurant", "library", "bar", "gym", "pool", "branch",
+];
+/// The word alone names what is asked for: "Tern paddle price".
+#[rustfmt::skip]
+const PRICES: [&str; 12] = [
+    " price ", " prices ", " preis ", " preise ", " prix ", " precio ", " precios ", " prezzo ", " prijs ", " preço ", " cena ", " coûte ",
+];
+
+pub(super) fn names_a_price(words: &str) -> bool {
+    PRICES.iter().any(|price| words.contains(price))
+}
+
+/// Whether a question is hardly more than the word.
+pub(super) fn is_a_price_and_little_else(words: &str) -> bool {
+    const FEW: usize = 4;
+    names_a_price(words) && words.split_whitespace().count() <= FEW
+}

@@ -96,9 +96,13 @@ impl Expected {
     /// What `question` asks for, if that can be told.
     pub fn of(question: &str) -> Option<Self> {
         let words = plain(question);
+        if let Some(kind) = asks::indirectly(&words) {
+            return Some(kind);
+        }
         ASKS.iter()
             .find(|(_, signs)| signs.iter().any(|sign| words.contains(sign)))
             .map(|(kind, _)| *kind)
+            .or_else(|| asks::names_a_price(&words).then_some(Self::Price))
     }
 
     /// Whether it is how to reach somebody.
@@ -114,7 +118,9 @@ impl Fact {
         Some(Self {
             kind,
             counted: numbers::counted(&asked),
-            plainly: kind.is_contact() || PLAINLY.iter().any(|beginning| asked.starts_with(beginning)),
+            plainly: kind.is_contact()
+                || asks::is_a_price_and_little_else(&asked)
+                || PLAINLY.iter().any(|beginning| asked.starts_with(beginning)),
             asked,
         })
     }
@@ -183,6 +189,17 @@ mod tests {
             ("Who founded the company?", Some(Expected::Person)),
             ("How do I wash a dry suit?", None),
             ("How often do I pay?", Some(Expected::Frequency)),
+            ("how much delivery to Norway is", Some(Expected::Price)),
+            ("how much the Tern is", Some(Expected::Price)),
+            ("how much space there is", Some(Expected::Number)),
+            ("how long the Sognefjord 14 is", Some(Expected::Extent)),
+            ("how long delivery takes", Some(Expected::Duration)),
+            ("Tern paddle price", Some(Expected::Price)),
+            ("price?", Some(Expected::Price)),
+            ("combien la livraison coûte", Some(Expected::Price)),
+            ("when does the shop open", Some(Expected::Hours)),
+            ("when you open up", Some(Expected::Hours)),
+            ("When do I open the valve?", None),
         ];
         for (question, expected) in cases {
             assert_eq!(Expected::of(question), expected, "{question}");
@@ -211,6 +228,11 @@ mod tests {
             ("Welche Größe brauche ich?", "bis 80 cm", "bei 30 Grad waschen"),
             ("How long is the boat?", "430 cm", "24 kg"),
             ("How long is the boat?", "length: 430", "beam: 58"),
+            (
+                "How long is the boat?",
+                "430 cm, 61 cm wide",
+                "It is 61 cm wide and stable.",
+            ),
             ("How long is the guarantee?", "It lasts 3 years.", "It covers 3 things."),
             ("Wie lange dauert das?", "zwei Wochen", "14 Teile"),
             ("How heavy is it?", "It weighs 2 kg.", "£89.00"),

@@ -67,6 +67,14 @@ pub fn is_in(text: &str, counted: &[String]) -> bool {
     })
 }
 
+/// Words right behind a number and its unit that say what it measures.
+const ASIDE: usize = 4;
+#[rustfmt::skip]
+const OTHER_MEASURES: [&str; 24] = [
+    "wide", "width", "beam", "high", "height", "tall", "deep", "depth", "diameter", "rim", "breit", "breite", "hoch", "höhe", "tief", "tiefe",
+    "durchmesser", "largeur", "hauteur", "ancho", "altura", "larghezza", "altezza", "breed",
+];
+
 /// Whether a text says how long a thing is: a number of a unit of length, or of pages and the like, or one in a sentence that speaks of length.
 pub fn is_length(text: &str) -> bool {
     super::sentences(text).any(|sentence| {
@@ -81,7 +89,14 @@ pub fn is_length(text: &str) -> bool {
             let long = |unit: &str| {
                 LENGTHS.contains(&unit) || LENGTHS.iter().any(|known| known.len() > 3 && unit.starts_with(known))
             };
-            is_number(&words, at) && (says || long(&unit) || long(glued))
+            // "61 cm wide" is no length.
+            let clause = words[..at]
+                .iter()
+                .rposition(|word| word.ends_with(','))
+                .map_or(0, |end| end + 1);
+            let near = &words[clause.min(at)..words.len().min(at + ASIDE)];
+            let other = || near.iter().any(|word| OTHER_MEASURES.contains(&bare(word).as_str()));
+            is_number(&words, at) && (says || ((long(&unit) || long(glued)) && !other()))
         })
     })
 }

@@ -50,6 +50,8 @@ pub struct Worth {
     facts: Vec<bool>,
     /// A kind of fact is asked for that no piece holds.
     pub no_fact: bool,
+    /// It says yes or no to a question that is not the visitor's.
+    replies_to_another: bool,
 }
 
 impl Worth {
@@ -86,6 +88,7 @@ impl Worth {
             shared: section.pieces.iter().map(shared).collect(),
             facts: section.pieces.iter().map(fact).collect(),
             no_fact: expected.is_some() && !section.pieces.iter().any(fact),
+            replies_to_another: false,
         }
     }
 
@@ -105,7 +108,19 @@ impl Worth {
 
     /// Whether the section's heading asks what the question does.
     pub fn asks_the_same(&self) -> bool {
-        self.heading >= SAME_QUESTION
+        self.heading >= SAME_QUESTION && !self.replies_to_another
+    }
+
+    /// Of a section that says yes or no to its heading: whether it has all that the question speaks of. A vector hardly tells "do you sell"
+    /// from "do you take back", and a yes to the one is none to the other.
+    pub fn replying(mut self, section: &Section, has_all: bool) -> Self {
+        self.replies_to_another = section.replies() && !has_all;
+        self
+    }
+
+    /// Whether it says yes or no to a question that is not the visitor's.
+    pub fn replies_to_another(&self) -> bool {
+        self.replies_to_another
     }
 
     pub(super) fn of(&self, piece: usize) -> f32 {
@@ -187,6 +202,12 @@ impl Section {
         format!("**{}**\n\n{body}", self.heading)
     }
 
+    /// Whether it says yes or no to what its heading asks.
+    fn replies(&self) -> bool {
+        let first = self.pieces.first().is_some_and(|piece| answers_yes_or_no(&piece.text));
+        first && self.asks()
+    }
+
     /// Whether there is nothing to quote.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -212,6 +233,7 @@ impl Section {
             shared: kept.iter().map(|i| of(*i)).collect(),
             facts: kept.iter().map(|i| worth.holds_fact(*i)).collect(),
             no_fact: worth.no_fact,
+            replies_to_another: worth.replies_to_another,
         };
         (kept.iter().map(|i| self.pieces[*i].clone()).collect(), worth)
     }

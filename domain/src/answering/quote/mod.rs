@@ -36,6 +36,9 @@ const NO_FACT: f64 = 0.15;
 /// What a section loses whose heading is about something else, and gains whose heading promises the advice that is asked for.
 const ANOTHER: f64 = 0.25;
 const ADVICE: f64 = 0.1;
+/// From this share on a passage has all words of the question.
+const ALL: f64 = 0.999;
+
 /// A name is rare that one in so many chunks has, as a logarithm: about one in 150.
 const RARE: f64 = 5.0;
 
@@ -110,6 +113,7 @@ impl Answerer {
             .iter()
             .find(|one| says(&self.quoted(question, one, share)))
             .unwrap_or(best);
+        let best = another_s(best, &all);
         let quoted = self.quoted(question, best, share);
         if quoted.tells || !Fact::of(question).is_some_and(|fact| fact.plainly) {
             return Ok(quoted);
@@ -137,7 +141,7 @@ impl Answerer {
         let near = self.near_of_all(customer, question, &texts).await;
         let mut all = Vec::new();
         for ((passage, section), near) in sections.into_iter().zip(&near) {
-            let worth = Worth::new(&section, near, question);
+            let worth = Worth::new(&section, near, question).replying(&section, held(passage) >= ALL);
             let value = passage.score
                 + SENTENCE * f64::from(worth.best())
                 + WORDS * held(passage)
@@ -222,6 +226,17 @@ impl Answerer {
                 .collect()
         })
     }
+}
+
+/// Instead of a section that says yes or no to another question, one that has more of this question's words and is worth hardly less.
+fn another_s<'a, 'b>(best: &'a Quotable<'b>, all: &'a [Quotable<'b>]) -> &'a Quotable<'b> {
+    const HARDLY: f64 = 0.2;
+    let own = held(best.passage);
+    let better = |one: &&Quotable| {
+        !one.worth.replies_to_another() && held(one.passage) > own + 0.01 && one.value + HARDLY >= best.value
+    };
+    let found = all.iter().find(|one| better(one));
+    found.filter(|_| best.worth.replies_to_another()).unwrap_or(best)
 }
 
 /// Which texts of which sections are compared with a question: every heading, which comes first, and of the others as many of each section,

@@ -208,6 +208,8 @@ fn has_antecedent(words: &Words, rest: &[Token<'_>], at: usize) -> bool {
     (0..at).filter(|i| named(*i)).any(|i| {
         let between = &rest[i + 1..=at];
         let determined = i > 0 && words.determiners.contains(rest[i - 1].word.as_str());
-        between.iter().any(begins_clause) || (determined && between.iter().any(|t| PEOPLE.contains(&t.word.as_str())))
+        // "Who pays for that?": the word itself begins no clause.
+        let apart = rest[at].breaks || rest[i + 1..at].iter().any(begins_clause);
+        apart || (determined && between.iter().any(|t| PEOPLE.contains(&t.word.as_str())))
     })
 }

@@ -38,13 +38,21 @@ pub(in crate::answering) async fn by_model(
     let work = async {
         let mut call = models.ask(customer, &messages, Size::Small, tab).await.ok()?;
         let mut text = String::new();
-        while let Ok(Some(more)) = call.next().await {
-            text.push_str(&more);
-            if text.chars().count() > LONGEST {
-                break;
+        let whole = loop {
+            match call.next().await {
+                Ok(Some(more)) => text.push_str(&more),
+                Ok(None) => break true,
+                Err(_) => break false,
             }
-        }
+            if text.chars().count() > LONGEST {
+                break false;
+            }
+        };
         call.finish().await.ok()?;
+        // Half a question may ask something else.
+        if !whole {
+            return None;
+        }
         accepted(said, &text, locale, history)
     };
     tokio::time::timeout(DEADLINE, work).await.ok()?

@@ -148,9 +148,13 @@ fn unnumbered(heading: &str) -> &str {
 }
 
 /// What is asked with the one word and told with the other.
-const MEASURES: [(&str, &str); 30] = [
+const MEASURES: [(&str, &str); 34] = [
     ("much", "cost"),
     ("much", "price"),
+    ("pay", "cost"),
+    ("pay", "fee"),
+    ("zahl", "kost"),
+    ("bezahl", "kost"),
     ("combien", "coût"),
     ("combien", "prix"),
     ("long", "length"),
