@@ -123,6 +123,9 @@ pub(crate) fn launch<'a>(runtime: &Runtime, state: &'a State, durability: Durabi
             "full_page_writes=off",
             "wal_level=minimal",
             "max_wal_senders=0",
+            // Many of them may run at once on a small disk.
+            "min_wal_size=32MB",
+            "max_wal_size=128MB",
         ];
         settings.extend(fast.map(OsString::from));
     }

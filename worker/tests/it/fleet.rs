@@ -15,12 +15,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 use testkit::{ENDING, Folder, Kit, Process, eventually, program, within};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::journal::{Journal, Run, nanoseconds};
 
 /// Seconds after which a silent worker's jobs are another's.
-pub const LEASE: Duration = Duration::from_secs(3);
+pub const LEASE: Duration = Duration::from_secs(6);
 /// Jobs at once of one worker.
 pub const HANDS: usize = 8;
 /// The longest wait for what must come.
@@ -403,6 +404,34 @@ impl Fleet {
         let story = self.story(job).await;
         let words = story.iter().filter_map(|line| line.split(' ').nth(2));
         words.filter(|word| what(word)).count()
+    }
+
+    /// The jobs that the ledger says some worker runs.
+    pub async fn running(&self) -> Vec<Uuid> {
+        let tx = self.db.system().await.unwrap();
+        let running = job::Column::State.eq(jobs::state::RUNNING);
+        let rows = job::Entity::find().filter(running).all(&*tx).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect()
+    }
+
+    /// The database's time.
+    pub async fn now(&self) -> OffsetDateTime {
+        let tx = self.db.system().await.unwrap();
+        let now = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp()");
+        let row = tx.query_one_raw(now).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    /// The longest time from `since` to the next start of one of these jobs that was started again.
+    pub async fn started_again(&self, ids: &[Uuid], since: OffsetDateTime) -> Duration {
+        const AGAIN: &str = "
+            SELECT coalesce(extract(epoch FROM max(first) - $2), 0)::float8 FROM (
+              SELECT min(at) AS first FROM job_events WHERE job_id = ANY($1) AND kind = 'started' AND at > $2 GROUP BY job_id) AS starts";
+        let tx = self.db.system().await.unwrap();
+        let values = [ids.to_vec().into(), since.into()];
+        let again = Statement::from_sql_and_values(DbBackend::Postgres, AGAIN, values);
+        let row = tx.query_one_raw(again).await.unwrap().unwrap();
+        Duration::from_secs_f64(row.try_get_by_index(0).unwrap())
     }
 
     /// Every run of every worker, dead ones too, in the order of their beginning.

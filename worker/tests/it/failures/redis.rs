@@ -1,6 +1,7 @@
 //! A Redis that is restarted, killed, emptied, frozen or full. The ledger has everything: Redis only makes things start sooner.
 use crate::fleet::{Fleet, LEASE, work};
 use testkit::{Kit, Server};
+use valkey_lab::SERVICE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_and_a_killed_redis_lose_no_job() {
@@ -95,5 +96,26 @@ async fn a_redis_restored_from_an_old_backup_loses_and_repeats_no_job() {
     fleet.kit.restore(&backup).await;
     let last = fleet.submit(&work(10, 100, 1)).await;
     fleet.assert_each_done_once(&[jobs, more, last].concat()).await;
+    fleet.assert_all_live();
+}
+
+/// Workers that know Redis by a Sentinel alone, and keep to a database of its servers that is not the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_go_on_by_the_master_that_a_sentinel_names_next() {
+    let mut master = valkey_lab::Server::on_port(&[]).await;
+    let replica = valkey_lab::Server::replica(&master).await;
+    let sentinel = valkey_lab::Server::sentinel(master.port(), &[]).await;
+    sentinel.until_replica_is_known().await;
+    let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}/3", sentinel.port());
+    let mut fleet = Fleet::with(2, &[("REDIS_URL", &url)]).await;
+    let jobs = fleet.submit(&work(40, 400, 2)).await;
+    fleet.effects(20).await;
+    let streams: String = master.command("INFO keyspace").await;
+    assert!(streams.contains("db3:") && !streams.contains("db0:"), "{streams}");
+    master.kill();
+    let more = fleet.submit(&work(20, 200, 1)).await;
+    fleet.assert_each_done_once(&[jobs, more].concat()).await;
+    let told: String = replica.command("INFO replication").await;
+    assert!(told.contains("role:master"), "{told}");
     fleet.assert_all_live();
 }
