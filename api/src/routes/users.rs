@@ -259,7 +259,8 @@ impl Api {
 
     /// Change an account
     ///
-    /// Of the own account only the name (409 `own_account`): nobody locks themselves out.
+    /// Of the own account only the name (409 `own_account`): nobody locks themselves out. An account that is for other customers as well is
+    /// changed by owners of the installation (409 `shared_account`).
     #[oai(
         path = "/api/users/:id",
         method = "patch",
@@ -292,6 +293,8 @@ impl Api {
     }
 
     /// Remove an account
+    ///
+    /// One that is for other customers as well, which an owner of the installation has made, goes on for these.
     #[oai(
         path = "/api/users/:id",
         method = "delete",

@@ -5,6 +5,7 @@
 //! back what that deletes. So a note goes before the commit, and the receipt or a withdrawal after it
 //! ([0058](../../../docs/adr/0058-the-log-tells-what-was-committed.md)).
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use super::{
     receipt::{Note, Said, Seals, Tombstone},
 };
 use crate::{
-    Error, Result,
+    Error, Result, audit,
     error::Kind,
     ids,
     jobs::Operator,
@@ -29,6 +30,7 @@ impl Privacy {
     pub async fn end_customer(&self, id: Uuid, by: Operator<'_>) -> Result<String> {
         let tx = self.db.system().await?;
         tenancy::remove(&tx, id, by).await?;
+        forget_people(&tx, by).await?;
         let tombstone = Tombstone::new(ids::new_id(), id, CUSTOMER, now(&tx).await?);
         let receipt = self.seals.seal(&tombstone)?;
         keep(&tx, &tombstone, &receipt).await?;
@@ -88,7 +90,10 @@ impl Privacy {
         let tx = self.db.system().await?;
         keep(&tx, tombstone, receipt).await?;
         let was_back = match tenancy::remove(&tx, tombstone.customer, by).await {
-            Ok(()) => true,
+            Ok(()) => {
+                forget_people(&tx, by).await?;
+                true
+            }
             Err(error) if *error.kind() == Kind::NotFound => false,
             Err(error) => return Err(error),
         };
@@ -110,6 +115,24 @@ pub(super) fn unfinished(seals: &Seals, lines: &[String]) -> BTreeMap<Uuid, Uuid
     }
     begun.retain(|id, _| !known.contains(id));
     begun
+}
+
+/// Removes the accounts that were for customers that are gone, and for nobody else.
+async fn forget_people(tx: &SystemTx, by: Operator<'_>) -> Result<()> {
+    const DELETE: &str = "DELETE FROM admin_users u WHERE NOT u.everywhere
+        AND NOT EXISTS (SELECT FROM admin_user_customers c WHERE c.user_id = u.id) RETURNING u.id";
+    for row in tx.query_all_raw(sql(DELETE, [])).await? {
+        let entry = audit::Entry {
+            customer: None,
+            actor: by.actor,
+            action: "user.deleted",
+            resource: &row.try_get::<Uuid>("", "id")?.to_string(),
+            metadata: json!({}),
+            ip: by.ip,
+        };
+        audit::record(&**tx, entry).await?;
+    }
+    Ok(())
 }
 
 /// Keeps the tombstone; one that is there already stays.

@@ -200,9 +200,18 @@ async fn an_account_that_is_not_there_answers_like_one_whose_password_is_wrong()
 }
 
 #[tokio::test]
-async fn waits_grow_and_end_and_success_forgets_them() {
+async fn waits_grow_and_end_and_a_known_device_knows_none() {
     let office = Office::start().await;
     office.ada().await;
+    let from = async |password: &str, device: &str| {
+        let given = Credentials {
+            email: ADA.into(),
+            password: password.into(),
+            code: None,
+            device: Some(device.into()),
+        };
+        code_of(office.accounts.log_in(given, None).await)
+    };
     let wrong = || office.try_login(ADA, "not the password", None, None);
     for _ in 0..5 {
         assert_eq!(code_of(wrong().await), "invalid_login");
@@ -222,11 +231,79 @@ async fn waits_grow_and_end_and_success_forgets_them() {
         assert_eq!(code_of(wrong().await), "invalid_login");
     }
     office.pass(Duration::seconds(900));
-    office.log_in(PASSWORD).await;
-    for _ in 0..4 {
-        assert_eq!(code_of(wrong().await), "invalid_login");
+    let Ok(Login::In(_, device)) = office.try_login(ADA, PASSWORD, None, None).await else {
+        panic!("the wait is over");
+    };
+    // What strangers did is not forgotten by it, and no matter to the person's own browser.
+    assert_eq!(code_of(wrong().await), "invalid_login");
+    assert_eq!(code_of(wrong().await), "login_blocked");
+    for _ in 0..2 {
+        for _ in 0..4 {
+            assert_eq!(from("not the password", &device).await, "invalid_login");
+        }
+        assert_eq!(from(PASSWORD, &device).await, "ok", "its failures are forgotten");
     }
-    office.log_in(PASSWORD).await;
+    office.pass(Duration::hours(25));
+    for _ in 0..5 {
+        assert_eq!(code_of(wrong().await), "invalid_login", "a day later");
+    }
+}
+
+#[tokio::test]
+async fn whoever_finds_no_turn_has_not_failed() {
+    let office = Office::start().await;
+    office.ada().await;
+    let session = office.log_in(PASSWORD).await;
+    // More than may compute and wait, for as long as it takes.
+    let flood = join_all((0..180).map(async |one| {
+        for n in 0.. {
+            let stranger = format!("user{one}-{n}@example.com");
+            let _ = office.try_login(&stranger, "a guess", None, None).await;
+        }
+    }));
+    let own = async {
+        let mut in_a_row = 0;
+        while in_a_row < 6 {
+            let enrolled = office.accounts.enrol(&session.who, PASSWORD.into(), None).await;
+            match code_of(enrolled) {
+                "busy" => in_a_row += 1,
+                "ok" => in_a_row = 0,
+                other => assert_ne!(other, "login_blocked", "nobody has looked at the password"),
+            }
+        }
+    };
+    tokio::select! {
+        _ = flood => unreachable!("it goes on"),
+        () = own => {}
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_buys_no_guesses_at_codes() {
+    let office = Office::start().await;
+    office.ada().await;
+    let (secret, _) = office.second_factor().await;
+    office.pass(Duration::minutes(1));
+    let right = office.code(&secret);
+    let wrong: SecretString = if right == "000000" { "000001" } else { "000000" }.into();
+    let Login::In(session, _) = office.try_login(ADA, PASSWORD, Some(&right), None).await.unwrap() else {
+        panic!("the code was right");
+    };
+    let off = async |code: &SecretString| {
+        let dropped = office
+            .accounts
+            .drop_second_factor(&session.who, PASSWORD.into(), code, None);
+        code_of(dropped.await)
+    };
+    for _ in 0..5 {
+        assert_eq!(off(&wrong).await, "wrong_code");
+        // Another call that the right password alone ends.
+        let again = office.accounts.enrol(&session.who, PASSWORD.into(), None).await;
+        assert_eq!(code_of(again), "second_factor_on");
+    }
+    assert_eq!(off(&wrong).await, "login_blocked");
+    office.pass(Duration::minutes(1));
+    assert_eq!(off(&office.code(&secret).into()).await, "ok");
 }
 
 #[tokio::test]
@@ -586,16 +663,28 @@ async fn whatever_changes_an_account_ends_its_sessions() {
 async fn a_customer_that_goes_takes_its_people_s_reach_along() {
     let office = Office::start().await;
     let customer = office.kit.customer("shop.example").await;
+    let other = office.kit.customer("other.example").await;
     let id = office.user(ADA, Role::Owner, Reach::Customers(vec![customer.id])).await;
     let session = office.log_in(PASSWORD).await;
+    let reach = Reach::Customers(vec![customer.id, other.id]);
+    let both = office.user("both@example.com", Role::Viewer, reach).await;
+    let everywhere = office.user("bob@example.com", Role::Owner, Reach::Everywhere).await;
     Privacy::new(office.kit.db.clone(), &office.kit.config)
         .end_customer(customer.id, Operator::named("test"))
         .await
         .unwrap();
-    let who = office.accounts.session(session.token.expose_secret()).await.unwrap();
-    assert_eq!(who.reach, Reach::Customers(vec![]));
+    assert!(!office.alive(&session).await, "the account was this customer's alone");
     let all = office.accounts.list_users(&Reach::Everywhere, None, 10).await.unwrap();
-    assert_eq!(all.iter().map(|user| user.id).collect::<Vec<_>>(), [id]);
+    let all: Vec<_> = all.into_iter().map(|user| (user.id, user.reach)).collect();
+    assert_eq!(
+        all,
+        [
+            (both, Reach::Customers(vec![other.id])),
+            (everywhere, Reach::Everywhere)
+        ]
+    );
+    let gone = format!("SELECT count(*) FROM audit_logs WHERE action = 'user.deleted' AND resource = '{id}'");
+    assert_eq!(office.kit.count(&gone).await, 1);
     let tenants = office
         .accounts
         .list_users(&Reach::Customers(vec![customer.id]), None, 10)

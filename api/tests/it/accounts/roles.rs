@@ -190,8 +190,30 @@ async fn an_owner_of_one_customer_rules_over_its_keys_and_people_alone() {
         .iter()
         .map(|one| one["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(ids, [bob.user.to_string(), own.to_string()]);
-    for foreign in [owner, both] {
+    // Whoever may read what is the customer's is shown to its owner, without a word of other customers.
+    assert_eq!(ids, [bob.user.to_string(), both.to_string(), own.to_string()]);
+    let shared = format!("/api/users/{both}");
+    for seen in [&listed["items"][1], &bob.get(&app, &shared).send().await.expect(200)] {
+        assert_eq!(
+            (&seen["email"], &seen["customers"]),
+            (&json!("both@example.com"), &json!([other]))
+        );
+    }
+    for change in [
+        json!({ "role": "viewer" }),
+        json!({ "password": "another kayak upstairs" }),
+        json!({ "disabled": true }),
+    ] {
+        let got = bob.call(&app, Method::PATCH, &shared, &change).send().await;
+        assert_eq!(got.problem(409), "shared_account", "{change}");
+    }
+    let remove = async || bob.call(&app, Method::DELETE, &shared, &Value::Null).send().await;
+    remove().await.expect(204);
+    assert_eq!(remove().await.problem(404), "not_found");
+    let left = app.get(&shared).admin().send().await.expect(200);
+    assert_eq!(left["customers"], json!([shop]), "it goes on for the other customer");
+    {
+        let foreign = owner;
         let path = format!("/api/users/{foreign}");
         assert_eq!(bob.get(&app, &path).send().await.problem(404), "not_found");
         for change in [

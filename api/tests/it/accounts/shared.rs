@@ -114,3 +114,102 @@ async fn an_owner_reads_who_changed_whom_and_nothing_of_another_s_people() {
     let gone = ours.get(&app, &read).send().await.expect(200);
     assert_eq!(gone["items"][0]["action"], "user.deleted");
 }
+
+/// The own account of an address, with a second factor that asks for a code each time, tells nothing of another's.
+#[tokio::test]
+async fn an_owner_s_own_account_of_an_address_tells_of_no_other() {
+    let app = App::with(&[("LOGIN_FREE_FAILURES", "3"), ("LIMITS", "off")]).await;
+    let other = other(&app).await;
+    let ours = browser(&app, "ada@example.com", "owner", &[app.shop.id]).await;
+    let theirs = browser(&app, "eve@example.com", "owner", &[other]).await;
+    ours.post(&app, "/api/users", &bob(PASSWORD, app.shop.id))
+        .send()
+        .await
+        .expect(201);
+    let mut seen = Vec::new();
+    for address in ["bob@example.com", "nobody@example.com"] {
+        let mut new = bob(THEIRS, other);
+        new["email"] = address.into();
+        theirs.post(&app, "/api/users", &new).send().await.expect(201);
+        let own = Browser::of(&log_in(&app, address, THEIRS).send().await);
+        let enrol = json!({ "password": THEIRS });
+        let enrolled = own
+            .post(&app, "/api/admin/second-factor", &enrol)
+            .send()
+            .await
+            .expect(200);
+        let now = domain::clock::Clock::system().now().unix_timestamp();
+        let code = domain::tenancy::code_at(enrolled["secret"].as_str().unwrap(), now).unwrap();
+        own.post(&app, "/api/admin/second-factor/confirm", &json!({ "code": code }))
+            .send()
+            .await
+            .expect(200);
+        if address.starts_with("bob") {
+            // Whoever else has the address logs in meanwhile.
+            log_in(&app, address, "a wrong guess").send().await.problem(401);
+            log_in(&app, address, PASSWORD).send().await.expect(200);
+        } else {
+            log_in(&app, address, "a wrong guess").send().await.problem(401);
+        }
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            told.push(log_in(&app, address, THEIRS).send().await.status.as_u16());
+        }
+        for code in ["000000", "000001", "000002", "000003"] {
+            let body = json!({ "email": address, "password": THEIRS, "code": code });
+            told.push(app.post("/api/admin/login", &body).send().await.status.as_u16());
+        }
+        for _ in 0..4 {
+            let wrong = log_in(&app, address, "a wrong guess").send().await;
+            told.push(wrong.status.as_u16());
+        }
+        seen.push(told);
+    }
+    assert_eq!(seen[0], seen[1], "whether there is another account of the address");
+    assert_eq!(seen[0], [202, 202, 202, 401, 401, 401, 429, 401, 401, 429, 429]);
+}
+
+#[tokio::test]
+async fn a_customer_s_owner_reads_of_its_people_s_logins_and_of_nobody_else_s() {
+    let app = App::start().await;
+    let other = other(&app).await;
+    let ours = browser(&app, "ada@example.com", "owner", &[app.shop.id]).await;
+    let theirs = browser(&app, "eve@example.com", "owner", &[other]).await;
+    for (owner, password, of) in [(&ours, PASSWORD, app.shop.id), (&theirs, THEIRS, other)] {
+        owner
+            .post(&app, "/api/users", &bob(password, of))
+            .send()
+            .await
+            .expect(201);
+    }
+    let first = log_in(&app, "bob@example.com", PASSWORD).send().await;
+    let (bob, device) = (Browser::of(&first), first.expect(200)["device"].clone());
+    // A wrong password is the address's, which both have; from a known browser it is the account's.
+    log_in(&app, "bob@example.com", "a wrong guess")
+        .send()
+        .await
+        .problem(401);
+    let known = json!({ "email": "bob@example.com", "password": "a wrong guess", "device": device });
+    app.post("/api/admin/login", &known).send().await.problem(401);
+    bob.post(&app, "/api/admin/logout", &Value::Null).send().await;
+    let lines = async |owner: &Browser, of: Uuid| -> Vec<String> {
+        let read = format!("/api/audit?customer_id={of}&action=admin.*");
+        let listed = owner.get(&app, &read).send().await.expect(200);
+        let items = listed["items"].as_array().unwrap().clone();
+        let of_bob = items.iter().filter(|line| line["resource"] == bob.user.to_string());
+        of_bob.map(|line| line["action"].as_str().unwrap().to_owned()).collect()
+    };
+    let seen = lines(&ours, app.shop.id).await;
+    assert_eq!(seen, ["admin.logout", "admin.login_failed", "admin.login"]);
+    assert!(lines(&theirs, other).await.is_empty());
+    let told = theirs
+        .get(&app, &format!("/api/audit?customer_id={other}&action=admin.*"))
+        .send()
+        .await;
+    let told = told.expect(200);
+    let failures = told["items"].as_array().unwrap().iter();
+    assert_eq!(
+        failures.filter(|line| line["action"] == "admin.login_failed").count(),
+        0
+    );
+}

@@ -7,7 +7,10 @@
 //!
 //! A browser that somebody has logged in with is known by a signed text that it keeps, and counted by itself: strangers who fail on
 //! purpose lock themselves out, and not the account's own people (the device cookies of OWASP's guide). The text opens nothing.
-use sea_orm::{ConnectionTrait, QueryResult};
+//!
+//! What strangers are counted by is forgotten by time alone: two accounts of one e-mail address, which two customers have made, are
+//! counted alike whatever becomes of either, so that nobody reads from the waits of the own one whether there is another.
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -43,6 +46,9 @@ ON CONFLICT (key) DO UPDATE SET
 WHERE a.blocked_until <= $2
 RETURNING failures, blocked_until > $2 AS blocks";
 
+/// Takes an attempt back.
+const BACK: &str = "UPDATE login_attempts SET failures = greatest(failures - 1, 0), blocked_until = least(blocked_until, last_at) WHERE key = $1";
+
 /// Counts attempts.
 #[derive(Clone)]
 pub struct Attempts {
@@ -57,8 +63,17 @@ pub struct Attempts {
 pub enum Subject<'a> {
     /// An account by its id, or an address that is nobody's, from a device that may be known.
     Account(&'a str, Option<&'a str>),
-    /// Somebody with a session, who is asked for the password or a code again.
+    /// The second factor of an account, from a device that may be known.
+    Code(&'a str, Option<&'a str>),
+    /// Somebody with a session, who is asked for the password again.
     Person(Uuid),
+}
+
+/// What an attempt was counted by.
+struct Counter {
+    key: Vec<u8>,
+    /// It is nobody's but the account's own, so that success clears it.
+    own: bool,
 }
 
 /// What a known device's text says.
@@ -73,7 +88,7 @@ struct Device {
 /// An attempt that was counted.
 pub struct Attempt {
     /// The counters of the subjects, in their order; none of one that has to wait.
-    counted: Vec<Option<Vec<u8>>>,
+    counted: Vec<Option<Counter>>,
     /// Which of them it turned out to be.
     chosen: usize,
     address: Option<Vec<u8>>,
@@ -92,10 +107,21 @@ impl Attempt {
         self.chosen = subject;
     }
 
-    /// Counters that this attempt was counted on for nothing.
-    fn others(&self) -> impl Iterator<Item = &Vec<u8>> {
-        let others = self.counted.iter().enumerate().filter(|(n, _)| *n != self.chosen);
-        others.filter_map(|(_, key)| key.as_ref()).chain(&self.address)
+    /// The subject that a known device was counted for.
+    pub fn known(&self) -> Option<usize> {
+        let own = |counter: &Option<Counter>| counter.as_ref().is_some_and(|counter| counter.own);
+        self.counted.iter().position(own)
+    }
+
+    /// The counters of the subjects in the order in which all take them, and whether success clears each.
+    fn counters(&self) -> Vec<(&[u8], bool)> {
+        let counted = self.counted.iter().enumerate();
+        let counted = counted.filter_map(|(n, counter)| counter.as_ref().map(|counter| (n, counter)));
+        let mut all: Vec<_> = counted
+            .map(|(n, counter)| (counter.key.as_slice(), counter.own && n == self.chosen))
+            .collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -117,23 +143,27 @@ impl Attempts {
         let free = self.config.free_failures as i32;
         let address = ip.map(|ip| self.counter("address", &network(ip)));
         let tx = self.db.system().await?;
-        let (mut blocks, mut counted, mut waits) = (false, Vec::new(), None);
-        for subject in on {
-            let key = self.counter_of(*subject, now);
-            let counts = self.count(&*tx, &key, free, now).await?;
-            blocks |= counts.unwrap_or(false);
-            counted.push(counts.map(|_| key.clone()));
-            waits = waits.or(counts.is_none().then_some(key));
+        let mut counters: Vec<_> = on.iter().map(|on| self.counter_of(*on, now)).enumerate().collect();
+        // In one order, so that two who count the same ones don't wait for each other.
+        counters.sort_unstable_by(|(_, a), (_, b)| a.key.cmp(&b.key));
+        let (mut blocks, mut waits) = (false, Vec::new());
+        let mut counted: Vec<Option<Counter>> = on.iter().map(|_| None).collect();
+        for (n, counter) in counters {
+            match self.count(&*tx, &counter.key, free, now).await? {
+                Some(last) => {
+                    blocks |= last;
+                    counted[n] = Some(counter);
+                }
+                None => waits.push(counter.key),
+            }
         }
-        if let Some(key) = waits
-            && counted.iter().all(Option::is_none)
-        {
-            return Err(Self::refusal(&*tx, &key, now).await?);
+        if waits.len() == on.len() {
+            return Err(Self::refusal(&*tx, &waits, now).await?);
         }
         if let Some(key) = &address {
             match self.count(&*tx, key, free * ADDRESS, now).await? {
                 Some(last) => blocks |= last,
-                None => return Err(Self::refusal(&*tx, key, now).await?),
+                None => return Err(Self::refusal(&*tx, std::slice::from_ref(key), now).await?),
             }
         }
         let sweep = "DELETE FROM login_attempts WHERE key IN (SELECT key FROM login_attempts WHERE last_at < $1 AND blocked_until < $1
@@ -169,40 +199,57 @@ impl Attempts {
         Ok(row.map(|row| row.try_get("", "blocks")).transpose()?)
     }
 
-    /// The account's failures are forgotten; the address keeps those of its others, so that a thief with one good account can't go
-    /// on guessing at the rest.
+    /// It was right: the failures of a known device, of a person with a session and of codes are forgotten. What strangers are
+    /// counted by gets this attempt back and keeps the others, so that a thief with one good account can't go on guessing at the rest.
     pub async fn succeed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
-        if let Some(Some(key)) = attempt.counted.get(attempt.chosen) {
-            let forget = "DELETE FROM login_attempts WHERE key = $1";
-            tx.execute_raw(sql(forget, [key.clone().into()])).await?;
-        }
-        Self::passed(tx, attempt).await
+        Self::settle(tx, attempt, "DELETE FROM login_attempts WHERE key = $1").await
     }
 
-    /// The first of two steps was right: the address gets this attempt back, as the second step counts one of its own, and so do other
-    /// accounts of the same e-mail address. The account keeps it until a code is right, so that codes are guessed no faster.
-    pub async fn passed(tx: &impl ConnectionTrait, attempt: &Attempt) -> Result<()> {
-        let back = "UPDATE login_attempts SET failures = greatest(failures - 1, 0), blocked_until = least(blocked_until, last_at) WHERE key = $1";
-        for key in attempt.others() {
-            tx.execute_raw(sql(back, [key.clone().into()])).await?;
+    /// It was no failure, or nobody has looked: all get it back. What follows, a code, is counted by itself.
+    pub async fn give_back(&self, attempt: &Attempt) -> Result<()> {
+        let tx = self.db.system().await?;
+        Self::settle(&*tx, attempt, BACK).await?;
+        tx.commit().await
+    }
+
+    async fn settle(tx: &impl ConnectionTrait, attempt: &Attempt, own: &str) -> Result<()> {
+        for (key, clears) in attempt.counters() {
+            let what = if clears { own } else { BACK };
+            tx.execute_raw(sql(what, [key.to_vec().into()])).await?;
+        }
+        if let Some(key) = &attempt.address {
+            tx.execute_raw(sql(BACK, [key.clone().into()])).await?;
         }
         Ok(())
     }
 
     /// An operator's way out for an account that others keep locked.
     pub async fn forget(&self, tx: &impl ConnectionTrait, account: &str) -> Result<()> {
-        let key = self.counter("account", account);
-        tx.execute_raw(sql("DELETE FROM login_attempts WHERE key = $1", [key.into()]))
-            .await?;
+        for kind in ["account", "code"] {
+            let key = self.counter(kind, account);
+            tx.execute_raw(sql("DELETE FROM login_attempts WHERE key = $1", [key.into()]))
+                .await?;
+        }
         Ok(())
     }
 
-    async fn refusal(tx: &impl ConnectionTrait, key: &[u8], now: OffsetDateTime) -> Result<Error> {
+    /// As the audit log names an address that is nobody's: people type other secrets into the wrong field, so nobody without the
+    /// installation's key can try what it was.
+    pub fn nobody(&self, address: &str) -> String {
+        let name = hex::encode(self.counter("unknown", address));
+        format!("unknown:{}", &name[..16])
+    }
+
+    /// Until the first of these waits is over.
+    async fn refusal(tx: &impl ConnectionTrait, keys: &[Vec<u8>], now: OffsetDateTime) -> Result<Error> {
         let query = "SELECT blocked_until FROM login_attempts WHERE key = $1";
-        let row: Option<QueryResult> = tx.query_one_raw(sql(query, [key.to_vec().into()])).await?;
-        let until = row
-            .map(|row| row.try_get::<OffsetDateTime>("", "blocked_until"))
-            .transpose()?;
+        let mut until: Option<OffsetDateTime> = None;
+        for key in keys {
+            if let Some(row) = tx.query_one_raw(sql(query, [key.clone().into()])).await? {
+                let one: OffsetDateTime = row.try_get("", "blocked_until")?;
+                until = Some(until.map_or(one, |until| until.min(one)));
+            }
+        }
         let left = until.map_or(time::Duration::ZERO, |until| until - now);
         let retry_after = Duration::try_from(left).unwrap_or_default().max(Duration::from_secs(1));
         Ok(Error::new(
@@ -212,14 +259,20 @@ impl Attempts {
         ))
     }
 
-    fn counter_of(&self, on: Subject<'_>, now: OffsetDateTime) -> Vec<u8> {
+    fn counter_of(&self, on: Subject<'_>, now: OffsetDateTime) -> Counter {
+        let own = |key| Counter { key, own: true };
         let (account, device) = match on {
-            Subject::Person(user) => return self.counter("person", &user.to_string()),
-            Subject::Account(account, device) => (self.counter("account", account), device),
+            Subject::Person(user) => return own(self.counter("person", &user.to_string())),
+            Subject::Account(account, device) | Subject::Code(account, device) => (account, device),
         };
+        let key = self.counter("account", account);
         let known = device.and_then(|text| serde_json::from_slice::<Device>(&self.devices.open(text)?).ok());
-        let known = known.filter(|known| known.account == hex::encode(&account) && known.until > now.unix_timestamp());
-        known.map_or(account, |known| self.counter("device", &known.id.to_string()))
+        let known = known.filter(|known| known.account == hex::encode(&key) && known.until > now.unix_timestamp());
+        match (known, on) {
+            (Some(known), _) => own(self.counter("device", &known.id.to_string())),
+            (None, Subject::Code(..)) => own(self.counter("code", account)),
+            (None, _) => Counter { key, own: false },
+        }
     }
 
     /// The text by which the device is known that has just logged in to this account.

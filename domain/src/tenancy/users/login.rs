@@ -10,7 +10,7 @@ use super::{
     Accounts, NewSession, SignedIn,
     attempts::{Attempt, Attempts, Subject},
     email, password, refused,
-    session::own_deed,
+    session::{concerned, own_deed, reach},
 };
 use crate::{
     Error, Result, audit,
@@ -49,10 +49,19 @@ pub enum Login {
 #[derive(Clone)]
 struct Account {
     id: Uuid,
-    email: String,
     password_hash: String,
     second_factor: bool,
     open: bool,
+}
+
+/// Whose failure it was.
+pub(super) enum Failed<'a> {
+    /// Of what is no account's address, or a challenge that nobody has signed.
+    Nobodys(&'a str),
+    /// Of one of the accounts of an address, which several customers may have: none of them is told.
+    AddressOf(Uuid),
+    /// Of this account: the password was right, or the device is known, or there is a session. Its customers read of it.
+    Account(Uuid),
 }
 
 /// What a challenge says.
@@ -82,29 +91,52 @@ impl Accounts {
             .collect();
         let mut attempt = self.attempts.begin(&on, ip, self.clock.now()).await?;
         let hashes = accounts.iter().map(|account| account.password_hash.clone()).collect();
-        let right = self.passwords.verify(given.password, hashes).await?;
+        let right = self.checked(given.password, hashes, &attempt).await?;
         let opened = accounts.iter().zip(right).enumerate();
         let whose = opened
             .filter(|(n, (account, right))| *right && account.open && attempt.admits(*n))
             .map(|(n, _)| n)
             .next();
         let Some(whose) = whose else {
-            let known = accounts.first().map(|account| account.id);
-            self.note_failure(&address, known, attempt.blocks, "password", ip)
-                .await?;
+            let known = attempt.known().and_then(|n| accounts.get(n));
+            let failed = match (known, accounts.first()) {
+                (Some(account), _) => Failed::Account(account.id),
+                (None, Some(account)) => Failed::AddressOf(account.id),
+                (None, None) => Failed::Nobodys(&address),
+            };
+            self.note_failure(failed, attempt.blocks, "password", ip).await?;
             return Err(refused());
         };
         attempt.choose(whose);
         let account = accounts.swap_remove(whose);
-        if account.second_factor && given.code.is_none() {
-            let tx = self.db.system().await?;
-            Attempts::passed(&*tx, &attempt).await?;
-            tx.commit().await?;
+        if !account.second_factor {
+            return self.enter(&account, None, &attempt, ip).await;
+        }
+        self.attempts.give_back(&attempt).await?;
+        let Some(code) = given.code else {
             return Ok(Login::SecondFactor {
                 challenge: self.challenge(&account)?,
             });
+        };
+        let attempt = self.count_code(&account, given.device.as_deref(), ip).await?;
+        self.enter(&account, Some(code), &attempt, ip).await
+    }
+
+    /// Codes are counted by themselves: what is guessed at one account's says nothing about another of the same address.
+    async fn count_code(&self, account: &Account, device: Option<&str>, ip: Option<&str>) -> Result<Attempt> {
+        let id = account.id.to_string();
+        self.attempts
+            .begin(&[Subject::Code(&id, device)], ip, self.clock.now())
+            .await
+    }
+
+    /// Which of these hashes the password has. Whoever finds no turn has not failed.
+    async fn checked(&self, password: SecretString, hashes: Vec<String>, attempt: &Attempt) -> Result<Vec<bool>> {
+        let checked = self.passwords.verify(password, hashes).await;
+        if checked.is_err() {
+            self.attempts.give_back(attempt).await?;
         }
-        self.enter(&account, given.code, &attempt, ip).await
+        checked
     }
 
     /// The second of two steps: the code for a challenge.
@@ -116,22 +148,22 @@ impl Accounts {
         ip: Option<&str>,
     ) -> Result<Login> {
         let Some(opened) = self.challenges.open(challenge) else {
-            self.note_failure(challenge, None, false, "challenge", ip).await?;
+            self.note_failure(Failed::Nobodys(challenge), false, "challenge", ip)
+                .await?;
             return Err(refused());
         };
         let said: Challenge = serde_json::from_slice(&opened)?;
         if said.until <= self.clock.now().unix_timestamp() {
-            self.note_failure("", Some(said.user), false, "challenge", ip).await?;
+            self.note_failure(Failed::Account(said.user), false, "challenge", ip)
+                .await?;
             return Err(refused());
         }
         let Some(account) = self.account_of(said.user).await? else {
             return Err(refused());
         };
-        let id = account.id.to_string();
-        let on = [Subject::Account(&id, device)];
-        let attempt = self.attempts.begin(&on, ip, self.clock.now()).await?;
+        let attempt = self.count_code(&account, device, ip).await?;
         if !account.open || !secrets::equal(fingerprint(&account.password_hash), &said.password) {
-            self.note_failure(&account.email, Some(account.id), attempt.blocks, "challenge", ip)
+            self.note_failure(Failed::Account(account.id), attempt.blocks, "challenge", ip)
                 .await?;
             return Err(refused());
         }
@@ -157,7 +189,7 @@ impl Accounts {
         tx.execute_raw(sql(update, [account.id.into(), hash.into()])).await?;
         Self::end_sessions(&tx, account.id).await?;
         let session = self.begin_session(&tx, account.id, ip).await?;
-        own_deed(&tx, account.id, "admin.password_changed", json!({}), ip).await?;
+        own_deed(&tx, &session.who, "admin.password_changed", json!({}), ip).await?;
         tx.commit().await?;
         Ok(session)
     }
@@ -169,14 +201,12 @@ impl Accounts {
             .begin(&[Subject::Person(who.user)], ip, self.clock.now())
             .await?;
         let account = self.account_of(who.user).await?.ok_or_else(refused)?;
-        let right = self
-            .passwords
-            .verify(password, vec![account.password_hash.clone()])
-            .await?;
+        let hashes = vec![account.password_hash.clone()];
+        let right = self.checked(password, hashes, &attempt).await?;
         if right == [true] {
             return Ok((account, attempt));
         }
-        self.note_failure(&who.email, Some(who.user), attempt.blocks, "confirmation", ip)
+        self.note_failure(Failed::Account(who.user), attempt.blocks, "confirmation", ip)
             .await?;
         let message = "the password is wrong";
         Err(Error::new(Kind::Forbidden, "wrong_password", message))
@@ -210,7 +240,7 @@ impl Accounts {
             (true, Some(code)) => {
                 let Some(factor) = self.use_code(&tx, account.id, &code).await? else {
                     drop(tx);
-                    self.note_failure(&account.email, Some(account.id), attempt.blocks, "code", ip)
+                    self.note_failure(Failed::Account(account.id), attempt.blocks, "code", ip)
                         .await?;
                     return Err(refused());
                 };
@@ -223,7 +253,7 @@ impl Accounts {
         tx.execute_raw(sql(update, [account.id.into(), self.clock.now().into()]))
             .await?;
         let session = self.begin_session(&tx, account.id, ip).await?;
-        own_deed(&tx, account.id, "admin.login", json!({ "factor": factor }), ip).await?;
+        own_deed(&tx, &session.who, "admin.login", json!({ "factor": factor }), ip).await?;
         tx.commit().await?;
         let device = self.attempts.know(&account.id.to_string(), self.clock.now())?;
         Ok(Login::In(Box::new(session), device))
@@ -243,31 +273,43 @@ impl Accounts {
         same.map(drop).ok_or_else(refused)
     }
 
-    /// The audit lines of a failure. An address that is nobody's is told by its hash: people mistype others' addresses.
+    /// The audit lines of a failure. An address that is nobody's is told by a keyed hash: people mistype others' addresses.
     pub(super) async fn note_failure(
         &self,
-        address: &str,
-        user: Option<Uuid>,
+        failed: Failed<'_>,
         blocks: bool,
         what: &str,
         ip: Option<&str>,
     ) -> Result<()> {
         let tx = self.db.system().await?;
-        let unknown = || format!("unknown:{}", &fingerprint(address)[..16]);
-        let resource = user.map_or_else(unknown, |user| user.to_string());
-        let line = |action, metadata: Value| audit::Entry {
-            customer: None,
-            actor: "anonymous",
-            action,
-            resource: &resource,
-            metadata,
-            ip,
+        let (resource, customers) = match failed {
+            Failed::Nobodys(address) => (self.attempts.nobody(address), vec![None]),
+            Failed::AddressOf(user) => (user.to_string(), vec![None]),
+            Failed::Account(user) => (user.to_string(), Self::customers_of(&tx, user).await?),
         };
-        audit::record(&*tx, line("admin.login_failed", json!({ "wrong": what }))).await?;
-        if blocks {
-            audit::record(&*tx, line("admin.login_blocked", json!({}))).await?;
+        for customer in customers {
+            let line = |action, metadata: Value| audit::Entry {
+                customer,
+                actor: "anonymous",
+                action,
+                resource: &resource,
+                metadata,
+                ip,
+            };
+            audit::record(&*tx, line("admin.login_failed", json!({ "wrong": what }))).await?;
+            if blocks {
+                audit::record(&*tx, line("admin.login_blocked", json!({}))).await?;
+            }
         }
         tx.commit().await
+    }
+
+    /// Whose audit lines an account's failures are.
+    async fn customers_of(tx: &SystemTx, user: Uuid) -> Result<Vec<Option<Uuid>>> {
+        let query = "SELECT u.everywhere, ARRAY(SELECT customer_id FROM admin_user_customers c WHERE c.user_id = u.id ORDER BY 1) AS customers
+                     FROM admin_users u WHERE u.id = $1";
+        let row = tx.query_one_raw(sql(query, [user.into()])).await?;
+        row.map_or(Ok(vec![None]), |row| Ok(concerned(&reach(&row)?)))
     }
 
     fn challenge(&self, account: &Account) -> Result<String> {
@@ -294,7 +336,7 @@ impl Accounts {
 
     async fn find(&self, which: &str, value: sea_orm::Value) -> Result<Vec<Account>> {
         let query = format!(
-            "SELECT u.id, u.email, u.password_hash, u.totp_confirmed_at IS NOT NULL AS second_factor, u.disabled_at IS NULL AS open
+            "SELECT u.id, u.password_hash, u.totp_confirmed_at IS NOT NULL AS second_factor, u.disabled_at IS NULL AS open
              FROM admin_users u WHERE {which}"
         );
         let tx = self.db.system().await?;
@@ -302,7 +344,6 @@ impl Accounts {
         let accounts = rows.iter().map(|row| -> Result<Account> {
             Ok(Account {
                 id: row.try_get("", "id")?,
-                email: row.try_get("", "email")?,
                 password_hash: row.try_get("", "password_hash")?,
                 second_factor: row.try_get("", "second_factor")?,
                 open: row.try_get("", "open")?,

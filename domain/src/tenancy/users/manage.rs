@@ -101,7 +101,7 @@ impl Accounts {
         let query = format!("{RECORD} WHERE u.email = $1");
         let others = tx.query_all_raw(sql(&query, [email.as_str().into()])).await?;
         let others = others.iter().map(user).collect::<Result<Vec<_>>>()?;
-        if others.iter().any(|other| within.rules(&other.reach)) {
+        if others.into_iter().any(|other| seen(other, within).is_ok()) {
             return Err(Error::conflict(
                 "email_taken",
                 "there is an account with this e-mail address",
@@ -125,11 +125,12 @@ impl Accounts {
         Ok(made)
     }
 
-    /// Accounts within reach, in the order of their making.
+    /// Accounts of customers within reach, in the order of their making, each with these customers alone: whoever may read what a
+    /// customer has is no secret to that customer.
     pub async fn list_users(&self, within: &Reach, after: Option<Uuid>, limit: u64) -> Result<Vec<UserRecord>> {
         let query = format!(
-            "{RECORD} WHERE ($1 OR (NOT u.everywhere AND EXISTS (SELECT FROM admin_user_customers c WHERE c.user_id = u.id)
-               AND NOT EXISTS (SELECT FROM admin_user_customers c WHERE c.user_id = u.id AND c.customer_id <> ALL($2))))
+            "{RECORD} WHERE ($1 OR (NOT u.everywhere
+               AND EXISTS (SELECT FROM admin_user_customers c WHERE c.user_id = u.id AND c.customer_id = ANY($2))))
              AND u.id > $3 ORDER BY u.id LIMIT $4"
         );
         let own = customers(within).unwrap_or_default();
@@ -141,13 +142,13 @@ impl Accounts {
         ];
         let tx = self.db.system().await?;
         let rows = tx.query_all_raw(sql(&query, values)).await?;
-        rows.iter().map(user).collect()
+        rows.iter().map(|row| seen(user(row)?, within)).collect()
     }
 
-    /// An account within reach.
+    /// An account of customers within reach, with these alone.
     pub async fn get_user(&self, id: Uuid, within: &Reach) -> Result<UserRecord> {
         let tx = self.db.system().await?;
-        visible(read(&tx, id).await?, within)
+        seen(read(&tx, id).await?, within)
     }
 
     /// The account with this id, or with this e-mail address if it is the only one; for commands, which rule over all.
@@ -189,7 +190,7 @@ impl Accounts {
         by: Operator<'_>,
     ) -> Result<UserRecord> {
         let name = change.name.as_deref().map(checked_name).transpose()?;
-        let before = self.get_user(id, within).await?;
+        let before = self.find_ruled(id, within).await?;
         let hash = match &change.password {
             Some(new) => {
                 let new = password::check_new(new, &before.email, "password")?;
@@ -202,7 +203,7 @@ impl Accounts {
         tx.query_one_raw(sql("SELECT id FROM admin_users WHERE id = $1 FOR UPDATE", [id.into()]))
             .await?;
         // Looked at again under the lock: what was within reach may have left it.
-        let before = visible(read(&tx, id).await?, within)?;
+        let before = ruled(read(&tx, id).await?, within)?;
         let role = change.role.unwrap_or(before.role);
         let reach = change.reach.as_ref().unwrap_or(&before.reach);
         if change.role.is_some() || change.reach.is_some() {
@@ -240,16 +241,40 @@ impl Accounts {
         Ok(after)
     }
 
-    /// Removes an account with its sessions.
+    async fn find_ruled(&self, id: Uuid, within: &Reach) -> Result<UserRecord> {
+        let tx = self.db.system().await?;
+        ruled(read(&tx, id).await?, within)
+    }
+
+    /// Removes an account with its sessions. One that is for other customers as well loses those within reach.
     pub async fn delete_user(&self, id: Uuid, within: &Reach, by: Operator<'_>) -> Result<()> {
         let tx = self.db.system().await?;
         tx.query_one_raw(sql("SELECT id FROM admin_users WHERE id = $1 FOR UPDATE", [id.into()]))
             .await?;
-        let before = visible(read(&tx, id).await?, within)?;
+        let whole = read(&tx, id).await?;
+        let is_ruled = within.rules(&whole.reach);
+        let before = seen(whole, within)?;
+        if !is_ruled {
+            Self::take_away(&tx, &before, by).await?;
+            return tx.commit().await;
+        }
         tx.execute_raw(sql("DELETE FROM admin_users WHERE id = $1", [id.into()]))
             .await?;
         record(&tx, "user.deleted", (Some(&before), None), &json!({}), by).await?;
         tx.commit().await
+    }
+
+    /// Takes these customers off an account that stays for others.
+    async fn take_away(tx: &SystemTx, before: &UserRecord, by: Operator<'_>) -> Result<()> {
+        let delete = "DELETE FROM admin_user_customers WHERE user_id = $1 AND customer_id = ANY($2)";
+        let gone = customers(&before.reach).unwrap_or_default();
+        tx.execute_raw(sql(delete, [before.id.into(), gone.into()])).await?;
+        Self::end_sessions(tx, before.id).await?;
+        let after = UserRecord {
+            reach: Reach::Customers(Vec::new()),
+            ..before.clone()
+        };
+        record(tx, "user.changed", (Some(before), Some(&after)), &json!({}), by).await
     }
 }
 
@@ -308,12 +333,28 @@ fn checked_reach(role: Role, reach: &Reach, within: &Reach) -> Result<()> {
     }
 }
 
-fn visible(user: UserRecord, within: &Reach) -> Result<UserRecord> {
+/// The account as somebody of this reach sees it: with no customers but those within it, of which there must be one.
+fn seen(user: UserRecord, within: &Reach) -> Result<UserRecord> {
     if within.rules(&user.reach) {
-        Ok(user)
-    } else {
-        Err(Error::not_found("user"))
+        return Ok(user);
     }
+    let mut named = customers(&user.reach).unwrap_or_default();
+    named.retain(|customer| within.covers(*customer));
+    if named.is_empty() {
+        return Err(Error::not_found("user"));
+    }
+    let reach = Reach::Customers(named);
+    Ok(UserRecord { reach, ..user })
+}
+
+/// The account, if somebody of this reach decides about it.
+fn ruled(user: UserRecord, within: &Reach) -> Result<UserRecord> {
+    if within.rules(&user.reach) {
+        return Ok(user);
+    }
+    seen(user, within)?;
+    let told = "the account is not for your customers alone; you can take them off it by removing it";
+    Err(Error::conflict("shared_account", told))
 }
 
 fn customers(reach: &Reach) -> Option<Vec<Uuid>> {

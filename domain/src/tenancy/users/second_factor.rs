@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     Accounts, NewSession, SignedIn,
     attempts::{Attempt, Attempts, Subject},
+    login::Failed,
     session::own_deed,
     totp,
 };
@@ -86,7 +87,7 @@ impl Accounts {
         let codes = Self::replace_codes(&tx, who.user).await?;
         Self::end_sessions(&tx, who.user).await?;
         let session = self.begin_session(&tx, who.user, ip).await?;
-        own_deed(&tx, who.user, "admin.second_factor_on", json!({}), ip).await?;
+        own_deed(&tx, &session.who, "admin.second_factor_on", json!({}), ip).await?;
         tx.commit().await?;
         Ok((codes, session))
     }
@@ -100,10 +101,10 @@ impl Accounts {
         ip: Option<&str>,
     ) -> Result<NewSession> {
         self.confirm_password(who, password, ip).await?;
-        let attempt = self
-            .attempts
-            .begin(&[Subject::Person(who.user)], ip, self.clock.now())
-            .await?;
+        // By itself: the right password, which clears its own count, buys no guesses.
+        let id = who.user.to_string();
+        let on = [Subject::Code(&id, None)];
+        let attempt = self.attempts.begin(&on, ip, self.clock.now()).await?;
         let tx = self.db.system().await?;
         if self.use_code(&tx, who.user, code).await?.is_none() {
             drop(tx);
@@ -112,7 +113,7 @@ impl Accounts {
         Attempts::succeed(&*tx, &attempt).await?;
         Self::clear_second_factor(&tx, who.user).await?;
         let session = self.begin_session(&tx, who.user, ip).await?;
-        own_deed(&tx, who.user, "admin.second_factor_off", json!({}), ip).await?;
+        own_deed(&tx, &session.who, "admin.second_factor_off", json!({}), ip).await?;
         tx.commit().await?;
         Ok(session)
     }
@@ -173,7 +174,7 @@ impl Accounts {
 
     /// Notes a wrong code of somebody with a session, and says that it was one.
     async fn wrong_code(&self, who: &SignedIn, attempt: &Attempt, ip: Option<&str>) -> Result<Error> {
-        self.note_failure(&who.email, Some(who.user), attempt.blocks, "code", ip)
+        self.note_failure(Failed::Account(who.user), attempt.blocks, "code", ip)
             .await?;
         let message = "the code is wrong, or was used before";
         Ok(Error::new(Kind::Forbidden, "wrong_code", message))

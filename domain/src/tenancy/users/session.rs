@@ -119,7 +119,7 @@ impl Accounts {
         let tx = self.db.system().await?;
         let end = "DELETE FROM admin_sessions WHERE id = $1";
         tx.execute_raw(sql(end, [who.session.into()])).await?;
-        own_deed(&tx, who.user, "admin.logout", json!({}), ip).await?;
+        own_deed(&tx, who, "admin.logout", json!({}), ip).await?;
         tx.commit().await
     }
 
@@ -189,15 +189,32 @@ pub(super) fn reach(row: &QueryResult) -> Result<Reach> {
     })
 }
 
-/// Writes down what a user did to the own account.
-pub(super) async fn own_deed(tx: &SystemTx, user: Uuid, action: &str, metadata: Value, ip: Option<&str>) -> Result<()> {
-    let entry = Entry {
-        customer: None,
-        actor: &actor(user),
-        action,
-        resource: &user.to_string(),
-        metadata,
-        ip,
-    };
-    audit::record(&**tx, entry).await
+/// Whose audit lines tell of an account: its customers', each its own, or else the installation's.
+pub(super) fn concerned(reach: &Reach) -> Vec<Option<Uuid>> {
+    match reach {
+        Reach::Customers(named) if !named.is_empty() => named.iter().copied().map(Some).collect(),
+        _ => vec![None],
+    }
+}
+
+/// Writes down what somebody did to the own account.
+pub(super) async fn own_deed(
+    tx: &SystemTx,
+    who: &SignedIn,
+    action: &str,
+    metadata: Value,
+    ip: Option<&str>,
+) -> Result<()> {
+    for customer in concerned(&who.reach) {
+        let entry = Entry {
+            customer,
+            actor: &actor(who.user),
+            action,
+            resource: &who.user.to_string(),
+            metadata: metadata.clone(),
+            ip,
+        };
+        audit::record(&**tx, entry).await?;
+    }
+    Ok(())
 }
