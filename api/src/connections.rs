@@ -1,6 +1,7 @@
-//! Anonymous connections of one address at a time. A connection is anonymous until a request on it brings a valid credential, so an
-//! integrator may open as many as it likes; a stranger's that come on top of the number that one address may have get a refusal
-//! to read, and those far above it are closed without a word.
+//! Anonymous connections of one address at a time. A connection is anonymous until a request on it brings a valid credential; from
+//! then on it is its customer's, of whom each may have more. What comes on top of the number gets a refusal to read, and what is far
+//! above it is closed without a word: one address, and one customer, leave room for the others whatever they do. Whoever has a
+//! whole /48 has many addresses and is held against a number of its own.
 //!
 //! A trusted proxy's connections are the proxy's own and not counted. What it forwards is counted by request: one that is
 //! being answered, a stream of events to its end, is as good as a connection of the client's.
@@ -8,7 +9,7 @@ use domain::{config::EdgeConfig, limits::Gate};
 use poem::Request;
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,9 @@ use std::{
 use crate::Context;
 
 /// So many times the number that is answered are open at most.
-const CLOSED_UNHEARD: usize = 10;
+const CLOSED_UNHEARD: usize = 2;
+/// And so many times in a /48 of IPv6, which is what one customer of a provider may have.
+const OF_SITE: usize = 16;
 
 /// The anonymous connections of all addresses.
 #[derive(Default)]
@@ -34,6 +37,8 @@ pub struct Connection {
     /// There were enough already when it was opened.
     surplus: bool,
     counted: AtomicBool,
+    /// What it is counted as since a credential was shown on it.
+    known: Mutex<Option<Arc<Connection>>>,
 }
 
 /// Lets connections in.
@@ -89,19 +94,36 @@ impl Connections {
     /// One more of this address; none if there are far too many.
     pub fn enter(self: &Arc<Self>, group: String) -> Option<Arc<Connection>> {
         let mut open = self.open();
-        let count = open.entry(group.clone()).or_default();
-        if *count >= self.most.saturating_mul(CLOSED_UNHEARD) {
+        let of = |open: &HashMap<String, usize>, name: &str| open.get(name).copied().unwrap_or_default();
+        let site = site(&group);
+        let full = |site: &String| of(&open, site) >= self.most.saturating_mul(OF_SITE);
+        let count = of(&open, &group) + 1;
+        if count > self.most.saturating_mul(CLOSED_UNHEARD) || site.as_ref().is_some_and(full) {
             return None;
         }
-        *count += 1;
-        let surplus = *count > self.most;
+        for name in [Some(group.clone()), site].into_iter().flatten() {
+            *open.entry(name).or_default() += 1;
+        }
         drop(open);
         Some(Arc::new(Connection {
             all: self.clone(),
             group,
-            surplus,
+            surplus: count > self.most,
             counted: AtomicBool::new(true),
+            known: Mutex::default(),
         }))
+    }
+
+    fn leave(&self, group: &str) {
+        let mut open = self.open();
+        for name in [Some(group.to_owned()), site(group)].into_iter().flatten() {
+            if let Some(count) = open.get_mut(&name) {
+                *count -= 1;
+                if *count == 0 {
+                    open.remove(&name);
+                }
+            }
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, usize>> {
@@ -110,17 +132,22 @@ impl Connections {
 }
 
 impl Connection {
-    /// A request on it brought a valid credential: it is no longer anonymous.
-    pub fn vouched(&self) {
-        if !self.counted.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        let mut open = self.all.open();
-        if let Some(count) = open.get_mut(&self.group) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.group);
+    /// A request on it brought a valid credential: it is no longer anonymous, but one of `whose` among those that are `known`. False if
+    /// there are too many of these.
+    pub fn vouched(&self, known: &Arc<Connections>, whose: String) -> bool {
+        let mut own = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none() {
+            *own = known.enter(whose);
+            if own.is_some() {
+                self.uncount();
             }
+        }
+        own.as_ref().is_some_and(|own| !own.is_surplus())
+    }
+
+    fn uncount(&self) {
+        if self.counted.swap(false, Ordering::Relaxed) {
+            self.all.leave(&self.group);
         }
     }
 
@@ -139,8 +166,15 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.vouched();
+        self.uncount();
     }
+}
+
+/// The /48 around a /64, as [`Gate::group`] writes it; none for other addresses.
+fn site(group: &str) -> Option<String> {
+    let address: Ipv6Addr = group.strip_suffix("/64")?.parse().ok()?;
+    let site = Ipv6Addr::from_bits(address.to_bits() >> 80 << 80);
+    Some(format!("{site}/48"))
 }
 
 #[cfg(test)]
@@ -159,7 +193,8 @@ mod tests {
         assert_eq!(surplus, [false, false, false, true, true]);
         assert!(!open(&all, "b", 1)[0].is_surplus(), "another address");
         // One with a credential makes room, and so does one that ends.
-        connections[0].vouched();
+        let known = Arc::new(Connections::new(1));
+        assert!(connections[0].vouched(&known, "shop".into()));
         assert!(connections[4].is_surplus());
         connections.remove(1);
         assert!(!connections[3].is_surplus());
@@ -171,8 +206,39 @@ mod tests {
     fn far_too_many_are_refused_at_once() {
         let all = Arc::new(Connections::new(2));
         let connections = open(&all, "a", 100);
-        assert_eq!(connections.len(), 20);
-        connections[0].vouched();
+        assert_eq!(connections.len(), 4);
+        let known = Arc::new(Connections::new(1));
+        assert!(connections[0].vouched(&known, "shop".into()));
         assert!(all.enter("a".into()).is_some());
+    }
+
+    #[test]
+    fn a_credential_makes_a_connection_its_customer_s_who_may_have_so_many() {
+        let (all, known) = (Arc::new(Connections::new(10)), Arc::new(Connections::new(2)));
+        let mut connections = open(&all, "a", 8);
+        let fit = |one: &Arc<Connection>, whose: &str| one.vouched(&known, whose.into());
+        let fits: Vec<bool> = connections[..6].iter().map(|one| fit(one, "shop")).collect();
+        assert_eq!(fits, [true, true, false, false, false, false]);
+        assert!(fit(&connections[6], "other"), "another customer");
+        assert!(
+            fit(&connections[0], "shop") && fit(&connections[0], "other"),
+            "it is counted once"
+        );
+        connections.remove(0);
+        connections.drain(..3);
+        assert!(fit(&connections[3], "shop"), "those that ended make room");
+        drop(connections);
+        assert!(all.open().is_empty() && known.open().is_empty());
+    }
+
+    #[test]
+    fn many_networks_of_one_site_are_not_as_many_addresses() {
+        let all = Arc::new(Connections::new(2));
+        let networks: Vec<String> = (0..100).map(|n| format!("2001:db8:1:{n:x}::/64")).collect();
+        let opened: Vec<_> = networks.iter().map_while(|group| all.enter(group.clone())).collect();
+        assert_eq!(opened.len(), 32);
+        assert!(all.enter("2001:db8:2::/64".into()).is_some(), "another site");
+        drop(opened);
+        assert!(all.open().is_empty());
     }
 }

@@ -71,8 +71,11 @@ pub struct Context {
     pub(crate) blocks: BlockList,
     pub(crate) cache_server: CacheServer,
     pub(crate) connections: Arc<Connections>,
-    /// Streams that are followed with a credential, by customer.
+    /// Connections on which somebody has shown a credential, and streams that are followed with one, by customer.
+    pub(crate) known: Arc<Connections>,
     pub(crate) streams: Arc<Connections>,
+    /// People's copies that are being taken, by customer.
+    pub(crate) copies: Arc<Connections>,
     pub(crate) demo: Option<Demo>,
     pub(crate) prometheus: Option<PrometheusHandle>,
 }
@@ -117,10 +120,13 @@ impl Context {
             blocks,
             cache_server: CacheServer::new(&config.redis)?,
             connections: Arc::new(Connections::new(config.limits.connections)),
+            known: Arc::new(Connections::new(config.limits.streams)),
             streams: Arc::new(Connections::new(config.limits.streams)),
+            copies: Arc::new(Connections::new(1)),
             demo: None,
             prometheus: None,
-            db,
+            // A handler's caller waits: no statement of one holds a connection for longer than any may.
+            db: db.awaited(),
             dispatcher,
             searcher,
             clock,
@@ -135,6 +141,11 @@ impl Context {
             self.dispatcher.takes().await?;
         }
         Ok(())
+    }
+
+    /// Whether a proxy must stand before this that nobody has named: the installation is at an `https://` URL, and speaks no TLS.
+    pub(crate) fn is_fronted(&self) -> bool {
+        self.edge.trusted_proxies.is_empty() && self.base_url.starts_with("https://")
     }
 
     /// With a demo page for this domain.

@@ -45,7 +45,11 @@ pub struct Patient<S> {
 pub struct Work {
     handled: Arc<AtomicUsize>,
     answers: Arc<AtomicUsize>,
+    /// Answers that have not ended.
+    open: Arc<AtomicUsize>,
     untaken: Arc<Mutex<BTreeMap<usize, Instant>>>,
+    /// When a request or an answer ended last.
+    ended: Arc<Mutex<Option<Instant>>>,
 }
 
 /// A request that is being handled, until it is dropped.
@@ -67,6 +71,7 @@ impl Work {
     /// An answer begins.
     pub fn answer(&self) -> Answering {
         let number = self.answers.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
         let answering = Answering {
             work: self.clone(),
             number,
@@ -78,6 +83,19 @@ impl Work {
     /// Since when an answer has waited for its reader, of all the longest.
     fn untaken_since(&self) -> Option<Instant> {
         self.untaken().values().min().copied()
+    }
+
+    /// Whether a request is being handled or an answer goes on.
+    fn goes_on(&self) -> bool {
+        self.handled.load(Ordering::Relaxed) + self.open.load(Ordering::Relaxed) > 0
+    }
+
+    fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn ended(&self) -> Option<Instant> {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn untaken(&self) -> MutexGuard<'_, BTreeMap<usize, Instant>> {
@@ -100,11 +118,14 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.taken();
+        self.work.end();
+        self.work.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        self.0.end();
         self.0.handled.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -160,7 +181,9 @@ impl<S> Patient<S> {
         let silent = match self.greeting {
             Some(_) => self.since + self.pace.head,
             None if busy => Instant::now() + self.pace.idle,
-            None => self.moved + self.pace.idle,
+            None if self.work.goes_on() => self.moved + self.pace.idle,
+            // What is said without a request, the PINGs of HTTP/2, keeps no connection.
+            None => self.work.ended().unwrap_or(self.since) + self.pace.idle,
         };
         // Whoever lets an answer lie is given up, whatever else it says meanwhile.
         let untaken = self.work.untaken_since().map(|since| since + self.pace.reader);
@@ -293,6 +316,31 @@ mod tests {
             far.write_all(said.as_bytes()).await.unwrap();
             assert_eq!(end(patient(near)).await, (io::ErrorKind::TimedOut, 75), "{said}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_without_a_request_keeps_no_connection() {
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(PREFACE).await.unwrap();
+        let patient = patient(near);
+        let work = patient.work();
+        let talk = async {
+            // One request, and nothing but PINGs afterwards.
+            sleep(Duration::from_secs(60)).await;
+            let busy = work.begin();
+            sleep(Duration::from_secs(5)).await;
+            drop(busy);
+            while far.write_all(b"PING").await.is_ok() {
+                sleep(Duration::from_secs(5)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let (kind, seconds) = tokio::select! {
+            ended = end(patient) => ended,
+            () = talk => unreachable!("it goes on"),
+        };
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert!((140..=170).contains(&seconds), "{seconds}");
     }
 
     #[tokio::test(start_paused = true)]

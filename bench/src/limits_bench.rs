@@ -26,7 +26,13 @@ const DOMAIN: &str = "bench.example";
 /// More than is asked.
 const ENOUGH: &str = "10000000/1s";
 /// Every limit that the calls meet.
-const MET: [&str; 3] = ["LIMIT_READ_KEY", "LIMIT_SESSION_IP", "LIMIT_ADDRESS"];
+const MET: [&str; 5] = [
+    "LIMIT_READ_KEY",
+    "LIMIT_SESSION_IP",
+    "LIMIT_ADDRESS",
+    "LIMIT_CHANGE_KEY",
+    "LIMIT_EMBED",
+];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What `bench limits` takes.
@@ -90,6 +96,13 @@ pub async fn run(args: LimitsArgs) -> Result<()> {
             method: Method::GET,
             path: "/api/settings",
             body: Value::Null,
+            token: token.clone(),
+        },
+        Kind {
+            label: "work that a key starts: the change's limit and the work's",
+            method: Method::POST,
+            path: "/api/embed",
+            body: json!({ "all": true }),
             token,
         },
         Kind {

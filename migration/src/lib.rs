@@ -49,6 +49,7 @@ mod m20261125_000044_addresses;
 mod m20261125_000045_scales;
 mod m20261125_000046_broken_answers;
 mod m20261125_000047_pairs;
+mod m20261125_000048_audit_lists;
 mod tables;
 
 pub use catalogue::faults;
@@ -101,6 +102,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000047_pairs::Migration),
             Box::new(m20261125_000041_one_setting::Migration),
             Box::new(m20261125_000044_addresses::Migration),
+            Box::new(m20261125_000048_audit_lists::Migration),
         ]
     }
 }

@@ -98,7 +98,8 @@ pub struct Caller<P> {
 }
 
 impl<P> Caller<P> {
-    /// Counts work that the caller starts for the customer; refused where the customer has started enough.
+    /// Counts work that the caller starts for the customer, and that it changes something; refused where the customer has started
+    /// enough. `Class::Change` is no work of the customer's.
     pub async fn spend(&self, context: &Context, class: Class) -> domain::Result<()> {
         self.spent
             .count(context, &self.principal, self.customer.id, class)

@@ -64,7 +64,8 @@ impl ClientAddress {
 pub async fn client<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request) -> Result<Response> {
     if let Addr::SocketAddr(socket) = &req.remote_addr().0 {
         let socket = socket.ip();
-        let address = decide(&context(&req)?.edge, socket, req.headers());
+        let context = context(&req)?;
+        let address = decide(&context.edge, context.is_fronted(), socket, req.headers());
         if address.hides_others() && is_near(address.ip) {
             WARNED.call_once(|| {
                 tracing::warn!(
@@ -87,11 +88,12 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn decide(edge: &EdgeConfig, socket: IpAddr, headers: &HeaderMap) -> ClientAddress {
+/// `fronted`: there must be a proxy that nobody has named, so that whoever comes by the network may be its visitor.
+fn decide(edge: &EdgeConfig, fronted: bool, socket: IpAddr, headers: &HeaderMap) -> ClientAddress {
     let socket = socket.to_canonical();
     let trusted = |ip: IpAddr| edge.trusted_proxies.iter().any(|network| network.contains(ip));
     let told = |name| headers.contains_key(name);
-    let direct = ![X_FORWARDED_FOR, header::FORWARDED, X_REAL_IP].into_iter().any(told);
+    let direct = ![X_FORWARDED_FOR, header::FORWARDED, X_REAL_IP].into_iter().any(told) && !fronted;
     let stranger = ClientAddress {
         ip: socket,
         direct,
@@ -255,7 +257,21 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        decide(&edge(header), socket.parse().unwrap(), &headers)
+        decide(&edge(header), false, socket.parse().unwrap(), &headers)
+    }
+
+    #[test]
+    fn behind_a_proxy_that_tells_nothing_nobody_is_of_this_machine() {
+        let at = |fronted: bool| {
+            decide(
+                &edge(ProxyHeader::Forwarded),
+                fronted,
+                [127, 0, 0, 1].into(),
+                &HeaderMap::new(),
+            )
+        };
+        assert!(at(false).is_local_process() && !at(false).hides_others());
+        assert!(!at(true).is_local_process() && at(true).hides_others());
     }
 
     fn x(socket: &str, lines: &[&str]) -> String {

@@ -18,6 +18,17 @@ const CLASSES: &[(&str, Class)] = &[
     ("ready", Class::Probe),
 ];
 
+/// What starts work: its change is counted together with the work, where that starts.
+const STARTS: [&str; 7] = [
+    "scrape",
+    "embed",
+    "sync",
+    "warm_cache",
+    "run_golden",
+    "create_connection",
+    "retry_job",
+];
+
 /// Pages that ask the database whose they are; all others come from memory. They are no calls of the contract.
 const PAGES: [&str; 4] = ["/privacy", "/terms", "/accessibility", "/demo"];
 
@@ -32,6 +43,8 @@ pub struct Operation {
     pub class: Class,
     /// It takes a credential.
     pub has_credential: bool,
+    /// It may start work that its customer has a limit of.
+    pub starts: bool,
 }
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
@@ -42,6 +55,7 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
             pattern: PathPattern(path.path.replace('{', ":").replace('}', "").into()),
             class: class(&operation.method, operation.operation_id.unwrap_or_default()),
             has_credential: !operation.security.is_empty(),
+            starts: operation.operation_id.is_some_and(|id| STARTS.contains(&id)),
             method: operation.method,
         })
     });
@@ -55,6 +69,7 @@ fn page(path: &str) -> Operation {
         pattern: PathPattern(path.to_owned().into()),
         class: Class::Page,
         has_credential: false,
+        starts: false,
     }
 }
 
@@ -136,7 +151,7 @@ mod tests {
                 seen.insert(id);
             }
         }
-        for (id, _) in CLASSES {
+        for id in CLASSES.iter().map(|(id, _)| id).chain(&STARTS) {
             assert!(seen.contains(id), "the contract has no {id}");
         }
     }

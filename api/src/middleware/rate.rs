@@ -49,7 +49,7 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
             challenge: None,
             line: None,
         };
-        return Ok(refused(&req, None, refusal, &[]));
+        return Ok(refused(&id_of(&req), None, refusal, &[]));
     }
     let found = operations::find(req.method(), req.uri().path());
     let (Some(gate), Some(operation)) = (&context.gate, found) else {
@@ -61,12 +61,12 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
         Ok(Some(who)) => who,
         // Nobody knows, for want of the database: the handler says so.
         Ok(None) => return next.call(req).await,
-        Err(refusal) => return Ok(refused(&req, Some(operation), refusal, &[])),
+        Err(refusal) => return Ok(refused(&id_of(&req), Some(operation), refusal, &[])),
     };
     let present = match attend(&req, &context, &who, group.as_ref(), operation) {
         Ok(present) => present,
         Err(refusal) => {
-            let mut response = refused(&req, Some(operation), refusal, &[]);
+            let mut response = refused(&id_of(&req), Some(operation), refusal, &[]);
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -76,19 +76,36 @@ pub async fn rate<E: Endpoint<Output = Response>>(next: Arc<E>, mut req: Request
     if let (true, Some(group)) = (who.is_anonymous(), &group) {
         req.set_data(Anonymous(group.clone()));
     }
+    let proof = req.headers().get(PROOF).and_then(|value| value.to_str().ok());
+    let proof = proof.map(str::to_owned);
     let asked = Asked {
         class: operation.class,
+        changes: false,
         who: &who,
         group: group.as_deref(),
-        proof: req.headers().get(PROOF).and_then(|value| value.to_str().ok()),
+        proof: proof.as_deref(),
     };
-    let Passage { mut lines, refusal } = gate.check(&asked).await;
-    if let Some(refusal) = refusal {
-        return Ok(refused(&req, Some(operation), refusal, &lines));
+    let id = id_of(&req);
+    let later = operation.starts && !who.is_anonymous();
+    let mut lines = Vec::new();
+    if !later {
+        let passage = gate.check(&asked).await;
+        if let Some(refusal) = passage.refusal {
+            return Ok(refused(&id, Some(operation), refusal, &passage.lines));
+        }
+        lines = passage.lines;
     }
-    let spent = Spent::default();
+    let spent = Spent::of(later);
     req.set_data(spent.clone());
     let mut response = next.call(req).await?;
+    if spent.owed() {
+        let Passage { lines, refusal } = gate.check(&asked).await;
+        if let Some(refusal) = refusal {
+            return Ok(refused(&id, Some(operation), refusal, &lines));
+        }
+        tell(response.headers_mut(), &lines);
+        return Ok(response);
+    }
     lines.append(&mut spent.lines());
     tell(response.headers_mut(), &lines);
     Ok(match present {
@@ -183,8 +200,10 @@ fn attend(
     let class = operation.class;
     let own = req.data::<Arc<Connection>>().cloned();
     if !who.is_anonymous() {
-        if let Some(own) = own {
-            own.vouched();
+        if let (Some(own), Some(gate)) = (own, &context.gate)
+            && !own.vouched(&context.known, whose(who))
+        {
+            return Err(gate.too_many_of_customer(class));
         }
         return follow(context, who, operation);
     }
@@ -210,18 +229,22 @@ fn follow(
     let (Some(gate), true) = (&context.gate, operation.is_followed()) else {
         return Ok(None);
     };
-    let whose = match who {
+    match context.streams.enter(whose(who)) {
+        Some(stream) if !stream.is_surplus() => Ok(Some(stream)),
+        _ => Err(gate.too_many_streams(operation.class)),
+    }
+}
+
+/// The customer whose connections and streams somebody's with a credential are, or whoever acts for none.
+fn whose(who: &Who) -> String {
+    match who {
         Who::Key { customer, .. }
         | Who::User {
             customer: Some(customer),
             ..
         } => customer.to_string(),
         Who::User { actor, .. } => actor.clone(),
-        Who::Stranger | Who::Visitor { .. } => return Ok(None),
-    };
-    match context.streams.enter(whose) {
-        Some(stream) if !stream.is_surplus() => Ok(Some(stream)),
-        _ => Err(gate.too_many_streams(operation.class)),
+        Who::Stranger | Who::Visitor { .. } => String::new(),
     }
 }
 
@@ -241,9 +264,12 @@ fn stays(mut response: Response, present: Arc<Connection>) -> Response {
     response
 }
 
-fn refused(req: &Request, operation: Option<&Operation>, refusal: Refusal, lines: &[Line]) -> Response {
-    let id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response = Failure::from(refusal.error).response(&id);
+fn id_of(req: &Request) -> String {
+    req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+fn refused(id: &str, operation: Option<&Operation>, refusal: Refusal, lines: &[Line]) -> Response {
+    let mut response = Failure::from(refusal.error).response(id);
     if let Some(operation) = operation {
         response.set_data(operation.pattern.clone());
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     error::Answer,
-    extractors::{Caller, List, Paging, Searches},
+    extractors::{Caller, Conversations, List, Paging},
     openapi::Tag,
 };
 
@@ -80,7 +80,7 @@ impl Api {
     async fn of_page(
         &self,
         context: Data<&Context>,
-        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        #[oai(name = "customer_id")] caller: Caller<Conversations>,
         id: Path<Uuid>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
@@ -98,7 +98,7 @@ impl Api {
     async fn outdated(
         &self,
         context: Data<&Context>,
-        #[oai(name = "customer_id")] caller: Caller<Searches>,
+        #[oai(name = "customer_id")] caller: Caller<Conversations>,
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))] limit: Query<Option<u64>>,
         cursor: Query<Option<String>>,
     ) -> Answer<Json<List<CitingAnswer>>> {
@@ -108,7 +108,7 @@ impl Api {
 
 async fn answers(
     context: &Context,
-    caller: &Caller<Searches>,
+    caller: &Caller<Conversations>,
     wanted: Citing,
     limit: Option<u64>,
     cursor: Option<String>,

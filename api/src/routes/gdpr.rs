@@ -1,26 +1,32 @@
 //! Requests of people about their data: a copy, and to be forgotten. Who asks is proved to the customer, who calls here.
+use bytes::Bytes;
 use domain::{
+    error::Kind,
     jobs::Operator,
     privacy::{Copy, Erased, ExportJob, Subject, Tombstone},
 };
-use poem::web::Data;
+use futures::stream;
+use poem::{Body, IntoResponse, Response, web::Data};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path},
-    payload::Json,
-    types::ParseFromJSON,
+    payload::{Json, Payload},
+    registry::{MetaSchemaRef, Registry},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     Context,
     error::Answer,
-    extractors::{Body, Caller, Privacy},
+    extractors::{Body as JsonBody, Caller, Privacy},
     openapi::Tag,
 };
+
+/// Bytes of a copy that are handed on at once.
+const PIECE: usize = 64 << 10;
 
 /// The person that a request is about: exactly one of the two.
 #[derive(Debug, Object)]
@@ -78,6 +84,34 @@ struct SubjectExport {
     mentions: Vec<ExportedMention>,
 }
 
+/// A copy as it was made, which nobody reads on its way: it may be large.
+struct Made(Body);
+
+impl Payload for Made {
+    const CONTENT_TYPE: &'static str = <Json<SubjectExport> as Payload>::CONTENT_TYPE;
+
+    fn schema_ref() -> MetaSchemaRef {
+        <Json<SubjectExport> as Payload>::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        <Json<SubjectExport> as Payload>::register(registry);
+    }
+}
+
+impl IntoResponse for Made {
+    fn into_response(self) -> Response {
+        Response::builder().content_type(Self::CONTENT_TYPE).body(self.0)
+    }
+}
+
+#[derive(ApiResponse)]
+enum DocumentResponse {
+    /// The copy.
+    #[oai(status = 200)]
+    Made(Made),
+}
+
 /// A copy that a job makes.
 #[derive(Debug, Object)]
 #[oai(rename = "SubjectExportJob")]
@@ -108,7 +142,7 @@ impl From<ExportJob> for Planned {
 enum ExportResponse {
     /// The copy.
     #[oai(status = 200)]
-    Made(Json<SubjectExport>),
+    Made(Made),
     /// There is much: a job makes the copy.
     #[oai(status = 202)]
     Planned(Json<Planned>, #[oai(header = "Location")] String),
@@ -183,8 +217,8 @@ pub struct Api;
 impl Api {
     /// Copy all that is held about a person
     ///
-    /// A person of whom nothing is held gets the same document without rows. More than 2000 rows are a job's work; its document can be
-    /// had for 24 hours.
+    /// A person of whom nothing is held gets the same document without rows. More than 2000 rows or 1 MiB are a job's work; its
+    /// document can be had for 24 hours. More than 200,000 rows or 64 MiB are 409 `export_too_large`: ask for one session at a time.
     #[oai(
         path = "/api/gdpr/export",
         method = "post",
@@ -198,7 +232,7 @@ impl Api {
         /// The same key with the same body makes one job in a day, and is answered with it; a copy that is made at once is made again.
         #[oai(name = "Idempotency-Key", validator(min_length = 1, max_length = 255))]
         key: Header<Option<String>>,
-        body: Body<Person>,
+        body: JsonBody<Person>,
     ) -> Answer<ExportResponse> {
         context.takes_work().await?;
         let subject = body.0.subject()?;
@@ -208,7 +242,7 @@ impl Api {
             .export(&caller.customer, &subject, key.0.as_deref(), by(&caller, &actor))
             .await?;
         Ok(match copy {
-            Copy::Document(document) => ExportResponse::Made(Json(read(document)?)),
+            Copy::Document(document) => ExportResponse::Made(Made(document.into())),
             Copy::Later(job, submitted) => {
                 context.dispatcher.dispatch(&[submitted]).await;
                 let location = format!("/api/gdpr/exports/{}", job.id);
@@ -235,7 +269,8 @@ impl Api {
 
     /// Get a copy that a job has made
     ///
-    /// 409 `export_not_ready` until then; 404 after its 24 hours, and once the person was forgotten.
+    /// 409 `export_not_ready` until then; 404 after its 24 hours, and once the person was forgotten; 503 `busy` while another copy of the
+    /// customer's is being taken.
     #[oai(
         path = "/api/gdpr/exports/:id/document",
         method = "get",
@@ -247,11 +282,21 @@ impl Api {
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
         id: Path<Uuid>,
-    ) -> Answer<Json<SubjectExport>> {
+    ) -> Answer<DocumentResponse> {
         let actor = caller.principal.actor();
         let by = by(&caller, &actor);
+        // One at a time: a customer's copies are in this process's memory no more often than this.
+        let taking = context.copies.enter(caller.customer.id.to_string());
+        let taking = taking.filter(|taking| !taking.is_surplus()).ok_or_else(taken)?;
         let text = context.privacy.export_document(&caller.customer, id.0, by).await?;
-        Ok(Json(read(serde_json::from_str(&text).map_err(domain::Error::from)?)?))
+        let text = Bytes::from(text);
+        let pieces = (0..text.len()).step_by(PIECE).map(move |from| {
+            let _taking = &taking;
+            Ok::<_, io::Error>(text.slice(from..text.len().min(from + PIECE)))
+        });
+        Ok(DocumentResponse::Made(Made(Body::from_bytes_stream(stream::iter(
+            pieces,
+        )))))
     }
 
     /// Forget a person
@@ -268,7 +313,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
-        body: Body<Person>,
+        body: JsonBody<Person>,
     ) -> Answer<Json<ErasureReceipt>> {
         forget(&context, &caller, &body.0).await
     }
@@ -284,7 +329,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
-        body: Body<Person>,
+        body: JsonBody<Person>,
     ) -> Answer<Json<ErasureReceipt>> {
         forget(&context, &caller, &body.0).await
     }
@@ -301,7 +346,7 @@ impl Api {
         &self,
         context: Data<&Context>,
         #[oai(name = "customer_id")] caller: Caller<Privacy>,
-        body: Body<ReceiptText>,
+        body: JsonBody<ReceiptText>,
     ) -> Answer<Json<Verified>> {
         let said = context.privacy.verify(&body.0.receipt);
         let said = said.filter(|tombstone| tombstone.customer == caller.customer.id);
@@ -339,16 +384,17 @@ async fn forget(context: &Context, caller: &Caller<Privacy>, person: &Person) ->
     Ok(Json(erased.into()))
 }
 
-/// A document as the contract has it.
-fn read(document: Value) -> domain::Result<SubjectExport> {
-    SubjectExport::parse_from_json(Some(document))
-        .map_err(|error| domain::Error::internal("a person's copy", error.into_message()))
+/// Another copy is on its way.
+fn taken() -> domain::Error {
+    let retry_after = Duration::from_secs(5);
+    let told = "a copy is being taken; take one after the other";
+    domain::Error::new(Kind::Unavailable { retry_after }, "busy", told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poem_openapi::types::ToJSON;
+    use poem_openapi::types::{ParseFromJSON, ToJSON};
     use serde_json::json;
 
     #[test]
@@ -359,7 +405,7 @@ mod tests {
             "counts": { "messages": 1 }, "held": { "messages": [{ "text": "Hello", "refused": false }] },
             "mentions": [{ "table": "messages", "column": "text", "id": Uuid::nil(), "text": "x" }],
         });
-        let read = read(document.clone()).unwrap();
+        let read = SubjectExport::parse_from_json(Some(document.clone())).unwrap();
         assert_eq!(read.to_json(), Some(document));
     }
 }

@@ -245,9 +245,10 @@ impl Api {
             return Ok(Json(jobs::get(&tx, job).await?.into()));
         }
         // What has been answered before starts nothing, and costs nothing.
-        let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
-        if let Some((_, class)) = class.filter(|_| jobs::state::is_final(&before.state)) {
-            caller.spend(&context, *class).await?;
+        if jobs::state::is_final(&before.state) {
+            let class = WORK.iter().find(|(kind, _)| *kind == before.kind);
+            let class = class.map_or(Class::Change, |(_, class)| *class);
+            caller.spend(&context, class).await?;
         }
         let job = jobs::retry(&tx, id.0).await?;
         let (resource, kind) = (job.id.to_string(), json!({ "kind": job.kind }));

@@ -187,8 +187,9 @@ fn decides(patch: &Map<String, Value>) -> bool {
     let mailed = patch
         .get("handoff")
         .is_some_and(|handoff| handoff.is_null() || handoff.get("email").is_some());
+    // Where `handoff` names nobody, `contact_email` is written to, and /privacy names both to people who ask for their data.
     mailed
-        || ["privacy", "retention_days"]
+        || ["contact_email", "contact_url", "privacy", "retention_days"]
             .iter()
             .any(|name| patch.contains_key(*name))
 }

@@ -1,7 +1,7 @@
 //! Questions: who may ask, what comes back in which order, and what a visitor who leaves ends.
 use futures::StreamExt;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::{Provider, Script, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -112,7 +112,8 @@ async fn a_visitor_who_leaves_ends_the_provider_s_work() {
     let address = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
-    for (n, accept) in ["text/event-stream", "application/json"].into_iter().enumerate() {
+    let (mut asked, mut soonest) = (0, Duration::MAX);
+    for accept in ["text/event-stream", "application/json"].iter().cycle().take(6) {
         let body = json!({ "message": QUESTION }).to_string();
         let request = format!(
             "POST /api/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\naccept: {accept}\r\n\
@@ -123,10 +124,11 @@ async fn a_visitor_who_leaves_ends_the_provider_s_work() {
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         eventually("the provider to be asked", || async {
-            (provider.asked().len() > n).then_some(())
+            (provider.asked().len() > asked).then_some(())
         })
         .await;
-        if n == 0 {
+        asked += 1;
+        if *accept == "text/event-stream" {
             let mut seen = String::new();
             while !seen.contains("event: token") {
                 let mut piece = [0; 1024];
@@ -134,9 +136,13 @@ async fn a_visitor_who_leaves_ends_the_provider_s_work() {
                 seen.push_str(std::str::from_utf8(&piece[..read]).unwrap());
             }
         }
+        let begun = Instant::now();
         drop(socket);
-        provider.left(n + 1).await;
+        provider.left(asked).await;
+        soonest = soonest.min(begun.elapsed());
     }
+    // What the specification promises; the best of some, as the machine may be busy with other things.
+    assert!(soonest < Duration::from_secs(1), "{soonest:?}");
     assert_eq!(app.kit.count("SELECT count(*) FROM messages").await, 0);
 }
 

@@ -1,4 +1,5 @@
 //! Answers by the pages that they cite, and whether the pages have changed since.
+use domain::tenancy::Scope;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -84,6 +85,12 @@ async fn a_page_leads_to_the_answers_that_cite_it_and_says_which_are_outdated() 
             .len(),
         2
     );
+    // They hold visitors' words, and a key for the site's search reads none.
+    let search = app.kit.key(&app.shop, &[Scope::Search]).await;
+    for path in [path.as_str(), "/api/answers/outdated"] {
+        let got = app.get(path).bearer(&search).send().await;
+        assert_eq!(got.problem(403), "missing_scope", "{path}");
+    }
     let foreign = app.get(&path).bearer(&app.other_key).send().await;
     assert_eq!(foreign.problem(404), "not_found");
     let theirs = app

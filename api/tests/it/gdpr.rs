@@ -445,9 +445,14 @@ async fn a_large_copy_is_a_jobs_work_that_only_its_customer_can_fetch_and_erasur
     let id: Uuid = body["export_id"].as_str().unwrap().parse().unwrap();
     let privacy = Privacy::new(app.kit.db.clone(), &app.kit.config);
     assert!(privacy.make_export(&app.shop, id).await.unwrap().is_some());
+    // One at a time, until it has been taken or left.
+    let first = app.get(&document).bearer(&app.key).open().await;
+    let second = app.get(&document).bearer(&app.key).send().await;
+    assert_eq!(second.problem(503), "busy");
+    drop(first);
     let copy = app.get(&document).bearer(&app.key).send().await.expect(200);
     let taken = "SELECT count(*) FROM audit_logs WHERE action = 'gdpr.document_taken' AND actor LIKE 'key:%'";
-    assert_eq!(app.kit.count(taken).await, 1, "whoever takes it is told of");
+    assert_eq!(app.kit.count(taken).await, 2, "whoever takes it is told of");
     assert_eq!(copy["counts"]["messages"], 2502);
     assert_eq!(
         app.get(&path).bearer(&app.key).send().await.expect(200)["state"],

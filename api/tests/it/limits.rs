@@ -481,6 +481,45 @@ async fn work_that_is_started_again_counts_like_work_that_is_started() {
     assert_eq!(call("/api/connections", &shop).await.problem(429), "rate_limited");
 }
 
+/// How many scripts Redis has run so far: each is a round trip.
+async fn scripts(app: &App) -> u64 {
+    let mut info = redis::cmd("INFO");
+    let stats: String = info
+        .arg("commandstats")
+        .query_async(&mut app.kit.redis().await)
+        .await
+        .unwrap();
+    let of = |name: &str| -> u64 {
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    of("evalsha") + of("eval")
+}
+
+#[tokio::test]
+async fn what_starts_work_is_counted_in_one_round_trip() {
+    let app = app(&[("LIMIT_EMBED", "1/1d"), ("LIMIT_CHANGE_KEY", "4/1d")]).await;
+    let embed = async |body: Value| app.post("/api/embed", &body).bearer(&app.key).send().await;
+    // The script is known to Redis from here on.
+    app.get("/api/settings").bearer(&app.key).send().await.expect(200);
+    for (what, body, status) in [
+        ("work", json!({ "all": true }), 202),
+        ("more of it than may be", json!({ "all": true }), 429),
+        ("nothing, as it is wrong", json!({}), 400),
+        ("nothing, as it is wrong", json!({}), 400),
+        ("nothing, as it is wrong", json!({}), 400),
+        ("more changes than may be", json!({}), 429),
+    ] {
+        let before = scripts(&app).await;
+        let got = embed(body).await;
+        assert_eq!(got.status.as_u16(), status, "{what}: {}", got.text);
+        assert_eq!(scripts(&app).await - before, 1, "{what}");
+        assert!(got.header("ratelimit-policy").contains("change-key"), "{what}");
+    }
+}
+
 /// Nothing starts twice by it.
 #[tokio::test]
 async fn a_request_that_comes_again_with_its_key_costs_the_customer_nothing() {
@@ -653,8 +692,13 @@ async fn on(connection: &mut TcpStream, path: &str, token: &str) -> Option<u16> 
 }
 
 #[tokio::test]
-async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like() {
-    let app = app(&[("LIMIT_CONNECTIONS", "2"), ("LIMIT_EXEMPT", "none")]).await;
+async fn connections_of_strangers_are_few_and_those_of_a_customer_so_many() {
+    let app = app(&[
+        ("LIMIT_CONNECTIONS", "2"),
+        ("LIMIT_STREAMS", "30"),
+        ("LIMIT_EXEMPT", "none"),
+    ])
+    .await;
     let server = api::serve(app.context.clone(), ([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
@@ -670,7 +714,20 @@ async fn connections_of_strangers_are_few_and_those_of_keys_as_many_as_they_like
         assert_eq!(on(&mut connection, "/api/settings", &app.key).await, Some(200));
         keys.push(connection);
     }
-    // Idle ones count as well: ten times as many as are answered are open at most.
+    // One customer leaves room for the others, whose first connection is answered.
+    for (key, expected) in [(&app.key, 429), (&app.other_key, 200)] {
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        assert_eq!(on(&mut connection, "/api/settings", key).await, Some(expected));
+    }
+    keys.pop();
+    eventually("its own that ended make room", || async {
+        let mut connection = TcpStream::connect(server).await.ok()?;
+        on(&mut connection, "/api/settings", &app.key)
+            .await
+            .filter(|status| *status == 200)
+    })
+    .await;
+    // Idle ones count as well: twice as many as are answered are open at most.
     let mut idle = Vec::new();
     for _ in 0..40 {
         idle.push(TcpStream::connect(server).await.unwrap());

@@ -128,3 +128,16 @@ async fn an_outside_scheduler_starts_what_is_due_with_the_cron_secret() {
         "invalid_credential"
     );
 }
+
+/// A handler's caller waits, and so does everybody whose connection to the database it holds.
+#[tokio::test]
+async fn a_statement_that_hangs_ends_and_its_caller_is_told() {
+    let app = App::start().await;
+    let tx = app.kit.db.system().await.unwrap();
+    let hold = "LOCK TABLE schedules IN ACCESS EXCLUSIVE MODE";
+    ConnectionTrait::execute_unprepared(&*tx, hold).await.unwrap();
+    let got = app.get("/api/schedules").bearer(&app.key).send().await;
+    assert_eq!(got.problem(503), "database_timeout");
+    drop(tx);
+    app.get("/api/schedules").bearer(&app.key).send().await.expect(200);
+}

@@ -176,6 +176,10 @@ async fn what_decides_about_visitors_data_is_for_owners() {
         json!({ "handoff": null }),
         json!({ "privacy": { "ask_consent": true } }),
         json!({ "tone": "formal", "privacy": null }),
+        // Hand-offs go there where nothing else is named, and people who ask for their data.
+        json!({ "contact_email": "eve@elsewhere.example" }),
+        json!({ "tone": "formal", "contact_email": null }),
+        json!({ "contact_url": "https://elsewhere.example/" }),
     ] {
         assert_eq!(by(&editor, &theirs).await.problem(403), "missing_role", "{theirs}");
         assert_eq!(with(&small, &theirs).await.problem(403), "missing_scope", "{theirs}");

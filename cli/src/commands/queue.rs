@@ -1,5 +1,5 @@
 //! `omniops queue`: what operators see and change, straight on the database, so that it works while the API is down.
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args, Subcommand};
 use domain::{
     config::Config,
@@ -370,10 +370,7 @@ async fn customer(db: &Db, named: &str) -> Result<Uuid> {
         return Ok(tenancy::get(db, id).await?.id);
     }
     let host: HostName = named.parse()?;
-    match tenancy::find_by_host(db, &host, false).await? {
-        Some(customer) => Ok(customer.id),
-        None => bail!("no customer has the domain {host}"),
-    }
+    Ok(tenancy::find_named(db, &host).await?.id)
 }
 
 async fn set_limits(db: &Db, kind: Kind, all: Option<Limit>, each: Option<Limit>) -> Result<()> {

@@ -1,5 +1,5 @@
 //! `omniops users`: accounts of people who administer, straight on the database: the way in when nobody can log in any more.
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use domain::{
     clock::Clock,
@@ -109,10 +109,7 @@ async fn list(accounts: &Accounts) -> Result<()> {
 async fn create(db: &Db, accounts: &Accounts, new: New) -> Result<()> {
     let mut customers = Vec::new();
     for domain in &new.customer {
-        let Some(customer) = tenancy::find_by_host(db, domain, false).await? else {
-            bail!("no customer has the domain {domain}");
-        };
-        customers.push(customer.id);
+        customers.push(tenancy::find_named(db, domain).await?.id);
     }
     let password = password(new.password_stdin)?;
     let user = NewUser {

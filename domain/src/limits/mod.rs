@@ -65,6 +65,8 @@ pub struct Gate {
 pub struct Request<'a> {
     /// What it asks for.
     pub class: Class,
+    /// It is a change as well, which is counted in the same breath.
+    pub changes: bool,
     /// Who asks.
     pub who: &'a Who,
     /// From where, if that counts: see [`Gate::group`].
@@ -161,7 +163,9 @@ impl Gate {
 
     /// Holds a request against its limits.
     pub async fn check(&self, request: &Request<'_>) -> Passage {
-        let asked = class::limits(&self.config.rates, request.class, request.who, request.group);
+        let of = |class| class::limits(&self.config.rates, class, request.who, request.group);
+        let mut asked = if request.changes { of(Class::Change) } else { Vec::new() };
+        asked.extend(of(request.class));
         let mut ask = Ask {
             limits: asked,
             stranger: None,
@@ -292,6 +296,18 @@ impl Gate {
         let refusal = refuse(class, "streams", "too_many_streams", wait, &message);
         let most = u32::try_from(self.config.streams).unwrap_or(u32::MAX);
         refusal.by(STREAMS, Rate::of(most, wait.as_secs()), wait)
+    }
+
+    /// The refusal of a connection over the number that one customer's callers may have open at once.
+    pub fn too_many_of_customer(&self, class: Class) -> Refusal {
+        let message = format!(
+            "more than {} connections at once for this customer",
+            self.config.streams
+        );
+        let wait = Duration::from_secs(5);
+        let refusal = refuse(class, "connections", "too_many_connections", wait, &message);
+        let most = u32::try_from(self.config.streams).unwrap_or(u32::MAX);
+        refusal.by(CONNECTIONS, Rate::of(most, wait.as_secs()), wait)
     }
 
     /// Anonymous connections of one address.

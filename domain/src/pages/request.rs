@@ -289,12 +289,9 @@ pub async fn request_embed(
     }
     let found: Vec<Uuid> = query.order_by_asc(page::Column::Id).into_tuple().all(&**tx).await?;
     if let Some(pages) = pages
-        && let Some(missing) = pages.iter().find(|id| !found.contains(id))
+        && pages.iter().any(|id| !found.contains(id))
     {
-        return Err(Error::invalid(
-            "page_ids",
-            format!("{missing} is no live page of this customer"),
-        ));
+        return Err(Error::not_found("page"));
     }
     let batches = found.chunks(EMBED_BATCH).map(|batch| {
         let payload = Payload::Embed {

@@ -4,10 +4,11 @@
 //! The order of the locks: the subject, its sessions, its conversations, their messages. Chats that are being answered write under
 //! their session's lock, and find by `erased_sessions` that they are not to be kept (`answering::conversation`).
 use sea_orm::ConnectionTrait;
-use serde_json::{Value, json};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashSet},
-    mem,
+    fmt, mem,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -164,20 +165,70 @@ async fn forget_in(tx: &TenantTx, copies: &[Uuid], rows: &Rows, subject: &Subjec
         let row = tx.query_one_raw(sql(READ, which())).await?;
         let document: Option<String> = row.map(|row| row.try_get("", "document")).transpose()?.flatten();
         let Some(document) = document else { continue };
-        if says(&serde_json::from_str(&document)?, &theirs) {
+        let mut read = serde_json::Deserializer::from_str(&document);
+        if Says(&theirs).deserialize(&mut read)? {
             gone += tx.execute_raw(sql(DELETE, which())).await?.rows_affected();
         }
     }
     Ok(gone)
 }
 
-/// Whether any text of a document is `theirs`.
-fn says(document: &Value, theirs: &impl Fn(&str) -> bool) -> bool {
-    match document {
-        Value::String(text) => theirs(text),
-        Value::Array(items) => items.iter().any(|item| says(item, theirs)),
-        Value::Object(fields) => fields.values().any(|field| says(field, theirs)),
-        _ => false,
+/// Whether any text of a document is theirs. The document may be large: nothing of it is kept.
+struct Says<'a, F>(&'a F);
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Says<'_, F> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, document: D) -> std::result::Result<bool, D::Error> {
+        document.deserialize_any(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Says<'_, F> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<bool, E> {
+        Ok((self.0)(text))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<bool, A::Error> {
+        let mut said = false;
+        while let Some(one) = items.next_element_seed(Says(self.0))? {
+            said |= one;
+        }
+        Ok(said)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<bool, A::Error> {
+        let mut said = false;
+        while fields.next_key::<IgnoredAny>()?.is_some() {
+            said |= fields.next_value_seed(Says(self.0))?;
+        }
+        Ok(said)
     }
 }
 

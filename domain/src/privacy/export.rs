@@ -1,14 +1,18 @@
 //! A copy of all that is held about a person, as one JSON document: at once where it is small, by a job where it is large. A
 //! job's document stays in the database, under row-level security, for a day.
-use sea_orm::{ConnectionTrait, QueryResult};
+//!
+//! What must stay true: no copy is larger than its bounds, and a large one is text from the database to whoever takes it: nobody's
+//! person fills a process's memory.
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{
     Privacy,
     find::Visitors,
-    map::{Rows, tables},
+    map::{Of, Rows, Table, tables},
     mentions,
     subject::Subject,
 };
@@ -20,18 +24,40 @@ use crate::{
 
 /// The form of a document.
 pub const SCHEMA: &str = "omniops.subject-export/1";
-/// More rows than this are a job's work.
-const AT_ONCE: i64 = 2000;
 /// Hours that a job's document can be had.
 const HOURS: i32 = 24;
 /// Before bulk work: a person waits, and the law counts days.
 const PRIORITY: i16 = 10;
 
+/// How much a copy may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// More rows than this are a job's work,
+    pub rows_at_once: i64,
+    /// and more bytes than this.
+    pub bytes_at_once: i64,
+    /// More rows than this nobody makes a copy of,
+    pub rows: i64,
+    /// nor of more bytes.
+    pub bytes: i64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            rows_at_once: 2000,
+            bytes_at_once: 1 << 20,
+            rows: 200_000,
+            bytes: 64 << 20,
+        }
+    }
+}
+
 /// What came of asking for a copy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Copy {
-    /// The document.
-    Document(Value),
+    /// The document, as text.
+    Document(String),
     /// A job makes it.
     Later(ExportJob, Submitted),
 }
@@ -76,7 +102,8 @@ impl Privacy {
             return Ok(copy);
         }
         let looks = matches!(subject, Subject::Email(_));
-        let copy = if held(&tx, &rows).await? > AT_ONCE || looks && mentions::many(&tx).await? {
+        let small = self.is_small(&tx, &rows).await?;
+        let copy = if !small || looks && mentions::many(&tx).await? {
             let (job, submitted) = plan(&tx, subject, &rows).await?;
             Copy::Later(job, submitted)
         } else {
@@ -136,7 +163,7 @@ impl Privacy {
         Ok(document)
     }
 
-    async fn document(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<Value> {
+    async fn document(&self, tx: &TenantTx, customer: &Customer, kind: &str, rows: &Rows) -> Result<String> {
         let (held, counts) = held_rows(tx, rows).await?;
         let made_at = now(tx).await?.format(&Rfc3339);
         let made_at = made_at.map_err(|e| Error::internal("a document's time", e))?;
@@ -144,16 +171,45 @@ impl Privacy {
             "email" => self.mentioned(tx, rows).await?,
             _ => json!([]),
         };
-        Ok(json!({
+        let rest = json!({
             "schema": SCHEMA,
             "made_at": made_at,
             "customer": { "id": customer.id, "domain": customer.domain, "name": customer.name },
             "subject_kind": kind,
             "sessions": rows.sessions,
             "counts": counts,
-            "held": held,
             "mentions": mentions,
-        }))
+        });
+        // The rows are the database's own text, and are not read here.
+        let mut text = rest.to_string();
+        text.pop();
+        text.push_str(",\"held\":");
+        text.push_str(&held);
+        text.push('}');
+        Ok(text)
+    }
+
+    /// Whether the copy can be made at once; refused if there is more than any copy may be.
+    async fn is_small(&self, tx: &TenantTx, rows: &Rows) -> Result<bool> {
+        let bounds = self.bounds;
+        let (mut count, mut bytes) = (0, 0);
+        for (table, of) in exported() {
+            count += number(tx, rows.count(tx.customer(), table, &of)).await?;
+        }
+        if count <= bounds.rows {
+            for (table, of) in exported() {
+                bytes += number(tx, rows.weigh(tx.customer(), table, &of)).await?;
+            }
+        }
+        if count > bounds.rows || bytes > bounds.bytes {
+            let told = format!(
+                "more than {} rows or {} MiB are held; ask for one session at a time, or let older conversations end first (retention_days)",
+                bounds.rows,
+                bounds.bytes >> 20
+            );
+            return Err(Error::conflict("export_too_large", told));
+        }
+        Ok(count <= bounds.rows_at_once && bytes <= bounds.bytes_at_once)
     }
 
     /// Texts of others in which the address stands. A job knows the address by its hash only, under the key of the moment in which it
@@ -190,7 +246,9 @@ impl Privacy {
             };
             let kind: String = row.try_get("", "subject_kind")?;
             let rows = visitors.rows(&tx, row.try_get("", "subject")?).await?;
-            let document = self.document(&tx, customer, &kind, &rows).await?.to_string();
+            // There may be more than when it was planned.
+            self.is_small(&tx, &rows).await?;
+            let document = self.document(&tx, customer, &kind, &rows).await?;
             tx.commit().await?;
             let bytes = document.len();
             match self.keep(customer, id, document, forgotten).await? {
@@ -239,37 +297,36 @@ async fn forgotten(tx: &TenantTx) -> Result<i64> {
     Ok(row.try_get("", "n")?)
 }
 
-/// How many rows a document will have.
-async fn held(tx: &TenantTx, rows: &Rows) -> Result<i64> {
-    let mut held = 0;
-    for table in tables() {
-        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
-            continue;
-        };
-        let row = tx.query_one_raw(rows.count(tx.customer(), table, &of)).await?;
-        held += row
-            .map(|row| row.try_get::<i64>("", "n"))
-            .transpose()?
-            .unwrap_or_default();
-    }
-    Ok(held)
+/// The tables of which rows are handed out.
+fn exported() -> impl Iterator<Item = (&'static Table, Of)> {
+    tables().filter_map(|table| Some((table, table.of.filter(|of| !of.export.is_empty())?)))
 }
 
-/// The rows by table, and how many of each there are.
-async fn held_rows(tx: &TenantTx, rows: &Rows) -> Result<(Map<String, Value>, Map<String, Value>)> {
-    let (mut held, mut counts) = (Map::new(), Map::new());
-    for table in tables() {
-        let Some(of) = table.of.filter(|of| !of.export.is_empty()) else {
-            continue;
-        };
+async fn number(tx: &TenantTx, query: Statement) -> Result<i64> {
+    let row = tx.query_one_raw(query).await?;
+    Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default())
+}
+
+/// The rows by table as the text of an object, and how many of each there are.
+async fn held_rows(tx: &TenantTx, rows: &Rows) -> Result<(String, Map<String, Value>)> {
+    let (mut held, mut counts) = (String::from("{"), Map::new());
+    for (table, of) in exported() {
         let read = tx.query_all_raw(rows.read(tx.customer(), table, &of)).await?;
-        let read: Vec<Value> = read
-            .iter()
-            .map(|row| row.try_get("", "row"))
-            .collect::<Result<_, _>>()?;
         counts.insert(table.name.to_owned(), read.len().into());
-        held.insert(table.name.to_owned(), read.into());
+        if held.len() > 1 {
+            held.push(',');
+        }
+        // A String takes everything that is written to it.
+        let _ = write!(held, "\"{}\":[", table.name);
+        for (n, row) in read.iter().enumerate() {
+            if n > 0 {
+                held.push(',');
+            }
+            held.push_str(&row.try_get::<String>("", "row")?);
+        }
+        held.push(']');
     }
+    held.push('}');
     Ok((held, counts))
 }
 

@@ -30,7 +30,7 @@ mod subject;
 
 pub use consent::{Choices, PrivacySettings};
 pub use erase::{Erased, MENTIONS};
-pub use export::{Copy, ExportJob, SCHEMA};
+pub use export::{Bounds, Copy, ExportJob, SCHEMA};
 pub(crate) use find::alone_with;
 pub use log::ErasureLog;
 pub use receipt::{Seals, Tombstone};
@@ -46,6 +46,7 @@ pub struct Privacy {
     pub(crate) db: Db,
     pub(crate) seals: Seals,
     pub(crate) log: Option<ErasureLog>,
+    pub(crate) bounds: Bounds,
 }
 
 impl Privacy {
@@ -55,7 +56,14 @@ impl Privacy {
             db,
             seals: Seals::new(&config.security.keys),
             log: config.privacy.erasure_log.clone().map(ErasureLog::at),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// The same with other bounds of copies.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// What a receipt says, if this installation has signed it.

@@ -30,6 +30,8 @@ pub const JOB_URLS: u32 = 30;
 pub const IDEMPOTENCY_KEYS: u32 = 1;
 /// Kept answers, which are good for minutes; whatever is left of them.
 pub const QUERY_CACHE: u32 = 30;
+/// From where a key was used, after it was used last.
+pub const KEY_PLACES: u32 = 90;
 /// Copies of what is held about a person.
 pub const EXPORTS: u32 = 1;
 /// The audit log.
@@ -54,17 +56,22 @@ pub struct Forgotten {
     pub exports: u64,
     /// Tombstones.
     pub erasures: u64,
+    /// Keys of which it was forgotten from where they were used.
+    pub key_places: u64,
 }
 
-/// Deletes copies and tombstones whose time is over.
+/// Deletes copies and tombstones whose time is over, and from where keys were used.
 pub async fn purge(db: &Db) -> Result<Forgotten> {
     const EXPIRED: &str = "DELETE FROM subject_exports WHERE id IN (
         SELECT id FROM subject_exports WHERE expires_at < now() AND $1 > 0 LIMIT $2)";
     const OLD: &str = "DELETE FROM erasures WHERE id IN (
         SELECT id FROM erasures WHERE erased_at < now() - make_interval(days => $1) LIMIT $2)";
+    const PLACES: &str = "UPDATE api_keys SET used_from = '{}' WHERE id IN (
+        SELECT id FROM api_keys WHERE used_from <> '{}' AND coalesce(last_used_at, created_at) < now() - make_interval(days => $1) LIMIT $2)";
     Ok(Forgotten {
         exports: batches(db, EXPIRED, EXPORTS).await?,
         erasures: batches(db, OLD, ERASURES).await?,
+        key_places: batches(db, PLACES, KEY_PLACES).await?,
     })
 }
 

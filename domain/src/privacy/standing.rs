@@ -36,7 +36,7 @@ pub struct Standing {
     pub older: usize,
     /// When the newest of these was made.
     pub older_until: Option<OffsetDateTime>,
-    /// Receipts of the database that no key of the installation opens.
+    /// Receipts of the database, and lines of the log, that no key of the installation opens.
     pub unreadable: usize,
 }
 
@@ -50,8 +50,12 @@ impl Privacy {
         };
         let kept = self.read(&own);
         let logged = self.read(&lines);
+        let sealed = |line: &&String| self.seals.open(line).is_none() && self.seals.open_note(line).is_none();
+        // A line that a crash has torn is none.
+        let whole = own.iter().chain(lines.iter().filter(|line| is_whole(line)));
+        let unreadable: HashSet<&str> = whole.filter(sealed).map(|line| line.trim()).collect();
         let mut standing = Standing {
-            unreadable: own.iter().filter(|line| self.seals.open(line).is_none()).count(),
+            unreadable: unreadable.len(),
             ..Standing::default()
         };
         if self.log.is_some() {
@@ -104,6 +108,13 @@ impl Privacy {
         let stones = lines.iter().filter_map(|line| Some((self.seals.open(line)?, line)));
         stones.map(|(stone, line)| (stone.id, (stone, line.clone()))).collect()
     }
+}
+
+/// Whether the line has its end: a signature of 32 bytes.
+fn is_whole(line: &str) -> bool {
+    line.trim()
+        .split_once('.')
+        .is_some_and(|(_, signature)| signature.len() == 43)
 }
 
 async fn customers(db: &Db) -> Result<HashSet<Uuid>> {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Db, HostName, Reach, SystemTx, columns, sql};
-use crate::{Error, Result, audit, ids, jobs::Operator, secrets};
+use crate::{Error, Result, audit, error::Kind, ids, jobs::Operator, secrets};
 use sea_orm::ConnectionTrait;
 
 /// A tenant, as far as most of the code needs to know it.
@@ -180,6 +180,36 @@ pub async fn find_by_host(db: &Db, host: &HostName, verified_only: bool) -> Resu
     let find = sql(&FIND, [host.as_str().into(), verified_only.into()]);
     let found = customer::Model::find_by_statement(find).one(&*tx).await?;
     Ok(found.map(Into::into))
+}
+
+/// The customer that somebody means who types `host`: whose it is by proof, or who is named by it. A claim of it is not enough, which
+/// anybody may make: where there is nothing else, the claims are told.
+pub async fn find_named(db: &Db, host: &HostName) -> Result<Customer> {
+    const CLAIMS: &str = "SELECT c.domain FROM customer_domains d JOIN customer_configs c ON c.id = d.customer_id
+        WHERE d.host = $1 AND d.verified_at IS NULL ORDER BY c.domain";
+    if let Some(customer) = find_by_host(db, host, true).await? {
+        return Ok(customer);
+    }
+    if let Some(customer) = find_by_host(db, host, false)
+        .await?
+        .filter(|one| one.domain == host.as_str())
+    {
+        return Ok(customer);
+    }
+    let tx = db.system().await?;
+    let rows = tx.query_all_raw(sql(CLAIMS, [host.as_str().into()])).await?;
+    let claims: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get("", "domain"))
+        .collect::<Result<_, _>>()?;
+    let told = match claims.as_slice() {
+        [] => format!("no customer has the domain {host}"),
+        claims => format!(
+            "nobody has proved the domain {host}; it is claimed by {}: name one of them",
+            claims.join(", ")
+        ),
+    };
+    Err(Error::new(Kind::NotFound, "not_found", told))
 }
 
 /// One setting of a customer as text, if it is set.

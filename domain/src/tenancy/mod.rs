@@ -19,7 +19,7 @@ pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_s
 pub use checks::{Checked, check_due, settle};
 pub(crate) use columns::columns;
 pub(crate) use customers::remove;
-pub use customers::{Customer, NewCustomer, create, find_by_host, get, list, rename, settings};
+pub use customers::{Customer, NewCustomer, create, find_by_host, find_named, get, list, rename, settings};
 pub use domains::{
     DomainRecord, Proof, add_domain, assign_domain, claim_domain, list_domains, mark_verified, own_domain, own_hosts,
     remove_domain, verified_hosts, verify_domain,

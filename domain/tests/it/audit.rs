@@ -333,3 +333,28 @@ async fn the_newest_part_is_verified_by_itself() {
     log.tamper(&format!("DELETE FROM audit_logs WHERE id = {new}")).await;
     assert_eq!(newest(4).await.faults, [format!("line {new} is gone")]);
 }
+
+/// `GET /api/audit` of a customer, by actor or on a resource.
+#[tokio::test]
+async fn lists_are_read_by_their_own_indexes_and_not_through_everybodys_lines() {
+    let log = Log::start().await;
+    let run = |text: String| sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, text);
+    let tx = log.kit.db.system().await.unwrap();
+    let many = "INSERT INTO audit_logs (customer_id, actor, action, resource)
+        SELECT md5((n % 100)::text)::uuid, 'key:' || n % 100, 'key.used', 'r' || n % 100 FROM generate_series(1, 20000) n";
+    tx.execute_raw(run(many.to_owned())).await.unwrap();
+    tx.commit().await.unwrap();
+    log.owner.execute_unprepared("ANALYZE audit_logs").await.unwrap();
+    for (of, index) in [
+        ("customer_id IN (md5('7')::uuid)", "idx_audit_logs_of_customer"),
+        ("actor = 'key:7'", "idx_audit_logs_by_actor"),
+        ("resource = 'r7'", "idx_audit_logs_on_resource"),
+    ] {
+        let tx = log.kit.db.system().await.unwrap();
+        let explain = format!("EXPLAIN SELECT * FROM audit_logs WHERE {of} ORDER BY id DESC LIMIT 51");
+        let rows = tx.query_all_raw(run(explain)).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains(index) && !plan.contains("Sort"), "{of}: {plan}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Claims of hosts, their proofs by DNS and on the site, and what happens when a proof is gone.
 use domain::{
     Result,
+    error::Kind,
     pages::request::{FetchMode, ScrapeRequest, check_scrape, request_scrape},
     tenancy::{self, Customer, DomainRecord, HostName, NewCustomer, Proof, Prover, Verdict},
 };
@@ -453,4 +454,25 @@ async fn without_a_proof_there_is_a_preview_by_hand_only() {
         .unwrap();
     let tx = world.kit.db.tenant(&world.customer).await.unwrap();
     assert!(check_scrape(&tx, &asked).await.is_ok());
+}
+
+/// Commands name customers by their domains, and a claim is anybody's to make.
+#[tokio::test]
+async fn whoever_is_named_by_a_domain_is_not_who_only_claims_it() {
+    let world = World::new().await;
+    let db = &world.kit.db;
+    let host: HostName = world.record.host.parse().unwrap();
+    let named = tenancy::find_named(db, &host).await.unwrap_err();
+    assert_eq!(*named.kind(), Kind::NotFound);
+    assert!(named.public_message().contains("claimed by a.example"), "{named}");
+    let nobody = "nobody.example".parse().unwrap();
+    assert!(
+        tenancy::find_named(db, &nobody)
+            .await
+            .unwrap_err()
+            .public_message()
+            .contains("no customer has")
+    );
+    let own = "a.example".parse().unwrap();
+    assert_eq!(tenancy::find_named(db, &own).await.unwrap().id, world.customer.id);
 }

@@ -2,11 +2,11 @@
 use domain::{
     jobs::Operator,
     privacy::{
-        Copy, ErasureLog, Privacy, Subject,
+        Bounds, Copy, ErasureLog, Privacy, Subject,
         map::{Data, Erase, tables},
         replay_erasures, retention, session_hash, sync_log,
     },
-    tenancy::{Customer, Db},
+    tenancy::{Customer, Db, Scope},
 };
 use local_services::Runtime;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -325,6 +325,61 @@ async fn a_copy_that_others_texts_are_looked_through_for_is_a_jobs_work_where_th
 }
 
 #[tokio::test]
+async fn a_copy_is_no_larger_than_its_bounds() {
+    let house = House::new().await;
+    let session = visitor(&house.kit.db, &house.shop, None, 0, &"word ".repeat(2000)).await;
+    let usual = Bounds::default();
+    let copy = async |bounds| {
+        let privacy = house.privacy.clone().within(bounds);
+        let made = privacy.export(&house.shop, &Subject::Session(session), None, BY).await;
+        match made {
+            Ok(Copy::Document(text)) => {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap()["counts"]["messages"].to_string()
+            }
+            Ok(Copy::Later(..)) => "later".to_owned(),
+            Err(error) => error.code().to_owned(),
+        }
+    };
+    assert_eq!(copy(usual).await, "2");
+    for (bounds, becomes) in [
+        (
+            Bounds {
+                rows_at_once: 3,
+                ..usual
+            },
+            "later",
+        ),
+        (
+            Bounds {
+                bytes_at_once: 10_000,
+                ..usual
+            },
+            "later",
+        ),
+        (Bounds { rows: 3, ..usual }, "export_too_large"),
+        (Bounds { bytes: 10_000, ..usual }, "export_too_large"),
+    ] {
+        assert_eq!(copy(bounds).await, becomes, "{bounds:?}");
+    }
+    // More has come since it was planned.
+    let small = Bounds {
+        rows_at_once: 3,
+        ..usual
+    };
+    let planned = house.privacy.clone().within(small);
+    let subject = Subject::Session(session);
+    let Copy::Later(job, _) = planned.export(&house.shop, &subject, None, BY).await.unwrap() else {
+        panic!("a copy at once of what is too much for that");
+    };
+    let less = house.privacy.clone().within(Bounds { rows: 3, ..small });
+    assert_eq!(
+        less.make_export(&house.shop, job.id).await.unwrap_err().code(),
+        "export_too_large"
+    );
+    assert!(planned.make_export(&house.shop, job.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn copies_made_for_others_forget_the_person_too_and_so_do_those_in_the_making() {
     let house = House::new().await;
     let db = &house.kit.db;
@@ -532,13 +587,19 @@ async fn receipts_of_an_older_key_are_counted_and_so_are_those_that_no_key_opens
     };
     let dropped = standing(&variables).await;
     assert_eq!((dropped.older, dropped.unreadable), (0, 1));
+    // One that stands in the log alone, as after a restore, is counted; what a crash has torn is none.
+    let line = std::fs::read_to_string(&house.log).unwrap();
+    let (body, signature) = line.trim().split_once('.').unwrap();
+    let text = format!("{line}\n{body}x.{signature}\n{body}.half\n");
+    std::fs::write(&house.log, text).unwrap();
+    assert_eq!(standing(&variables).await.unreadable, 2);
     let config = domain::config::Config::from_map(&variables).unwrap();
     let privacy = Privacy::new(house.kit.db.clone(), &config);
     let replayed = replay_erasures(&privacy, &[], "test").await.unwrap();
     assert_eq!((replayed.erasures, replayed.unreadable), (0, 1), "no silence about it");
     variables.insert("ENCRYPTION_KEYS_OLD".into(), old);
     let kept = standing(&variables).await;
-    assert_eq!((kept.older, kept.unreadable, kept.older_until.is_some()), (1, 0, true));
+    assert_eq!((kept.older, kept.unreadable, kept.older_until.is_some()), (1, 1, true));
 }
 
 #[tokio::test]
@@ -635,8 +696,19 @@ async fn everything_goes_when_its_time_is_over() {
         retention::ERASURES + 1
     );
     owner.execute_unprepared(&age).await.unwrap();
+    for (scope, days) in [
+        (Scope::Search, retention::KEY_PLACES + 1),
+        (Scope::Chat, retention::KEY_PLACES - 1),
+    ] {
+        house.kit.key(shop, &[scope]).await;
+        let used = format!(
+            "UPDATE api_keys SET used_from = '{{192.0.2.1}}', last_used_at = now() - interval '{days} days' WHERE scopes = '{{{}}}'",
+            scope.as_str()
+        );
+        run(db, &used).await;
+    }
     let purged = retention::purge(db).await.unwrap();
-    assert_eq!((purged.exports, purged.erasures), (1, 1));
+    assert_eq!((purged.exports, purged.erasures, purged.key_places), (1, 1, 1));
     assert_eq!(count(db, "SELECT count(*) FROM erased_sessions").await, 1);
     assert_eq!(count(db, "SELECT count(*) FROM subject_exports").await, 1);
 }

@@ -91,7 +91,7 @@ async fn the_worker_makes_the_nightly_cleaning_and_does_it() {
         json!({
             "jobs": 1, "events": 0, "urls": 0, "idempotency_keys": 0, "pages": 0, "screenshots": 0, "cached_answers": 0, "staged_pages": 0, "shop_webhooks": 0,
             "people": { "conversations": 0, "deliveries": 0, "visitors": 0 }, "audit_faults": 0, "audit_lines": 0, "data_keys": 0,
-            "privacy": { "exports": 0, "erasures": 0, "logged": 0, "forgotten_again": null },
+            "privacy": { "exports": 0, "erasures": 0, "key_places": 0, "logged": 0, "forgotten_again": null },
         })
     );
     worker.stop().await;

@@ -12,7 +12,7 @@ pub fn check(config: &Config) -> Finding {
     if config.http.public_url.starts_with("https:") && config.edge.trusted_proxies.is_empty() {
         let text = "PUBLIC_URL is https, so a proxy stands before the API, and TRUSTED_PROXIES names none: all visitors share \
                     the proxy's address and its limits; name the addresses that the proxy connects from";
-        return Finding::note(WHAT, text);
+        return Finding::mend(WHAT, text);
     }
     Finding::good(WHAT)
 }

@@ -93,7 +93,7 @@ pub(super) const TABLES: &[Table] = &[
             ("prefix", Technical),
             ("secret_hash", Secret),
             ("scopes", Technical),
-            ("used_from", Technical),
+            ("used_from", Staff),
         ],
     ),
     other(

@@ -123,6 +123,14 @@ const fn erased(
     }
 }
 
+impl Of {
+    /// A row `t` as it is handed out.
+    fn object(&self) -> String {
+        let columns: Vec<String> = self.export.iter().map(|name| format!("'{name}', t.{name}")).collect();
+        format!("json_build_object({})", columns.join(", "))
+    }
+}
+
 impl Table {
     /// The columns that hold visitors' own words, and the column that names a row.
     pub fn words(&self) -> Option<(&'static str, Vec<&'static str>)> {
@@ -181,12 +189,22 @@ impl Rows {
         sql(&text, self.values(customer))
     }
 
-    /// Reads the person's rows of a table, each as the object `row` of the columns that are handed out, oldest first.
-    pub(super) fn read(&self, customer: Uuid, table: &Table, of: &Of) -> Statement {
-        let columns: Vec<String> = of.export.iter().map(|name| format!("'{name}', t.{name}")).collect();
+    /// Sums up how long the person's rows of a table are when they are handed out, as `n` bytes.
+    pub(super) fn weigh(&self, customer: Uuid, table: &Table, of: &Of) -> Statement {
         let text = format!(
-            "{SUBJECT} SELECT json_build_object({}) AS row FROM {} t, s WHERE t.customer_id = s.customer AND ({}) ORDER BY t.{}",
-            columns.join(", "),
+            "{SUBJECT} SELECT coalesce(sum(octet_length({}::text)), 0)::bigint AS n FROM {} t, s WHERE t.customer_id = s.customer AND ({})",
+            of.object(),
+            table.name,
+            of.rows
+        );
+        sql(&text, self.values(customer))
+    }
+
+    /// Reads the person's rows of a table, each as the object `row` of the columns that are handed out, as text, oldest first.
+    pub(super) fn read(&self, customer: Uuid, table: &Table, of: &Of) -> Statement {
+        let text = format!(
+            "{SUBJECT} SELECT {}::text AS row FROM {} t, s WHERE t.customer_id = s.customer AND ({}) ORDER BY t.{}",
+            of.object(),
             table.name,
             of.rows,
             of.export.first().copied().unwrap_or("customer_id")

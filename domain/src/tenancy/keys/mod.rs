@@ -181,7 +181,7 @@ pub async fn list_keys(
 pub async fn revoke(db: &Db, id: Uuid, reach: &Reach, by: Operator<'_>) -> Result<()> {
     let tx = db.system().await?;
     let key = locked(&tx, id, reach).await?;
-    let update = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1";
+    let update = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()), used_from = '{}' WHERE id = $1";
     tx.execute_raw(sql(update, [id.into()])).await?;
     record(&tx, "key.revoked", key.customer_id, id, json!({}), by).await?;
     tx.commit().await
