@@ -2,7 +2,7 @@
 use domain::{
     jobs::Operator,
     privacy::{Privacy, Subject},
-    tenancy::{Customer, Db},
+    tenancy::{Customer, Db, Scope},
 };
 use local_services::Runtime;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -56,6 +56,16 @@ async fn visitor(kit: &Kit, of: &Customer, question: &str) -> Uuid {
     session
 }
 
+async fn write(kit: &Kit, statements: &[String]) {
+    let tx = kit.db.system().await.expect("the database");
+    for statement in statements {
+        tx.execute_raw(Statement::from_string(DbBackend::Postgres, statement))
+            .await
+            .expect("the database");
+    }
+    tx.commit().await.expect("the database");
+}
+
 /// Plain SQL, as an operator's own script makes it.
 fn plain_dump(kit: &Kit, file: &Path) {
     let program = Runtime::fetch(&Kit::cache())
@@ -88,6 +98,22 @@ async fn what_was_backed_up_comes_back_without_whom_was_forgotten_since() {
     for rule in RULES {
         rules.push(count(rule, &kit).await);
     }
+    kit.key(&shop, &[Scope::Search]).await;
+    kit.key(&shop, &[Scope::Chat]).await;
+    let [stays, closed, leaves] = ["ada", "bob", "eve"].map(|name| {
+        let id = Uuid::now_v7();
+        let user = format!(
+            "INSERT INTO admin_users (id, email, name, password_hash, role, everywhere) VALUES ('{id}', '{name}@x.example', '{name}', 'old', 'viewer', false)"
+        );
+        let of = format!("INSERT INTO admin_user_customers (user_id, customer_id) VALUES ('{id}', '{}'), ('{id}', '{}')", shop.id, other.id);
+        let session = format!(
+            "INSERT INTO admin_sessions (id, user_id, token_hash, began_at, seen_at, ends_at) VALUES ('{id}', '{id}', '{name}', now(), now(), now() + interval '1 hour')"
+        );
+        (id, [user, of, session])
+    });
+    for (_, rows) in [&stays, &closed, &leaves] {
+        write(&kit, rows).await;
+    }
 
     let written = command(&kit, &["backup", &file]).await;
     assert!(written.status.success(), "{}", stderr(&written));
@@ -108,6 +134,18 @@ async fn what_was_backed_up_comes_back_without_whom_was_forgotten_since() {
         .await
         .unwrap();
     visitor(&kit, &shop, "I come after the backup.").await;
+    let (shop_of, closed, stays) = (shop.id, closed.0, stays.0);
+    write(
+        &kit,
+        &[
+            "UPDATE api_keys SET revoked_at = now() WHERE scopes = '{chat}'".to_owned(),
+            format!("DELETE FROM admin_users WHERE id = '{}'", leaves.0),
+            format!("UPDATE admin_users SET disabled_at = now() WHERE id = '{closed}'"),
+            format!("UPDATE admin_users SET password_hash = 'new' WHERE id = '{stays}'"),
+            format!("DELETE FROM admin_user_customers WHERE user_id = '{stays}' AND customer_id = '{shop_of}'"),
+        ],
+    )
+    .await;
 
     let careless = command(&kit, &["restore", &file]).await;
     assert!(stderr(&careless).contains("say --replace"), "{}", stderr(&careless));
@@ -129,6 +167,28 @@ async fn what_was_backed_up_comes_back_without_whom_was_forgotten_since() {
         );
         assert_eq!(count("SELECT count(*) FROM messages", &kit).await, 2);
         assert_eq!(count("SELECT count(*) FROM erasures", &kit).await, 1);
+        // What was taken back since stays taken back, and nobody is logged in.
+        for (query, expected) in [
+            (
+                "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND scopes = '{search}'",
+                1,
+            ),
+            ("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL", 1),
+            ("SELECT count(*) FROM admin_users", 3),
+            (
+                "SELECT count(*) FROM admin_users WHERE disabled_at IS NULL AND email = 'ada@x.example' AND password_hash = 'new'",
+                1,
+            ),
+            ("SELECT count(*) FROM admin_users WHERE disabled_at IS NULL", 1),
+            (
+                "SELECT count(*) FROM admin_user_customers JOIN admin_users u ON u.id = user_id WHERE u.email = 'ada@x.example'",
+                1,
+            ),
+            ("SELECT count(*) FROM admin_sessions", 0),
+        ] {
+            assert_eq!(count(query, &kit).await, expected, "{query}");
+        }
+        assert!(told.contains("1 keys stay revoked") || file == &plain, "{told}");
         for (rule, before) in RULES.iter().zip(&rules) {
             assert_eq!(count(rule, &kit).await, *before, "{rule}");
         }

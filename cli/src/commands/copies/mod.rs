@@ -7,6 +7,7 @@ pub mod backup;
 mod contents;
 mod programs;
 pub mod restore;
+mod revoked;
 
 use anyhow::{Context as _, Result};
 use domain::config::{Config, environment};

@@ -19,6 +19,7 @@ use super::{
     archive::Archive,
     contents::{Contents, one, quoted, server_major},
     programs::Programs,
+    revoked::{Carried, Known},
 };
 use crate::commands::{erasures, migrate};
 
@@ -62,7 +63,11 @@ async fn restore(opened: &Opened, archive: Archive, replace: bool) -> Result<()>
     server.execute_unprepared(&make).await.context(
         "making a database beside the present one (DATABASE_OWNER_URL needs a login that may, best a superuser)",
     )?;
-    let filled = fill(opened, archive, &present, &beside).await;
+    let known = present.known(&opened.config.database).await;
+    let filled = match known {
+        Ok(known) => fill(opened, archive, &present, &beside, known.as_ref()).await,
+        Err(error) => Err(error),
+    };
     let swapped = match filled {
         Ok(done) => swap(&server, &present, &beside).await.map(|kept| (done, kept)),
         Err(error) => Err(error),
@@ -73,8 +78,15 @@ async fn restore(opened: &Opened, archive: Archive, replace: bool) -> Result<()>
         let _ = server.execute_unprepared(&drop).await;
     }
     server.close().await?;
-    let ((holds, replayed), kept) = swapped.context("nothing was restored")?;
+    let ((holds, carried, replayed), kept) = swapped.context("nothing was restored")?;
     println!("{} is restored: {holds}", present.name);
+    println!("All sessions have ended.");
+    match carried {
+        Some(carried) => println!("What was taken back since the backup: {carried}."),
+        None => println!(
+            "There was no database to compare with: keys that were revoked and accounts that were closed since the backup are good again."
+        ),
+    }
     if let Some(kept) = kept {
         println!("What it was is in the database {kept}; drop that when you have looked.");
     }
@@ -111,6 +123,14 @@ impl Present {
         };
         db.close().await?;
         Ok(present)
+    }
+
+    /// Its keys and accounts, if it is in use.
+    async fn known(&self, config: &domain::config::DatabaseConfig) -> Result<Option<Known>> {
+        if self.holds == Contents::default() {
+            return Ok(None);
+        }
+        Known::of(config).await
     }
 
     fn may_go(&self, replace: bool) -> Result<()> {
@@ -161,6 +181,8 @@ async fn maintenance(config: &Config, name: &str) -> Result<DatabaseConnection> 
 /// Answers that were kept since the backup go by a version that is this one's as well.
 const MOVE_ON: &str =
     "UPDATE customer_configs SET index_version = greatest(index_version + 1, extract(epoch FROM now())::bigint)";
+/// Whoever was logged in when the backup was made logs in again.
+const LOG_OUT: &str = "DELETE FROM admin_sessions";
 
 /// Fills the new database, and returns what it holds and whom it forgot again.
 async fn fill(
@@ -168,7 +190,8 @@ async fn fill(
     archive: Archive,
     present: &Present,
     beside: &str,
-) -> Result<(Contents, Option<Replayed>)> {
+    known: Option<&Known>,
+) -> Result<(Contents, Option<Carried>, Option<Replayed>)> {
     let (cache, url) = (
         opened.config.cache_dir.clone(),
         opened.config.database.owner_url.clone(),
@@ -191,10 +214,21 @@ async fn fill(
     is_known(&owner).await?;
     migrate::migrate(&config).await?;
     let replayed = forget(&config).await?;
-    owner.execute_unprepared(MOVE_ON).await?;
+    for text in [MOVE_ON, LOG_OUT] {
+        owner.execute_unprepared(text).await?;
+    }
+    let carried = match known {
+        Some(known) => Some(
+            known
+                .carry(&owner)
+                .await
+                .context("taking back what was taken back since")?,
+        ),
+        None => None,
+    };
     let holds = Contents::of(&owner).await?;
     owner.close().await?;
-    Ok((holds, replayed))
+    Ok((holds, carried, replayed))
 }
 
 /// Refuses a schema that this program does not know.
