@@ -174,6 +174,7 @@ fn what_comes_into_view_is_read_and_what_its_own_style_hides_is_not() {
         ("quiet", "", false),
         ("wow", "opacity:0", false),
         ("wow", "display:none", false),
+        ("quiet' data-aos='fade-up", "", true),
     ] {
         let part = format!(
             "{sheet}<section class='{class}' style='{style}'><h2>Fruit</h2><p>Pineapples are sold.</p></section>"
