@@ -272,7 +272,7 @@ pub fn share(claim: &Claim, on: &[&Known], trusted: &Words) -> Option<f64> {
         .count();
     let strange = |claimed: &Telling| {
         let mut holders = on.iter().flat_map(|known| holders(known.units(), claimed)).peekable();
-        let knows = |(holder, beside): (&Telling, &[Unit])| {
+        let speaks_of = |(holder, beside): (&Telling, &[Unit])| {
             // Of what is free, the first word says what it is.
             let first = claimed
                 .words
@@ -285,7 +285,7 @@ pub fn share(claim: &Claim, on: &[&Known], trusted: &Words) -> Option<f64> {
                 holder.knows(word) || (holder.words.is_empty() && beside.iter().any(|unit| unit.speaks_of(word)))
             })
         };
-        holders.peek().is_some() && !holders.any(knows)
+        holders.peek().is_some() && !holders.any(speaks_of)
     };
     let mut claimed = by_dimension(&claim.plain, &[]).into_iter().flat_map(|(told, _)| told);
     if !denies(&claim.plain) && claimed.any(|claimed| strange(&claimed)) {

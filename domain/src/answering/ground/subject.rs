@@ -15,7 +15,7 @@ use super::{
     judge::FIRM,
     read::{Claim, Known},
     visible::folded,
-    words::{content, like, tokens},
+    words::{content, like},
 };
 use crate::answering::sentences::sentences;
 
@@ -272,14 +272,14 @@ fn is_another_s(name: &Name, claimed: &[Name], claim: &Claim, parts: &[&Part]) -
             .any(|other| other.sort == name.sort && !said(&other.key))
     };
     let sizes = sizes_claimed(&claim.plain);
-    let sized = |part: &Part| sizes.iter().any(|size| part.sizes.contains(size));
+    let has_size = |part: &Part| sizes.iter().any(|size| part.sizes.contains(size));
     let values = values(&claim.plain);
-    let valued = |part: &Part| values.iter().any(|value| part.values.contains(value));
+    let has_value = |part: &Part| values.iter().any(|value| part.values.contains(value));
     let tells = |has: &dyn Fn(&Part) -> bool| {
         without.iter().any(|part| has(part) && of_another(part)) && !with.iter().any(|part| has(part))
     };
-    if (with.iter().any(|part| !part.sizes.is_empty()) && tells(&sized))
-        || (with.iter().any(|part| !part.values.is_empty()) && tells(&valued))
+    if (with.iter().any(|part| !part.sizes.is_empty()) && tells(&has_size))
+        || (with.iter().any(|part| !part.values.is_empty()) && tells(&has_value))
     {
         return true;
     }
