@@ -4,13 +4,16 @@ use domain::{
     pages::request::{ScrapeRequest, request_scrape},
     tenancy::Customer,
 };
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use std::{path::Path, process::ExitStatus, time::Duration};
-use testkit::{Kit, Page, Server, Site, eventually};
-use tokio::time::timeout;
+use testkit::{ENDING, Kit, Page, Server, Site, eventually};
+use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
 
-use crate::process::{Folder, Process, omniops};
+use crate::process::{Folder, Process, omniops, processes_in};
 
 /// What service managers are told to allow: `WORKER_SHUTDOWN_SECONDS` as it is by default, and a little.
 const IN_TIME: Duration = Duration::from_secs(25);
@@ -129,4 +132,34 @@ async fn a_second_signal_ends_a_worker_at_once_though_postgres_hangs() {
     crawl.worker.signal(Signal::SIGTERM);
     assert_eq!(crawl.end_within(AT_ONCE).await.code(), Some(0));
     drop(frozen);
+}
+
+/// The first start downloads the model, from an index that may hang; and nobody waits for a start that was called off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_still_waits_for_its_model_ends_when_it_is_asked_to() {
+    let kit = Kit::start().await;
+    for role in ["api", "worker"] {
+        let index = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = index.local_addr().expect("its address");
+        let folder = Folder::new();
+        let mut command = omniops();
+        command
+            .arg(role)
+            .envs(&kit.variables)
+            .env("PORT", "0")
+            .env("OMNIOPS_CACHE_DIR", folder.path().join("cache"))
+            .env("PIP_INDEX_URL", format!("http://{address}/simple"))
+            .env("no_proxy", "*")
+            .env_remove("DISABLE_VECTOR_SEARCH");
+        let mut process = Process::spawn(command, folder.path().join("process.log"));
+        let asked = timeout(ENDING, index.accept()).await;
+        assert!(asked.is_ok(), "{}", process.output());
+        process.signal(Signal::SIGTERM);
+        let ended = timeout(IN_TIME, process.end()).await;
+        assert_eq!(ended.expect("an end in time").code(), Some(0), "{role}");
+        // Its download is waited for by nobody.
+        for pid in processes_in(folder.path()) {
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
+    }
 }
