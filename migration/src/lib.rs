@@ -50,6 +50,7 @@ mod m20261125_000045_scales;
 mod m20261125_000046_broken_answers;
 mod m20261125_000047_pairs;
 mod m20261125_000048_audit_lists;
+mod m20261126_000060_readers_and_owners;
 mod tables;
 
 pub use catalogue::faults;
@@ -103,6 +104,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000041_one_setting::Migration),
             Box::new(m20261125_000044_addresses::Migration),
             Box::new(m20261125_000048_audit_lists::Migration),
+            Box::new(m20261126_000060_readers_and_owners::Migration),
         ]
     }
 }

@@ -102,8 +102,17 @@ pub enum Next {
 pub struct Counts {
     /// URLs seen and admitted.
     pub total: i64,
-    /// URLs with a decision.
+    /// URLs with a decision that stands.
     pub done: i64,
+    /// URLs whose decision stands if their canonical page is one.
+    pub waiting: i64,
+}
+
+impl Counts {
+    /// URLs that have been visited. A few of those that wait are visited once more, if their canonical page turns out to be none.
+    pub fn visited(&self) -> i64 {
+        self.done + self.waiting
+    }
 }
 
 /// Sets a transaction up for the statements of visits, which run by the thousand. Their plans are made once for a connection, and when
@@ -338,7 +347,8 @@ pub async fn abandon(tx: &impl ConnectionTrait, job: Uuid, reason: &str) -> Resu
 
 /// How far the crawl is.
 pub async fn counts(tx: &impl ConnectionTrait, job: Uuid) -> Result<Counts> {
-    let count = "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done FROM crawl_frontier WHERE job_id = $1";
+    let count = "SELECT count(*) AS total, count(*) FILTER (WHERE state = 'done') AS done,
+        count(*) FILTER (WHERE state = 'waiting') AS waiting FROM crawl_frontier WHERE job_id = $1";
     Ok(Counts::find_by_statement(sql(count, [job.into()]))
         .one(tx)
         .await?

@@ -148,7 +148,7 @@ pub async fn pending(tx: &TenantTx, page: Uuid, force: bool) -> Result<Option<Pe
           (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', e.kind, 'data', e.data) ORDER BY e.kind, e.id), '[]') FROM structured_extractions e
             WHERE e.customer_id = p.customer_id AND e.page_id = p.id AND e.kind IN ('faq', 'product') AND e.latest) AS extracted
         FROM scraped_pages p CROSS JOIN LATERAL (SELECT ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
-          ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b) AS repeats) r
+          ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b AND s.owner IS DISTINCT FROM p.id ORDER BY b) AS repeats) r
         WHERE p.id = $1 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND (p.indexed_version < p.version OR p.reindex OR $2)";
     let find = Pending::find_by_statement(sql(FIND, [page.into(), force.into()]));
     let page = find.one(&**tx).await?;
@@ -275,7 +275,7 @@ pub async fn publish_all(tx: &TenantTx, model: Option<Uuid>, editions: &[&Editio
         current AS (UPDATE structured_extractions e SET shown = true FROM shown WHERE e.page_id = shown.id AND NOT e.shown)
         UPDATE scraped_pages p SET indexed_version = greatest(p.indexed_version, n.version), repeats = made.without, shown_title = NULL, shown_by = NULL,
           reindex = made.without <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
-            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b ORDER BY b)
+            ON s.customer_id = p.customer_id AND s.origin = p.origin AND s.block = b AND s.owner IS DISTINCT FROM p.id ORDER BY b)
         FROM jsonb_to_recordset($1) AS n (id uuid, version bigint, repeats jsonb)
         CROSS JOIN LATERAL (SELECT ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(n.repeats) AS b) AS without) made
         WHERE p.id = n.id";

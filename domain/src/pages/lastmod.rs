@@ -6,6 +6,7 @@
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
+use super::store::READER;
 use crate::{
     Result,
     tenancy::{TenantTx, sql},
@@ -40,7 +41,7 @@ pub async fn skip_unchanged(tx: &TenantTx, job: Uuid, site: &str) -> Result<u64>
         WITH same AS (
           UPDATE crawl_frontier f SET state = 'done' FROM scraped_pages p
           WHERE f.job_id = $1 AND f.state = 'open' AND p.customer_id = $2 AND p.url_hash = f.url_hash AND p.tombstoned_at IS NULL
-            AND p.sitemap_lastmod = f.lastmod AND p.fetched_at > f.lastmod
+            AND p.sitemap_lastmod = f.lastmod AND p.fetched_at > f.lastmod AND p.reader = $6
             AND p.fetched_at > now() - make_interval(days => $3) AND get_byte(f.url_hash, 0) % $4 <> $5
           RETURNING f.url, f.depth, f.found_from)
         INSERT INTO job_urls (job_id, customer_id, url, decision, reason, depth, via, found_from)
@@ -61,6 +62,7 @@ pub async fn skip_unchanged(tx: &TenantTx, job: Uuid, site: &str) -> Result<u64>
         ASK_DAYS.into(),
         ROUNDS.into(),
         (round as i32).into(),
+        READER.into(),
     ];
     Ok(tx.execute_raw(sql(SKIP, values)).await?.rows_affected())
 }

@@ -1,8 +1,9 @@
 //! What a crawl takes out of answers, decided once, at its end, from its decision rows.
 //!
-//! A page goes when two runs in a row found it gone (404 or 410) or to be left out of an index, which a site may say by mistake for an
-//! hour, when it moved for good, or when its author names another page as the canonical one. Everything else (errors of the server, 403, 429, time-outs, walls against
-//! bots) says nothing about the page. Until the end of the run a page stays in answers whatever was met, so a run that is
+//! A page goes when two runs in a row found it gone (404 or 410, or sent on to such an address), to be no page any more, to be left out of
+//! an index, moved for good, or the copy of another that its author names: a site may say each of that by mistake for an hour. What moved
+//! with the very text that is known goes at once. Everything else (errors of the server, 403, 429, time-outs, walls against bots) says
+//! nothing about the page. Until the end of the run a page stays in answers whatever was met, so a run that is
 //! killed, cancelled or held has changed nothing, and one that is tried again or goes on is still one run: its job.
 //!
 //! A run that would lose much of a site is no evidence but a suspicion, of a broken deployment or a wrong address, and waits
@@ -69,45 +70,72 @@ impl Losses {
     }
 }
 
-/// Where redirects and canonical links of the run end, after at most six hops: what was met there, and whether it is a page
-/// that lives and stays.
+/// Where redirects and canonical links of the run end, after at most six hops: what was met there, whether it is a page that lives and
+/// stays, what that says, and whether all of the way is for good.
 const ENDS: &str = "
   steps AS (
-    SELECT u.url_hash, u.decision, substring(u.reason from 'https?://[^[:space:]]+$') AS target FROM job_urls u
-    WHERE u.job_id = $1 AND (u.decision = 'duplicate' OR u.decision = 'redirected' AND (u.status IN (301, 308) OR u.status = 200))),
+    SELECT u.url_hash, u.decision, substring(u.reason from 'https?://[^[:space:]]+$') AS target,
+      u.decision = 'duplicate' OR u.status IN (200, 301, 308) AS lasts FROM job_urls u
+    WHERE u.job_id = $1 AND u.decision IN ('duplicate', 'redirected')),
   hops AS (
-    SELECT s.url_hash AS start, s.decision AS first, s.target, 1 AS n FROM steps s WHERE EXISTS (
+    SELECT s.url_hash AS start, s.decision AS first, s.target, s.lasts, 1 AS n FROM steps s WHERE EXISTS (
       SELECT FROM scraped_pages p WHERE p.customer_id = $2 AND p.url_hash = s.url_hash AND p.tombstoned_at IS NULL)
     UNION ALL
-    SELECT h.start, h.first, s.target, h.n + 1 FROM hops h JOIN steps s ON s.url_hash = hash_url(h.target) WHERE h.n < 6),
+    SELECT h.start, h.first, s.target, h.lasts AND s.lasts, h.n + 1
+    FROM hops h JOIN steps s ON s.url_hash = hash_url(h.target) WHERE h.n < 6),
   ends AS (
-    SELECT DISTINCT ON (h.start) h.start, h.first, h.target, u.decision AS met, u.reason,
+    SELECT DISTINCT ON (h.start) h.start, h.first, h.target, h.lasts, u.decision AS met, u.reason, p.content_hash AS says,
       p.id IS NOT NULL AND coalesce(u.decision, '') NOT IN ('redirected', 'duplicate', 'gone') AND coalesce(u.reason, '') NOT LIKE 'noindex%' AS lives
     FROM hops h LEFT JOIN job_urls u ON u.job_id = $1 AND u.url_hash = hash_url(h.target)
       LEFT JOIN scraped_pages p ON p.customer_id = $2 AND p.url_hash = hash_url(h.target) AND p.tombstoned_at IS NULL
     ORDER BY h.start, h.n DESC)";
 
-/// Marks the decisions of the run that retire a page. What the run, or another one, has seen alive since is not marked.
+/// What speaks against each page, by the decisions of the run, and whether that is enough. What the run, or another one, has seen alive
+/// since is not among them.
 ///
 /// A page that moved is retired if its new address is stored, is on another site, or is none to be stored; a new address that
-/// could not be had this time may be had the next. One that leads to nothing is gone like one that answers 404.
+/// could not be had this time may be had the next. One that leads to nothing, for good or for now, is gone like one that answers 404, and
+/// so is one that turned into a file or lost all of its text, unless a browser made that text.
+const CAUSES: &str = "
+  found AS (
+    SELECT u.url_hash, p.id, p.gone_count >= 1 AND p.gone_job IS DISTINCT FROM $1 AS is_second, e.lives AND e.says = p.content_hash AS goes_on, CASE
+      WHEN u.decision = 'gone' OR e.first = 'redirected' AND e.met = 'gone' THEN 'gone'
+      WHEN u.decision = 'skipped' AND (u.reason = 'not_html' OR u.reason = 'empty' AND NOT EXISTS (SELECT FROM page_renders r
+        WHERE r.customer_id = $2 AND r.url_hash = u.url_hash AND r.outcome = 'page')) THEN 'gone'
+      WHEN u.decision = 'blocked' AND u.reason LIKE 'noindex%' THEN 'noindex'
+      WHEN e.first = 'redirected' AND e.lasts AND (e.lives OR e.met IN ('skipped', 'blocked') AND coalesce(e.reason, '') NOT LIKE 'budget%'
+        OR e.met IS NULL AND url_origin(e.target) <> url_origin(u.url)) THEN 'moved'
+      WHEN e.first = 'duplicate' AND e.lives THEN 'duplicate' END AS cause
+    FROM job_urls u JOIN scraped_pages p ON p.customer_id = $2 AND p.url_hash = u.url_hash
+      AND p.tombstoned_at IS NULL AND p.fetched_at < u.at
+    LEFT JOIN ends e ON e.start = u.url_hash
+    WHERE u.job_id = $1 AND (u.decision IN ('gone', 'redirected', 'duplicate', 'blocked')
+      OR u.decision = 'skipped' AND u.reason IN ('not_html', 'empty'))),
+  causes AS (SELECT url_hash, id, cause, is_second OR goes_on AS is_enough FROM found WHERE cause IS NOT NULL)";
+
+/// Notes that the pages of a host whose start page leads to another one for good have moved with it, as far as the other host has pages of
+/// their paths: no crawl comes to the first host again to see it.
+async fn follow_the_start(tx: &TenantTx, job: Uuid) -> Result<()> {
+    const FOLLOW: &str = "
+        WITH hosts AS (SELECT url_origin(url) AS origin FROM job_urls WHERE job_id = $1 AND via = 'start' AND decision = 'redirected'
+          GROUP BY 1 HAVING bool_and(status IN (301, 308)))
+        INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, depth, via)
+        SELECT $1, $2, o.url, 'redirected', n.url, 301, 0, 'start'
+        FROM scrape_jobs s JOIN hosts h ON h.origin <> url_origin(s.moved_to)
+          JOIN scraped_pages o ON o.customer_id = $2 AND o.origin = h.origin AND o.tombstoned_at IS NULL
+          JOIN scraped_pages n ON n.customer_id = $2 AND n.tombstoned_at IS NULL
+            AND n.url_hash = hash_url(url_origin(s.moved_to) || substr(o.url, length(o.origin) + 1))
+        WHERE s.job_id = $1 AND s.customer_id = $2
+        ORDER BY o.url_hash ON CONFLICT (job_id, url_hash) DO NOTHING";
+    tx.execute_raw(sql(FOLLOW, [job.into(), tx.customer().into()])).await?;
+    Ok(())
+}
+
+/// Marks the decisions of the run that retire a page.
 async fn mark(tx: &TenantTx, job: Uuid) -> Result<()> {
     let mark = format!(
-        "WITH RECURSIVE {ENDS},
-         causes AS (
-           SELECT u.url_hash, CASE
-             WHEN u.decision = 'gone' OR e.first = 'redirected' AND e.met = 'gone'
-               THEN CASE WHEN p.gone_count >= 1 AND p.gone_job IS DISTINCT FROM $1 THEN 'gone' END
-             WHEN u.decision = 'blocked' AND u.reason LIKE 'noindex%'
-               THEN CASE WHEN p.gone_count >= 1 AND p.gone_job IS DISTINCT FROM $1 THEN 'noindex' END
-             WHEN e.first = 'redirected' AND (e.lives OR e.met IN ('skipped', 'blocked') AND coalesce(e.reason, '') NOT LIKE 'budget%'
-               OR e.met IS NULL AND url_origin(e.target) <> url_origin(u.url)) THEN 'moved'
-             WHEN e.first = 'duplicate' AND e.lives THEN 'duplicate' END AS cause
-           FROM job_urls u JOIN scraped_pages p ON p.customer_id = $2 AND p.url_hash = u.url_hash
-             AND p.tombstoned_at IS NULL AND p.fetched_at < u.at
-           LEFT JOIN ends e ON e.start = u.url_hash
-           WHERE u.job_id = $1 AND u.decision IN ('gone', 'redirected', 'duplicate', 'blocked'))
-         UPDATE job_urls u SET retires = c.cause FROM (SELECT u.url_hash, c.cause FROM job_urls u LEFT JOIN causes c USING (url_hash)
+        "WITH RECURSIVE {ENDS}, {CAUSES}
+         UPDATE job_urls u SET retires = c.cause FROM (SELECT u.url_hash, c.cause FROM job_urls u LEFT JOIN causes c ON c.url_hash = u.url_hash AND c.is_enough
            LEFT JOIN scraped_pages r ON r.customer_id = $2 AND r.url_hash = u.url_hash AND r.retired_by = $1
            WHERE u.job_id = $1 AND u.retires IS DISTINCT FROM c.cause AND r.id IS NULL) c
          WHERE u.job_id = $1 AND u.url_hash = c.url_hash"
@@ -131,6 +159,7 @@ pub async fn weigh(tx: &TenantTx, job: Uuid) -> Result<Losses> {
            JOIN scraped_pages p ON p.customer_id = $2 AND p.url_hash = u.url_hash AND p.content_hash = ANY($4)
            WHERE u.job_id = $1 AND u.decision = 'changed')"
     );
+    follow_the_start(tx, job).await?;
     mark(tx, job).await?;
     let masses = masses(tx, job).await?;
     let values = || [job.into(), tx.customer().into(), MASS.into(), masses.clone().into()];
@@ -174,21 +203,14 @@ pub async fn masses(tx: &TenantTx, job: Uuid) -> Result<Vec<Vec<u8>>> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Retires the pages that [`weigh`] marked, all at once, and notes those that the run found gone, or not to be indexed,
-/// for the first time. A retired page's twin takes its place. Doing it twice changes nothing more. Returns how many pages went.
+/// Retires the pages that [`weigh`] marked, all at once, and notes those against which something speaks for the first time. A retired page's twin takes its place. Doing it twice changes nothing more. Returns how many pages went.
 pub async fn retire(tx: &TenantTx, job: Uuid) -> Result<u64> {
     // In the order of their URLs, as everybody locks pages.
     const LOCK: &str = "
         SELECT FROM scraped_pages p JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
-        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND (u.retires IS NOT NULL OR u.decision IN ('gone', 'redirected', 'blocked'))
+        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND (u.retires IS NOT NULL
+          OR u.decision IN ('gone', 'redirected', 'duplicate', 'blocked') OR u.decision = 'skipped' AND u.reason IN ('not_html', 'empty'))
         ORDER BY p.url_hash FOR UPDATE OF p";
-    const NOTE: &str = "
-        UPDATE scraped_pages p SET gone_count = p.gone_count + 1, gone_job = $1, status = coalesce(u.status, p.status)
-        FROM job_urls u LEFT JOIN job_urls t ON t.job_id = $1 AND t.url_hash = hash_url(substring(u.reason from 'https?://[^[:space:]]+$'))
-        WHERE u.job_id = $1 AND (u.decision = 'gone' OR u.decision = 'redirected' AND u.status IN (301, 308) AND t.decision = 'gone'
-            OR u.decision = 'blocked' AND u.reason LIKE 'noindex%')
-          AND p.customer_id = $2 AND p.url_hash = u.url_hash AND p.tombstoned_at IS NULL
-          AND p.fetched_at < u.at AND p.gone_job IS DISTINCT FROM $1";
     const TOMBSTONE: &str = "
         WITH retired AS (
           UPDATE scraped_pages p SET tombstoned_at = now(), tombstone = u.retires, retired_by = $1, duplicate_of = NULL
@@ -196,8 +218,14 @@ pub async fn retire(tx: &TenantTx, job: Uuid) -> Result<u64> {
             AND p.tombstoned_at IS NULL AND p.fetched_at < u.at RETURNING p.id)
         UPDATE page_embeddings c SET published = false FROM retired r WHERE c.page_id = r.id";
     const COUNT: &str = "SELECT count(*) AS n FROM scraped_pages WHERE customer_id = $2 AND retired_by = $1 AND tombstoned_at IS NOT NULL";
+    let note = format!(
+        "WITH RECURSIVE {ENDS}, {CAUSES}
+         UPDATE scraped_pages p SET gone_count = p.gone_count + 1, gone_job = $1, status = coalesce(u.status, p.status)
+         FROM causes c JOIN job_urls u ON u.job_id = $1 AND u.url_hash = c.url_hash
+         WHERE p.id = c.id AND p.customer_id = $2 AND p.gone_job IS DISTINCT FROM $1"
+    );
     let values = || [job.into(), tx.customer().into()];
-    for statement in [LOCK, NOTE, TOMBSTONE] {
+    for statement in [LOCK, &note, TOMBSTONE] {
         tx.execute_raw(sql(statement, values())).await?;
     }
     twins::settle(tx).await?;

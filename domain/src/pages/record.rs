@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     blocks,
-    store::{Change, Decision, FetchedPage, Stored},
+    store::{Change, Decision, FetchedPage, READER, Stored},
     words,
 };
 use crate::{
@@ -34,6 +34,7 @@ pub struct Prepared {
     structured_hash: Vec<u8>,
     blocks: Vec<i64>,
     byline: Byline,
+    makeshift: bool,
 }
 
 /// When and by whom a page says that it was written. No part of its content: a new date alone changes nothing that is indexed.
@@ -54,6 +55,18 @@ impl Prepared {
         Self { byline, ..self }
     }
 
+    /// Notes that it is read of less than the page has: nothing may say later that it is unchanged.
+    pub fn make_do(&mut self) {
+        self.makeshift = true;
+        self.page.etag = None;
+        self.page.last_modified = None;
+    }
+
+    /// Whether it is read of less than the page has.
+    pub fn is_makeshift(&self) -> bool {
+        self.makeshift
+    }
+
     /// When and by whom it says that it was written.
     pub fn byline(&self) -> &Byline {
         &self.byline
@@ -72,6 +85,7 @@ impl From<FetchedPage> for Prepared {
             structured_hash: structured_hash(&page),
             blocks: blocks::numbers(&page.markdown),
             byline: Byline::default(),
+            makeshift: false,
             page,
         }
     }
@@ -121,19 +135,19 @@ const UPSERT: &str = "
         AND p.url_hash BETWEEN i.url_hash AND i.url_hash ORDER BY p.url_hash LIMIT 1) p),
     saved AS (
       INSERT INTO scraped_pages AS p (id, customer_id, url, canonical, title, language, markdown, content_hash, structured_hash,
-        etag, last_modified, status, sitemap_lastmod, navigational, blocks, published_at, modified_at, author, fetched_at)
+        etag, last_modified, status, sitemap_lastmod, navigational, blocks, published_at, modified_at, author, reader, fetched_at)
       SELECT id, $1, url, nullif(canonical, ''), title, nullif(language, ''), markdown, hash, structured, nullif(etag, ''),
         nullif(modified, ''), status, nullif(lastmod, '')::timestamptz, navigational, blocks::bigint[],
         CASE WHEN published_on <> '' AND published_on::timestamptz < now() + interval '1 day' THEN published_on::timestamptz END,
         CASE WHEN modified_on <> '' AND modified_on::timestamptz < now() + interval '1 day' THEN modified_on::timestamptz END,
-        nullif(author, ''), now() FROM input ORDER BY url_hash
+        nullif(author, ''), $20, now() FROM input ORDER BY url_hash
       ON CONFLICT (customer_id, url_hash) DO UPDATE SET canonical = excluded.canonical, title = excluded.title,
         language = excluded.language, structured_hash = excluded.structured_hash, etag = excluded.etag,
         markdown = CASE WHEN p.content_hash = excluded.content_hash THEN p.markdown ELSE excluded.markdown END,
         blocks = CASE WHEN p.content_hash = excluded.content_hash THEN p.blocks ELSE excluded.blocks END,
         last_modified = excluded.last_modified, status = excluded.status, sitemap_lastmod = excluded.sitemap_lastmod,
         published_at = excluded.published_at, modified_at = excluded.modified_at, author = excluded.author,
-        fetched_at = now(), gone_count = 0,
+        reader = excluded.reader, fetched_at = now(), gone_count = 0,
         version = p.version + CASE WHEN p.content_hash = excluded.content_hash AND p.tombstoned_at IS NULL THEN 0 ELSE 1 END,
         duplicate_of = CASE WHEN p.content_hash = excluded.content_hash THEN p.duplicate_of END,
         reindex = p.reindex OR p.navigational <> excluded.navigational, navigational = excluded.navigational,
@@ -190,6 +204,7 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
             .collect::<Vec<_>>()
             .into(),
         column(&|p| without_nul(optional(&p.byline.author))).into(),
+        READER.into(),
     ];
     let mut found = HashMap::new();
     for row in tx.query_all_raw(sql(UPSERT, values)).await? {

@@ -27,6 +27,11 @@ pub struct Render {
 }
 
 impl Render {
+    /// Whether it brought a page.
+    pub fn is_page(&self) -> bool {
+        self.outcome == "page"
+    }
+
     /// Whether what it brought can still be believed at `now`, as long as the static body is the same.
     pub fn is_fresh(&self, now: OffsetDateTime) -> bool {
         now - self.rendered_at < BELIEVED
@@ -36,11 +41,11 @@ impl Render {
 /// Renderings read at once; a site with more has its others rendered again.
 const MOST: i64 = 100_000;
 
-/// The last renderings of pages whose URLs begin with `origin`, by URL.
-pub async fn of_site(tx: &TenantTx, origin: &str) -> Result<HashMap<String, Render>> {
+/// The last renderings of pages whose URLs begin with one of `origins`, by URL.
+pub async fn of_site(tx: &TenantTx, origins: &[String]) -> Result<HashMap<String, Render>> {
     const FIND: &str = "SELECT url, static_hash, rendered_at, outcome, target FROM page_renders
-        WHERE customer_id = $1 AND starts_with(url, $2) LIMIT $3";
-    let values = [tx.customer().into(), origin.into(), MOST.into()];
+        WHERE customer_id = $1 AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(url, o)) LIMIT $3";
+    let values = [tx.customer().into(), origins.to_vec().into(), MOST.into()];
     let rows = tx.query_all_raw(sql(FIND, values)).await?;
     let of_row = |row: &QueryResult| Ok((row.try_get("", "url")?, Render::from_query_result(row, "")?));
     rows.iter().map(of_row).collect()

@@ -6,9 +6,10 @@
 //! make pages be indexed again and again. Pages whose chunks were made without other blocks than are known now are marked
 //! (`reindex`); of their chunks, only those that differ are embedded.
 //!
-//! A page that is about a repeated text keeps it: see [`without`].
-use sea_orm::ConnectionTrait;
-use std::collections::HashSet;
+//! A page that is about a repeated text keeps it: see [`without`]. And each repeated text has one page that keeps it whatever it is about,
+//! its owner ([`own`]), so that an address or a promise that stands everywhere answers once instead of never.
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::{
@@ -64,7 +65,7 @@ pub async fn count(tx: &TenantTx, job: Uuid, when: When) -> Result<u64> {
           SELECT p.id FROM scraped_pages p JOIN sites USING (origin)
           WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND p.indexed_version > 0 AND NOT p.reindex
             AND p.repeats <> ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks s
-              ON s.customer_id = $2 AND s.origin = p.origin AND s.block = b ORDER BY b)
+              ON s.customer_id = $2 AND s.origin = p.origin AND s.block = b AND s.owner IS DISTINCT FROM p.id ORDER BY b)
           ORDER BY p.url_hash FOR UPDATE OF p)
         UPDATE scraped_pages p SET reindex = true FROM outdated WHERE p.id = outdated.id";
     let (job, customer) = (job.into(), tx.customer().into());
@@ -84,10 +85,101 @@ pub async fn count(tx: &TenantTx, job: Uuid, when: When) -> Result<u64> {
         .map(|row| row.try_get("", "changes"))
         .transpose()?
         .unwrap_or_default();
-    if changes == 0 {
+    let owned = if when == When::AtEnd {
+        own(tx, job.clone()).await?
+    } else {
+        0
+    };
+    if changes == 0 && owned == 0 {
         return Ok(0);
     }
     Ok(tx.execute_raw(sql(MARK, [job, customer])).await?.rows_affected())
+}
+
+/// Gives an owner to each repeated block of the job's sites that has none, or one that has it no more: the page whose title shares most words
+/// with it, else the one with the shortest URL. Returns how many got one.
+async fn own(tx: &TenantTx, job: sea_orm::Value) -> Result<usize> {
+    const PAGES: &str = "
+        WITH sites AS (SELECT DISTINCT url_origin(url) AS origin FROM job_urls WHERE job_id = $1),
+        orphans AS (
+          SELECT s.origin, s.block FROM site_blocks s JOIN sites USING (origin) WHERE s.customer_id = $2
+            AND NOT EXISTS (SELECT FROM scraped_pages p WHERE p.customer_id = $2 AND p.id = s.owner AND p.tombstoned_at IS NULL
+              AND p.duplicate_of IS NULL AND NOT p.navigational AND p.blocks @> ARRAY[s.block])),
+        by_site AS (SELECT origin, array_agg(block) AS blocks FROM orphans GROUP BY 1)
+        SELECT p.id, p.url, p.title, p.origin, ARRAY(SELECT b FROM unnest(p.blocks) b WHERE b = ANY(s.blocks)) AS blocks
+        FROM scraped_pages p JOIN by_site s USING (origin)
+        WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND p.duplicate_of IS NULL AND NOT p.navigational AND p.blocks && s.blocks
+        ORDER BY length(p.url), p.url";
+    const OWN: &str = "
+        UPDATE site_blocks s SET owner = n.owner FROM unnest($2::text[], $3::bigint[], $4::uuid[]) AS n (origin, block, owner)
+        WHERE s.customer_id = $1 AND s.origin = n.origin AND s.block = n.block";
+    let customer = tx.customer();
+    let candidates = Candidate::find_by_statement(sql(PAGES, [job, customer.into()]))
+        .all(&**tx)
+        .await?;
+    let texts = texts(tx, &candidates).await?;
+    let mut owners: BTreeMap<(&str, i64), (usize, Uuid)> = BTreeMap::new();
+    for page in &candidates {
+        let title: HashSet<String> = words(&page.title).collect();
+        for block in &page.blocks {
+            let said = texts.get(&(page.origin.as_str(), *block));
+            let shared = said.map_or(0, |said| title.intersection(said).count());
+            let best = owners.entry((&page.origin, *block)).or_insert((shared, page.id));
+            if shared > best.0 {
+                *best = (shared, page.id);
+            }
+        }
+    }
+    let origins: Vec<String> = owners.keys().map(|(origin, _)| (*origin).to_owned()).collect();
+    let blocks: Vec<i64> = owners.keys().map(|(_, block)| *block).collect();
+    let pages: Vec<Uuid> = owners.values().map(|(_, page)| *page).collect();
+    if pages.is_empty() {
+        return Ok(0);
+    }
+    let values = [customer.into(), origins.into(), blocks.into(), pages.into()];
+    tx.execute_raw(sql(OWN, values)).await?;
+    Ok(owners.len())
+}
+
+/// A page that has repeated blocks without an owner.
+#[derive(Debug, FromQueryResult)]
+struct Candidate {
+    id: Uuid,
+    title: String,
+    origin: String,
+    blocks: Vec<i64>,
+}
+
+/// The words of blocks, by site and number.
+type Texts<'a> = HashMap<(&'a str, i64), HashSet<String>>;
+
+/// What the blocks say, read off few of the pages that have them.
+async fn texts<'a>(tx: &TenantTx, pages: &'a [Candidate]) -> Result<Texts<'a>> {
+    /// Pages that are read; what only further ones have is owned by its address alone.
+    const READ: usize = 20;
+    const TEXT: &str = "SELECT markdown FROM scraped_pages WHERE customer_id = $1 AND id = $2";
+    let mut out = Texts::new();
+    let mut read = 0;
+    for page in pages {
+        let is_new = |block: &i64| !out.contains_key(&(page.origin.as_str(), *block));
+        if read == READ || !page.blocks.iter().any(is_new) {
+            continue;
+        }
+        read += 1;
+        let row = tx
+            .query_one_raw(sql(TEXT, [tx.customer().into(), page.id.into()]))
+            .await?;
+        let markdown: String = row
+            .map(|row| row.try_get("", "markdown"))
+            .transpose()?
+            .unwrap_or_default();
+        for (number, text) in super::blocks::blocks(&markdown) {
+            if page.blocks.contains(&number) {
+                out.insert((page.origin.as_str(), number), words(text).collect());
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// A page's Markdown without the blocks that its site repeats, and without the headings that stood above nothing else.

@@ -26,11 +26,11 @@ pub const TOGETHER: i64 = 20_000;
 /// Pages of one statement.
 const BATCH: usize = 200;
 
-/// The blocks that the site of a page `p` repeats, as far as the page has them.
+/// The blocks that the site of a page `p` repeats, as far as the page has them and is not their owner.
 macro_rules! repeats {
     () => {
         "ARRAY(SELECT b FROM unnest(p.blocks) AS b JOIN site_blocks k
-          ON k.customer_id = p.customer_id AND k.origin = p.origin AND k.block = b ORDER BY b)"
+          ON k.customer_id = p.customer_id AND k.origin = p.origin AND k.block = b AND k.owner IS DISTINCT FROM p.id ORDER BY b)"
     };
 }
 const REPEATS: &str = repeats!();

@@ -74,11 +74,32 @@ pub struct Known {
     pub sitemap_lastmod: Option<OffsetDateTime>,
     /// When it was asked for last.
     pub fetched_at: OffsetDateTime,
+    /// Whether it was read as it would be now: see [`READER`]. Else it has no validators.
+    pub current: bool,
 }
 
+/// [`READER`] where statements are put together.
+macro_rules! reader {
+    () => {
+        1
+    };
+}
+
+/// The edition of what reads pages. Raise it with each change by which a page's text, title or structured data comes out otherwise: what
+/// an older edition has read is asked for and read again, though its server says that nothing has changed.
+pub const READER: i16 = reader!();
+
 /// The columns of [`Known`] in a query that calls `scraped_pages` `p`.
-pub(super) const KNOWN: &str = "p.id AS known_id, p.etag AS known_etag, p.last_modified AS known_last_modified,
-    p.sitemap_lastmod AS known_sitemap_lastmod, p.fetched_at AS known_fetched_at";
+pub(super) const KNOWN: &str = concat!(
+    "p.id AS known_id, CASE WHEN p.reader = ",
+    reader!(),
+    " THEN p.etag END AS known_etag, CASE WHEN p.reader = ",
+    reader!(),
+    " THEN p.last_modified END AS known_last_modified,
+    p.sitemap_lastmod AS known_sitemap_lastmod, p.fetched_at AS known_fetched_at, p.reader = ",
+    reader!(),
+    " AS known_current"
+);
 
 /// What the crawl decided about one URL.
 #[derive(Clone, Debug)]

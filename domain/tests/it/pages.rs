@@ -271,11 +271,25 @@ async fn a_crawl_s_worklist_admits_each_url_once_and_gives_up_what_kills_its_wor
     let visited = [(b, &Next::Done), ("https://a.example/c", &Next::Later)];
     frontier::finish(&*tx, job, &visited).await.unwrap();
     let counts = async || frontier::counts(&*tx, job).await.unwrap();
-    assert_eq!(counts().await, Counts { total: 4, done: 2 });
+    let of = |total, done| Counts {
+        total,
+        done,
+        waiting: 0,
+    };
+    assert_eq!(counts().await, of(4, 2));
+    let waits = Next::Waits(b.to_owned());
+    frontier::finish(&*tx, job, &[("https://a.example/c", &waits)])
+        .await
+        .unwrap();
+    let told = counts().await;
+    assert_eq!((told.done, told.visited()), (2, 3), "it has been asked for");
+    frontier::finish(&*tx, job, &[("https://a.example/c", &Next::Later)])
+        .await
+        .unwrap();
     frontier::release(&*tx, job).await.unwrap();
     assert_eq!(frontier::open(&*tx, job).await.unwrap(), ["https://a.example/A"]);
     assert_eq!(frontier::abandon(&*tx, job, "budget: minutes").await.unwrap(), 2);
-    assert_eq!(counts().await, Counts { total: 4, done: 4 });
+    assert_eq!(counts().await, of(4, 4));
 }
 
 #[tokio::test]

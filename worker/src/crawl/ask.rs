@@ -7,12 +7,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{
     answer::{Answer, Meaning},
     politeness::{UnderWay, Visitor},
+    readers::Readers,
     render::{Need, Renderer},
     scope::{Judgement, Scope},
 };
@@ -32,7 +32,7 @@ pub(super) struct Ask {
     /// For pages that need a browser.
     pub renderer: Arc<Renderer>,
     /// Turns at reading a page.
-    pub readers: Arc<Semaphore>,
+    pub readers: Readers,
 }
 
 impl Ask {
@@ -45,7 +45,8 @@ impl Ask {
         own: bool,
         under_way: &mut Option<UnderWay>,
     ) -> Result<Answer> {
-        let is_known = known.is_some();
+        // What another release read of it does not stand for what this one would.
+        let is_known = known.is_some_and(|known| known.current);
         let known = known.filter(|_| self.renderer.may_validate(&url));
         let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
             header::ACCEPT,
@@ -111,12 +112,12 @@ impl Ask {
         own: bool,
     ) -> Result<(Answer, egress::Response, Option<Need>)> {
         let (agent, scope, renderer) = (self.agent.clone(), self.scope.clone(), self.renderer.clone());
-        let reader = self.readers.clone().acquire_owned().await.ok();
+        let reader = self.readers.turn().await;
         let reading = tokio::task::spawn_blocking(move || {
             let _reader = reader;
             let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
-            let answer = Answer::read(&url, &response, &agent, &may_visit);
-            let need = renderer.need(&answer, &response);
+            let mut answer = Answer::read(&url, &response, &agent, &may_visit);
+            let need = renderer.need(&mut answer, &response);
             (answer, response, need)
         });
         reading.await.map_err(|e| Error::internal("reading a page", e))

@@ -8,26 +8,17 @@ use domain::{
     },
 };
 use entity::scrape_job;
-use std::{
-    num::NonZero,
-    sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread::available_parallelism,
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{
-    answer::Answer, ask::Ask, budget::Budget, leads::Leads, politeness::UnderWay, render::Renderer, scope::Scope,
-    seeds::Site,
+    answer::Answer, ask::Ask, budget::Budget, leads::Leads, politeness::UnderWay, readers::Readers, render::Renderer,
+    scope::Scope, seeds::Site,
 };
 use crate::job::Job;
-
-/// Pages that this process reads at once, of all its crawls: as many as there are processors, or their trees only fill the memory.
-static READERS: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(2, NonZero::get))));
 
 /// Visits the URLs of one crawl.
 pub(crate) struct Fetcher {
@@ -81,7 +72,7 @@ impl Fetcher {
                 host: site.host,
                 delay: site.delay,
                 renderer: Arc::new(renderer),
-                readers: READERS.clone(),
+                readers: Readers::of_a_crawl(),
             },
             job,
             settings,

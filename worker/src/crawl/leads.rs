@@ -157,7 +157,8 @@ impl Leads {
         Some(settled)
     }
 
-    fn knows(&self, batch: &Batch, url: &str) -> bool {
+    /// Whether it is known what a lead to this URL comes to.
+    pub fn knows(&self, batch: &Batch, url: &str) -> bool {
         let key = self.hasher.hash_one(url);
         self.seen.contains(&key) || batch.keys.contains(&key)
     }

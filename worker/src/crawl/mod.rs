@@ -13,6 +13,7 @@ mod pass;
 mod plain;
 mod politeness;
 mod port;
+mod readers;
 mod record;
 mod render;
 mod scope;

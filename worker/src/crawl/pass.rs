@@ -11,7 +11,7 @@ use domain::{
 };
 use std::sync::Arc;
 
-use super::{Fetcher, clerk::Clerk, plain::Plain, port::Crawler, spider::Spider};
+use super::{Fetcher, clerk::Clerk, plain::Plain, port::Crawler, seeds, spider::Spider};
 use crate::CrawlerKind;
 
 /// Visits the whole frontier and what it leads to. May be dropped at any await, and called again.
@@ -22,10 +22,16 @@ pub(crate) async fn passes(fetcher: &Arc<Fetcher>) -> Result<()> {
         CrawlerKind::Plain => &plain,
     };
     catch_up(fetcher).await?;
+    let mut is_complete = false;
     loop {
         let before = reopen(fetcher).await?;
         if before.done >= before.total {
-            return Ok(());
+            if is_complete || fetcher.budget.used_up().is_some() {
+                return Ok(());
+            }
+            seeds::rest(fetcher).await?;
+            is_complete = true;
+            continue;
         }
         let (counter, clerk) = Clerk::new(fetcher);
         tokio::select! {

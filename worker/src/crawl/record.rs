@@ -147,7 +147,10 @@ async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding], staged: bool) -> 
     for finding in findings {
         let lastmod = finding.open.lastmod;
         match (&finding.answer.meaning, &finding.known) {
-            (Meaning::Page(page), _) => pages.push(NewPage { page, lastmod }),
+            (Meaning::Page(page), _) => {
+                let lastmod = lastmod.filter(|_| !page.is_makeshift());
+                pages.push(NewPage { page, lastmod });
+            }
             (Meaning::NotModified, Some(known)) => same.push((known.id, lastmod)),
             _ => {}
         }
@@ -225,6 +228,10 @@ async fn sift(fetcher: &Fetcher, batch: &mut Batch, of: usize, finding: &Finding
         }
         let mut memory = fetcher.leads();
         for (link, follow) in links {
+            // Most links of a page are those of the pages before.
+            if memory.knows(batch, link.as_str()) {
+                continue;
+            }
             let lead = lead(link, open.depth + 1, 0);
             if *follow {
                 memory.sift(&fetcher.scope, max_depth, batch, of, lead, finding.via);

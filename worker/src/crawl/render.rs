@@ -46,8 +46,10 @@ pub(crate) struct Renderer {
     pub tenant: String,
     /// How pages are fetched.
     pub mode: FetchMode,
-    /// What earlier crawls rendered, by URL. Empty when everything is fetched anew.
+    /// What earlier crawls rendered, by URL.
     pub renders: HashMap<String, Render>,
+    /// Whether everything is fetched anew: then what was rendered is known, and not believed.
+    pub anew: bool,
     /// When this crawl began.
     pub now: OffsetDateTime,
     patience: Patience,
@@ -141,16 +143,11 @@ pub(crate) struct Need {
 }
 
 impl Renderer {
-    /// For a crawl with these settings. A crawl that fetches everything anew remembers nothing.
+    /// For a crawl with these settings.
     pub async fn open(job: &Job, settings: &scrape_job::Model) -> Result<Self> {
         let start = start_of(settings)?;
-        let origin = format!("{}/", start.origin().ascii_serialization());
         let tx = job.read().await?;
-        let renders = if settings.refetch {
-            HashMap::new()
-        } else {
-            renders::of_site(&tx, &origin).await?
-        };
+        let renders = renders::of_site(&tx, &origins(&start)).await?;
         let tenant = tx.customer().to_string();
         tx.commit().await?;
         Ok(Self {
@@ -158,6 +155,7 @@ impl Renderer {
             tenant,
             mode: settings.mode.parse()?,
             renders,
+            anew: settings.refetch,
             now: job.ctx.clock.now(),
             patience: Patience::default(),
         })
@@ -170,20 +168,25 @@ impl Renderer {
             .is_none_or(|render| render.is_fresh(self.now))
     }
 
-    /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text.
-    pub fn need(&self, answer: &Answer, response: &egress::Response) -> Option<Need> {
+    /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text. Where no page is
+    /// rendered, one that would need it is a makeshift.
+    pub fn need(&self, answer: &mut Answer, response: &egress::Response) -> Option<Need> {
         let markdown = match &answer.meaning {
             Meaning::Page(page) => page.markdown.as_str(),
             Meaning::Skipped("empty") => "",
             _ => return None,
         };
         let reason = match self.mode {
-            FetchMode::Static => None,
             FetchMode::Browser => Some("as asked"),
-            FetchMode::Auto if need::is_content(markdown) => None,
-            FetchMode::Auto => need::reason(&String::from_utf8_lossy(&response.body), markdown),
+            _ if need::is_content(markdown) => None,
+            _ => need::reason(&String::from_utf8_lossy(&response.body), markdown),
         };
-        reason.map(|reason| Need {
+        let reason = reason?;
+        if self.mode == FetchMode::Static {
+            answer.make_do();
+            return None;
+        }
+        Some(Need {
             reason,
             fingerprint: fingerprint(&response.body),
         })
@@ -191,7 +194,7 @@ impl Renderer {
 
     /// What is remembered, if the static body is the one that it was made from. `is_known`: the page is stored.
     pub fn remembered(&self, url: &Url, fingerprint: &[u8], is_known: bool) -> Option<Meaning> {
-        let render = self.renders.get(url.as_str())?;
+        let render = self.renders.get(url.as_str()).filter(|_| !self.anew)?;
         if !render.is_fresh(self.now) || render.static_hash != fingerprint {
             return None;
         }
@@ -235,7 +238,7 @@ impl Renderer {
                 "{} pages in a row took too long, so that no more are rendered in this run",
                 Patience::ENDS
             );
-            return Ok(self.failed(fixed, need.reason, &Failure::Timeout, told, None));
+            return Ok(self.failed(url, fixed, need.reason, &Failure::Timeout, told, None));
         }
         let outcome = self.browsers.render(&self.tenant, url).await;
         self.patience
@@ -249,7 +252,7 @@ impl Renderer {
                     Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
                     other => other.to_string(),
                 };
-                Ok(self.failed(fixed, need.reason, &failed.why, told, failed.screenshot))
+                Ok(self.failed(url, fixed, need.reason, &failed.why, told, failed.screenshot))
             }
         }
     }
@@ -305,9 +308,11 @@ impl Renderer {
         Ok(answer)
     }
 
-    /// Without a rendering, what can be read of the static page stands; a page without any text has failed.
+    /// Without a rendering, what can be read of the static page stands, and is asked for again; a page without any text has failed, and so
+    /// has one that a browser has made before: its frame is less than what is known of it.
     fn failed(
         &self,
+        url: &Url,
         mut answer: Answer,
         reason: &str,
         why: &Failure,
@@ -315,8 +320,11 @@ impl Renderer {
         picture: Option<Picture>,
     ) -> Answer {
         let is_absent = matches!(why, Failure::Missing | Failure::Unusable(_));
-        let stands = self.mode == FetchMode::Auto && (is_absent || matches!(answer.meaning, Meaning::Page(_)));
+        let was_rendered = self.renders.get(url.as_str()).is_some_and(Render::is_page);
+        let is_text = matches!(answer.meaning, Meaning::Page(_));
+        let stands = self.mode == FetchMode::Auto && !was_rendered && (is_absent || is_text);
         let note = if stands {
+            answer.make_do();
             format!("a browser would be needed ({reason}): {told}")
         } else {
             answer.meaning = failure(why.code(), told, why.is_retryable());
@@ -330,6 +338,12 @@ impl Renderer {
         answer.rendering = Some(Box::new(rendering));
         answer
     }
+}
+
+/// Of a site by either scheme: what begins at one is led to the other.
+pub(super) fn origins(start: &Url) -> [String; 2] {
+    let site = start.authority();
+    [format!("http://{site}/"), format!("https://{site}/")]
 }
 
 fn failure(code: &'static str, message: String, again: bool) -> Meaning {
@@ -401,6 +415,16 @@ mod tests {
         };
         assert_eq!(page("a1", "x", "/app.1.js"), page("b2", "y", "/app.1.js"));
         assert_ne!(page("a1", "x", "/app.1.js"), page("a1", "x", "/app.2.js"));
+    }
+
+    #[test]
+    fn a_site_is_one_by_either_scheme() {
+        let start = Url::parse("http://shop.test:8080/de?x=1").unwrap();
+        assert_eq!(origins(&start), ["http://shop.test:8080/", "https://shop.test:8080/"]);
+        assert_eq!(
+            origins(&Url::parse("https://shop.test/").unwrap())[0],
+            "http://shop.test/"
+        );
     }
 
     #[test]

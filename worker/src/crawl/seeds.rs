@@ -7,9 +7,11 @@ use domain::{
     error::Kind,
     jobs::BULK,
     pages::{
-        earlier::earlier,
+        earlier::{Wanted, earlier},
         frontier::{self, Lead, Open, Taken},
-        lastmod, store,
+        lastmod,
+        request::FetchMode,
+        store,
     },
     tenancy::{HostName, own_hosts},
 };
@@ -26,6 +28,7 @@ use super::{
     pass,
     politeness::{Visitor, delay},
     record,
+    render::origins,
     scope::start_of,
     sitemaps,
 };
@@ -33,6 +36,8 @@ use crate::job::Job;
 
 /// Redirects that the start page may take.
 const MAX_HOPS: usize = 5;
+/// Of the room that a crawl has, the part that what earlier crawls knew may take before anything is found: the rest is for what is new.
+const KNOWN_PART: (i64, i64) = (3, 4);
 /// Leads admitted in one transaction.
 const LEADS: usize = 5_000;
 /// Pauses before a start page is asked for again whose server failed.
@@ -130,7 +135,6 @@ pub(crate) async fn seed(fetcher: &Fetcher, with_sitemaps: bool) -> Result<Begun
     let Some(feeds) = feeds else {
         return Ok(Begun::Elsewhere);
     };
-    earlier_pages(fetcher).await?;
     if with_sitemaps {
         sitemaps::read(fetcher, feeds).await?;
     }
@@ -151,7 +155,11 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
             ));
         }
         let finding = look(fetcher, &url).await?;
-        let next = next_hop(&url, &finding, by_the_clock(&fetcher.job))?;
+        let next = if is_kept(fetcher, &finding) {
+            None
+        } else {
+            next_hop(&url, &finding, by_the_clock(&fetcher.job))?
+        };
         findings.push(finding);
         match next {
             Some(to) if findings.iter().any(|f| f.open.url == to.as_str()) || findings.len() > MAX_HOPS => {
@@ -165,14 +173,25 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
             None => break,
         }
     }
+    let known = known_pages(fetcher, Wanted::Pages, part_of(fetcher)).await?;
     let tx = fetcher.job.write().await?;
     let leads: Vec<Lead> = findings.iter().map(|f| Lead::new(&f.open.url, 0)).collect();
     // Kept at once, so that the start page counts when its links ask for room; without the commit this fetcher goes.
     record::begin(fetcher, &tx, &leads).await?.keep(fetcher);
+    // Before the start page's links, which may be more than there is room for, the same each time.
+    for leads in known.chunks(LEADS) {
+        record::admit_leads(fetcher, &tx, leads, START).await?.keep(fetcher);
+    }
     let recorded = record::record(fetcher, &tx, &findings).await?;
     tx.commit().await?;
     recorded.keep(fetcher);
     Ok(Some(findings.pop().map(|last| last.answer.feeds).unwrap_or_default()))
+}
+
+/// Whether a browser made the start page before and none could be had now: what it said stays, and the site has other pages.
+fn is_kept(fetcher: &Fetcher, finding: &Finding) -> bool {
+    let is_without = matches!(&finding.answer.meaning, Meaning::Failed { code, .. } if code.starts_with("browser_"));
+    is_without && finding.known.is_some() && fetcher.settings.mode == FetchMode::Auto.as_str()
 }
 
 /// Has the crawl begin at another host, where other rules and another pace hold, if that is verified for the customer as well.
@@ -268,15 +287,29 @@ fn unreachable(error: &egress::Error) -> Error {
     Error::new(Kind::Conflict, code, error.to_string())
 }
 
-/// What an earlier crawl knew: see [`domain::pages::earlier`].
-async fn earlier_pages(fetcher: &Fetcher) -> Result<()> {
-    let site = fetcher.scope.start().authority();
-    let origins = [format!("http://{site}/"), format!("https://{site}/")];
-    let limit = i64::from(fetcher.settings.max_pages);
+fn part_of(fetcher: &Fetcher) -> i64 {
+    let (part, of) = KNOWN_PART;
+    (fetcher.leads().room(&fetcher.settings) * part / of).max(1)
+}
+
+/// What earlier crawls knew: see [`domain::pages::earlier`].
+async fn known_pages(fetcher: &Fetcher, wanted: Wanted, limit: i64) -> Result<Vec<Lead>> {
+    let origins = origins(fetcher.scope.start());
     let tx = fetcher.job.read().await?;
-    let known = earlier(&tx, &fetcher.settings.start_url, &origins, limit).await?;
+    let (job, start) = (fetcher.job.id(), &fetcher.settings.start_url);
+    let known = earlier(&tx, job, start, &origins, wanted, limit).await?;
     tx.commit().await?;
-    let leads: Vec<Lead> = known.iter().map(|page| Lead::new(&page.url, page.depth)).collect();
+    Ok(known.iter().map(|page| Lead::new(&page.url, page.depth)).collect())
+}
+
+/// Admits what earlier crawls knew and this one has not come to, as far as there is room. Called when nothing else is left to visit.
+pub(super) async fn rest(fetcher: &Fetcher) -> Result<()> {
+    if fetcher.leads().room(&fetcher.settings) == 0 {
+        return Ok(());
+    }
+    // As many as the crawl may ever have: most of them it has.
+    let limit = i64::from(fetcher.settings.max_pages);
+    let leads = known_pages(fetcher, Wanted::All, limit).await?;
     admit(fetcher, &leads, START).await
 }
 

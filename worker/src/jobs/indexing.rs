@@ -42,12 +42,16 @@ pub(super) struct Closed {
 
 /// Makes embed jobs for full batches of the pages that the run has brought and that wait for one.
 pub(super) async fn hand_out(job: &Job, pace: &mut Pace) -> Result<()> {
-    let tx = job.write().await?;
-    let masses = losses::masses(&tx, job.id()).await?;
-    let waiting = index::uncovered(&tx, job.id(), &Wanted::OfRun(&masses)).await?;
+    // Looking takes a while, and whoever writes holds up those who record visits.
+    let look = job.read().await?;
+    let masses = losses::masses(&look, job.id()).await?;
+    let waiting = index::uncovered(&look, job.id(), &Wanted::OfRun(&masses)).await?;
+    look.commit().await?;
     if waiting.len() < EMBED_BATCH {
         return Ok(());
     }
+    let tx = job.write().await?;
+    let masses = losses::masses(&tx, job.id()).await?;
     index::rearrange(&tx).await?;
     if !staging::is_staged(&tx, job.id()).await? {
         twins::join(&tx, &masses).await?;

@@ -1,7 +1,8 @@
 //! Pages that scripts make: who goes to the browser, what is remembered, and what is told. With the real Chromium.
-use crate::support::{World, link, words};
+use crate::support::{Running, World, link, words};
 use domain::{
     jobs,
+    lifecycle::Lifecycle,
     pages::{
         request::{FetchMode, ScrapeRequest},
         screenshots, store,
@@ -248,5 +249,91 @@ async fn a_page_whose_script_names_a_canonical_one_that_goes_away_speaks_for_its
     let decisions = world.decisions(id).await;
     assert_eq!(decisions["/old"], "new: an empty framework shell", "{decisions:?}");
     assert_eq!(via(&world, id, "/old").await.via, "browser");
+    worker.stop().await;
+}
+
+/// A worker without a browser in an installation whose other workers have one.
+fn worker_without_browser(world: &World) -> Running {
+    let life = Lifecycle::new();
+    let mut context = world.context();
+    context.browsers = browser::Browsers::new(None);
+    let task = life.spawn(worker::Worker::new(context, life.clone()).run());
+    Running::of(life, task)
+}
+
+/// What a shop says around its pages before their scripts have run.
+const FRAME: &str = "<p>Our shop at the harbour, with boats of oak.</p>";
+
+/// An app's page with something to read around it.
+fn framed(topic: &str, frame: &str) -> Page {
+    Page::raw(
+        "text/html",
+        format!(
+            "<!doctype html><html><head><title>Shop</title></head><body>{frame}<div id=root></div>
+             <script>fetch('/api/{topic}').then(r => r.text()).then(t => root.innerHTML = '<main>' + t + '</main>')</script></body></html>"
+        ),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_browser_made_stays_while_none_can_be_had() {
+    let (home, api) = app("home", &["/boats"]);
+    let (_, boats_api) = app("boats", &[]);
+    let site = Site::start([
+        ("/", home),
+        ("/api/home", api),
+        ("/boats", framed("boats", FRAME)),
+        ("/api/boats", boats_api),
+    ])
+    .await;
+    let world = World::with(&site, &[("CHROMEDRIVER", chromedriver())], None).await;
+    let worker = world.worker();
+    world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    worker.stop().await;
+    let text = async || {
+        let pages = store::list(&world.tx().await, Some("/boats"), None, 10).await.unwrap();
+        pages[0].markdown.clone()
+    };
+    let before = text().await;
+    assert!(before.contains("how boats is paid"), "{before}");
+
+    site.set("/boats", framed("boats", &format!("{FRAME}<!-- the next release -->")));
+    let worker = worker_without_browser(&world);
+    for full in [false, true] {
+        let request = ScrapeRequest {
+            full,
+            ..ScrapeRequest::of(site.url("/"))
+        };
+        let (id, _) = world.crawl(&request).await;
+        let told = &world.decisions(id).await["/boats"];
+        assert!(told.starts_with("failed: browser_missing"), "{told}");
+        assert_eq!(text().await, before);
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_without_the_browser_that_it_needs_is_read_again() {
+    let (_, api) = app("home", &[]);
+    let site = Site::start([("/", framed("home", FRAME).header("etag", "\"1\"")), ("/api/home", api)]).await;
+    let world = World::with(&site, &[("CHROMEDRIVER", chromedriver())], None).await;
+    let text = async || {
+        store::list(&world.tx().await, None, None, 10).await.unwrap()[0]
+            .markdown
+            .clone()
+    };
+    let mode = |mode| ScrapeRequest {
+        mode,
+        ..ScrapeRequest::of(site.url("/"))
+    };
+    let without = worker_without_browser(&world);
+    world.crawl(&mode(FetchMode::Auto)).await;
+    assert!(text().await.contains("boats of oak"));
+    without.stop().await;
+    let worker = world.worker();
+    world.crawl(&mode(FetchMode::Static)).await;
+    let (id, _) = world.crawl(&mode(FetchMode::Auto)).await;
+    assert_eq!(via(&world, id, "/").await.via, "browser");
+    assert!(text().await.contains("how home is paid"), "{}", text().await);
     worker.stop().await;
 }

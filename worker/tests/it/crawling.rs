@@ -1,6 +1,9 @@
 //! Which URLs a crawl visits, and what it says about each.
 use crate::support::{World, link, words};
-use domain::{pages::request::ScrapeRequest, tenancy::assign_domain};
+use domain::{
+    pages::{request::ScrapeRequest, store},
+    tenancy::assign_domain,
+};
 use sea_orm::ConnectionTrait as _;
 use std::{collections::BTreeMap, time::Duration};
 use testkit::{Page, Site};
@@ -193,6 +196,19 @@ async fn a_start_page_may_lead_to_another_host_of_the_customer() {
         );
     }
     assert_eq!(world.pages().await, ["/a", "/en"]);
+
+    // What the first host had before it led on goes with it: no crawl comes there again.
+    let tx = world.tx().await;
+    for (path, text) in [("/a", "What was true."), ("/kept", "What is nowhere else.")] {
+        store::save(&tx, &testkit::page(start.url(path), "Old", text))
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    for live in [["/a", "/a", "/en", "/kept"].as_slice(), &["/a", "/en", "/kept"]] {
+        world.crawl(&request).await;
+        assert_eq!(world.pages().await, live);
+    }
     worker.stop().await;
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn waits_for_a_person(world: &World, id: Uuid) -> job::Model {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay() {
+async fn text_that_stands_on_every_page_gets_into_one_chunk_and_the_answers_stay() {
     let mut pages = shop(12, |own| format!("{COOKIES}{own}{LETTER}{STORY}{ADDRESS}"));
     let faq = "<h2>How long does it take?</h2><p>Parcels take three days.</p><h2>Can I pay later?</h2><p>You can pay within a month.</p>";
     pages.push((
@@ -76,10 +76,17 @@ async fn text_that_stands_on_every_page_gets_into_no_chunk_and_the_answers_stay(
     let worker = world.worker();
     let (_, first) = world.crawl(&ScrapeRequest::of(site.url("/"))).await;
     assert_eq!(first["pages"], 14, "{first}");
-    for text in ["cookies", "newsletter", "Harbour Street", "grandfather"] {
+    // Cookies and newsletters are known as furniture by their words; of what only the site repeats, one page keeps each.
+    for (text, times) in [
+        ("cookies", 0),
+        ("newsletter", 0),
+        ("Harbour Street", 1),
+        ("grandfather", 1),
+    ] {
         let query = format!("SELECT count(*) FROM page_embeddings WHERE strpos(text, '{text}') > 0");
-        assert_eq!(world.kit.count(&query).await, 0, "{text}");
+        assert_eq!(world.kit.count(&query).await, times, "{text}");
     }
+    assert_eq!(found(&world, "harbour street").await, ["/"]);
     // The others may be known as furniture by their words already.
     let kept = "SELECT count(*) FROM scraped_pages WHERE strpos(markdown, 'grandfather') > 0";
     assert_eq!(world.kit.count(kept).await, 13);

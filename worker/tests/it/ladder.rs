@@ -458,3 +458,61 @@ async fn what_unchanged_pages_lead_to_is_found_from_another_start_as_well() {
     );
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crawls_of_a_site_larger_than_their_room_come_to_all_of_it_in_turn() {
+    const PAGES: usize = 30;
+    let links: String = (0..PAGES).map(|n| link(&format!("/{n}"))).collect();
+    let site = Site::start((0..PAGES).map(|n| (format!("/{n}"), page(n, "item")))).await;
+    site.set("/", Page::html("Home", &format!("{}{links}", words("home"))));
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let request = ScrapeRequest {
+        max_pages: 10,
+        ..ScrapeRequest::of(site.url("/"))
+    };
+    let mut known = Vec::new();
+    for _ in 0..5 {
+        let (_, result) = world.crawl(&request).await;
+        assert!(result["urls"].as_i64() >= Some(10), "{result}");
+        known.push(world.pages().await.len());
+    }
+    assert_eq!((known[0], known[4]), (10, PAGES + 1), "{known:?}");
+
+    // What is new two links away is found as well.
+    site.set(
+        "/7",
+        Page::html("Page 7", &format!("{}{}", words("item7"), link("/new"))),
+    );
+    site.set("/new", page(99, "novelty"));
+    for _ in 0..8 {
+        world.crawl(&request).await;
+    }
+    assert!(world.pages().await.contains(&"/new".to_owned()));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_edition_read_is_read_again_whatever_the_site_says() {
+    let site = Site::start([("/", Page::html("Home", &words("home")).header("etag", "\"1\""))]).await;
+    let world = World::around(&site).await;
+    let worker = world.worker();
+    let request = ScrapeRequest::of(site.url("/"));
+    let run = async || {
+        let (id, _) = world.crawl(&request).await;
+        world.decisions(id).await["/"].clone()
+    };
+    assert_eq!(
+        (run().await, run().await),
+        ("new".to_owned(), "not_modified".to_owned())
+    );
+    let owner = Db::connect_owner(&world.kit.config.database).await.unwrap();
+    let older = "UPDATE scraped_pages SET reader = 0, markdown = 'What was lost.', content_hash = '\\x00'";
+    owner.execute_unprepared(older).await.unwrap();
+    owner.close().await.unwrap();
+    assert_eq!(
+        (run().await, run().await),
+        ("changed".to_owned(), "not_modified".to_owned())
+    );
+    worker.stop().await;
+}

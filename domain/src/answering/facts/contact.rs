@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Result,
     answering::expected::{Expected, plain},
+    clock::Clock,
     language::Locale,
     tenancy::{Customer, TenantTx, sql},
 };
@@ -192,8 +193,9 @@ fn told(rows: &[Row], wanted: Wanted, domain: &str, labels: &Labels) -> Option<F
         let row = rows
             .iter()
             .filter(|row| row.kind == "opening_hours")
-            .max_by_key(|row| usize::from(is_contact(row)));
-        lines.extend(row.and_then(|row| Some((labels.hours, hours(&row.data, labels)?, row))));
+            .max_by_key(|row| (row.source != "heuristic", is_contact(row)));
+        let today = Clock::system().now().date().to_string();
+        lines.extend(row.and_then(|row| Some((labels.hours, hours(&row.data, labels, &today)?, row))));
     }
     let page = |of: &(&str, String, &Row)| lines.iter().filter(|line| line.2.page == of.2.page).count();
     let row = lines.iter().rev().max_by_key(|line| page(line))?.2;
@@ -251,8 +253,9 @@ fn is_contact(row: &Row) -> bool {
     PAGES.iter().any(|part| text.contains(part))
 }
 
-/// `- Tuesday to Friday: 10:00–18:00`, a line for each group of days.
-fn hours(data: &Value, labels: &Labels) -> Option<String> {
+/// `- Tuesday to Friday: 10:00–18:00`, a line for each group of days. Of hours that hold for a season only the one that is now counts, and
+/// what opens when it closes is closed.
+fn hours(data: &Value, labels: &Labels, today: &str) -> Option<String> {
     const DAYS: [&str; 7] = [
         "monday",
         "tuesday",
@@ -267,6 +270,11 @@ fn hours(data: &Value, labels: &Labels) -> Option<String> {
         let (Some(opens), Some(closes)) = (line["opens"].as_str(), line["closes"].as_str()) else {
             continue;
         };
+        let bound = |key: &str| line[key].as_str().and_then(|text| text.get(..10));
+        let is_now = bound("from").is_none_or(|from| from <= today) && bound("through").is_none_or(|end| end >= today);
+        if !is_now || opens == closes {
+            continue;
+        }
         let days: Vec<usize> = line["days"]
             .as_array()?
             .iter()
@@ -382,5 +390,19 @@ mod tests {
             of("What is the phone number of the Python Software Foundation?"),
             ["python", "software", "foundation"]
         );
+    }
+
+    #[test]
+    fn hours_of_another_season_and_closed_days_are_not_told() {
+        let line = |days: &[&str], opens: &str, closes: &str| json!({ "days": days, "opens": opens, "closes": closes });
+        let season = |from: &str, through: &str, opens: &str| json!({ "days": ["monday"], "opens": opens, "closes": "18:00", "from": from, "through": through });
+        let data = json!({ "hours": [
+            season("2021-05-01", "2021-09-30", "07:00"),
+            season("2026-05-01T00:00:00Z", "2026-12-31", "08:00"),
+            line(&["tuesday"], "09:00", "17:00"),
+            line(&["sunday"], "00:00", "00:00"),
+        ] });
+        let told = hours(&data, words::labels(Some(Locale::En)), "2026-11-23").unwrap();
+        assert_eq!(told, "- Monday: 08:00–18:00\n- Tuesday: 09:00–17:00");
     }
 }

@@ -99,6 +99,13 @@ impl Answer {
         }
     }
 
+    /// Notes that a page is not what a browser would have shown: it is asked for again, whatever its server says.
+    pub fn make_do(&mut self) {
+        if let Meaning::Page(page) = &mut self.meaning {
+            page.make_do();
+        }
+    }
+
     /// Reads a response to a GET of `url` without redirects. `agent` is the crawler's product token; a page is the duplicate
     /// of its canonical one only if the crawl may visit that.
     pub fn read(url: &Url, response: &egress::Response, agent: &str, may_visit: &dyn Fn(&Url) -> bool) -> Self {

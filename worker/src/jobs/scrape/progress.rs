@@ -151,7 +151,7 @@ pub(super) async fn count(job: &Job, phase: Phase) -> Result<Progress> {
     let of = |word: &str| decisions.get(word).copied().unwrap_or_default();
     Ok(Progress {
         phase,
-        done: counts.done,
+        done: counts.visited(),
         total: counts.total,
         new: of("new"),
         changed: of("changed"),
