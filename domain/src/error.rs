@@ -204,11 +204,9 @@ impl From<sea_orm::DbErr> for Error {
             sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
-            error if has_code(&error, &GAVE_WAY) => Self::unavailable(
-                BUSY,
-                "others were changing the same; nothing was done",
-                error,
-            ),
+            error if has_code(&error, &GAVE_WAY) => {
+                Self::unavailable(BUSY, "others were changing the same; nothing was done", error)
+            }
             error if is_lost(&error) || has_code(&error, &AWAY) => {
                 Self::unavailable("database_unavailable", "the database does not answer", error)
             }
