@@ -14,6 +14,7 @@ use crate::{
     batch::{Batch, bounded},
     run::stopping,
     runtime,
+    seats::{Place, Seat, Seats},
 };
 
 /// Longest wait for the ledger's answer.
@@ -29,44 +30,44 @@ pub(crate) struct Desk {
     claims: Batch<Ask, Claim>,
     ends: Batch<(Lease, Outcome), Settled>,
     seats: BTreeMap<Kind, Seats>,
-    quarantined: Arc<Semaphore>,
+    quarantined: Seats,
     quarantine: Arc<Semaphore>,
-}
-
-/// The seats of a kind. Of those who wait for the usual way only the first stands where seats are given away, so that who comes by the
-/// express lane waits for one of them at most.
-struct Seats {
-    free: Arc<Semaphore>,
-    first: Semaphore,
 }
 
 impl Desk {
     /// With as many seats for each lane as jobs of it run at once; `crawls` is the setting.
     pub fn new(crawls: usize) -> Self {
-        let number = |lane| Arc::new(Semaphore::new(runtime::concurrency(lane, crawls)));
-        let seats = |kind| {
-            let free = number(Lane::Queue(kind));
-            let first = Semaphore::new(1);
-            (kind, Seats { free, first })
-        };
+        let seats = |lane| Seats::new(runtime::concurrency(lane, crawls));
         Self {
             claims: Batch::new(CLAIMS),
             ends: Batch::new(ENDS),
-            seats: QUEUES.into_iter().map(seats).collect(),
-            quarantined: number(Lane::Quarantine),
+            seats: QUEUES.map(|kind| (kind, seats(Lane::Queue(kind)))).into(),
+            quarantined: seats(Lane::Quarantine),
             quarantine: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// Waits for a seat for a job of the kind that came by the lane.
-    pub async fn seat(&self, lane: Lane, kind: Kind) -> Result<OwnedSemaphorePermit> {
-        let seats = self.seats.get(&kind).ok_or_else(stopping)?;
-        let (free, _first) = match lane {
-            Lane::Quarantine => (&self.quarantined, None),
-            Lane::Express => (&seats.free, None),
-            Lane::Queue(_) => (&seats.free, Some(seats.first.acquire().await.map_err(|_| stopping())?)),
-        };
-        free.clone().acquire_owned().await.map_err(|_| stopping())
+    /// Waits for a place with which a job of the kind that came by the lane can be claimed. Where jobs are short, that need not be a seat yet.
+    pub async fn place(&self, lane: Lane, kind: Kind) -> Result<Place> {
+        match lane {
+            Lane::Quarantine => self.quarantined.next().await.map(Place::Seat),
+            Lane::Express => self.seat(kind).await.map(Place::Seat),
+            Lane::Queue(_) => self.seats(kind)?.place().await,
+        }
+    }
+
+    /// Waits for a seat of the kind.
+    pub async fn seat(&self, kind: Kind) -> Result<Seat> {
+        self.seats(kind)?.next().await
+    }
+
+    /// Waits for the seat of a job that was claimed before there was one.
+    pub async fn begin(&self, kind: Kind, ahead: OwnedSemaphorePermit) -> Result<Seat> {
+        self.seats(kind)?.begin(ahead).await
+    }
+
+    fn seats(&self, kind: Kind) -> Result<&Seats> {
+        self.seats.get(&kind).ok_or_else(stopping)
     }
 
     /// Waits for the quarantine's one place.
@@ -102,10 +103,13 @@ mod tests {
     async fn who_comes_by_the_express_lane_waits_behind_one_of_the_usual_way_at_most() {
         let desk = Desk::new(1);
         let usual = Lane::Queue(Kind::Scrape);
-        let held = desk.seat(usual, Kind::Scrape).await.unwrap();
+        let held = desk.place(usual, Kind::Scrape).await.unwrap();
         let seated = Mutex::new(Vec::new());
         let run = async |lane: Lane| {
-            let _seat = desk.seat(lane, Kind::Scrape).await.unwrap();
+            let _seat = match desk.place(lane, Kind::Scrape).await.unwrap() {
+                Place::Seat(seat) => seat,
+                Place::Ahead(ahead) => desk.begin(Kind::Scrape, ahead).await.unwrap(),
+            };
             seated.lock().unwrap().push(lane);
         };
         let all = join_all([usual, usual, usual, Lane::Express].map(&run));

@@ -78,7 +78,7 @@ pub fn interrupted() -> Error {
 #[derive(Clone)]
 pub struct Job {
     /// What the process works with.
-    pub ctx: Context,
+    pub ctx: Arc<Context>,
     /// The row as it was claimed.
     pub row: Arc<entity::job::Model>,
     /// Whose job it is; none for the system's own.
@@ -93,7 +93,7 @@ pub struct Job {
 
 impl Job {
     /// Puts together what a claim brought.
-    pub(crate) fn new(ctx: Context, claimed: jobs::Claimed) -> Self {
+    pub(crate) fn new(ctx: Arc<Context>, claimed: jobs::Claimed) -> Self {
         Self {
             ctx,
             row: Arc::new(claimed.job),

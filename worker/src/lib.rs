@@ -24,6 +24,7 @@ mod refusals;
 mod run;
 mod runtime;
 mod scheduler;
+mod seats;
 mod vitals;
 
 pub use context::{Context, CrawlerKind, MetricsText};

@@ -13,6 +13,7 @@ use std::{
     convert::Infallible,
     future::pending,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
@@ -24,6 +25,7 @@ use crate::{
     job::{Interrupt, Job},
     jobs::Ending,
     notary, runtime, scheduler,
+    seats::{Place, Seat},
     vitals::Vitals,
 };
 
@@ -58,6 +60,7 @@ impl Worker {
     /// An error says that a part had ended: the process is to be started again.
     pub async fn run(self) -> Result<()> {
         let Self { ctx, life } = self;
+        let shared = Arc::new(ctx.clone());
         let vitals = Vitals::new(&life, &ctx.heart, &ctx.claims);
         health::serve(&ctx, &life, &vitals).await;
         let (alive, over) = (CancellationToken::new(), CancellationToken::new());
@@ -75,7 +78,7 @@ impl Worker {
         let scheduler = part(&life, &vitals, "the maintenance loop", scheduler);
         let notary = part(&life, &vitals, "the notary", notary::run(ctx.clone(), life.clone()));
         let browsers = life.spawn(ctx.browsers.clone().tend(over.clone()));
-        let worked = runtime::run(&ctx, &life, &vitals).await;
+        let worked = runtime::run(&shared, &life, &vitals).await;
         over.cancel();
         let _ = browsers.await;
         let _ = scheduler.await;
@@ -98,7 +101,7 @@ where
 }
 
 /// Does what an errand asks for.
-pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: &Errand) -> Result<()> {
+pub(crate) async fn errand(ctx: &Arc<Context>, life: &Lifecycle, lane: Lane, errand: &Errand) -> Result<()> {
     let Ok(job) = errand.job.parse::<Uuid>() else {
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
@@ -111,7 +114,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         );
         return Ok(());
     };
-    let Some(seat) = seat(ctx, life, lane, kind).await? else {
+    let Some(place) = place(ctx, life, lane, kind).await? else {
         if lane == Lane::Express {
             return ctx.dispatcher.forward(errand).await;
         }
@@ -132,7 +135,7 @@ pub(crate) async fn errand(ctx: &Context, life: &Lifecycle, lane: Lane, errand: 
         return Err(stopping());
     }
     match claim(ctx, life, Ask { job, quarantined }).await? {
-        Claim::Run(claimed) => run(ctx, life, *claimed, Places { seat, alone }).await,
+        Claim::Run(claimed) => run(ctx, life, *claimed, place, alone).await,
         Claim::Dead => {
             tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
             count(&errand.kind, "dead");
@@ -176,20 +179,34 @@ async fn claim(ctx: &Context, life: &Lifecycle, ask: Ask) -> Result<Claim> {
 
 /// What a run occupies.
 struct Places {
-    /// One of those that run at once. It is free as soon as the handler is through: the next run does not wait until the end of this one is
-    /// recorded.
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
     /// The quarantine's.
     alone: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits for a seat, but not for long: none if what was fetched ahead would wait behind long runs.
-async fn seat(ctx: &Context, life: &Lifecycle, lane: Lane, kind: Kind) -> Result<Option<OwnedSemaphorePermit>> {
+/// Waits for a place with which a job can be claimed, but not for long: none if what was fetched ahead would wait behind long runs.
+async fn place(ctx: &Context, life: &Lifecycle, lane: Lane, kind: Kind) -> Result<Option<Place>> {
     let patience = if lane == Lane::Express { EXPRESS_SEAT } else { SEAT };
     tokio::select! {
         biased;
-        seat = tokio::time::timeout(patience, ctx.desk.seat(lane, kind)) => seat.ok().transpose(),
+        place = tokio::time::timeout(patience, ctx.desk.place(lane, kind)) => place.ok().transpose(),
         () = life.stopping().cancelled_owned() => Err(stopping()),
+    }
+}
+
+/// Waits with a job for its seat; none if it does not begin here.
+async fn begin(ctx: &Context, life: &Lifecycle, job: &Job, place: Place) -> Option<Seat> {
+    let ahead = match place {
+        Place::Seat(seat) => return Some(seat),
+        Place::Ahead(ahead) => ahead,
+    };
+    let kind = job.row.kind.parse().ok()?;
+    tokio::select! {
+        // In this order: what ends for the stop frees its seat for who waits here.
+        biased;
+        () = job.signal.given() => None,
+        () = life.stopping().cancelled_owned() => None,
+        seat = tokio::time::timeout(SEAT, ctx.desk.begin(kind, ahead)) => seat.ok()?.ok(),
     }
 }
 
@@ -220,7 +237,7 @@ async fn patience(ctx: &Context, kind: &str, places: &mut Places) -> Infallible 
         tokio::time::sleep(2 * ctx.config.worker.lease).await;
         places.alone = None;
         if let Ok(kind) = kind.parse()
-            && let Ok(seat) = ctx.desk.seat(Lane::Express, kind).await
+            && let Ok(seat) = ctx.desk.seat(kind).await
         {
             places.seat = seat;
         }
@@ -228,16 +245,25 @@ async fn patience(ctx: &Context, kind: &str, places: &mut Places) -> Infallible 
     pending().await
 }
 
-async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, mut places: Places) -> Result<()> {
-    let started = Instant::now();
+async fn run(
+    ctx: &Arc<Context>,
+    life: &Lifecycle,
+    claimed: Claimed,
+    place: Place,
+    alone: Option<OwnedSemaphorePermit>,
+) -> Result<()> {
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     if claimed.job.payload_version > Payload::VERSION as i32 {
         tracing::info!(job.id = %lease.job, job.kind = kind, version = claimed.job.payload_version, event = "job_from_a_newer_build");
-        return settle(ctx, lease, &kind, &Outcome::Later(NEWER), started).await;
+        return settle(ctx, lease, &kind, &Outcome::Later(NEWER), Instant::now()).await;
     }
-    tracing::info!(job.id = %lease.job, job.kind = kind, starts = claimed.job.starts, event = "job_started");
     let job = Job::new(ctx.clone(), claimed);
     let watch = ctx.heart.watch(lease, job.signal.clone());
+    let Some(seat) = begin(ctx, life, &job, place).await else {
+        return give_back(ctx, &job, lease).await;
+    };
+    let (started, mut places) = (Instant::now(), Places { seat, alone });
+    tracing::info!(job.id = %lease.job, job.kind = kind, starts = job.row.starts, event = "job_started");
     let stopping = life.stopping();
     let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
     let ended = tokio::select! {
@@ -261,6 +287,18 @@ async fn run(ctx: &Context, life: &Lifecycle, claimed: Claimed, mut places: Plac
         }
     }
     drop(watch);
+    Ok(())
+}
+
+/// Ends the claim of a job that did not get a seat.
+async fn give_back(ctx: &Context, job: &Job, lease: Lease) -> Result<()> {
+    let outcome = match job.signal.why() {
+        Some(Interrupt::Lost) => return Ok(()),
+        Some(Interrupt::Cancelled) => Outcome::Cancelled,
+        Some(Interrupt::Stopping) | None => Outcome::HandBack,
+    };
+    settle(ctx, lease, &job.row.kind, &outcome, Instant::now()).await?;
+    ctx.dispatcher.wake();
     Ok(())
 }
 
@@ -388,7 +426,7 @@ mod tests {
         fn size<A, F: Future>(_: impl Fn(A) -> F) -> usize {
             size_of::<F>()
         }
-        type Given = (&'static Context, &'static Lifecycle, &'static Errand);
+        type Given = (&'static Arc<Context>, &'static Lifecycle, &'static Errand);
         let task = size(|(ctx, life, named): Given| errand(ctx, life, Lane::Quarantine, named));
         assert!(task < 8192, "{task} bytes");
     }

@@ -40,13 +40,13 @@ const EXPRESS: usize = 32;
 const QUARANTINE: usize = 4;
 
 struct Hands {
-    ctx: Context,
+    ctx: Arc<Context>,
     life: Lifecycle,
     lane: Lane,
 }
 
 /// Works until the soft stop, and then until the running handlers are through. What was fetched and not begun goes back.
-pub(crate) async fn run(ctx: &Context, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
+pub(crate) async fn run(ctx: &Arc<Context>, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
     let address = Address::parse(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
     let mut monitor = Monitor::new();
     let (restarts, fallible) = (Restarts::default(), vitals.clone());
@@ -127,6 +127,7 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
     Config {
         prefetch: if lane.kind().is_some() { 2 * concurrency } else { 0 },
         patience: Some(PATIENCE),
+        dry: lane.kind().map(|_| ctx.dispatcher.dry()),
         lease: ctx.config.worker.lease,
         group: GROUP.to_owned(),
         ..Config::new(lane.stream(), concurrency)

@@ -49,7 +49,7 @@ pub(crate) async fn run(ctx: Context, life: Lifecycle, vitals: Vitals) {
         rest = if failing { (2 * rest).min(REST_AT_MOST) } else { REST };
         let wait = match result {
             Err(_) => tokio::time::sleep(pause).boxed(),
-            Ok(true) => tokio::time::sleep(HUNGRY).boxed(),
+            Ok(true) => ctx.dispatcher.until_dry(HUNGRY).boxed(),
             Ok(false) => ctx.dispatcher.idle(ROUND).boxed(),
         };
         tokio::select! {

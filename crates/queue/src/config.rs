@@ -1,6 +1,7 @@
 //! The settings of one worker on one stream. Times that depend on each other are derived here and nowhere else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// Longest time between two looks for what dead workers hold.
 const RECLAIM: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub struct Config {
     pub lease: Duration,
     /// How long one blocking read waits. Shorter finds a dead connection sooner; it has no bearing on how soon an entry starts.
     pub block: Duration,
+    /// Notified when a read brought fewer entries than there was room for: whoever fills the stream from elsewhere may do so now.
+    pub dry: Option<Arc<Notify>>,
 }
 
 impl Config {
@@ -39,6 +42,7 @@ impl Config {
             patience: None,
             lease: Duration::from_secs(30),
             block: Duration::from_secs(5),
+            dry: None,
         }
     }
 

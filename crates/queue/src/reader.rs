@@ -38,7 +38,10 @@ async fn read(shared: &Shared, backoff: &mut Backoff) -> RedisResult<Infallible>
         if until_pass.is_zero() {
             orphans.reclaim(shared, &mut conn, room).await?;
         } else {
-            shared.admit(member.read(&mut conn, room, config.block.min(until_pass)).await?);
+            let entries = member.read(&mut conn, room, config.block.min(until_pass)).await?;
+            let dry = config.dry.as_ref().filter(|_| entries.len() < room);
+            shared.admit(entries);
+            dry.inspect(|dry| dry.notify_one());
             backoff.reset();
         }
         // Only now: a connection that is made and refused what it is for says nothing of entries.

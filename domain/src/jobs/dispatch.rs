@@ -48,6 +48,7 @@ pub struct Dispatcher {
     publishers: Arc<BTreeMap<Lane, Publisher>>,
     windows: Arc<Mutex<BTreeMap<Lane, Window>>>,
     wake: Arc<Notify>,
+    dry: Arc<Notify>,
 }
 
 impl Dispatcher {
@@ -62,7 +63,8 @@ impl Dispatcher {
             redis,
             publishers: Arc::new(publishers),
             windows: Arc::default(),
-            wake: Arc::new(Notify::new()),
+            wake: Arc::default(),
+            dry: Arc::default(),
         })
     }
 
@@ -120,11 +122,40 @@ impl Dispatcher {
         self.wake.notify_one();
     }
 
-    /// Waits until something was submitted in this process, or for `at_most`.
+    /// To be notified when a worker of this process was given less than it had asked for.
+    pub fn dry(&self) -> Arc<Notify> {
+        self.dry.clone()
+    }
+
+    /// Waits until workers of this process run dry though there is more to do, or for `at_most`.
+    pub async fn until_dry(&self, at_most: Duration) {
+        let dry = async {
+            loop {
+                self.dry.notified().await;
+                // Who waited is given the first errand of many alone, which says nothing.
+                if self.is_dry().await.unwrap_or(false) {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(at_most, dry).await;
+    }
+
+    async fn is_dry(&self) -> Result<bool> {
+        let windows = self.windows().clone();
+        for (lane, window) in windows {
+            if window.is_dry(0) && window.is_dry(self.waiting(lane).await?.1) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Waits until something was submitted in this process or workers run dry, or for `at_most`.
     pub async fn idle(&self, at_most: Duration) {
         tokio::select! {
             () = self.wake.notified() => {}
-            () = tokio::time::sleep(at_most) => {}
+            () = self.until_dry(at_most) => {}
         }
     }
 

@@ -76,7 +76,7 @@ impl Window {
     /// Errands to add, when so many wait: none until half of the window is free, since choosing a few costs as much as choosing
     /// hundreds.
     pub fn room(&mut self, waiting: u64) -> u64 {
-        if waiting < self.size / 4 && self.full {
+        if self.is_dry(waiting) {
             self.size = (self.size * 2).min(MOST_WAITING);
         } else if waiting > self.size * 3 / 4 {
             self.size = (self.size / 2).max(Self::LEAST);
@@ -88,6 +88,11 @@ impl Window {
         } else {
             self.size - waiting
         }
+    }
+
+    /// Whether workers run dry when so many errands wait, though there is more to do.
+    pub fn is_dry(self, waiting: u64) -> bool {
+        self.full && waiting < self.size / 4
     }
 
     /// Notes how many of the errands that had room there were.

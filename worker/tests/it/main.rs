@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test whose ground gives way must fail, and say where"
 )]
+mod ahead;
 mod browsing;
 mod crashing;
 mod crawling;
