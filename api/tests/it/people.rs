@@ -247,6 +247,12 @@ async fn a_person_is_offered_after_two_failures_in_a_row() {
         (&second["refused"], &second["offer_human"]),
         (&json!(true), &json!(true))
     );
+    // Small talk is no success, for whoever reads it; and the offer is taken with a word.
+    visit.say("thank you").await;
+    assert_eq!(visit.standing().await["offer_human"], true);
+    assert_eq!(visit.say("yes please").await["state"], "waiting");
+    let visit = Visit::begin(&app, "hello").await;
+    assert_eq!(visit.say("yes please").await["state"], "bot", "nothing was offered");
 
     // A thumb down is a failure as well, and one that is taken back is none.
     let visit = Visit::begin(&app, "How much does shipping cost?").await;
