@@ -255,15 +255,28 @@ impl Bench {
         Ok((last - killed) / 1e6)
     }
 
-    /// Memory of a backlog.
+    /// Room that a backlog takes in the stores.
     pub async fn memory(&self, part: Part, contender: Contender, figures: &mut Figures) -> Result<()> {
         self.stores.flush().await?;
         let cell = self.stores.cell(contender, LEASE_MS).await?;
+        // Whatever is made once, before.
+        self.publish(contender, &cell, How::None, 0).await?;
         let before = self.stores.redis.memory().await?;
         let jobs = QUEUED / self.divisor;
+        let tables = if contender.uses_postgres() {
+            cell.tables().await?
+        } else {
+            0
+        };
         self.publish(contender, &cell, How::Bulk, jobs).await?;
-        let after = self.stores.redis.memory().await?;
-        figures.add(part, Measure::Memory, contender, (after - before) / jobs as f64);
+        if contender.uses_redis() {
+            let after = self.stores.redis.memory().await?;
+            figures.add(part, Measure::Memory, contender, (after - before) / jobs as f64);
+        }
+        if contender.uses_postgres() {
+            let grown = (cell.tables().await? - tables) as f64;
+            figures.add(part, Measure::Disk, contender, grown / jobs as f64);
+        }
         self.stores.flush().await
     }
 }

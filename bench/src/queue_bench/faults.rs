@@ -31,8 +31,9 @@ const SPAN: Duration = Duration::from_secs(15);
 /// Connections that are ended in a second.
 const ENDED_A_SECOND: u32 = 5;
 
-const DONE: &str = "SELECT count(*) FROM jobs WHERE state = 'done'";
-const LIVE: &str = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running', 'scheduled')";
+/// Only what was published: a schedule of the system may be due meanwhile.
+const DONE: &str = "SELECT count(*) FROM jobs WHERE state = 'done' AND kind = 'scrape'";
+const LIVE: &str = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running', 'scheduled') AND kind = 'scrape'";
 /// The dead worker's jobs, given away or not; only they were begun before.
 const ORPHANS: &str = "SELECT count(*) FROM jobs WHERE state = 'queued' AND starts > 0
     OR state = 'running' AND worker_id IN (SELECT id FROM workers WHERE alive_until < now())";

@@ -41,6 +41,8 @@ pub enum Measure {
     ControlDrain(usize),
     /// Bytes of Redis memory for each queued job.
     Memory,
+    /// Bytes of tables and indexes in Postgres for each queued job.
+    Disk,
     /// Jobs/s of very many jobs from the moment that all are due.
     DueRate,
     /// MB that Redis used at least meanwhile.
@@ -92,6 +94,7 @@ impl Measure {
             Self::ControlSingle => "BEGIN/COMMIT/SET a job, publish one".into(),
             Self::ControlDrain(at) => format!("BEGIN/COMMIT/SET a job, drain at {at}"),
             Self::Memory => "Redis memory a queued job (bytes)".into(),
+            Self::Disk => "tables and indexes of a queued job (bytes)".into(),
             Self::DueRate => "100,000 jobs due at once (jobs/s)".into(),
             Self::DueLeast => "Redis memory meanwhile, least (MB)".into(),
             Self::DueMost => "Redis memory meanwhile, most (MB)".into(),

@@ -2,6 +2,7 @@
 //!
 //! The machine is shared and noisy, so contenders take turns at every measure in every round, each round begins with another
 //! one, and the report gives medians with the least and the most.
+mod bars;
 mod cells;
 mod contender;
 mod due;
@@ -20,6 +21,9 @@ use cells::{Bench, CONCURRENCY, folder_of, recoveries};
 pub use contender::{Contender, Part};
 use figures::Figures;
 pub use stores::Stores;
+
+/// How often faults are measured: a rate of some seconds varies more than the bars allow for.
+const FAULTS: usize = 3;
 
 /// Measures, prints the tables and writes the report.
 pub async fn run(args: QueueArgs) -> Result<()> {
@@ -53,7 +57,7 @@ pub async fn run(args: QueueArgs) -> Result<()> {
     let about = machine::About::read(&bench, &args, rounds, begun, load).await?;
     bench.stores.stop().await?;
     let tables = report::tables(&parts, &figures);
-    println!("{tables}");
+    println!("{tables}\n{}", bars::line(&figures));
     for failure in &figures.failures {
         println!("failed: {failure}");
     }
@@ -94,14 +98,14 @@ async fn turn(bench: &Bench, part: Part, round: usize, figures: &mut Figures) ->
     if part == Part::Whole {
         let done = Box::pin(bench.due_at_once(part, figures)).await;
         note(done, "due at once", Contender::Ledger, figures);
-        let done = Box::pin(bench.faults(part, figures)).await;
-        note(done, "faults", Contender::Ledger, figures);
-    }
-    if part == Part::Delivery {
-        for contender in &order {
-            let done = bench.memory(part, *contender, figures).await;
-            note(done, "memory", *contender, figures);
+        for _ in 0..FAULTS.div_ceil(bench.divisor) {
+            let done = Box::pin(bench.faults(part, figures)).await;
+            note(done, "faults", Contender::Ledger, figures);
         }
+    }
+    for contender in &order {
+        let done = bench.memory(part, *contender, figures).await;
+        note(done, "memory", *contender, figures);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    bars,
     contender::{Contender, Part},
     figures::Figures,
     machine::About,
@@ -34,6 +35,7 @@ pub fn tables(parts: &[Part], figures: &Figures) -> String {
 pub fn document(about: &About, tables: &str, figures: &Figures) -> String {
     let mut text =
         String::from("# Queue and job ledger beside their peers\n\nWritten by `cargo xtask bench queue`.\n\n");
+    let _ = writeln!(text, "{}.\n", bars::line(figures));
     for line in &about.lines {
         let _ = writeln!(text, "- {line}");
     }

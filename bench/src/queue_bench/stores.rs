@@ -214,6 +214,13 @@ impl Cell {
         Ok(sqlx::query_scalar(query).fetch_one(&mut *own.lock().await).await?)
     }
 
+    /// Bytes of its tables, with their indexes.
+    pub async fn tables(&self) -> Result<i64> {
+        const SIZE: &str = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+        self.postgres(SIZE).await
+    }
+
     /// Fresh statistics, so that a plan does not hinge on whether autovacuum came by.
     pub async fn analyze(&self) -> Result<()> {
         if let Some(own) = &self.postgres {
