@@ -63,8 +63,9 @@ pub struct Writing<'a> {
     marked: bool,
     removed: Removed,
     refused: bool,
-    /// Words that an answer may have.
+    /// Words that an answer may have, and that it has.
     most: usize,
+    words: usize,
     full: bool,
 }
 
@@ -89,6 +90,7 @@ impl<'a> Writing<'a> {
             removed: Removed::default(),
             refused: false,
             most: usize::MAX,
+            words: 0,
             full: false,
         }
     }
@@ -176,9 +178,8 @@ impl<'a> Writing<'a> {
 
     /// The sentence if it still fits; of a first one that is too long, its beginning.
     fn fitting(&mut self, text: String) -> Option<String> {
-        let words = |text: &str| text.split_whitespace().count();
         let held: usize = self.held.iter().map(|(_, text)| words(text)).sum();
-        let room = self.most.saturating_sub(words(&self.shown) + held);
+        let room = self.most.saturating_sub(self.words + held);
         if words(&text) <= room {
             return Some(text);
         }
@@ -224,9 +225,14 @@ impl<'a> Writing<'a> {
     async fn show(&mut self, text: &str) {
         if !text.is_empty() {
             send(self.parts, text).await;
+            self.words += words(text);
             self.shown.push_str(text);
         }
     }
+}
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
 }
 
 /// The sentences that are compared with a claim: those that share most words with it.
