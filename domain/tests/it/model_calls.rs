@@ -163,6 +163,32 @@ async fn where_nothing_is_limited_no_text_waits_for_the_day_that_all_answers_sha
 }
 
 #[tokio::test]
+async fn what_a_model_thinks_aloud_is_no_answer() {
+    let provider = Provider::start(say(&["<think>Parcels arrive within four working days, ", "I believe."])).await;
+    let base_url = provider.base_url();
+    let (_kit, customer, answerer) = installation(&with(&base_url, &[])).await;
+    let answer = answerer
+        .answer(&customer, &ask(session(), QUESTION), None)
+        .await
+        .unwrap();
+    is_quoted(&answer, Note::ProviderUnavailable);
+
+    provider.follow(say(&[
+        "<thi",
+        "nk>Bulky goods take a week. If they do not say, NO_",
+        "ANSWER.</th",
+        "ink>\n\nParcels arrive within two to four ",
+        "working days [1].",
+    ]));
+    let answer = answerer
+        .answer(&customer, &ask(session(), QUESTION), None)
+        .await
+        .unwrap();
+    assert_eq!(answer.text, "Parcels arrive within two to four working days [1].");
+    assert!(!answer.is_fallback());
+}
+
+#[tokio::test]
 async fn an_answer_that_ran_out_of_tokens_says_so() {
     let provider = Provider::start(Script::ending(
         &["Parcels arrive within two to four working days [1]."],
