@@ -287,10 +287,7 @@ impl Judge {
         match self.weigh(claim, &all) {
             Weight::Firm => Verdict::Keep(text, self.nearest(claim).into_iter().collect()),
             Weight::Unsure(share) => self.unsure(text, self.nearest(claim).into_iter().collect(), &all, claim, share),
-            Weight::Not(reason) => {
-                println!("NOT {reason} {}", claim.plain);
-                Verdict::Drop(reason)
-            }
+            Weight::Not(reason) => Verdict::Drop(reason),
         }
     }
 

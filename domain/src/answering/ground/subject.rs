@@ -236,8 +236,8 @@ pub fn astray(claim: &Claim, on: &[&Known]) -> bool {
     let parts: Vec<&Part> = on.iter().flat_map(|known| known.parts()).collect();
     let mut claimed: Vec<Name> = names(&claim.plain, &BTreeMap::new(), claim.language);
     let heads = claim.words.iter().filter(|word| {
-        let begins = |part: &&Part| part.head.iter().any(|head| like(head, word));
-        parts.iter().any(|part| begins(&part))
+        let begins = |part: &Part| part.head.iter().any(|head| like(head, word));
+        parts.iter().any(|part| begins(part))
     });
     claimed.extend(heads.map(|word| Name {
         key: word.clone(),
