@@ -326,7 +326,7 @@ mod tests {
         let work = patient.work();
         let talk = async {
             // One request, and nothing but PINGs afterwards.
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             let busy = work.begin();
             sleep(Duration::from_secs(5)).await;
             drop(busy);

@@ -239,7 +239,7 @@ mod tests {
                 heart.heard_now();
                 sleep(LOOK).await;
             }
-            sleep(LEASE - 3 * LOOK).await;
+            sleep(LEASE.saturating_sub(3 * LOOK)).await;
             assert_eq!(job.why(), None, "it was heard until a moment ago");
             sleep(LOOK + LOOK / 2).await;
             assert_eq!(job.why(), Some(Interrupt::Lost));

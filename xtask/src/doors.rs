@@ -99,6 +99,7 @@ const CALLERS: [(&str, &[&str]); 11] = [
         &[
             "cli/src/commands/copies/backup.rs",
             "cli/src/commands/copies/restore.rs",
+            "cli/src/commands/copies/revoked.rs",
             "cli/src/commands/doctor/database.rs",
             "cli/src/commands/eval/retrieval.rs",
             "cli/src/commands/migrate.rs",

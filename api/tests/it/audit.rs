@@ -95,6 +95,8 @@ async fn an_owner_of_one_customer_reads_the_lines_of_that_customer_alone() {
     let app = App::with(&[("LIMITS", "off")]).await;
     let (shop, other) = (app.shop.id, app.other.id);
     let bob = accounts::browser(&app, "bob@example.com", "owner", &[other]).await;
+    // Whose line is the installation's.
+    accounts::user(&app, "ada@example.com", "owner", &[]).await;
     for customer in [shop, other] {
         let new = json!({ "customer_id": customer, "name": "one more", "scopes": ["jobs"] });
         app.post("/api/keys", &new).admin().send().await.expect(201);

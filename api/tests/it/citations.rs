@@ -85,12 +85,6 @@ async fn a_page_leads_to_the_answers_that_cite_it_and_says_which_are_outdated() 
             .len(),
         2
     );
-    // They hold visitors' words, and a key for the site's search reads none.
-    let search = app.kit.key(&app.shop, &[Scope::Search]).await;
-    for path in [path.as_str(), "/api/answers/outdated"] {
-        let got = app.get(path).bearer(&search).send().await;
-        assert_eq!(got.problem(403), "missing_scope", "{path}");
-    }
     let foreign = app.get(&path).bearer(&app.other_key).send().await;
     assert_eq!(foreign.problem(404), "not_found");
     let theirs = app
@@ -100,4 +94,17 @@ async fn a_page_leads_to_the_answers_that_cite_it_and_says_which_are_outdated() 
         .await
         .expect(200);
     assert_eq!(theirs["items"], json!([]));
+}
+
+/// They hold visitors' words, and a key for the site's search reads none.
+#[tokio::test]
+async fn a_key_for_search_reads_no_answers() {
+    let app = App::start().await;
+    let page = app.page("Shipping", "Shipping costs 4.90 EUR.").await;
+    let search = app.kit.key(&app.shop, &[Scope::Search]).await;
+    for path in [format!("/api/pages/{page}/answers"), "/api/answers/outdated".to_owned()] {
+        let got = app.get(&path).bearer(&search).send().await;
+        assert_eq!(got.problem(403), "missing_scope", "{path}");
+        app.get(&path).bearer(&app.key).send().await.expect(200);
+    }
 }

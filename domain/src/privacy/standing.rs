@@ -112,9 +112,7 @@ impl Privacy {
 
 /// Whether the line has its end: a signature of 32 bytes.
 fn is_whole(line: &str) -> bool {
-    line.trim()
-        .split_once('.')
-        .is_some_and(|(_, signature)| signature.len() == 43)
+    line.trim().split_once('.').is_some_and(|(_, end)| end.len() == 43)
 }
 
 async fn customers(db: &Db) -> Result<HashSet<Uuid>> {

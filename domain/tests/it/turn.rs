@@ -135,8 +135,8 @@ async fn rows_that_others_hold_keep_neither_claims_nor_ends_of_other_jobs_waitin
     let running = claim(&kit, &worker, &jobs[1..2]).await[0];
     let held = kit.db.system().await.unwrap();
     for job in &jobs[..2] {
-        let hold = format!("UPDATE jobs SET priority = 1 WHERE id = '{job}'");
-        held.execute_unprepared(&hold).await.unwrap();
+        let change = format!("UPDATE jobs SET priority = 1 WHERE id = '{job}'");
+        held.execute_unprepared(&change).await.unwrap();
     }
     for some in jobs[2..].chunks(5) {
         let asks: Vec<Ask> = [&jobs[..1], some].concat().into_iter().map(ask).collect();

@@ -101,7 +101,7 @@ async fn cancel_in_time(world: &World, id: Uuid) {
     let tx = world.tx().await;
     jobs::cancel(&tx, id).await.unwrap();
     tx.commit().await.unwrap();
-    assert_cancelled_in_time(&world, id).await;
+    assert_cancelled_in_time(world, id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

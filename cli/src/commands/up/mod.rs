@@ -84,7 +84,7 @@ pub async fn run(args: Args) -> Result<()> {
     state::free_port(early.http.listen)?;
     let embedder = start_model(early);
     let services = state::start_services(&dir, &mut variables).await?;
-    let outcome = start(&args, &site, &dir, &mut kept, variables, embedder, &life).await;
+    let outcome = Box::pin(start(&args, &site, &dir, &mut kept, variables, embedder, &life)).await;
     if outcome.is_err() {
         life.kill();
     }
