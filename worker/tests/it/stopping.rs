@@ -25,8 +25,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 use worker::{Ending, Handlers, Job, Worker};
 
-/// Two seconds, and one that the machine may be busy with something else.
-const IN_TIME: Duration = Duration::from_secs(3);
+/// What a cancel may take.
+const IN_TIME: Duration = Duration::from_secs(2);
 
 /// A site whose every page takes a while.
 async fn slow_site(pages: usize) -> Site {
