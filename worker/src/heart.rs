@@ -13,7 +13,10 @@ use domain::{
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tokio::{
@@ -48,6 +51,8 @@ pub(crate) struct Heart {
     running: Arc<Mutex<HashMap<Uuid, Running>>>,
     /// When the last beat began that the ledger took.
     heard: watch::Sender<Option<Instant>>,
+    /// It has not been heard for so long that it gave up its jobs.
+    unheard: Arc<AtomicBool>,
 }
 
 struct Running {
@@ -63,6 +68,7 @@ impl Heart {
             worker: Arc::new(worker),
             running: Arc::default(),
             heard: watch::Sender::new(None),
+            unheard: Arc::default(),
         }
     }
 
@@ -79,6 +85,11 @@ impl Heart {
             heart: self.clone(),
             token: lease.token,
         }
+    }
+
+    /// True while the ledger has not heard this process for so long that it gave up its jobs. Entries that it took would only be kept from others.
+    pub fn unheard(&self) -> Arc<AtomicBool> {
+        self.unheard.clone()
     }
 
     /// Time since the last beat began that the ledger took; none before the first.
@@ -120,6 +131,7 @@ impl Heart {
             };
             let mut look = at + keeps(lease);
             let now = Instant::now();
+            self.unheard.store(now >= look, SeqCst);
             if now >= look {
                 self.running()
                     .values()

@@ -128,6 +128,7 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
         prefetch: if lane.kind().is_some() { 2 * concurrency } else { 0 },
         patience: Some(PATIENCE),
         dry: lane.kind().map(|_| ctx.dispatcher.dry()),
+        rests: Some(ctx.heart.unheard()),
         lease: ctx.config.worker.lease,
         group: GROUP.to_owned(),
         ..Config::new(lane.stream(), concurrency)

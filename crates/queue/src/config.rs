@@ -1,6 +1,9 @@
 //! The settings of one worker on one stream. Times that depend on each other are derived here and nowhere else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::sync::Notify;
 
 /// Longest time between two looks for what dead workers hold.
@@ -29,6 +32,8 @@ pub struct Config {
     pub block: Duration,
     /// Notified when a read brought fewer entries than there was room for: whoever fills the stream from elsewhere may do so now.
     pub dry: Option<Arc<Notify>>,
+    /// While it is true, nothing is taken: for a worker that could do nothing with an entry but keep it from the others.
+    pub rests: Option<Arc<AtomicBool>>,
 }
 
 impl Config {
@@ -43,6 +48,7 @@ impl Config {
             lease: Duration::from_secs(30),
             block: Duration::from_secs(5),
             dry: None,
+            rests: None,
         }
     }
 

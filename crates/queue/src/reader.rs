@@ -10,8 +10,11 @@ use crate::{
 };
 use redis::{RedisResult, aio::MultiplexedConnection};
 use redis_link::Backoff;
-use std::{convert::Infallible, sync::atomic::Ordering::SeqCst};
+use std::{convert::Infallible, sync::atomic::Ordering::SeqCst, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
+
+/// How often a worker that takes nothing looks whether it does again.
+const REST: Duration = Duration::from_millis(200);
 
 /// Reads for ever, over as many connections as that takes.
 pub(crate) async fn run(shared: &Shared) -> Infallible {
@@ -33,6 +36,11 @@ async fn read(shared: &Shared, backoff: &mut Backoff) -> RedisResult<Infallible>
         cursor: PASS_START.to_owned(),
     };
     loop {
+        while config.rests.as_ref().is_some_and(|rests| rests.load(SeqCst)) {
+            member::ping(&mut conn).await?;
+            shared.health.reader().answered();
+            sleep(REST).await;
+        }
         let room = wait_for_room(shared, &mut conn).await?;
         let until_pass = orphans.pass_at.saturating_duration_since(Instant::now());
         if until_pass.is_zero() {
