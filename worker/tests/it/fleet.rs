@@ -25,7 +25,7 @@ pub const LEASE: Duration = Duration::from_secs(6);
 /// Jobs at once of one worker.
 pub const HANDS: usize = 8;
 /// The longest wait for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What a worker says that was asked to end.
 const STOPPING: &str = "drill stopping";
@@ -67,7 +67,9 @@ impl Drill {
     /// Waits until so many jobs are in its hands.
     pub async fn busy(&self, at_least: usize) {
         eventually("a worker at work", || async {
-            let going_on = self.journal.count("start") - self.journal.count("end");
+            // Read in this order: a job may begin and end meanwhile.
+            let ended = self.journal.count("end");
+            let going_on = self.journal.count("start") - ended;
             (going_on >= at_least).then_some(())
         })
         .await;

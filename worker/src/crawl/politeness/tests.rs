@@ -161,7 +161,8 @@ async fn requests_begin_a_delay_apart_in_turns_between_crawls() {
     };
     let ((first_a, last_a), (first_b, last_b)) = (ends('a'), ends('b'));
     let both = order[first_a.max(first_b)..last_a.min(last_b)].chunk_by(|one, next| one.0 == next.0);
-    assert!(both.map(<[_]>::len).max() <= Some(2), "{order:?}");
+    // Two, or three where both of one crawl come after a moment in which nothing moved.
+    assert!(both.map(<[_]>::len).max() <= Some(3), "{order:?}");
 }
 
 #[tokio::test]

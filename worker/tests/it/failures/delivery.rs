@@ -99,7 +99,7 @@ async fn errands_that_were_never_published_are_found_missing() {
 async fn a_claim_whose_answer_was_lost_is_given_back() {
     const CLAIM: &str =
         "UPDATE jobs SET state = 'running', starts = 1, lease_token = gen_random_uuid(), started_at = now(),
-        worker_id = (SELECT id FROM workers ORDER BY id LIMIT 1) WHERE id = $1";
+        worker_id = (SELECT id FROM workers ORDER BY id LIMIT 1) WHERE id = $1 AND state = 'queued'";
     let mut fleet = Fleet::start(2).await;
     eventually("both workers' signs of life", || async {
         (fleet.kit.count("SELECT count(*) FROM workers").await == 2).then_some(())

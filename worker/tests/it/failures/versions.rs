@@ -70,7 +70,8 @@ async fn written_by(fleet: &Fleet, jobs: &[Uuid], version: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_are_replaced_one_after_the_other_without_a_failed_try() {
     let mut fleet = Fleet::start(3).await;
-    let jobs = fleet.submit(&work(200, 500, 3)).await;
+    // So many that the last worker to go has some in its hands, however long the others took to go.
+    let jobs = fleet.submit(&work(400, 500, 3)).await;
     for n in 0..3 {
         fleet.effects(40 * (n + 1)).await;
         let old = fleet.worker(n);

@@ -72,7 +72,7 @@ async fn jobs_without_progress_survive_workers_that_are_killed_now_and_then() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_workers_late_writes_are_refused() {
     let mut fleet = Fleet::start(1).await;
-    let jobs = fleet.submit(&vec![json!({ "do": "work_deaf", "ms": 1000 }); 8]).await;
+    let jobs = fleet.submit(&vec![json!({ "do": "work_deaf", "ms": 4000 }); 8]).await;
     fleet.begun(&jobs, 8).await;
     fleet.worker(0).freeze().await;
     fleet.add();
@@ -94,9 +94,9 @@ async fn a_frozen_workers_late_writes_are_refused() {
     }
     fleet.assert_each_done_once(&jobs).await;
 
-    // And it is of use again.
+    // And it is of use again: there is more to do than the other one does in a moment.
     let before = fleet.worker(0).journal.runs().len();
-    let more = fleet.submit(&work(60, 200, 1)).await;
+    let more = fleet.submit(&work(200, 200, 1)).await;
     fleet.assert_each_done_once(&more).await;
     assert!(
         fleet.worker(0).journal.runs().len() > before,
