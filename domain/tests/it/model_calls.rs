@@ -123,7 +123,7 @@ async fn what_breaks_after_text_was_shown_is_an_error_and_nothing_half_is_kept()
         0
     );
     assert!(
-        number(&kit, "SELECT cost_usd FROM usage_daily").await > 0.0,
+        number(&kit, "SELECT sum(cost_usd) FROM usage_daily").await > 0.0,
         "the provider's work costs all the same"
     );
     assert_eq!(
@@ -158,8 +158,8 @@ async fn where_nothing_is_limited_no_text_waits_for_the_day_that_all_answers_sha
         "{shown:?}"
     );
     assert_eq!(answer.unwrap().model, "gpt-4o");
-    assert_eq!(kit.count("SELECT chats FROM usage_daily").await, 2);
-    assert!(number(&kit, "SELECT cost_usd FROM usage_daily").await > 0.0);
+    assert_eq!(kit.count("SELECT sum(chats)::bigint FROM usage_daily").await, 2);
+    assert!(number(&kit, "SELECT sum(cost_usd) FROM usage_daily").await > 0.0);
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn tokens_and_cost_are_counted_for_the_answer_and_the_day() {
     for query in [
         "SELECT cost_usd FROM answer_receipts",
         "SELECT (usage->>'cost_usd')::float8 FROM messages WHERE role = 'assistant'",
-        "SELECT cost_usd FROM usage_daily",
+        "SELECT sum(cost_usd) FROM usage_daily",
     ] {
         assert!((number(&kit, query).await - cost).abs() < 1e-9, "{query}");
     }
@@ -347,7 +347,7 @@ async fn questions_that_come_together_never_exceed_the_budget_together() {
     for quoted in answers.iter().filter(|answer| answer.model != "small") {
         is_quoted(quoted, Note::BudgetReached);
     }
-    assert!((number(&kit, "SELECT cost_usd FROM usage_daily").await - 50.0).abs() < 1e-6);
+    assert!((number(&kit, "SELECT sum(cost_usd) FROM usage_daily").await - 50.0).abs() < 1e-6);
     assert_eq!(
         kit.count("SELECT count(*) FROM usage_daily WHERE stopped_at IS NOT NULL AND warned_at IS NOT NULL")
             .await,

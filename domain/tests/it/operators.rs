@@ -14,7 +14,7 @@ use std::time::Duration;
 use testkit::{Kit, eventually};
 use uuid::Uuid;
 
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_mins(10);
 const DAY: i64 = 24 * 3600;
 
 fn operator() -> Operator<'static> {

@@ -116,7 +116,7 @@ async fn a_job_is_claimed_and_settled_through_a_pooler() {
     let pooler = Pooler::before(kit.services.sockets()).await;
     let db = pooled(&kit, &pooler).await;
     let worker = Identity::new("test", "0");
-    jobs::beat(&db, &worker, Duration::from_secs(30), false).await.unwrap();
+    jobs::beat(&db, &worker, Duration::from_mins(10), false).await.unwrap();
     let catalogue = Catalogue::of(&kit).await;
     let job = Uuid::now_v7();
     let queued = format!(

@@ -407,6 +407,9 @@ async fn copies_made_for_others_forget_the_person_too_and_so_do_those_in_the_mak
     // One more is being made: it has read what is there, and is kept only after the erasure.
     let making = planned(&house, "bob@mail.example").await;
     let held = db.tenant(&house.shop).await.unwrap();
+    // However long the others take until they wait for it.
+    let patient = statement("SET LOCAL idle_in_transaction_session_timeout = 0");
+    held.execute_raw(patient).await.unwrap();
     let lock = format!("SELECT id FROM subject_exports WHERE id = '{making}' FOR UPDATE");
     held.execute_raw(statement(&lock)).await.unwrap();
     let wait_for = async |n: i64| {

@@ -298,7 +298,7 @@ async fn writers_beside_each_other_do_not_wait_and_both_are_seen() {
     for (tx, edition) in [&one, &other].into_iter().zip(&editions) {
         let editions = [edition];
         let publishing = index::publish_all(tx, Some(index::LOCAL_MODEL), &editions);
-        let published = tokio::time::timeout(Duration::from_secs(10), publishing).await;
+        let published = tokio::time::timeout(Duration::from_mins(1), publishing).await;
         published.expect("nobody waits").unwrap();
     }
     one.commit().await.unwrap();

@@ -52,7 +52,7 @@ async fn one_process_writes_what_several_are_asked_at_once() {
     let waited = "SELECT count(*) FROM answer_receipts WHERE cached AND timings ->> 'cache' = 'elsewhere'";
     assert_eq!(house.kit.count(waited).await, 1);
     assert_eq!(
-        house.kit.count("SELECT tokens_in FROM usage_daily").await,
+        house.kit.count("SELECT sum(tokens_in)::bigint FROM usage_daily").await,
         100,
         "paid once"
     );
