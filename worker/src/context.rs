@@ -31,7 +31,7 @@ pub enum CrawlerKind {
 pub struct Context {
     /// The process's configuration.
     pub config: Arc<Config>,
-    /// The database.
+    /// The database, as it is for jobs: their transactions have a trace.
     pub db: Db,
     /// Where jobs made by jobs are announced.
     pub dispatcher: Dispatcher,
@@ -45,6 +45,8 @@ pub struct Context {
     pub crawler: CrawlerKind,
     /// How long a crawl keeps its place while others wait for one.
     pub crawl_turn: Duration,
+    /// How long a job runs alone that may have taken its workers down.
+    pub suspicion: Duration,
     /// What `/metrics` answers, if the process records metrics.
     pub metrics: Option<MetricsText>,
     /// What is done for a job.
@@ -68,8 +70,9 @@ impl Context {
             browsers: browsers(&config),
             desk: Arc::new(Desk::new(config.worker.concurrency)),
             politeness: Politeness::new(config.crawl.per_host, dispatcher.redis()),
+            suspicion: 2 * config.worker.lease,
             config,
-            db,
+            db: db.traced(),
             dispatcher,
             searcher,
             http,

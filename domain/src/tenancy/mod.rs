@@ -11,6 +11,7 @@ mod measures;
 mod principal;
 mod proof;
 mod session;
+mod trace;
 mod tx;
 mod users;
 mod visitors;

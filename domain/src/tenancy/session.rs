@@ -14,12 +14,13 @@ use sqlx::{AssertSqlSafe, Database, Executor, PgPool, Postgres, SqlSafeStr, pool
 use sqlx_core::transaction::TransactionManager;
 use std::{
     io,
+    pin::pin,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::measures::Running;
+use super::{measures::Running, trace::Trace};
 
 type Manager = <Postgres as Database>::TransactionManager;
 
@@ -30,7 +31,8 @@ const ENDED: [&str; 3] = ["57P01", "57P02", "57P03"];
 /// do.
 const OPENING: Duration = Duration::from_secs(5);
 
-/// And for the answer to one statement where nobody waits for it: without one a network that has forgotten the connection would keep a job for ever.
+/// And for the answer to one statement where nobody waits for it: without one a network that has forgotten the connection would keep it for ever. Where it
+/// keeps a job, a [`Trace`] tells sooner.
 const DEAF: Duration = Duration::from_hours(1);
 
 /// A transaction; rolled back unless committed. Nobody waits for a rollback: it goes with the connection's way back to the pool.
@@ -40,6 +42,8 @@ pub struct Session {
     sound: AtomicBool,
     /// The longest wait for one answer.
     patience: Duration,
+    /// By which others see whether its transaction still goes on.
+    trace: Option<Trace>,
 }
 
 impl Session {
@@ -62,27 +66,42 @@ impl Session {
             connection: Mutex::new(connection),
             sound: AtomicBool::new(false),
             patience: patience.unwrap_or(DEAF),
+            trace: None,
         };
         let opening = AssertSqlSafe(opening.to_owned()).into_sql_str();
         let begun = Manager::begin(session.connection.get_mut(), Some(opening));
         let begun = match patience {
             Some(patience) => within(patience, begun).await,
-            None => timeout(OPENING, begun).await.unwrap_or_else(|_| Err(leads_nowhere())),
+            None => timeout(OPENING, begun)
+                .await
+                .unwrap_or_else(|_| Err(nowhere("a connection opens no transaction"))),
         };
         begun.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
         *session.sound.get_mut() = true;
         Ok(session)
     }
 
-    /// Makes the changes visible.
-    pub async fn commit(mut self) -> Result<(), DbErr> {
-        let committed = within(self.patience, Manager::commit(self.connection.get_mut())).await;
-        self.judged(committed).map_err(not_queried)
+    /// The same with the trace that the opening left.
+    #[must_use]
+    pub(super) fn traced(mut self, trace: Option<Trace>) -> Self {
+        self.trace = trace;
+        self
     }
 
-    /// What came of waiting; who did not answer in time may answer to somebody else.
-    fn judged<T>(&self, answer: sqlx::Result<T>) -> sqlx::Result<T> {
-        if answer.as_ref().is_err_and(is_late) {
+    /// Makes the changes visible.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        let mut connection = self.connection.lock().await;
+        self.answer(Manager::commit(&mut connection)).await.map_err(not_queried)
+    }
+
+    /// The answer to one round trip. Who did not answer in time may answer to somebody else.
+    async fn answer<T>(&self, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        let mut answer = pin!(answer);
+        let answer = match &self.trace {
+            None => within(self.patience, answer.as_mut()).await,
+            Some(trace) => within(self.patience, unless_gone(trace, answer.as_mut())).await,
+        };
+        if matches!(answer, Err(sqlx::Error::Io(_))) {
             self.sound.store(false, Relaxed);
         }
         answer
@@ -109,38 +128,33 @@ impl ConnectionTrait for Session {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let done = within(self.patience, query(statement).execute(&mut **connection)).await;
+        let done = self.answer(query(statement).execute(&mut **connection)).await;
         running.end();
-        Ok(self.judged(done).map_err(not_executed)?.into())
+        Ok(done.map_err(not_executed)?.into())
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(sql);
-        let done = within(self.patience, connection.execute(AssertSqlSafe(sql.to_owned()))).await;
+        let done = self.answer(connection.execute(AssertSqlSafe(sql.to_owned()))).await;
         running.end();
-        Ok(self.judged(done).map_err(not_executed)?.into())
+        Ok(done.map_err(not_executed)?.into())
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let row = within(self.patience, query(statement).fetch_optional(&mut **connection)).await;
+        let row = self.answer(query(statement).fetch_optional(&mut **connection)).await;
         running.end();
-        Ok(self.judged(row).map_err(not_queried)?.map(Into::into))
+        Ok(row.map_err(not_queried)?.map(Into::into))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut connection = self.connection.lock().await;
         let running = Running::begin(&statement.sql);
-        let rows = within(self.patience, query(statement).fetch_all(&mut **connection)).await;
+        let rows = self.answer(query(statement).fetch_all(&mut **connection)).await;
         running.end();
-        Ok(self
-            .judged(rows)
-            .map_err(not_queried)?
-            .into_iter()
-            .map(Into::into)
-            .collect())
+        Ok(rows.map_err(not_queried)?.into_iter().map(Into::into).collect())
     }
 }
 
@@ -156,11 +170,18 @@ async fn within<T>(patience: Duration, answer: impl Future<Output = sqlx::Result
     timeout(patience, answer).await.unwrap_or_else(|_| Err(late()))
 }
 
-fn leads_nowhere() -> sqlx::Error {
-    sqlx::Error::Io(io::Error::new(
-        io::ErrorKind::NotConnected,
-        "a connection opens no transaction",
-    ))
+/// The answer, unless the transaction that it is waited for in goes on no more.
+async fn unless_gone<T>(trace: &Trace, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::select! {
+        biased;
+        answer = answer => answer,
+        // In a box, or it would be room in all that waits for a statement.
+        () = Box::pin(trace.gone()) => Err(nowhere("the transaction of a connection is gone")),
+    }
+}
+
+fn nowhere(why: &'static str) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, why))
 }
 
 /// The connection stands, as far as is known, and says nothing.

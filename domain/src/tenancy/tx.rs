@@ -15,6 +15,7 @@ use super::{
     line::{LIVELY, Line},
     measures::{self, Running},
     session::Session,
+    trace::Trace,
 };
 use crate::{Result, config::DatabaseConfig};
 
@@ -54,6 +55,8 @@ pub struct Db {
     pooler: bool,
     /// Somebody waits for its transactions.
     awaited: bool,
+    /// Its transactions have a [`Trace`].
+    traced: bool,
 }
 
 impl Db {
@@ -71,6 +74,7 @@ impl Db {
             relaxed: Arc::new(ledger_line(config, Commit::Relaxed).await?),
             pooler: config.pooler,
             awaited: false,
+            traced: false,
         })
     }
 
@@ -80,6 +84,16 @@ impl Db {
     pub fn awaited(&self) -> Self {
         Self {
             awaited: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same pools for jobs, whose statements may take as long as they need: one whose transaction is gone while its answer is waited for, as after the
+    /// loss of the server, is `database_unavailable` within seconds. Behind a pooler it is after an hour.
+    #[must_use]
+    pub fn traced(&self) -> Self {
+        Self {
+            traced: !self.pooler,
             ..self.clone()
         }
     }
@@ -143,9 +157,12 @@ impl Db {
         } else {
             String::new()
         };
-        let opening = format!("{begin}; {habits}{limit}{settings}");
+        let trace = (self.traced && !self.awaited).then(|| Trace::new(self.relaxed.clone()));
+        let left = trace.as_ref().map(Trace::opening).unwrap_or_default();
+        let opening = format!("{begin}; {habits}{limit}{settings}; {left}");
         let patience = self.awaited.then_some(SILENCE);
-        Ok(Session::begin(self.pool.get_postgres_connection_pool(), &opening, patience).await?)
+        let session = Session::begin(self.pool.get_postgres_connection_pool(), &opening, patience).await?;
+        Ok(session.traced(trace))
     }
 
     /// Runs one statement of the ledger's own as the system, a transaction by itself: it takes one round trip, where

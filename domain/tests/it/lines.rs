@@ -1,9 +1,11 @@
 //! The connections of the ledger's own statements.
 use domain::{
+    Error,
     jobs::{self, Identity},
     tenancy::Db,
 };
 use futures::future::join_all;
+use sea_orm::ConnectionTrait;
 use std::time::Duration;
 use testkit::{Catalogue, Kit, Server, eventually};
 use tokio::time::timeout;
@@ -60,5 +62,36 @@ async fn connections_that_answer_no_more_are_given_up_and_new_ones_take_their_pl
     // Nobody waits for these, and nothing but the answer tells that they are dead.
     let opened = timeout(Duration::from_mins(2), db.ping()).await;
     assert!(opened.is_ok_and(|opened| opened.is_ok()), "no transaction is opened");
+    drop(wire);
+}
+
+/// A server that is lost while it works on a statement: who waits for its answer sends nothing, so that nothing tells. Jobs would wait, of workers that live.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_whose_transaction_is_gone_is_given_up_and_one_that_takes_its_time_is_not() {
+    const AT_WORK: &str = "FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(%'";
+    let kit = Kit::start().await;
+    let (wire, variables) = kit.wire(Server::Postgres);
+    let lost = Db::connect(&kit.config_with(&variables).database).await.unwrap();
+    let catalogue = Catalogue::of(&kit).await;
+    let work = async |db: Db, seconds: u32| {
+        let tx = db.system().await.unwrap();
+        let sleep = format!("SELECT pg_sleep({seconds})");
+        tx.execute_unprepared(&sleep).await.map_err(Error::from)
+    };
+    let fault = async {
+        let at_work = format!("SELECT count(*) {AT_WORK}");
+        eventually("both at work", || async {
+            (catalogue.count(&at_work).await == 2).then_some(())
+        })
+        .await;
+        wire.forget();
+        let end = format!("SELECT count(pg_terminate_backend(pid, 5000)) {AT_WORK} AND query LIKE '%(86400)'");
+        assert_eq!(catalogue.count(&end).await, 1);
+    };
+    let lost = timeout(Duration::from_mins(2), work(lost.traced(), 86_400));
+    let (lost, slow, ()) = tokio::join!(lost, work(kit.db.traced(), 20), fault);
+    let told = lost.map(|lost| lost.unwrap_err().code().to_owned());
+    assert_eq!(told.as_deref(), Ok("database_unavailable"));
+    slow.unwrap();
     drop(wire);
 }
