@@ -16,7 +16,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -100,8 +103,14 @@ where
     })
 }
 
-/// Does what an errand asks for.
-pub(crate) async fn errand(ctx: &Arc<Context>, life: &Lifecycle, lane: Lane, errand: &Errand) -> Result<()> {
+/// Does what an errand asks for. `cleared` is told when a suspect is none any more: its run goes on, for which the ledger needs no errand.
+pub(crate) async fn errand(
+    ctx: &Arc<Context>,
+    life: &Lifecycle,
+    lane: Lane,
+    errand: &Errand,
+    cleared: Option<oneshot::Sender<()>>,
+) -> Result<()> {
     let Ok(job) = errand.job.parse::<Uuid>() else {
         tracing::warn!(job = errand.job, "an errand names no job");
         return Ok(());
@@ -125,17 +134,19 @@ pub(crate) async fn errand(ctx: &Arc<Context>, life: &Lifecycle, lane: Lane, err
     alive(ctx, life).await?;
     let quarantined = lane == Lane::Quarantine;
     // Before the claim, which counts as a start: who waits here has nothing to do with a crash.
-    let alone = if quarantined {
-        Some(alone(ctx, life).await?)
-    } else {
-        None
+    let suspect = match cleared {
+        Some(cleared) if quarantined => Some(Suspect {
+            _alone: alone(ctx, life).await?,
+            cleared,
+        }),
+        _ => None,
     };
     // What ends for the stop frees its seat for who waits here, and nothing begins any more.
     if life.is_stopping() {
         return Err(stopping());
     }
     match claim(ctx, life, Ask { job, quarantined }).await? {
-        Claim::Run(claimed) => run(ctx, life, *claimed, place, alone).await,
+        Claim::Run(claimed) => run(ctx, life, *claimed, place, suspect).await,
         Claim::Dead => {
             tracing::error!(job.id = %job, job.kind = errand.kind, "the job is a dead letter: its workers were lost");
             count(&errand.kind, "dead");
@@ -180,8 +191,14 @@ async fn claim(ctx: &Context, life: &Lifecycle, ask: Ask) -> Result<Claim> {
 /// What a run occupies.
 struct Places {
     seat: Seat,
-    /// The quarantine's.
-    alone: Option<OwnedSemaphorePermit>,
+    suspect: Option<Suspect>,
+}
+
+/// What a run has besides that may take its worker down.
+struct Suspect {
+    /// The quarantine's one place.
+    _alone: OwnedSemaphorePermit,
+    cleared: oneshot::Sender<()>,
 }
 
 /// Waits for a place with which a job can be claimed, but not for long: none if what was fetched ahead would wait behind long runs.
@@ -231,15 +248,16 @@ pub(crate) fn stopping() -> Error {
 }
 
 /// Gives up the quarantine's place: what has not taken its worker down in this time keeps the other suspects waiting no longer. Then it has one of its
-/// kind's seats, as soon as there is one, in place of the quarantine's, which are few.
+/// kind's seats, as soon as there is one, in place of the quarantine's, which are few, as are those that the quarantine's queue hands out at a time.
 async fn patience(ctx: &Context, kind: &str, places: &mut Places) -> Infallible {
-    if places.alone.is_some() {
-        tokio::time::sleep(2 * ctx.config.worker.lease).await;
-        places.alone = None;
-        if let Ok(kind) = kind.parse()
+    if places.suspect.is_some() {
+        tokio::time::sleep(ctx.suspicion).await;
+        let cleared = places.suspect.take().map(|suspect| suspect.cleared);
+        if let (Some(cleared), Ok(kind)) = (cleared, kind.parse())
             && let Ok(seat) = ctx.desk.seat(kind).await
         {
             places.seat = seat;
+            let _ = cleared.send(());
         }
     }
     pending().await
@@ -250,7 +268,7 @@ async fn run(
     life: &Lifecycle,
     claimed: Claimed,
     place: Place,
-    alone: Option<OwnedSemaphorePermit>,
+    suspect: Option<Suspect>,
 ) -> Result<()> {
     let (lease, kind) = (claimed.lease, claimed.job.kind.clone());
     if claimed.job.payload_version > Payload::VERSION as i32 {
@@ -262,7 +280,7 @@ async fn run(
     let Some(seat) = begin(ctx, life, &job, place).await else {
         return give_back(ctx, &job, lease).await;
     };
-    let (started, mut places) = (Instant::now(), Places { seat, alone });
+    let (started, mut places) = (Instant::now(), Places { seat, suspect });
     tracing::info!(job.id = %lease.job, job.kind = kind, starts = job.row.starts, event = "job_started");
     let stopping = life.stopping();
     let mut handler = AssertUnwindSafe(ctx.handlers.run(&job)).catch_unwind();
@@ -427,7 +445,7 @@ mod tests {
             size_of::<F>()
         }
         type Given = (&'static Arc<Context>, &'static Lifecycle, &'static Errand);
-        let task = size(|(ctx, life, named): Given| errand(ctx, life, Lane::Quarantine, named));
+        let task = size(|(ctx, life, named): Given| errand(ctx, life, Lane::Quarantine, named, None));
         assert!(task < 8192, "{task} bytes");
     }
 }

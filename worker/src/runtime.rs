@@ -16,7 +16,8 @@ use std::{
     thread::available_parallelism,
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
+use tokio_util::task::TaskTracker;
 
 use crate::{Context, run, vitals::Vitals};
 
@@ -43,19 +44,22 @@ struct Hands {
     ctx: Arc<Context>,
     life: Lifecycle,
     lane: Lane,
+    /// The runs of the quarantine, some of which outlast their errands.
+    suspects: TaskTracker,
 }
 
 /// Works until the soft stop, and then until the running handlers are through. What was fetched and not begun goes back.
 pub(crate) async fn run(ctx: &Arc<Context>, life: &Lifecycle, vitals: &Vitals) -> Result<()> {
     let address = Address::parse(ctx.config.redis.url.expose_secret()).map_err(|e| Error::internal("REDIS_URL", e))?;
     let mut monitor = Monitor::new();
-    let (restarts, fallible) = (Restarts::default(), vitals.clone());
+    let (restarts, fallible, suspects) = (Restarts::default(), vitals.clone(), TaskTracker::new());
     for lane in LANES {
         let (address, config, health) = (address.clone(), config_of(ctx, lane), vitals.queue(lane));
         let hands = Arc::new(Hands {
             ctx: ctx.clone(),
             life: life.clone(),
             lane,
+            suspects: suspects.clone(),
         });
         monitor = monitor.register(move |restarts| {
             let queue = Queue::with_health(address.clone(), config.clone(), health.clone());
@@ -81,6 +85,10 @@ pub(crate) async fn run(ctx: &Arc<Context>, life: &Lifecycle, vitals: &Vitals) -
         Ok::<(), io::Error>(())
     };
     let ended = monitor.run_with_signal(signal).await;
+    if life.is_stopping() {
+        suspects.close();
+        suspects.wait().await;
+    }
     ended.map_err(|e| Error::internal("the workers", e.to_string()))
 }
 
@@ -115,7 +123,7 @@ pub(crate) fn concurrency(lane: Lane, crawls: usize) -> usize {
             let seats = QUEUES.map(|kind| concurrency(Lane::Queue(kind), crawls));
             seats.iter().sum::<usize>() + EXPRESS
         }
-        // One begins at a time; the others have outlasted the suspicion.
+        // One begins at a time; the others have outlasted the suspicion, and wait for a seat of their kind.
         Lane::Quarantine => QUARANTINE,
     }
 }
@@ -138,10 +146,27 @@ fn config_of(ctx: &Context, lane: Lane) -> Config {
 /// Each job is a task of its own, so that jobs use all cores.
 async fn handle(errand: Errand, hands: Data<Arc<Hands>>) -> Result<(), BoxDynError> {
     let shared = Arc::clone(&hands);
+    let suspicion = (hands.lane == Lane::Quarantine).then(|| (hands.suspects.token(), oneshot::channel()));
+    let (suspect, cleared, over) = match suspicion {
+        Some((suspect, (cleared, over))) => (Some(suspect), Some(cleared), Some(over)),
+        None => (None, None, None),
+    };
     // In a box: what a task is made of is copied several times on its way into the runtime and out of it.
-    let work = Box::pin(async move { run::errand(&shared.ctx, &shared.life, shared.lane, &errand).await });
-    let task = hands.life.spawn(work);
-    match task.await {
+    let work = Box::pin(async move {
+        let _suspect = suspect;
+        run::errand(&shared.ctx, &shared.life, shared.lane, &errand, cleared).await
+    });
+    let mut task = hands.life.spawn(work);
+    let ended = match over {
+        None => task.await,
+        Some(over) => tokio::select! {
+            biased;
+            ended = &mut task => ended,
+            // The task goes on, and makes room for the next suspect.
+            Ok(()) = over => return Ok(()),
+        },
+    };
+    match ended {
         Ok(Some(done)) => done.map_err(|error| {
             tracing::warn!(
                 error = error.story(),

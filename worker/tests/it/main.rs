@@ -27,6 +27,7 @@ mod refusals;
 mod shops;
 mod stopping;
 mod support;
+mod suspects;
 mod told;
 mod turns;
 mod upkeep;
