@@ -163,6 +163,33 @@ async fn a_woocommerce_webhook_is_taken_once_and_only_as_it_was_signed() {
     assert_eq!(counter.count("SELECT count(*) FROM webhook_inbox").await, 2);
 }
 
+/// The one that is under way may have read the product before; of what waits one is enough.
+#[tokio::test]
+async fn however_often_a_shop_tells_of_a_product_that_is_being_read_one_more_look_waits() {
+    let counter = Counter::open().await;
+    let connected = counter.connect(&counter.woocommerce()).await;
+    let id = connected["id"].as_str().unwrap();
+    let begin = "UPDATE jobs SET state = 'running' WHERE kind = 'sync' AND payload->'what' ? 'product'";
+    for (begun, deliveries) in [(1, 1), (2, 4), (2, 5)] {
+        for n in 0..deliveries {
+            let delivery = format!("d{begun}-{deliveries}-{n}");
+            counter
+                .woo(id, WOO, &delivery, r#"{"id": 12}"#)
+                .send()
+                .await
+                .expect(200);
+        }
+        assert_eq!(counter.count(JOBS).await, begun);
+        if begun == 1 {
+            let tx = counter.app.kit.db.system().await.unwrap();
+            tx.execute_raw(Statement::from_string(DbBackend::Postgres, begin))
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_shopify_webhook_is_taken_within_five_minutes() {
     let counter = Counter::open().await;

@@ -8,7 +8,11 @@
 //! transaction, the deletion of a customer, somebody at a prompt. Rows are changed in the order of their ids, so that two statements that want the same jobs do not wait for each other.
 use entity::job;
 use sea_orm::QueryResult;
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::LazyLock,
+};
 use uuid::Uuid;
 
 use super::{JobError, MAX_STARTS, Outcome, SUSPECT_STARTS, settle};
@@ -151,7 +155,7 @@ async fn take(db: &Db, taking: &str, worker: Uuid, asked: &[(Ask, Uuid)]) -> Res
     let (mut customers, mut unreadable) = (vec![], vec![]);
     let mut taken = HashMap::with_capacity(rows.len());
     for row in &rows {
-        match claimed(row, &mut customers) {
+        match read(row, &mut customers) {
             Ok(claimed) => {
                 taken.insert(claimed.lease.token, claimed);
             }
@@ -176,6 +180,12 @@ async fn refuse(db: &Db, unreadable: Vec<(Lease, Error)>) {
     if let Err(error) = settle::settle_all(db, &ends).await {
         tracing::warn!(error = error.story(), "jobs that can't be read are handed back later");
     }
+}
+
+/// The row, if this build can hold what is in it: at a time that it can't, such as `infinity`, the driver panics.
+fn read(row: &QueryResult, known: &mut Vec<Customer>) -> Result<Claimed> {
+    let claimed = catch_unwind(AssertUnwindSafe(|| claimed(row, known)));
+    claimed.unwrap_or_else(|_| Err(Error::internal("reading a job", "a value out of range")))
 }
 
 /// The hold on a job of which no more may be readable.

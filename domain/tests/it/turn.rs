@@ -124,6 +124,29 @@ async fn a_frozen_worker_s_open_transaction_holds_nobody_up() {
     assert_eq!(claim(&kit, &other, &jobs[..1]).await.len(), 1);
 }
 
+/// A value that Postgres takes and this build can't hold: what is claimed by the same statement must not go down with it.
+#[tokio::test]
+async fn a_job_that_cannot_be_read_keeps_no_other_from_being_claimed() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let worker = worker(&kit).await;
+    let jobs = submit(&kit, &customer, 3).await;
+    let spoil = format!("UPDATE jobs SET created_at = 'infinity' WHERE id = '{}'", jobs[1]);
+    execute(&kit, &spoil).await;
+    for start in 1..=jobs::MAX_STARTS {
+        let asked = |job: &Uuid| Ask {
+            job: *job,
+            quarantined: true,
+        };
+        let asks: Vec<Ask> = jobs.iter().map(asked).collect();
+        let claims = jobs::claim_all(&kit.db, worker.id, &asks).await.unwrap();
+        assert_eq!(ours(&claims), [start == 1, false, start == 1]);
+        execute(&kit, "UPDATE jobs SET state = 'queued' WHERE state = 'scheduled'").await;
+    }
+    let dead = "SELECT count(*) FROM jobs WHERE state = 'dead' AND error->>'code' = 'payload_unreadable'";
+    assert_eq!(kit.count(dead).await, 1);
+}
+
 /// As somebody at a prompt does, or the deletion of a customer, for as long as it takes. Were the rows waited for, it would be for that long, and no job
 /// of anybody be claimed meanwhile.
 #[tokio::test]
