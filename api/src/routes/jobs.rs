@@ -108,6 +108,9 @@ enum EventsResponse {
     /// Events with `id`, `event` (its kind) and `data` `{job_id, kind, at, data}`; ends after the job's last event.
     #[oai(status = 200)]
     Ok(Events),
+    /// The job has ended, and this client has been told all of it: it need not come back.
+    #[oai(status = 204)]
+    Told,
 }
 
 /// The kinds of work that have a limit of their own, however they are started.
@@ -280,7 +283,11 @@ impl Api {
         if after < 0 {
             return Err(Error::invalid("Last-Event-ID", "must be the id of an event").into());
         }
-        jobs::get(&context.db.tenant_read(&caller.customer).await?, id.0).await?;
+        let tx = context.db.tenant_read(&caller.customer).await?;
+        if jobs::all_told(&tx, id.0, after).await? {
+            return Ok(EventsResponse::Told);
+        }
+        drop(tx);
         let request_id = req.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         let told = follow(context.live.reader(&caller.customer, id.0, after), request_id);
         let stopping = context.life.stopping();
