@@ -8,6 +8,7 @@ mod deployments;
 mod handlers;
 mod outages;
 mod publishing;
+mod readme;
 mod server;
 mod work;
 mod workers;
