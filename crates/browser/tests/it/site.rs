@@ -181,7 +181,7 @@ pub fn processes_in(folder: &Path) -> Vec<(u32, String)> {
 
 /// Waits until neither a process nor a folder is left.
 pub async fn nothing_left(folder: &Path) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
         let left = (processes_in(folder), std::fs::read_dir(folder).unwrap().count());
         if left.0.is_empty() && left.1 == 0 {

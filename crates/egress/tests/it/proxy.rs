@@ -334,8 +334,8 @@ async fn an_answer_that_switches_protocols_unasked_is_refused() {
 async fn silence_on_either_side_ends_the_connection() {
     let silent = Server::start(|_, stream| until_closed(stream));
     let limits = Limits {
-        head_timeout: Duration::from_millis(300),
-        idle_timeout: Duration::from_millis(300),
+        head_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(1),
         ..limits()
     };
     let proxy = proxy_with(&[silent.place()], Arc::new(SystemLookup), limits).await;

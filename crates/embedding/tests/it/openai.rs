@@ -177,7 +177,7 @@ async fn nobody_at_the_port_is_said() {
         .local_addr()
         .unwrap()
         .port();
-    let patience = Duration::from_millis(300);
+    let patience = Duration::from_secs(2);
     let client = OpenAi::new(Settings {
         patience,
         ..settings(port)

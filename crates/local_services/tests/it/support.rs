@@ -50,17 +50,21 @@ pub async fn postgres(services: &Services) -> PgConnection {
 
 pub async fn redis(services: &Services) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(services.redis_url()).expect("URL");
+    // However long a busy machine takes.
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None);
     client
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&patient)
         .await
         .expect("connect to Valkey")
 }
 
 /// Waits for something that another process does.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !condition() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }

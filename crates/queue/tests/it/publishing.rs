@@ -79,7 +79,10 @@ async fn stats_tell_what_waits_and_who_holds_what() {
     );
     let (seconds, _): (u64, u64) = server.command("TIME").await;
     let age = before.oldest_waiting_ms.unwrap() / 1000;
-    assert!((seconds - 2..=seconds).contains(&(age + 1)), "{age} s old at {seconds}");
+    assert!(
+        (seconds - 60..=seconds).contains(&(age + 1)),
+        "{age} s old at {seconds}"
+    );
 
     let work = Work::new();
     let worker = Worker::start(&server, config(1), &work);

@@ -33,7 +33,7 @@ pub fn config(concurrency: usize) -> Config {
 
 pub fn short_lease(concurrency: usize) -> Config {
     Config {
-        lease: Duration::from_millis(1500),
+        lease: Duration::from_millis(2400),
         ..config(concurrency)
     }
 }
@@ -175,7 +175,7 @@ async fn a_reader_without_room_notices_a_dead_connection() {
 async fn a_long_job_keeps_its_lease_and_so_do_those_waiting_behind_it() {
     let server = Server::start().await;
     let work = Work::new();
-    server.publish(&errands("nap 4000", 4)).await;
+    server.publish(&errands("nap 6000", 4)).await;
     // Two that would take anything whose lease ends.
     let one = Worker::start(
         &server,

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Short enough to reach within a test, long enough for a busy machine.
 const LIMITS: Limits = Limits {
-    connect: Duration::from_secs(1),
-    answer: Duration::from_secs(1),
+    connect: Duration::from_secs(2),
+    answer: Duration::from_secs(2),
 };
 
 fn link(url: &str) -> Link {
