@@ -119,7 +119,9 @@ impl Kit {
     /// A connection to Redis of the test's own. It waits for an answer for as long as that takes.
     pub async fn redis(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.services.redis_url()).expect("Redis' URL");
-        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
         client
             .get_multiplexed_async_connection_with_config(&patient)
             .await

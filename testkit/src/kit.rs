@@ -18,6 +18,9 @@ pub const ADMIN_TOKEN: &str = "test-admin-token-of-more-than-32-characters";
 /// The cron secret of every kit.
 pub const CRON_SECRET: &str = "test-cron-secret-of-more-than-32-characters";
 
+/// How long a condition is waited for: it only ends a wait for what never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Limits that no test reaches by chance. The others count anonymous addresses, which calls without a network do not have.
 const GENEROUS: [&str; 13] = [
     "LIMIT_CHAT_DOMAIN",
@@ -179,9 +182,9 @@ pub async fn model(known: local::Known) -> Arc<dyn Embedder> {
     Arc::new(tokio::task::spawn_blocking(load).await.expect("the model's thread"))
 }
 
-/// Waits until `condition` gives something, and fails after half a minute, naming `what`.
+/// Waits until `condition` gives something, and fails after a minute, naming `what`.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, condition: impl FnMut() -> F) -> T {
-    within(Duration::from_secs(30), what, condition).await
+    within(PATIENCE, what, condition).await
 }
 
 /// Waits until `condition` gives something, and fails after `limit`, naming `what`. The limit only ends a wait for what never

@@ -5,10 +5,9 @@ use std::{
     os::unix::{fs::chown, net::UnixStream, process::CommandExt},
     path::Path,
     process::Command,
-    time::Duration,
 };
 
-use crate::{Folder, Process, within};
+use crate::{Folder, Process, eventually};
 
 /// Sessions that it has for everybody: fewer than clients, so that they change hands all the time.
 pub const SESSIONS: usize = 3;
@@ -61,7 +60,7 @@ impl Pooler {
         );
         let process = Process::spawn(command, folder.path().join("pgbouncer.log"));
         let socket = folder.path().join(format!(".s.PGSQL.{PORT}"));
-        within(Duration::from_secs(30), "the pooler", || {
+        eventually("the pooler", || {
             let ready = UnixStream::connect(&socket).is_ok();
             async move { ready.then_some(()) }
         })

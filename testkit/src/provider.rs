@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::{io::AsyncWriteExt, sync::watch};
 
-use crate::local::Local;
+use crate::{kit::PATIENCE, local::Local};
 
 /// What the provider does with the next requests.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Provider {
     /// Waits until `n` readers have left a hanging answer.
     pub async fn left(&self, n: usize) {
         let mut left = self.state.left.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(30), left.wait_for(|seen| *seen >= n)).await;
+        let waited = tokio::time::timeout(PATIENCE, left.wait_for(|seen| *seen >= n)).await;
         assert!(waited.is_ok(), "no reader left the provider's stream");
     }
 }
