@@ -295,9 +295,14 @@ async fn follow(browser: &Browser, text: &str) {
     click(browser, &format!("//a[starts-with(normalize-space(), '{text}')]")).await;
 }
 
-/// Types into a field in the place of what stands there.
+/// Types into a field in the place of what stands there, which a view may draw anew at that moment.
 async fn fill(browser: &Browser, name: &str, text: &str) {
-    let field = element(browser, &format!("//*[@name='{name}']")).await;
-    field.clear().await.expect("an empty field");
-    field.send_keys(text).await.expect("typing");
+    let path = format!("//*[@name='{name}']");
+    eventually(&path, || async {
+        let field = browser.client.find(Locator::XPath(&path)).await.ok()?;
+        field.clear().await.ok()?;
+        field.send_keys(text).await.ok()?;
+        (field.prop("value").await.ok()?.as_deref() == Some(text)).then_some(())
+    })
+    .await;
 }

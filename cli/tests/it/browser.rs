@@ -122,7 +122,7 @@ fn capabilities(folder: &Folder) -> Map<String, Value> {
     }
     let capabilities = json!({
         "goog:chromeOptions": { "args": args },
-        "timeouts": { "pageLoad": 20_000, "script": 20_000 },
+        "timeouts": { "pageLoad": 60_000, "script": 60_000 },
     });
     capabilities.as_object().cloned().unwrap_or_default()
 }

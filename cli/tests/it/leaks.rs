@@ -185,7 +185,11 @@ async fn secret_variables(kit: &Kit, canaries: &BTreeMap<String, String>) -> BTr
 async fn protect_redis(kit: &Kit, canaries: &BTreeMap<String, String>) -> redis::aio::MultiplexedConnection {
     let socket = kit.services.redis_url().replacen("redis+unix://", "unix://", 1);
     let client = redis::Client::open(socket).expect("the URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("Valkey");
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await
+        .expect("Valkey");
     let mut rule = redis::cmd("ACL");
     rule.arg("SETUSER").arg("default").arg("on").arg("resetpass");
     for name in ["REDIS_URL", "REDIS_CACHE_URL"] {
@@ -218,18 +222,13 @@ impl House {
         let kit = Kit::start().await;
         let redis = protect_redis(&kit, &canaries).await;
         let parrot = provider_parrot().await;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .expect("a port")
-            .local_addr()
-            .expect("one")
-            .port();
         let mut variables = secret_variables(&kit, &canaries).await;
         canaries.extend(OF_SHOP.map(|(what, secret)| (what.to_owned(), secret.to_owned())));
         canaries.insert("what opens a shop".into(), sent_to_shop());
         let shop = Shop::start().await;
         for (name, value) in [
             ("OMNIOPS_EGRESS_ALLOW", shop.host()),
-            ("PORT", port.to_string()),
+            ("PORT", "0".into()),
             ("OPENAI_BASE_URL", parrot),
             ("EMBEDDING_MODEL", "parrot-embeddings".into()),
             ("MAIL_FROM", "bot@omniops.example".into()),
@@ -248,7 +247,7 @@ impl House {
             said: Said::default(),
             http: reqwest::Client::builder().no_proxy().build().expect("a client"),
             redis,
-            base: format!("http://127.0.0.1:{port}"),
+            base: String::new(),
             shop,
         }
     }
@@ -340,7 +339,10 @@ async fn no_secret_is_in_anything_that_the_processes_say_or_keep() {
     let customer = house.kit.customer("shop.example").await;
     let admin = house.canaries["OMNIOPS_ADMIN_TOKEN"].clone();
     let (mut api, mut worker) = (house.process("api"), house.process("worker"));
-    api.says("api_listening").await;
+    let listens = api.says("api_listening").await;
+    let address = listens.split("127.0.0.1:").nth(1).expect("a port");
+    let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+    house.base = format!("http://127.0.0.1:{port}");
     worker.says("worker_started").await;
 
     use_it(&mut house, &admin, customer.id).await;

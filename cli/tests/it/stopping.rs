@@ -152,7 +152,7 @@ async fn a_process_that_still_waits_for_its_model_ends_when_it_is_asked_to() {
             .env("no_proxy", "*")
             .env_remove("DISABLE_VECTOR_SEARCH");
         let mut process = Process::spawn(command, folder.path().join("process.log"));
-        let asked = timeout(ENDING, index.accept()).await;
+        let asked = timeout(2 * ENDING, index.accept()).await;
         assert!(asked.is_ok(), "{}", process.output());
         process.signal(Signal::SIGTERM);
         let ended = timeout(IN_TIME, process.end()).await;
