@@ -247,7 +247,7 @@ async fn an_ipv6_network_counts_as_one_address() {
 
 #[tokio::test]
 async fn without_redis_each_process_keeps_the_limits_and_nothing_breaks() {
-    let app = App::with(&[("LIMIT_READ_KEY", "20/1d"), ("LIMITS_REDIS_MS", "200")]).await;
+    let app = App::with(&[("LIMIT_READ_KEY", "20/1d"), ("LIMITS_REDIS_MS", "2000")]).await;
     let replica = Replica::of(&app);
     replica.get(HERE, "/api/settings", &app.key).await.expect(200);
     app.kit.stop(Server::Valkey).await;

@@ -137,7 +137,7 @@ async fn answers_that_nobody_takes_cost_little_and_end_their_connection() {
     const KIB_EACH: u64 = 256;
     let app = App::start().await;
     let pace = api::Pace {
-        reader: Duration::from_secs(3),
+        reader: Duration::from_secs(8),
         ..api::Pace::default()
     };
     let server = api::serve_at(app.context.clone(), ([127, 0, 0, 1], 0).into(), pace)

@@ -62,7 +62,7 @@ pub fn head_of(answer: &str) -> String {
 
 /// A server in a hurry.
 async fn hurried(app: &App) -> SocketAddr {
-    let short = Duration::from_millis(300);
+    let short = Duration::from_secs(1);
     let pace = Pace {
         head: short,
         idle: short,
