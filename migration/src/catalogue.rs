@@ -34,7 +34,7 @@ const ITSELF: &str = "'(id=(NULLIF(current_setting(''app.current_customer''::tex
 const AFTER_WRITES: &str = "21";
 
 /// A sentence for each thing that is wrong; `{…}` stand for the constants above.
-const FAULTS: [&str; 17] = [
+const FAULTS: [&str; 18] = [
     "SELECT format('table %s: row-level security is not forced', relname) FROM tables WHERE NOT (relrowsecurity AND relforcerowsecurity)",
     "SELECT format('table %s: there is no policy `tenant` for all commands and roles', c.relname) FROM tables c WHERE NOT EXISTS (
        SELECT FROM policies p WHERE p.polrelid = c.oid AND p.polname = 'tenant' AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}')",
@@ -85,6 +85,12 @@ const FAULTS: [&str; 17] = [
     "SELECT 'default privileges: omniops_app or everybody gets rights on what will be made' FROM pg_default_acl d, aclexplode(d.defaclacl) x
        WHERE x.grantee = 0 AND d.defaclobjtype <> 'f' OR x.grantee IN (SELECT oid FROM app)
      UNION ALL SELECT 'large objects: they stand outside of row-level security' WHERE EXISTS (SELECT FROM pg_largeobject_metadata)",
+    // What others keep in schemas of their own is theirs, as long as the processes have no part in it.
+    "SELECT format('table %s: it stands outside of the schema public, where nothing is looked at, and %s may use it', c.oid::regclass, r.rolname)
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.rolname IN ('omniops_app', 'omniops_system')
+       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('public', 'information_schema') AND n.nspname !~ '^pg_'
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+       AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE')",
 ];
 
 /// What of the schema would let one customer reach another's rows, a sentence for each; nothing when all is well.
