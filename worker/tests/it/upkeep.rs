@@ -52,6 +52,40 @@ async fn a_due_schedule_is_crawled_by_whoever_works() {
     }
 }
 
+/// A master key was dropped too early: the audit log can't be checked any more.
+#[tokio::test]
+async fn a_night_deletes_peoples_data_whatever_becomes_of_its_other_parts() {
+    let site = Site::start([("/", Page::html("Home", "<p>Nothing.</p>"))]).await;
+    let world = World::around(&site).await;
+    let (key, customer) = (Uuid::now_v7(), world.customer.id);
+    for broken in [
+        format!("INSERT INTO data_keys (id, master, wrapped, retired_at) VALUES ('{key}', 'dropped', '\\x00', now())"),
+        format!("INSERT INTO audit_chain (seq, log_id, key_id, mac) VALUES (1, 1000000, '{key}', '\\x00')"),
+        format!(
+            "INSERT INTO subject_exports (id, customer_id, subject_kind, subject, visitors, sessions, expires_at)
+             VALUES ('{}', '{customer}', 'session', '\\x00', '{{}}', '{{}}', now() - interval '1 minute')",
+            Uuid::now_v7()
+        ),
+    ] {
+        sql(&world, &broken).await;
+    }
+    schedules::ensure_system_schedules(&world.kit.db).await.unwrap();
+    sql(&world, "UPDATE schedules SET next_run_at = now() - interval '1 minute'").await;
+    let worker = world.worker();
+    eventually("the end of a copy whose day is over", || async {
+        let left = world.kit.count("SELECT count(*) FROM subject_exports").await;
+        (left == 0).then_some(())
+    })
+    .await;
+    // And the job says that something is wrong.
+    eventually("the job's error", || async {
+        let failed = "SELECT count(*) FROM jobs WHERE kind = 'maintenance' AND error IS NOT NULL AND payload::text LIKE '%retention%'";
+        (world.kit.count(failed).await > 0).then_some(())
+    })
+    .await;
+    worker.stop().await;
+}
+
 #[tokio::test]
 async fn the_worker_makes_the_nightly_cleaning_and_does_it() {
     let site = Site::start([("/", Page::html("Home", "<p>Nothing.</p>"))]).await;
