@@ -5,11 +5,14 @@
 //!
 //! A trusted proxy's connections are the proxy's own and not counted. What it forwards is counted by request: one that is
 //! being answered, a stream of events to its end, is as good as a connection of the client's.
-use domain::{config::EdgeConfig, limits::Gate};
+use domain::{
+    config::EdgeConfig,
+    limits::{Gate, OF_SITE, site},
+};
 use poem::Request;
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,8 +23,6 @@ use crate::Context;
 
 /// So many times the number that is answered are open at most.
 const CLOSED_UNHEARD: usize = 2;
-/// And so many times in a /48 of IPv6, which is what one customer of a provider may have.
-const OF_SITE: usize = 16;
 
 /// The anonymous connections of all addresses.
 #[derive(Default)]
@@ -96,7 +97,7 @@ impl Connections {
         let mut open = self.open();
         let of = |open: &HashMap<String, usize>, name: &str| open.get(name).copied().unwrap_or_default();
         let site = site(&group);
-        let full = |site: &String| of(&open, site) >= self.most.saturating_mul(OF_SITE);
+        let full = |site: &String| of(&open, site) >= self.most.saturating_mul(OF_SITE as usize);
         let count = of(&open, &group) + 1;
         if count > self.most.saturating_mul(CLOSED_UNHEARD) || site.as_ref().is_some_and(full) {
             return None;
@@ -168,13 +169,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.uncount();
     }
-}
-
-/// The /48 around a /64, as [`Gate::group`] writes it; none for other addresses.
-fn site(group: &str) -> Option<String> {
-    let address: Ipv6Addr = group.strip_suffix("/64")?.parse().ok()?;
-    let site = Ipv6Addr::from_bits(address.to_bits() >> 80 << 80);
-    Some(format!("{site}/48"))
 }
 
 #[cfg(test)]

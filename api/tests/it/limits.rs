@@ -246,6 +246,25 @@ async fn an_ipv6_network_counts_as_one_address() {
 }
 
 #[tokio::test]
+async fn networks_of_one_site_are_refused_together_when_they_are_many() {
+    let app = app(&[("LIMIT_SESSION_IP", "1/1d"), ("CHALLENGE", "off")]).await;
+    let replica = Replica::of(&app);
+    for n in 0..16 {
+        let from = format!("2001:db8:1:{n:x}::1");
+        let got = replica.session(&from, "shop.example").await;
+        assert!(
+            !got.header("ratelimit").contains("site"),
+            "nobody reads how busy the others are"
+        );
+        got.expect(200);
+    }
+    let refused = replica.session("2001:db8:1:ffff::1", "shop.example").await;
+    assert!(refused.text.contains("from this network"), "{}", refused.text);
+    assert_eq!(refused.problem(429), "rate_limited");
+    replica.session("2001:db8:2::1", "shop.example").await.expect(200);
+}
+
+#[tokio::test]
 async fn without_redis_each_process_keeps_the_limits_and_nothing_breaks() {
     let app = App::with(&[("LIMIT_READ_KEY", "20/1d"), ("LIMITS_REDIS_MS", "2000")]).await;
     let replica = Replica::of(&app);

@@ -12,11 +12,12 @@
 //! | `probe` | | | | `probe-ip`, in the process alone |
 //! | `webhook` | `webhook-ip` | `webhook-ip` | `webhook-ip` | `webhook-ip` |
 //!
-//! `domain` is the customer, whose money answers cost.
+//! `domain` is the customer, whose money answers cost. Each `…-ip` of an address of IPv6 has a `…-site` beside it, of the /48 around it.
 use limits::{Limit, Rate};
 use std::fmt::Display;
 use uuid::Uuid;
 
+use super::{OF_SITE, site};
 use crate::config::Rates;
 
 /// What a request asks for.
@@ -111,11 +112,18 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
         rate,
         by_address: false,
     };
-    let by_address = |name: &'static str, rate: Rate| {
-        address.map(|address| Limit {
+    let by_address = |name: &'static str, of_site: &'static str, rate: Rate| -> Vec<Limit> {
+        let of = |name, rate, whom: &str| Limit {
             by_address: true,
-            ..by(name, rate, &address)
-        })
+            ..by(name, rate, &whom)
+        };
+        let all = Rate::of(rate.quota().saturating_mul(OF_SITE), rate.period().as_secs());
+        let site = address.and_then(site).map(|site| of(of_site, all, &site));
+        address
+            .map(|address| of(name, rate, address))
+            .into_iter()
+            .chain(site)
+            .collect()
     };
     let work = |name, rate| match who {
         Who::Key { customer, .. }
@@ -127,27 +135,23 @@ pub(super) fn limits(rates: &Rates, class: Class, who: &Who, address: Option<&st
         Who::Stranger | Who::Visitor { .. } => Vec::new(),
     };
     match (class, who) {
-        (Class::Probe, _) => by_address("probe-ip", rates.probe_ip).into_iter().collect(),
-        (Class::Webhook, _) => by_address("webhook-ip", rates.webhook_ip).into_iter().collect(),
-        (Class::Page, _) => by_address("page-ip", rates.visitor_ip).into_iter().collect(),
-        (Class::Session, _) => by_address("session-ip", rates.session_ip).into_iter().collect(),
-        (Class::Login, _) => by_address("login-ip", rates.login_ip).into_iter().collect(),
-        (_, Who::Stranger) => by_address("credential-ip", rates.credential_ip).into_iter().collect(),
+        (Class::Probe, _) => by_address("probe-ip", "probe-site", rates.probe_ip),
+        (Class::Webhook, _) => by_address("webhook-ip", "webhook-site", rates.webhook_ip),
+        (Class::Page, _) => by_address("page-ip", "page-site", rates.visitor_ip),
+        (Class::Session, _) => by_address("session-ip", "session-site", rates.session_ip),
+        (Class::Login, _) => by_address("login-ip", "login-site", rates.login_ip),
+        (_, Who::Stranger) => by_address("credential-ip", "credential-site", rates.credential_ip),
         (Class::Chat, Who::Visitor { customer, session }) => [
-            Some(by("chat-domain", rates.chat_domain, customer)),
-            Some(by("chat-session", rates.chat_session, session)),
-            by_address("chat-ip", rates.chat_ip),
+            by("chat-domain", rates.chat_domain, customer),
+            by("chat-session", rates.chat_session, session),
         ]
         .into_iter()
-        .flatten()
+        .chain(by_address("chat-ip", "chat-site", rates.chat_ip))
         .collect(),
-        (_, Who::Visitor { session, .. }) => [
-            Some(by("visitor-session", rates.visitor_session, session)),
-            by_address("visitor-ip", rates.visitor_ip),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        (_, Who::Visitor { session, .. }) => [by("visitor-session", rates.visitor_session, session)]
+            .into_iter()
+            .chain(by_address("visitor-ip", "visitor-site", rates.visitor_ip))
+            .collect(),
         (Class::Chat, Who::Key { actor, .. } | Who::User { actor, .. }) => vec![by("chat-key", rates.chat_key, actor)],
         (Class::Scrape, _) => work("scrape", rates.scrape),
         (Class::Embed, _) => work("embed", rates.embed),
@@ -173,13 +177,16 @@ pub(super) fn whose(name: &str) -> &'static str {
         "read" | "change" => "for this credential",
         "login-ip" => "of logins from this address",
         "credential-ip" => "without a valid credential from this address",
+        "login-site" => "of logins from this network",
+        "credential-site" => "without a valid credential from this network",
+        name if name.ends_with("-site") => "from this network",
         _ => "from this address",
     }
 }
 
-/// Whether what is left of a limit is this caller's own affair, and not how busy a whole site is.
+/// Whether what is left of a limit is this caller's own affair, and not how busy a whole site, or a whole network, is.
 pub(super) fn is_own(name: &str) -> bool {
-    name != "chat-domain"
+    name != "chat-domain" && !name.ends_with("-site")
 }
 
 #[cfg(test)]
@@ -242,23 +249,23 @@ mod tests {
         assert_eq!(shown(Class::Change, &Who::Stranger), "credential-ip:192.0.2.1=30/60s!");
     }
 
-    #[test]
-    fn whoever_asks_for_whatever_is_held_against_something() {
-        let classes = [
-            Class::Session,
-            Class::Chat,
-            Class::Scrape,
-            Class::Embed,
-            Class::Sync,
-            Class::Batch,
-            Class::Login,
-            Class::Read,
-            Class::Change,
-            Class::Webhook,
-            Class::Page,
-            Class::Probe,
-        ];
-        let everybody = [
+    const CLASSES: [Class; 12] = [
+        Class::Session,
+        Class::Chat,
+        Class::Scrape,
+        Class::Embed,
+        Class::Sync,
+        Class::Batch,
+        Class::Login,
+        Class::Read,
+        Class::Change,
+        Class::Webhook,
+        Class::Page,
+        Class::Probe,
+    ];
+
+    fn everybody() -> [Who; 4] {
+        [
             Who::Stranger,
             Who::Visitor {
                 customer: Uuid::nil(),
@@ -272,9 +279,45 @@ mod tests {
                 actor: "admin".into(),
                 customer: None,
             },
-        ];
-        for class in classes {
-            for who in &everybody {
+        ]
+    }
+
+    #[test]
+    fn networks_of_one_site_have_limits_together() {
+        let of = |class, who: &Who, address| limits(&rates(), class, who, Some(address));
+        let login = of(Class::Login, &Who::Stranger, "2001:db8:1:2::/64");
+        let shown: Vec<String> = login
+            .iter()
+            .map(|limit| format!("{}={}", limit.key, limit.rate))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "login-ip:2001:db8:1:2::/64=10/900s",
+                "login-site:2001:db8:1::/48=160/900s"
+            ]
+        );
+        for class in CLASSES {
+            for who in everybody() {
+                let sites = |address| {
+                    let all = of(class, &who, address).into_iter().filter(|limit| limit.by_address);
+                    let (own, others): (Vec<_>, Vec<_>) = all.partition(|limit| is_own(limit.name));
+                    (own.len(), others.len())
+                };
+                let (own, others) = sites("2001:db8:1:2::/64");
+                assert_eq!(
+                    own, others,
+                    "{class:?} {who:?}: each limit by address has one of its site"
+                );
+                assert_eq!(sites("192.0.2.1"), (own, 0), "{class:?} {who:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_asks_for_whatever_is_held_against_something() {
+        for class in CLASSES {
+            for who in &everybody() {
                 assert!(
                     !limits(&rates(), class, who, Some("192.0.2.1")).is_empty(),
                     "{class:?} {who:?}"

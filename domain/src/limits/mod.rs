@@ -13,7 +13,7 @@ use metrics::{counter, gauge};
 use redis_link::{Address, Limits, Link};
 use secrecy::ExposeSecret;
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -43,6 +43,8 @@ const STORM: u64 = 100;
 pub const CONNECTIONS: &str = "connections";
 /// See [`CONNECTIONS`].
 pub const STREAMS: &str = "streams";
+/// So many times what one address may is what a /48 of IPv6 may: see [`site`].
+pub const OF_SITE: u32 = 16;
 /// While Redis is away, one request in this time looks for it.
 const RETRY: Duration = Duration::from_secs(1);
 /// Addresses whose failed credentials and probes are counted in the process.
@@ -366,9 +368,17 @@ fn group(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);
-            format!("{}/64", std::net::Ipv6Addr::from_bits(network))
+            format!("{}/64", Ipv6Addr::from_bits(network))
         }
     }
+}
+
+/// The /48 around a /64, as [`Gate::group`] writes it; none for other addresses. It is what a provider of IPv6 gives one customer, who has
+/// 65,536 networks in it that each count as an address: together they have [`OF_SITE`] times what one has.
+pub fn site(group: &str) -> Option<String> {
+    let address: Ipv6Addr = group.strip_suffix("/64")?.parse().ok()?;
+    let site = Ipv6Addr::from_bits(address.to_bits() >> 80 << 80);
+    Some(format!("{site}/48"))
 }
 
 /// The same of a network that is one address, or within one /64.
