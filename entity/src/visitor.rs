@@ -18,6 +18,7 @@ pub struct Model {
     pub do_not_sell: bool,
     pub locale: Option<String>,
     pub email_key: Option<String>,
+    pub earlier_emails: Option<Vec<String>>,
     pub email_at: Option<OffsetDateTime>,
     pub choices_at: Option<OffsetDateTime>,
     pub created_at: OffsetDateTime,

@@ -51,6 +51,8 @@ mod m20261125_000046_broken_answers;
 mod m20261125_000047_pairs;
 mod m20261125_000048_audit_lists;
 mod m20261126_000060_readers_and_owners;
+mod m20261126_000061_earlier_addresses;
+mod m20261126_000062_ratings;
 mod tables;
 
 pub use catalogue::faults;
@@ -105,6 +107,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000044_addresses::Migration),
             Box::new(m20261125_000048_audit_lists::Migration),
             Box::new(m20261126_000060_readers_and_owners::Migration),
+            Box::new(m20261126_000061_earlier_addresses::Migration),
+            Box::new(m20261126_000062_ratings::Migration),
         ]
     }
 }

@@ -1,8 +1,12 @@
 //! What visitors choose about their data.
-use domain::privacy::{Choices, consent};
+use domain::{
+    privacy::{Choices, consent},
+    tenancy::TenantTx,
+};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, payload::Json};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     Context,
@@ -72,6 +76,14 @@ impl Api {
         tx.commit().await?;
         Ok(Json(chosen.into()))
     }
+}
+
+/// Keeps the browser's wish before anybody is told of what its visitor does in this transaction.
+pub async fn heed(req: &Request, tx: &TenantTx, session: Uuid) -> domain::Result<()> {
+    if signal(req) {
+        consent::heed_signal(tx, session).await?;
+    }
+    Ok(())
 }
 
 /// Whether the visitor's browser asks by Global Privacy Control that nothing is sold or shared.

@@ -1,9 +1,10 @@
 //! What visitors think of answers.
 use domain::people::{self, Feedback};
-use poem::web::Data;
+use poem::{Request, web::Data};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi, param::Path};
 use uuid::Uuid;
 
+use super::consent::heed;
 use crate::{
     Context,
     error::Answer,
@@ -51,6 +52,7 @@ impl Api {
     )]
     async fn rate(
         &self,
+        req: &Request,
         context: Data<&Context>,
         visitor: Visitor,
         id: Path<Uuid>,
@@ -63,6 +65,7 @@ impl Api {
         };
         let (customer, session) = (&visitor.customer, visitor.session.session);
         let tx = context.db.tenant(customer).await?;
+        heed(req, &tx, session).await?;
         let changed = people::rate(&tx, customer, id.0, session, feedback, body.0.reason.as_deref()).await?;
         tx.commit().await?;
         if changed {

@@ -5,7 +5,7 @@ use domain::{
     tenancy::{Customer, TenantTx},
 };
 use entity::message;
-use poem::web::Data;
+use poem::{Request, web::Data};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path},
@@ -14,7 +14,10 @@ use poem_openapi::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::conversations::{Message, Standing, standing};
+use super::{
+    consent::heed,
+    conversations::{Message, Standing, standing},
+};
 use crate::{
     Context,
     error::Answer,
@@ -84,6 +87,7 @@ impl Api {
     )]
     async fn ask(
         &self,
+        req: &Request,
         context: Data<&Context>,
         visitor: Visitor,
         id: Path<Uuid>,
@@ -93,8 +97,10 @@ impl Api {
             email: body.0.email,
             message: body.0.message,
         };
+        let session = visitor.session.session;
         let listener = Listener::from(visitor);
         let tx = context.db.tenant(&listener.customer).await?;
+        heed(req, &tx, session).await?;
         people::ask(&tx, &listener.customer, id.0, listener.session, &wish).await?;
         keep(&context, tx, &listener, id.0).await
     }
@@ -106,9 +112,17 @@ impl Api {
         tag = "Tag::People",
         operation_id = "withdraw_handoff"
     )]
-    async fn withdraw(&self, context: Data<&Context>, visitor: Visitor, id: Path<Uuid>) -> Answer<Json<Standing>> {
+    async fn withdraw(
+        &self,
+        req: &Request,
+        context: Data<&Context>,
+        visitor: Visitor,
+        id: Path<Uuid>,
+    ) -> Answer<Json<Standing>> {
+        let session = visitor.session.session;
         let listener = Listener::from(visitor);
         let tx = context.db.tenant(&listener.customer).await?;
+        heed(req, &tx, session).await?;
         people::withdraw(&tx, &listener.customer, id.0, listener.session).await?;
         keep(&context, tx, &listener, id.0).await
     }

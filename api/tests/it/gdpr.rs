@@ -564,6 +564,84 @@ async fn a_browsers_signal_goes_with_what_its_first_message_sets_off() {
     assert_eq!(app.kit.count(kept).await, 2);
 }
 
+/// Also one that is switched on after the first message.
+#[tokio::test]
+async fn a_browsers_signal_goes_with_a_wish_for_a_person_and_with_a_rating() {
+    let app = shop().await;
+    let webhook = json!({ "url": "https://8.8.8.8/hook", "events": ["handoff.requested", "handoff.closed", "feedback.received"] });
+    ask(&app, &app.key, "/api/outbound-webhooks", &webhook)
+        .await
+        .expect(201);
+    let told = "SELECT count(*) FROM webhook_deliveries";
+    let heeding = "SELECT count(*) FROM webhook_deliveries WHERE payload #>> '{data,do_not_sell}' = 'true'";
+    for n in 1..=2 {
+        let mut visit = Visit::begin(&app).await;
+        let answer = visit.say(ANSWERED).await;
+        let (path, body) = match n {
+            1 => ("/api/conversations/{id}/handoff".to_owned(), json!({})),
+            _ => {
+                let message = answer["message_id"].as_str().unwrap();
+                (format!("/api/messages/{message}/feedback"), json!({ "rating": "up" }))
+            }
+        };
+        let done = visit
+            .call(Method::POST, &path)
+            .header("sec-gpc", "1")
+            .json(&body)
+            .send()
+            .await;
+        assert!(done.status.is_success(), "{path}: {}", done.text);
+        assert_eq!(
+            (app.kit.count(told).await, app.kit.count(heeding).await),
+            (n, n),
+            "{path}"
+        );
+    }
+}
+
+/// A household, a typing error: who gave the first address is a person as well.
+#[tokio::test]
+async fn whoever_gave_an_address_is_found_by_it_after_another_was_given() {
+    let app = shop().await;
+    let mut visit = Visit::begin(&app).await;
+    visit.say(QUESTION).await;
+    for email in [ADA, "bob@mail.example", "Ada@mail.example", "eve@mail.example"] {
+        visit.hand_off(&json!({ "email": email })).await.expect(200);
+    }
+    let of_ada = json!({ "email": ADA });
+    let copy = export(&app, &of_ada).await;
+    let visitors = copy["held"]["visitors"].as_array().unwrap();
+    assert_eq!(visitors.len(), 1, "{copy}");
+    assert_eq!(visitors[0]["email"], "eve@mail.example");
+    assert_eq!(visitors[0]["earlier_emails"], json!([ADA, "bob@mail.example"]));
+    let erased = erase(&app, &of_ada).await;
+    assert_eq!(erased["counts"]["conversations"], 1, "{erased}");
+    assert!(!everything(&app).await.contains("mail.example"));
+
+    // A no takes all of them back.
+    let mut visit = Visit::begin(&app).await;
+    visit.say(QUESTION).await;
+    for email in [ADA, "bob@mail.example"] {
+        visit.hand_off(&json!({ "email": email })).await.expect(200);
+    }
+    choose(&visit, json!({ "consent": false })).await.expect(200);
+    let kept =
+        "SELECT count(*) FROM visitors WHERE email IS NOT NULL OR email_key IS NOT NULL OR earlier_emails IS NOT NULL";
+    assert_eq!(app.kit.count(kept).await, 0);
+    // And nobody fills a row with addresses.
+    choose(&visit, json!({ "consent": true })).await.expect(200);
+    for n in 0..21 {
+        let email = format!("n{n}@mail.example");
+        visit.hand_off(&json!({ "email": email })).await.expect(200);
+    }
+    let more = visit.hand_off(&json!({ "email": ADA })).await;
+    assert_eq!(more.problem(409), "too_many_addresses");
+    visit
+        .hand_off(&json!({ "email": "n20@mail.example" }))
+        .await
+        .expect(200);
+}
+
 #[tokio::test]
 async fn visitors_choose_and_what_follows_from_it_follows() {
     let app = shop().await;

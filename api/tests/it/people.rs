@@ -627,6 +627,29 @@ async fn feedback_is_changed_withdrawn_counted_and_listed() {
     assert_eq!(own.problem(404), "not_found", "only answers are rated");
 }
 
+/// Each change is a delivery to each webhook that wants to know, and any visitor may make it.
+#[tokio::test]
+async fn a_rating_is_changed_so_often_and_no_more() {
+    let app = shop().await;
+    let visit = Visit::begin(&app, "How much does shipping cost?").await;
+    let answer = visit.say("How much does shipping cost?").await;
+    let path = format!("/api/messages/{}/feedback", answer["message_id"].as_str().unwrap());
+    let rate = |rating: &str| {
+        visit
+            .call(Method::POST, &path)
+            .json(&json!({ "rating": rating }))
+            .send()
+    };
+    for _ in 0..people::MOST_RATINGS / 2 {
+        rate("up").await.expect(204);
+        rate("down").await.expect(204);
+    }
+    assert_eq!(rate("up").await.problem(409), "rated_too_often");
+    rate("down").await.expect(204);
+    let stays = "SELECT count(*) FROM messages WHERE feedback = 'down'";
+    assert_eq!(app.kit.count(stays).await, 1);
+}
+
 #[tokio::test]
 async fn a_wait_that_is_over_gives_the_bot_its_word_back_and_is_told() {
     let app = shop().await;

@@ -12,6 +12,9 @@ use crate::{
 /// Longest reason, in characters.
 const LONGEST: usize = 1000;
 
+/// Changes of one answer's rating at most: each is told to the customer's webhooks.
+pub const MOST_RATINGS: i16 = 20;
+
 /// A visitor's opinion of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feedback {
@@ -44,9 +47,9 @@ pub async fn rate(
     reason: Option<&str>,
 ) -> Result<bool> {
     const FIND: &str = "
-        SELECT m.conversation_id, m.feedback, m.feedback_reason FROM messages m JOIN conversations c ON c.id = m.conversation_id
+        SELECT m.conversation_id, m.feedback, m.feedback_reason, m.ratings FROM messages m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.customer_id = $1 AND m.id = $2 AND m.role = 'assistant' AND c.session_id = $3 FOR UPDATE OF m";
-    const RATE: &str = "UPDATE messages SET feedback = $2, feedback_reason = $3,
+    const RATE: &str = "UPDATE messages SET feedback = $2, feedback_reason = $3, ratings = ratings + 1,
         feedback_at = CASE WHEN $2::text IS NOT NULL THEN now() END WHERE id = $1";
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).map(printable);
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST) {
@@ -68,6 +71,10 @@ pub async fn rate(
     let after = (feedback.stored().map(str::to_owned), reason);
     if before == after {
         return Ok(false);
+    }
+    if row.try_get::<i16>("", "ratings")? >= MOST_RATINGS {
+        let told = format!("the rating of this answer was changed {MOST_RATINGS} times, and stays as it is");
+        return Err(Error::conflict("rated_too_often", told));
     }
     let (rating, reason) = after;
     let values = [message.into(), rating.clone().into(), reason.clone().into()];

@@ -30,7 +30,7 @@ mod wish;
 pub use bell::Bell;
 pub use desk::{Reply, close, release, reply, take, turn};
 pub use events::{Event, Telling};
-pub use feedback::{Feedback, rate};
+pub use feedback::{Feedback, MOST_RATINGS, rate};
 pub use follow::Follower;
 pub use handoff::{Request, ask, overdue, withdraw};
 pub use inbox::{Conversation, Filter, Place, find, list};

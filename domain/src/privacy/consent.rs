@@ -20,6 +20,9 @@ use crate::{
     tenancy::{Customer, TenantTx, sql},
 };
 
+/// Addresses that are kept of one session beside the last.
+const MOST_EARLIER: i32 = 20;
+
 /// What a visitor has chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
@@ -40,7 +43,8 @@ pub async fn choose(tx: &TenantTx, session: Uuid, consent: Option<bool>, do_not_
           do_not_sell = coalesce($5, v.do_not_sell), choices_at = now(),
           email = CASE WHEN $4 IS DISTINCT FROM false THEN v.email END,
           email_key = CASE WHEN $4 IS DISTINCT FROM false THEN v.email_key END,
-          email_at = CASE WHEN $4 IS DISTINCT FROM false THEN v.email_at END
+          email_at = CASE WHEN $4 IS DISTINCT FROM false THEN v.email_at END,
+          earlier_emails = CASE WHEN $4 IS DISTINCT FROM false THEN v.earlier_emails END
         RETURNING consent, do_not_sell, choices_at";
     if consent.is_none() && do_not_sell.is_none() {
         return Err(Error::invalid("consent", "give `consent`, `do_not_sell` or both"));
@@ -73,25 +77,33 @@ pub async fn heed_signal(tx: &TenantTx, session: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Keeps an address that a visitor gave for an answer, if the visitor's choices allow it.
+/// Keeps an address that a visitor gave for an answer, if the visitor's choices allow it. One that was given before is the person's as
+/// well: whoever asks for a copy, or to be forgotten, by that one is found.
 pub(crate) async fn keep_email(tx: &TenantTx, customer: &Customer, visitor: Uuid, email: &str) -> Result<()> {
-    const KEEP: &str = "UPDATE visitors SET email = $3, email_key = $4, email_at = now()
-        WHERE customer_id = $1 AND id = $2 AND CASE WHEN $5 THEN consent ELSE coalesce(consent, true) END";
+    const MAY: &str =
+        "SELECT coalesce(consent, NOT $3) AS may, email_key, coalesce(cardinality(earlier_emails), 0) AS earlier
+        FROM visitors WHERE customer_id = $1 AND id = $2 FOR UPDATE";
+    const KEEP: &str = "UPDATE visitors SET email = $3, email_key = $4, email_at = now(),
+        earlier_emails = CASE WHEN email_key = $4 OR email_key IS NULL THEN earlier_emails ELSE (SELECT array_agg(DISTINCT known ORDER BY known)
+          FROM unnest(array_append(earlier_emails, email_key)) AS known WHERE known <> $4) END
+        WHERE customer_id = $1 AND id = $2";
     let Some(key) = super::email_key(email) else {
         return Err(Error::invalid("email", "must be an e-mail address"));
     };
     let asked = PrivacySettings::of(customer).ask_consent;
-    let values = [
-        tx.customer().into(),
-        visitor.into(),
-        email.into(),
-        key.into(),
-        asked.into(),
-    ];
-    if tx.execute_raw(sql(KEEP, values)).await?.rows_affected() == 0 {
+    let values = [tx.customer().into(), visitor.into(), asked.into()];
+    let row = tx.query_one_raw(sql(MAY, values)).await?;
+    let Some(row) = row.filter(|row| row.try_get("", "may").unwrap_or(false)) else {
         let told = "an address is kept with the visitor's consent only: POST /api/consent";
         return Err(Error::conflict("consent_needed", told));
+    };
+    let (before, earlier): (Option<String>, i32) = (row.try_get("", "email_key")?, row.try_get("", "earlier")?);
+    if earlier >= MOST_EARLIER && before.as_ref() != Some(&key) {
+        let told = "another address was given too often in this session";
+        return Err(Error::conflict("too_many_addresses", told));
     }
+    let values = [tx.customer().into(), visitor.into(), email.into(), key.into()];
+    tx.execute_raw(sql(KEEP, values)).await?;
     Ok(())
 }
 

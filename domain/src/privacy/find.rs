@@ -19,8 +19,9 @@ pub(super) struct Visitors {
 impl Visitors {
     /// Those of the subject now.
     pub async fn of(tx: &TenantTx, subject: &Subject) -> Result<Self> {
-        const BY_EMAIL: &str =
-            "SELECT id, session_id FROM visitors WHERE customer_id = $1 AND email_key = $2 ORDER BY session_id";
+        const BY_EMAIL: &str = "SELECT id, session_id FROM visitors WHERE customer_id = $1 AND email_key = $2
+            UNION SELECT id, session_id FROM visitors WHERE customer_id = $1 AND earlier_emails IS NOT NULL AND $2 = ANY(earlier_emails)
+            ORDER BY session_id";
         const BY_SESSION: &str = "SELECT id, session_id FROM visitors WHERE customer_id = $1 AND session_id = $2";
         let customer = tx.customer().into();
         let query = match subject {

@@ -207,7 +207,8 @@ impl<'a> Graves<'a> {
 
     /// Those of the next visitors who were forgotten, and where to go on.
     async fn next(&self, tx: &tenancy::TenantTx, after: Uuid) -> Result<(Visitors, Option<Uuid>)> {
-        const NEXT: &str = "SELECT id, session_id, email_key, created_at, coalesce(email_at, created_at) AS email_at
+        const NEXT: &str =
+            "SELECT id, session_id, email_key, earlier_emails, created_at, coalesce(email_at, created_at) AS email_at
             FROM visitors WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT $3";
         let rows = tx
             .query_all_raw(sql(NEXT, [self.customer.into(), after.into(), PAGE.into()]))
@@ -217,10 +218,12 @@ impl<'a> Graves<'a> {
             let (id, session): (Uuid, Uuid) = (row.try_get("", "id")?, row.try_get("", "session_id")?);
             let created_at: OffsetDateTime = row.try_get("", "created_at")?;
             let address: Option<String> = row.try_get("", "email_key")?;
+            let earlier: Option<Vec<String>> = row.try_get("", "earlier_emails")?;
             let given_at: OffsetDateTime = row.try_get("", "email_at")?;
+            let mut addresses = address.into_iter().chain(earlier.unwrap_or_default());
             let hash = hex::encode(session_hash(self.customer, session));
             let by_session = self.sessions.get(&hash).is_some_and(|at| created_at <= *at);
-            if by_session || address.is_some_and(|address| self.knows(&address, given_at)) {
+            if by_session || addresses.any(|address| self.knows(&address, given_at)) {
                 back.ids.push(id);
                 back.sessions.push(session);
             }

@@ -579,6 +579,34 @@ async fn a_restore_that_nobody_replayed_is_noticed_and_mended() {
 }
 
 #[tokio::test]
+async fn a_restore_forgets_again_whom_only_an_address_names_that_was_replaced() {
+    let house = House::new().await;
+    let (db, shop) = (&house.kit.db, &house.shop);
+    let replaced = async || {
+        let session = visitor(db, shop, Some("bob@mail.example"), 2, "I am a secret.").await;
+        run(
+            db,
+            &format!("UPDATE visitors SET earlier_emails = '{{{ADA}}}' WHERE session_id = '{session}'"),
+        )
+        .await;
+    };
+    replaced().await;
+    let ada = Subject::read(Some(ADA), None).unwrap();
+    assert_eq!(house.erase(&ada).await.tombstone.counts["messages"], 2);
+    let owner = Db::connect_owner(&house.kit.config.database).await.unwrap();
+    owner.execute_unprepared("DELETE FROM erasures").await.unwrap();
+    replaced().await;
+    visitor(db, shop, Some("bob@mail.example"), 2, "I stay.").await;
+    let done = house.privacy.forget_unknown().await.unwrap().unwrap();
+    assert_eq!((done.new, done.visitors), (1, 1), "{done:?}");
+    assert_eq!(
+        count(db, "SELECT count(*) FROM messages WHERE text = 'I am a secret.'").await,
+        0
+    );
+    assert_eq!(count(db, "SELECT count(*) FROM messages").await, 2);
+}
+
+#[tokio::test]
 async fn receipts_of_an_older_key_are_counted_and_so_are_those_that_no_key_opens() {
     let house = House::new().await;
     house.erase(&Subject::Session(Uuid::now_v7())).await;

@@ -187,6 +187,7 @@ pub(super) const TABLES: &[Table] = &[
             "session_id",
             "email",
             "email_key",
+            "earlier_emails",
             "email_at",
             "consent",
             "do_not_sell",
@@ -195,7 +196,12 @@ pub(super) const TABLES: &[Table] = &[
             "created_at",
         ],
         Kept::Days(keep::VISITORS, "after it was made, once there is no conversation"),
-        &[("email", Visitor), ("email_key", Visitor), ("locale", Visitor)],
+        &[
+            ("email", Visitor),
+            ("email_key", Visitor),
+            ("earlier_emails", Visitor),
+            ("locale", Visitor),
+        ],
     ),
     Table {
         name: "audit_logs",
