@@ -64,9 +64,10 @@ pub async fn save(tx: &TenantTx, connection: &Model, entries: &[Entry], sweep: O
             Entry::Hidden(id) => hidden.push(id.clone()),
         }
     }
-    if !hidden.is_empty() {
-        // Before any row, as everybody who rearranges pages.
-        index::rearrange(tx).await?;
+    // Before any row, as everybody who changes pages.
+    match hidden.is_empty() {
+        true => index::change(tx).await?,
+        false => index::rearrange(tx).await?,
     }
     let hosts = hosts(tx, connection).await?;
     let written = upsert(tx, connection, &shown, &hosts, sweep).await?;

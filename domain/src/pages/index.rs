@@ -168,8 +168,8 @@ fn repeated(markdown: &str, numbers: &[i64]) -> Vec<String> {
     found.into_iter().map(str::to_owned).collect()
 }
 
-/// Locks pages until the transaction ends, in the order in which everybody locks them; returns those that still wait for the
-/// chunks made of them.
+/// Locks pages until the transaction ends, in the order in which everybody locks them, once nobody rearranges the customer's pages
+/// ([`change`]); returns those that still wait for the chunks made of them.
 pub async fn lock(tx: &TenantTx, pages: &[&Pending], force: bool) -> Result<HashSet<Uuid>> {
     const LOCK: &str = "
         SELECT p.id FROM scraped_pages p JOIN unnest($1::uuid[], $2::bigint[]) AS n (id, version) ON n.id = p.id AND n.version = p.version
@@ -177,6 +177,7 @@ pub async fn lock(tx: &TenantTx, pages: &[&Pending], force: bool) -> Result<Hash
         ORDER BY p.url_hash FOR UPDATE OF p";
     let ids: Vec<Uuid> = pages.iter().map(|page| page.id).collect();
     let versions: Vec<i64> = pages.iter().map(|page| page.version).collect();
+    change(tx).await?;
     let rows = tx
         .query_all_raw(sql(LOCK, [ids.into(), versions.into(), force.into()]))
         .await?;
@@ -328,7 +329,17 @@ pub async fn bump_version(tx: &TenantTx) -> Result<()> {
     Ok(())
 }
 
-/// Lets one transaction of a customer at a time rearrange its pages: find twins, retire, delete, restore. Take it before any row.
+/// Lets the transaction change pages of the customer beside others that do, while none rearranges them ([`rearrange`]). Take it before any
+/// page, and then lock all pages at once, in the order of their URLs' hashes: so no two of these wait for each other.
+pub async fn change(tx: &TenantTx) -> Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock_shared(hashtextextended('pages of ' || $1::text, 0))";
+    tx.execute_raw(sql(lock, [tx.customer().into()])).await?;
+    Ok(())
+}
+
+/// Lets one transaction of a customer at a time rearrange its pages: find twins, retire, delete, restore. One step finds which pages the next
+/// one needs, so that they are not locked in one order; nobody else changes pages meanwhile ([`change`]). Take it before any page, and after
+/// [`super::model_change::hold`].
 pub async fn rearrange(tx: &TenantTx) -> Result<()> {
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('pages of ' || $1::text, 0))";
     tx.execute_raw(sql(lock, [tx.customer().into()])).await?;

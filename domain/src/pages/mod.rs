@@ -3,7 +3,8 @@
 //! whole sites repeat ([`repeats`]) and pages that say the same as others ([`twins`]) are left aside. What a crawl
 //! brings to a site with golden questions waits beside the index until these have been asked ([`staging`]).
 //!
-//! Whoever locks or writes several pages in one transaction does so in the order of their `url_hash`.
+//! Whoever locks or writes several pages in one transaction does so at once and in the order of their `url_hash`, after [`index::change`];
+//! who cannot, because one step finds the next one's pages, keeps everybody else away with [`index::rearrange`].
 pub mod blocks;
 pub mod earlier;
 pub mod explain;

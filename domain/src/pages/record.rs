@@ -14,7 +14,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{
-    blocks,
+    blocks, index,
     store::{Change, Decision, FetchedPage, READER, Stored},
     words,
 };
@@ -159,8 +159,21 @@ const UPSERT: &str = "
       b.content_hash = i.hash AND b.tombstoned_at IS NULL AS same, b.structured_hash IS DISTINCT FROM i.structured AS restructured
     FROM input i LEFT JOIN saved s ON s.url_hash = i.url_hash LEFT JOIN before b ON b.url_hash = i.url_hash";
 
-/// [`save_all_of`] for a crawl that shows what it brings.
+/// Locks those of `urls` that are stored, in the one order, for a transaction that confirms some and saves others; effective once nobody
+/// rearranges the customer's pages. [`confirm_all`] and [`save_all_of`] come after it.
+pub async fn lock(tx: &TenantTx, urls: &[&str]) -> Result<()> {
+    const LOCK: &str = "
+        SELECT FROM scraped_pages p WHERE p.customer_id = $1 AND p.url_hash = ANY(ARRAY(SELECT hash_url(u) FROM unnest($2::text[]) AS u))
+        ORDER BY p.url_hash FOR NO KEY UPDATE";
+    index::change(tx).await?;
+    let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    tx.execute_raw(sql(LOCK, [tx.customer().into(), urls.into()])).await?;
+    Ok(())
+}
+
+/// [`save_all_of`] for a crawl that shows what it brings, in a transaction that changes no other page.
 pub async fn save_all(tx: &TenantTx, pages: &[NewPage<'_>]) -> Result<Vec<Stored>> {
+    index::change(tx).await?;
     save_all_of(tx, pages, false).await
 }
 

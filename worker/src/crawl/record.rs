@@ -143,17 +143,24 @@ fn next(finding: &Finding) -> Next {
 
 /// Changes the page store; returns what became of each fetched page.
 async fn store_pages<'a>(tx: &Fenced, findings: &'a [Finding], staged: bool) -> Result<HashMap<&'a str, Change>> {
-    let (mut pages, mut same) = (Vec::new(), Vec::new());
+    let (mut pages, mut same, mut urls) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings {
         let lastmod = finding.open.lastmod;
         match (&finding.answer.meaning, &finding.known) {
             (Meaning::Page(page), _) => {
                 let lastmod = lastmod.filter(|_| !page.is_makeshift());
+                urls.push(page.url.as_str());
                 pages.push(NewPage { page, lastmod });
             }
-            (Meaning::NotModified, Some(known)) => same.push((known.id, lastmod)),
+            (Meaning::NotModified, Some(known)) => {
+                urls.push(finding.open.url.as_str());
+                same.push((known.id, lastmod));
+            }
             _ => {}
         }
+    }
+    if !urls.is_empty() {
+        record::lock(tx, &urls).await?;
     }
     record::confirm_all(tx, &same).await?;
     let stored = record::save_all_of(tx, &pages, staged).await?;

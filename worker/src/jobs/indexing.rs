@@ -140,8 +140,8 @@ pub(super) async fn prepare(job: &Job) -> Result<Losses> {
 pub(super) async fn show(job: &Job, compared: &Comparison) -> Result<Option<u64>> {
     loop {
         let tx = job.write().await?;
-        index::rearrange(&tx).await?;
         let model = model_change::hold(&tx).await?;
+        index::rearrange(&tx).await?;
         if staging::forget_other_models(&tx, job.id(), model).await? > 0 {
             tx.commit().await?;
             return Ok(None);
