@@ -147,7 +147,7 @@ const MARKS: [(Locale, &str, &str); 8] = [
         "",
         "the is are was do does did you to i how what where when which who why can could would should you your my i'm it's have has had \
          this these those there with from for and much many long about please any get not if of we our they be will been \
-         hello hi hey thanks thank goodbye bye ship shipping",
+         hello hi hey thanks thank goodbye bye ship shipping u ur got wanna gonna dont cant",
     ),
     (
         Locale::De,
@@ -180,7 +180,7 @@ const MARKS: [(Locale, &str, &str); 8] = [
     (
         Locale::Nl,
         "",
-        "het een de is zijn heb heeft hebben hebt kan kunnen kunt ik jij je jullie u uw mijn wij hoe waar wanneer waarom welke \
+        "het een de is zijn bent heb heeft hebben hebt kan kunnen kunt ik jij je jullie u uw mijn wij hoe waar wanneer waarom welke \
          welk wie wat hoeveel hoelang veel lang en of met voor op bij niet ook naar van deze dit kost wordt worden bedankt \
          dank goedemorgen goedendag dag doei er",
     ),
@@ -270,6 +270,7 @@ mod tests {
             ("How long does delivery take?", Locale::En),
             ("DO YOU SHIP TO NORWAY", Locale::En),
             ("what about returns", Locale::En),
+            ("u got a phone number?", Locale::En),
             ("Wie lange dauert die Lieferung?", Locale::De),
             ("Was kostet der Versand?", Locale::De),
             ("Combien coûte la livraison ?", Locale::Fr),
@@ -280,6 +281,8 @@ mod tests {
             ("Come posso restituire un articolo?", Locale::It),
             ("Hoe lang duurt de levering?", Locale::Nl),
             ("Wat kost verzending naar België?", Locale::Nl),
+            ("Heeft u een winkel?", Locale::Nl),
+            ("Bent u open?", Locale::Nl),
             ("Quanto custa o envio?", Locale::Pt),
             ("Como posso devolver um produto?", Locale::Pt),
             ("Ile kosztuje wysyłka?", Locale::Pl),

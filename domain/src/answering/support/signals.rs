@@ -148,7 +148,7 @@ fn unnumbered(heading: &str) -> &str {
 }
 
 /// What is asked with the one word and told with the other.
-const MEASURES: [(&str, &str); 34] = [
+const MEASURES: [(&str, &str); 42] = [
     ("much", "cost"),
     ("much", "price"),
     ("pay", "cost"),
@@ -184,6 +184,15 @@ const MEASURES: [(&str, &str); 34] = [
     ("argent", "remboursement"),
     ("dinero", "reembols"),
     ("soldi", "rimbors"),
+    // A shop that ships is asked about deliveries.
+    ("deliver", "ship"),
+    ("deliver", "shipped"),
+    ("deliver", "shipping"),
+    ("deliver", "shipment"),
+    ("liefer", "versand"),
+    ("lieferung", "versand"),
+    ("livr", "expédi"),
+    ("livraison", "expédition"),
 ];
 
 fn measures(a: &str, b: &str) -> bool {
@@ -333,6 +342,8 @@ mod tests {
             ("heavi", "weight"),
             ("much", "costs"),
             ("price", "much"),
+            ("deliveri", "shipping"),
+            ("lieferung", "versand"),
         ] {
             assert!(akin(a, b), "{a} {b}");
         }
