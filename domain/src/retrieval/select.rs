@@ -3,6 +3,7 @@
 //! What must stay true: the best passage stays first, and so does the best passage of each page before that page's others, so that
 //! the order of pages is that of the scores. Texts are compared only as far down as passages are wanted.
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, HashMap, HashSet},
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     vec,
@@ -56,7 +57,29 @@ struct Merged<'a> {
     rest: vec::IntoIter<Passage>,
     asked: &'a [String],
     seen: HashSet<(String, String)>,
-    kept: Vec<(Passage, Shingles)>,
+    kept: Vec<Kept>,
+}
+
+/// A passage with what its text is compared by.
+struct Kept {
+    passage: Passage,
+    shingles: Shingles,
+    /// Counted when the first text comes that is like it, and not again for the next.
+    counted: OnceCell<Counted>,
+}
+
+impl Kept {
+    fn new(passage: Passage) -> Self {
+        Self {
+            shingles: Shingles::of(&passage.text),
+            counted: OnceCell::new(),
+            passage,
+        }
+    }
+
+    fn counted(&self) -> &Counted {
+        self.counted.get_or_init(|| counted(&self.passage.text))
+    }
 }
 
 impl<'a> Merged<'a> {
@@ -76,12 +99,12 @@ impl<'a> Merged<'a> {
             if !self.seen.insert(said(&passage)) {
                 continue;
             }
-            let shingles = Shingles::of(&passage.text);
-            if passage.text.len() < SHORT || !self.has(&passage.text, &shingles) {
-                self.kept.push((passage, shingles));
+            let passage = Kept::new(passage);
+            if passage.passage.text.len() < SHORT || !self.has(&passage) {
+                self.kept.push(passage);
             }
         }
-        Some(&self.kept[at].0)
+        Some(&self.kept[at].passage)
     }
 
     /// The first one from a place on that is `wanted`.
@@ -93,10 +116,11 @@ impl<'a> Merged<'a> {
         self.get(at)
     }
 
-    fn has(&self, text: &str, shingles: &Shingles) -> bool {
+    fn has(&self, one: &Kept) -> bool {
+        let is_like = |other: &Kept| one.shingles.are_like(&other.shingles);
         self.kept
             .iter()
-            .any(|(other, those)| shingles.are_like(those) && !differ(text, &other.text, self.asked))
+            .any(|other| is_like(other) && !differ(one.counted(), other.counted(), self.asked))
     }
 }
 
@@ -142,14 +166,13 @@ impl Shingles {
 }
 
 /// Whether one of the texts has a word that matters, a number, a name or one that was asked for, more often than the other does.
-fn differ(one: &str, other: &str, asked: &[String]) -> bool {
-    let (ours, theirs) = (counted(one), counted(other));
+fn differ(ours: &Counted, theirs: &Counted, asked: &[String]) -> bool {
     let more = |a: &Counted, b: &Counted| {
         a.iter().any(|(word, (times, matters))| {
             *times > b.get(word).map_or(0, |w| w.0) && (*matters || asked.contains(word))
         })
     };
-    more(&ours, &theirs) || more(&theirs, &ours)
+    more(ours, theirs) || more(theirs, ours)
 }
 
 /// How often each word occurs, and whether it is one that matters by itself: a number or a name.
