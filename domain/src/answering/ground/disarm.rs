@@ -13,7 +13,6 @@ use super::{
     links::IMAGE,
     visible::{folded, visible},
 };
-use crate::retrieval::Passage;
 
 /// Orders to forget the task, roles and control marks of chats, claims on the model's person, talk about its prompt.
 static ORDERS: LazyLock<Vec<Net>> = LazyLock::new(|| {
@@ -180,6 +179,11 @@ fn disarmed_block(block: &str) -> (String, usize, bool) {
     (left, gone, worst == Tone::Order)
 }
 
+/// Whether a line says nothing to the model.
+pub(super) fn speaks_to_readers(line: &str) -> bool {
+    tone(line) == Tone::ToReaders
+}
+
 fn tone(text: &str) -> Tone {
     let plain = folded(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut worst = tone_of(&plain);
@@ -282,25 +286,6 @@ pub fn ready() {
     LazyLock::force(&ORDERS_TO_SAY);
     LazyLock::force(&SAYING);
     LazyLock::force(&WISHES);
-}
-
-/// Passages without what speaks to the model, and how many sentences that were. What has nothing left is left out.
-pub fn disarm(passages: Vec<Passage>) -> (Vec<Passage>, usize) {
-    let mut taken = 0;
-    let passages = passages.into_iter().filter_map(|mut passage| {
-        let (text, gone) = disarmed(&passage.text);
-        let heading = visible(&passage.heading_path);
-        let sound = tone(&heading) == Tone::ToReaders;
-        taken += gone + usize::from(!sound);
-        passage.heading_path = if sound { heading } else { String::new() };
-        passage.title = visible(&passage.title);
-        if tone(&passage.title) != Tone::ToReaders {
-            passage.title = String::new();
-        }
-        passage.text = text;
-        (!passage.text.is_empty()).then_some(passage)
-    });
-    (passages.collect(), taken)
 }
 
 #[cfg(test)]

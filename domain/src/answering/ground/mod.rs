@@ -5,7 +5,7 @@
 //! dates, addresses and names ([`facts`]), most of its words ([`words`]), and its links ([`links`]) lead to sources or to pages
 //! of the customer's hosts that a passage names. What is left over of a wrong answer is no answer: the site does not say.
 //!
-//! What pages tell the model to do is taken out before ([`disarm`]), of what it sees and of what may support a sentence.
+//! What pages tell the model to do is taken out before ([`disarm`], [`known`]), of what it sees and of what may support a sentence.
 //!
 //! A sentence waits until it is complete, so the first words come a sentence later than they could: a fact that is taken back
 //! after it was read has been told.
@@ -26,6 +26,7 @@ mod facts;
 mod hours;
 mod html;
 mod judge;
+mod known;
 mod limits;
 mod links;
 mod names;
@@ -42,9 +43,10 @@ mod visible;
 mod words;
 mod writing;
 
-pub use disarm::{disarm, disarmed, ready};
+pub use disarm::{disarmed, ready};
 pub use html::plain as without_markup;
 pub use judge::Judge;
+pub use known::disarm;
 pub use links::Links;
 pub use quoted::quoted;
 pub use thoughts::Thoughts;
