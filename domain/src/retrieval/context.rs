@@ -29,11 +29,7 @@ impl Searcher {
             SELECT c.page_id, c.ordinal, c.text FROM page_embeddings c JOIN unnest($2::uuid[], $3::int[], $4::text[]) AS p (page, ordinal, heading)
               ON c.page_id = p.page AND c.ordinal IN (p.ordinal - 1, p.ordinal + 1) AND c.heading_path = p.heading
             WHERE c.customer_id = $1 AND c.published AND c.kind = 'content'";
-        let best: Vec<&Passage> = passages
-            .iter()
-            .take(COMPLETED)
-            .filter(|p| p.kind == Kind::Content)
-            .collect();
+        let best = parts(passages);
         if best.is_empty() {
             return Ok(passages.to_vec());
         }
@@ -47,6 +43,12 @@ impl Searcher {
         let rows = Neighbour::find_by_statement(sql(BESIDE, values)).all(&*tx).await?;
         Ok(joined(passages, rows))
     }
+}
+
+/// The best passages that are not their whole section: something stands beside them.
+fn parts(passages: &[Passage]) -> Vec<&Passage> {
+    let best = passages.iter().take(COMPLETED);
+    best.filter(|p| p.kind == Kind::Content && p.section != 1).collect()
 }
 
 fn joined(passages: &[Passage], neighbours: Vec<Neighbour>) -> Vec<Passage> {
@@ -81,6 +83,18 @@ fn joined(passages: &[Passage], neighbours: Vec<Neighbour>) -> Vec<Passage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_section_has_nothing_beside_it() {
+        let of = |ordinal: i32, section: i32| Passage {
+            ordinal,
+            section,
+            ..Passage::default()
+        };
+        let passages = [of(0, 1), of(1, 2), of(2, 0), of(3, 1), of(4, 9)];
+        let ordinals: Vec<i32> = parts(&passages).iter().map(|p| p.ordinal).collect();
+        assert_eq!(ordinals, [1, 2], "the best four, also where nobody has counted");
+    }
 
     #[test]
     fn a_passage_comes_with_its_neighbours_and_nothing_comes_twice() {

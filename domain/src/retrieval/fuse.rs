@@ -48,6 +48,9 @@ pub struct Passage {
     pub ordinal: i32,
     /// `Title > Section > …`.
     pub heading_path: String,
+    /// Chunks of its section, itself among them; 0 where nobody knows.
+    #[serde(skip)]
+    pub section: i32,
     /// The text.
     pub text: String,
     /// What passages are ordered by.
@@ -103,7 +106,6 @@ pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limi
             };
             Scored {
                 changed_at: c.changed_at,
-                section: c.section,
                 passage: passage(c, reach, weight, &asked),
             }
         })
@@ -117,8 +119,6 @@ pub fn fuse(question: &str, candidates: Vec<Candidate>, english_only: bool, limi
 struct Scored {
     passage: Passage,
     changed_at: Option<OffsetDateTime>,
-    /// Chunks of its section.
-    section: i32,
 }
 
 /// Mixes each score with the mean of its section's: a section that is about the question has more than one passage that says so, and a
@@ -133,7 +133,7 @@ fn vouch(scored: &mut [Scored]) {
     }
     for one in scored {
         let (sum, n) = found.get(&key(one)).copied().unwrap_or_default();
-        let missing = f64::from((one.section - n).max(0));
+        let missing = f64::from((one.passage.section - n).max(0));
         let mean = (sum + missing * floor) / (f64::from(n) + missing).max(1.0);
         one.passage.score += SECTION * (mean - one.passage.score);
     }
@@ -203,6 +203,7 @@ fn passage(c: Candidate, reach: f64, weight: f64, asked: &[String]) -> Passage {
         kind: Kind::of_word(&c.kind),
         ordinal: c.ordinal,
         heading_path: c.heading_path,
+        section: c.section,
         text: c.text,
         score,
         cosine: c.cosine,

@@ -1,7 +1,7 @@
 //! The statements of a search, all of one snapshot: what there is to know of the customer's index and how its languages read the
 //! question ([`look`]), a scan of each language ([`super::scan`]), and the chunks that the legs chose ([`fetch`]). Customers with very
 //! many chunks have the nearest from the vector index.
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value};
 use std::{collections::BTreeMap, sync::Arc};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ pub enum Version {
 }
 
 /// A chunk that a leg found.
-#[derive(Clone, Debug, Default, FromQueryResult)]
+#[derive(Clone, Debug, Default)]
 pub struct Candidate {
     /// The chunk.
     pub id: Uuid,
@@ -67,23 +67,39 @@ pub struct Candidate {
     /// Cosine similarity to the question; none without vectors.
     pub cosine: Option<f64>,
     /// BM25 of the question's words, as a share of what the question could reach; none if none occurs.
-    #[sea_orm(skip)]
     pub reach: Option<f64>,
     /// The different words of the question that occur in the chunk, as lexemes.
-    #[sea_orm(skip)]
     pub words: Vec<String>,
     /// All different words of the question in the chunk's language, as lexemes, little words left out.
-    #[sea_orm(skip)]
     pub asked: Vec<String>,
     /// How rare each of them is: the logarithm of chunks to chunks with it.
-    #[sea_orm(skip)]
     pub rarity: Vec<f64>,
     /// How many different words the question has in the chunk's language, little words left out.
-    #[sea_orm(skip)]
     pub question_words: i32,
     /// Whether the question is a sentence in the chunk's language, not keywords.
-    #[sea_orm(skip)]
     pub sentence: bool,
+}
+
+impl Candidate {
+    /// A row of [`fetch`], by the places of its columns: a hundred are read for a question.
+    fn read(row: &QueryResult) -> std::result::Result<Self, DbErr> {
+        Ok(Self {
+            id: row.try_get_by_index(0)?,
+            page_id: row.try_get_by_index(1)?,
+            page_version: row.try_get_by_index(2)?,
+            url: row.try_get_by_index(3)?,
+            title: row.try_get_by_index(4)?,
+            changed_at: row.try_get_by_index(5)?,
+            kind: row.try_get_by_index(6)?,
+            ordinal: row.try_get_by_index(7)?,
+            heading_path: row.try_get_by_index(8)?,
+            section: row.try_get_by_index(9)?,
+            text: row.try_get_by_index(10)?,
+            config: row.try_get_by_index(11)?,
+            cosine: row.try_get_by_index(12)?,
+            ..Self::default()
+        })
+    }
 }
 
 /// A question's vector with the model that made it.
@@ -249,9 +265,11 @@ async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option
         WITH found AS MATERIALIZED (
           SELECT c.id, c.page_id, c.kind, c.ordinal, c.heading_path, c.text, c.config, c.section AS counted, {cosine} AS cosine
           FROM page_embeddings c WHERE c.customer_id = $1 AND c.published AND c.id = ANY($2))
-        SELECT f.*, p.indexed_version AS page_version, p.url, coalesce(p.shown_title, p.title) AS title, coalesce(p.modified_at, p.sitemap_lastmod, p.published_at) AS changed_at,
+        SELECT f.id, f.page_id, p.indexed_version, p.url, coalesce(p.shown_title, p.title), coalesce(p.modified_at, p.sitemap_lastmod, p.published_at),
+          f.kind, f.ordinal, f.heading_path,
           coalesce(f.counted, (SELECT count(*)::integer FROM page_embeddings c WHERE c.customer_id = $1 AND c.published
-             AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path)) AS section
+             AND c.page_id = f.page_id AND c.kind = f.kind AND c.heading_path = f.heading_path)),
+          f.text, f.config, f.cosine
         FROM found f JOIN scraped_pages p ON p.id = f.page_id AND p.tombstoned_at IS NULL";
     if found.is_empty() {
         return Ok(Vec::new());
@@ -263,7 +281,11 @@ async fn fetch(tx: &TenantTx, version: Version, found: Vec<Uuid>, vector: Option
         cosine = "CASE WHEN c.model_id = $3 THEN 1 - (c.embedding <=> (SELECT $4::halfvec)) END";
     }
     let statement = of_version(&FETCH.replace("{cosine}", cosine), values, version);
-    Ok(Candidate::find_by_statement(statement).all(&**tx).await?)
+    let rows = tx.query_all_raw(statement).await?;
+    Ok(rows
+        .iter()
+        .map(Candidate::read)
+        .collect::<std::result::Result<_, _>>()?)
 }
 
 /// A statement that begins with `WITH`, made to read a version of the index.
