@@ -164,6 +164,7 @@ mod tests {
             index_version: 0,
             settings: serde_json::json!({}),
             created_at: OffsetDateTime::UNIX_EPOCH,
+            unlimited: false,
         }
     }
 

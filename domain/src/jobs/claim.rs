@@ -275,5 +275,6 @@ fn customer(row: &QueryResult) -> Result<Option<Customer>> {
         index_version: row.try_get("", "c_index_version")?,
         settings: row.try_get("", "c_settings")?,
         created_at: row.try_get("", "c_created_at")?,
+        unlimited: false,
     }))
 }

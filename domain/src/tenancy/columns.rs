@@ -7,3 +7,9 @@ pub(crate) fn columns<E: EntityTrait>(table: &str) -> String {
     let names = E::Column::iter().map(|column| format!("{table}.{}", column.as_str()));
     names.collect::<Vec<_>>().join(", ")
 }
+
+/// The same for a row that holds several models, each known by what its columns begin with.
+pub(crate) fn columns_as<E: EntityTrait>(table: &str, prefix: &str) -> String {
+    let names = E::Column::iter().map(|column| format!("{table}.{name} AS {prefix}{name}", name = column.as_str()));
+    names.collect::<Vec<_>>().join(", ")
+}

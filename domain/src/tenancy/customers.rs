@@ -1,7 +1,8 @@
 //! Customers: made and listed by administrators, found by host for visitors.
 use entity::{customer, domain};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr,
+    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    Set, SqlErr,
 };
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -27,6 +28,20 @@ pub struct Customer {
     pub settings: Value,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// It is known that no budget of its own was set for it, when it was read: nobody has to look.
+    pub unlimited: bool,
+}
+
+/// Whether no budget of its own is set for the customer `c`, as a column beside those of its entity.
+pub(super) const UNLIMITED: &str = "c.budget_soft_usd IS NULL AND c.budget_hard_usd IS NULL AS unlimited";
+
+impl Customer {
+    /// Of a row with the entity's columns, which begin with `prefix`, and [`UNLIMITED`].
+    pub(super) fn read(row: &QueryResult, prefix: &str) -> Result<Self> {
+        let known = Self::from(customer::Model::from_query_result(row, prefix)?);
+        let unlimited = row.try_get("", "unlimited")?;
+        Ok(Self { unlimited, ..known })
+    }
 }
 
 impl From<customer::Model> for Customer {
@@ -38,6 +53,7 @@ impl From<customer::Model> for Customer {
             index_version: row.index_version,
             settings: row.settings,
             created_at: row.created_at,
+            unlimited: false,
         }
     }
 }

@@ -18,7 +18,7 @@ mod visitors;
 
 pub use assistant::{ANY_LANGUAGE, AssistantSettings, SUGGESTIONS, Tone, change_settings};
 pub use checks::{Checked, check_due, settle};
-pub(crate) use columns::columns;
+pub(crate) use columns::{columns, columns_as};
 pub(crate) use customers::remove;
 pub use customers::{Customer, NewCustomer, create, find_by_host, find_named, get, list, rename, settings};
 pub use domains::{

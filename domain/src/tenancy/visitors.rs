@@ -5,13 +5,13 @@
 //! to be exchanged for a fresh one of the same session. A visitor whose tab slept keeps the conversation; a token that is found later
 //! opens nothing by itself. Every use looks whether the customer and both domains are still there and verified.
 use entity::customer;
-use sea_orm::EntityTrait;
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use std::{sync::LazyLock, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Customer, Db, HostName, columns, sql};
+use super::{Customer, Db, HostName, columns, customers::UNLIMITED, sql};
 use crate::{
     Error, Result,
     clock::Clock,
@@ -62,7 +62,7 @@ impl VisitorSession {
     pub async fn customer(&self, db: &Db) -> Result<Customer> {
         static LIVE: LazyLock<String> = LazyLock::new(|| {
             format!(
-                "SELECT {} FROM customer_configs c WHERE c.id = $1 AND (SELECT count(*) FROM customer_domains d
+                "SELECT {}, {UNLIMITED} FROM customer_configs c WHERE c.id = $1 AND (SELECT count(*) FROM customer_domains d
                  WHERE d.customer_id = c.id AND d.host IN ($2, $3) AND d.verified_at IS NOT NULL) = CASE WHEN $2 = $3 THEN 1 ELSE 2 END",
                 columns::<customer::Entity>("c")
             )
@@ -73,13 +73,9 @@ impl VisitorSession {
             self.domain.as_str().into(),
         ];
         let tx = db.system().await?;
-        let found = customer::Entity::find()
-            .from_raw_sql(sql(&LIVE, values))
-            .one(&*tx)
-            .await?;
-        found
-            .map(Into::into)
-            .ok_or_else(|| refused("the session's domain does not answer here any more"))
+        let row = tx.query_one_raw(sql(&LIVE, values)).await?;
+        let row = row.ok_or_else(|| refused("the session's domain does not answer here any more"))?;
+        Customer::read(&row, "")
     }
 }
 

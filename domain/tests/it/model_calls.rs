@@ -3,6 +3,7 @@ use domain::{
     answering::{Answer, CustomerBudget, Note, set_budget, usage_between},
     jobs::Operator,
     lifecycle::Lifecycle,
+    tenancy::{Principal, Scope, VisitorSession, authenticate},
 };
 use futures::future::join_all;
 use sea_orm::ConnectionTrait;
@@ -438,4 +439,36 @@ async fn a_message_costs_what_the_day_counts_for_it() {
         let told = if session == same { of_same } else { cost };
         assert!((sum.cost_usd - told).abs() < 1e-8, "{question}: {sum:?}");
     }
+}
+
+#[tokio::test]
+async fn who_asks_is_known_to_have_no_budget_until_one_is_set() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("shop.example").await;
+    let key = kit.key(&customer, &[Scope::Chat]).await;
+    let visitor = VisitorSession {
+        customer: customer.id,
+        session: session(),
+        origin: customer.domain.clone(),
+        domain: customer.domain.clone(),
+        locale: None,
+        began: 0,
+        expires: i64::MAX,
+    };
+    let known = async || {
+        let Principal::Key { customer, .. } = authenticate(&kit.db, &key, &kit.clock()).await.unwrap() else {
+            panic!("a key's principal");
+        };
+        [customer, visitor.customer(&kit.db).await.unwrap()].map(|one| one.unlimited)
+    };
+    assert_eq!(known().await, [true, true]);
+    for (soft_usd, hard_usd) in [(Some(1.0), None), (None, Some(2.0)), (None, None)] {
+        let budget = CustomerBudget { soft_usd, hard_usd };
+        set_budget(&kit.db, customer.id, budget, Operator::named("test"))
+            .await
+            .unwrap();
+        let free = budget == CustomerBudget::default();
+        assert_eq!(known().await, [free, free], "{budget:?}");
+    }
+    assert!(!customer.unlimited, "whoever is read otherwise is looked up");
 }

@@ -168,6 +168,7 @@ mod tests {
             index_version: 7,
             settings: json!({ "tone": "warm" }),
             created_at: OffsetDateTime::UNIX_EPOCH,
+            unlimited: false,
         }
     }
 

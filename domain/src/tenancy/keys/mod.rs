@@ -4,17 +4,18 @@
 mod text;
 mod uses;
 
-use entity::api_key;
+use entity::{api_key, customer};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, SqlErr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Set, SqlErr,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::LazyLock, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Customer, Db, Principal, Reach, Scope, SystemTx, sql};
+use super::{Customer, Db, Principal, Reach, Scope, SystemTx, columns_as, customers::UNLIMITED, sql};
 use crate::{
     Error, Result,
     audit::{self, Entry},
@@ -252,6 +253,23 @@ async fn record(
     audit::record(&**tx, entry).await
 }
 
+/// The key's row and its customer.
+async fn find(tx: &SystemTx, key: &str) -> Result<Option<(api_key::Model, Customer)>> {
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {}, {}, {UNLIMITED} FROM api_keys k JOIN customer_configs c ON c.id = k.customer_id WHERE k.secret_hash = $1",
+            columns_as::<api_key::Entity>("k", "k_"),
+            columns_as::<customer::Entity>("c", "c_")
+        )
+    });
+    let hash = secrets::sha256(key.as_bytes());
+    let Some(row) = tx.query_one_raw(sql(&FIND, [hash.into()])).await? else {
+        return Ok(None);
+    };
+    let key = api_key::Model::from_query_result(&row, "k_")?;
+    Ok(Some((key, Customer::read(&row, "c_")?)))
+}
+
 /// Who presents this key, if it is valid now.
 pub async fn authenticate(db: &Db, key: &str, clock: &Clock) -> Result<Principal> {
     authenticate_from(db, key, None, clock).await
@@ -264,21 +282,11 @@ pub async fn authenticate_from(db: &Db, key: &str, from: Option<IpAddr>, clock: 
         return Err(refused());
     }
     let tx = db.system().await?;
-    let hash = secrets::sha256(key.as_bytes());
-    let row = api_key::Entity::find()
-        .filter(api_key::Column::SecretHash.eq(hash))
-        .one(&*tx)
-        .await?;
-    let row = row.ok_or_else(refused)?;
+    let (row, customer) = find(&tx, key).await?.ok_or_else(refused)?;
     let now = clock.now();
     if row.revoked_at.is_some() || row.expires_at.is_some_and(|at| at <= now) {
         return Err(refused());
     }
-    let customer: Customer = entity::customer::Entity::find_by_id(row.customer_id)
-        .one(&*tx)
-        .await?
-        .map(Into::into)
-        .ok_or_else(refused)?;
     let mut told = match from {
         Some(from) => uses::note(&tx, &row, from).await?,
         None => false,
