@@ -75,8 +75,8 @@ pub struct Receipt<'a> {
     pub since: Duration,
 }
 
-/// Stores a question, its answer, the receipt and which pages it cites, in one statement. Returns the conversation's and the answer's
-/// ids.
+/// Stores a question, its answer, the receipt and which pages it cites, and tells who follows the conversation, in one statement. Returns
+/// the conversation's and the answer's ids.
 pub async fn store(
     tx: &TenantTx,
     session: Uuid,
@@ -91,7 +91,10 @@ pub async fn store(
         cited AS (
           INSERT INTO answer_citations (message_id, page_id, customer_id, page_version)
           SELECT $4, p.id, p.customer_id, max(n.version) FROM jsonb_to_recordset($10) AS n (page uuid, version bigint)
-          JOIN scraped_pages p ON p.id = n.page GROUP BY p.id, p.customer_id)
+          JOIN scraped_pages p ON p.id = n.page GROUP BY p.id, p.customer_id),
+        told AS (
+          INSERT INTO conversation_events (customer_id, conversation_id, kind, message_id)
+          SELECT $1, $2, 'message', m.id FROM unnest(ARRAY[$3, $4]) WITH ORDINALITY AS m (id, n) ORDER BY m.n)
         INSERT INTO answer_receipts (message_id, customer_id, model, prompt_version, passages, refusal_reason, timings, origin, cached,
           standalone_question, notes, cost_usd, removed)
         VALUES ($4, $1, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
@@ -122,7 +125,6 @@ pub async fn store(
         receipt.removed.clone().into(),
     ];
     tx.execute_raw(sql(STORE, values)).await?;
-    people::events::turns(tx, conversation, &[asked, answered]).await?;
     Ok((conversation, answered))
 }
 
