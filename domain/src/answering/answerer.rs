@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     asked::Asked,
     broken::BROKE_OFF,
-    cache::{AnswerCache, Recipe},
+    cache::{AnswerCache, Recipe, Seen, Wanted},
     conversation::{self, Receipt},
     draft::Draft,
     found::Found,
@@ -16,6 +16,7 @@ use super::{
     model::Models,
     note::Note,
     prompt,
+    received::Taken,
     support::{self, Refusal},
     turns::Turns,
     written::Written,
@@ -24,7 +25,7 @@ use crate::{
     Result,
     config::ModelConfig,
     ids,
-    language::{self, Locale},
+    language::Locale,
     lifecycle::Lifecycle,
     people::{self, Received, Reception, Standing},
     privacy,
@@ -213,12 +214,11 @@ impl Answerer {
     ) -> Result<Answer> {
         let text = question.checked()?;
         let began = Instant::now();
-        let (locale, history) = match Box::pin(self.receive(customer, question, text)).await? {
-            Ok(received) => received,
+        let Taken { asked, seen } = match Box::pin(self.receive(customer, question, text)).await? {
+            Ok(taken) => taken,
             Err(received) => return Ok(Answer::for_people(received)),
         };
-        let asked = self.understand(customer, text, locale, history).await;
-        match self.drafted(customer, &asked, parts).await {
+        match self.drafted(customer, &asked, seen, parts).await {
             Ok(draft) => Box::pin(self.keep(customer, question, &asked, draft, began)).await,
             Err(error) if error.code() == BROKE_OFF => {
                 Err(Box::pin(self.broke_off(customer, question.session, &asked, began, error)).await)
@@ -228,15 +228,22 @@ impl Answerer {
     }
 
     /// An answer that was given before, or a new one.
-    async fn drafted(&self, customer: &Customer, asked: &Asked, parts: Option<mpsc::Sender<Part>>) -> Result<Draft> {
+    async fn drafted(
+        &self,
+        customer: &Customer,
+        asked: &Asked,
+        seen: Seen,
+        parts: Option<mpsc::Sender<Part>>,
+    ) -> Result<Draft> {
         if let Some(reply) = asked.small_talk(customer) {
             send(parts.as_ref(), &reply).await;
             return Ok(Draft::said(reply));
         }
         if let Some((cache, key)) = self.shared(customer, asked) {
             let work = self.work(customer, asked);
+            let wanted = Wanted { key, seen };
             return cache
-                .answer(customer, &key, self.models.is_some(), parts.as_ref(), work)
+                .answer(customer, wanted, self.models.is_some(), parts.as_ref(), work)
                 .await;
         }
         if let Some(known) = self.recalled(customer, asked).await {
@@ -244,31 +251,6 @@ impl Answerer {
             return Ok(known);
         }
         self.draft(customer, asked, parts.as_ref()).await
-    }
-
-    /// The language and the turns before of a question that is the bot's to answer.
-    async fn receive(
-        &self,
-        customer: &Customer,
-        question: &Question,
-        text: &str,
-    ) -> Result<Result<(Option<Locale>, Vec<conversation::Turn>), Received>> {
-        let tx = self.db.tenant(customer).await?;
-        let said_in = language::detect(text).or(question.locale);
-        let received = people::receive(&tx, customer, question.session, text, said_in).await?;
-        let history = match received {
-            Reception::Bot(Some(conversation)) => conversation::recent(&tx, conversation).await?,
-            Reception::Bot(None) | Reception::People(_) => Vec::new(),
-        };
-        let locale = match question.locale {
-            None if !history.is_empty() => conversation::spoken(&tx, question.session).await?,
-            named => named,
-        };
-        tx.commit().await?;
-        Ok(match received {
-            Reception::People(received) => Err(received),
-            Reception::Bot(_) => Ok((locale, history)),
-        })
     }
 
     /// Counts what abandoned answers cost by tasks of `life`, and makes ready what the first question would wait for.

@@ -30,6 +30,7 @@ mod phrases;
 mod prompt;
 mod quote;
 mod receipts;
+mod received;
 mod refusal;
 mod sentences;
 mod share;

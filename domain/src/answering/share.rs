@@ -4,13 +4,17 @@ use tokio::sync::mpsc;
 use super::{
     answerer::{Answerer, Part},
     asked::Asked,
-    cache::{AnswerCache, Key, passed_by, personal, same},
+    cache::{AnswerCache, Key, Seen, passed_by, personal, same},
     draft::Draft,
     standalone::doubtful,
     support::Refusal,
     written::Written,
 };
-use crate::{Result, language::Locale, tenancy::Customer};
+use crate::{
+    Result,
+    language::Locale,
+    tenancy::{Customer, TenantTx},
+};
 
 impl Answerer {
     /// The cache and the key of a question that others may ask as well: it begins a conversation, and is nobody's in particular.
@@ -22,6 +26,15 @@ impl Answerer {
             return None;
         }
         Some((cache, self.key(customer, asked)))
+    }
+
+    /// What the database has of an answer to a question that begins a conversation, where it is asked for one.
+    pub(super) async fn seen(&self, tx: &TenantTx, customer: &Customer, asked: &Asked) -> Seen {
+        let Some(cache) = &self.cache else { return Seen::Unasked };
+        if personal(&asked.said) || asked.small_talk(customer).is_some() {
+            return Seen::Unasked;
+        }
+        cache.look(tx, &self.key(customer, asked)).await
     }
 
     /// What was answered before to a question in the middle of a conversation, if it stands by itself. Whoever asks the same again

@@ -172,7 +172,7 @@ impl Answerer {
         let draft = cache
             .answer(
                 &customer,
-                &key,
+                key.into(),
                 self.models.is_some(),
                 None,
                 self.work(&customer, &asked),

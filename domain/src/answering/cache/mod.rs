@@ -21,7 +21,7 @@ mod remote;
 mod table;
 mod turn;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -45,7 +45,7 @@ use crate::{
     config::RedisConfig,
     lifecycle::Lifecycle,
     secrets::MasterKeys,
-    tenancy::{Customer, Db},
+    tenancy::{Customer, Db, TenantTx},
 };
 
 /// An entry is good for so long in this process and in Redis.
@@ -68,6 +68,29 @@ struct Layers {
     remote: Remote,
     flights: Flights,
     runs: Runs,
+}
+
+/// What the database has under a key.
+#[derive(Default)]
+pub(super) enum Seen {
+    /// It has not been asked.
+    #[default]
+    Unasked,
+    /// It has been: the sealed entry, if there is one.
+    Asked(Option<String>),
+}
+
+/// An answer that is asked for.
+pub(super) struct Wanted {
+    pub key: Key,
+    pub seen: Seen,
+}
+
+impl From<Key> for Wanted {
+    fn from(key: Key) -> Self {
+        let seen = Seen::Unasked;
+        Self { key, seen }
+    }
 }
 
 /// Where an answer was found.
@@ -136,17 +159,25 @@ impl AnswerCache {
     pub(super) async fn find(&self, customer: &Customer, key: &Key) -> Option<Draft> {
         match self.remembered(key) {
             Some(draft) => Some(draft),
-            None => self.recall(customer, key).await,
+            None => self.recall(customer, key, Seen::Unasked).await,
         }
     }
 
-    /// The answer under `key`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at
+    /// Asks the database in a transaction that is open anyway; not for what this process remembers.
+    pub(super) async fn look(&self, tx: &TenantTx, key: &Key) -> Seen {
+        match self.0.local.get(key) {
+            Some(_) => Seen::Unasked,
+            None => Seen::Asked(table::get_in(tx, key).await),
+        }
+    }
+
+    /// The answer that is `wanted`, or what `work` makes. Text goes to `parts` as it comes, whoever makes it. Those who ask the same at
     /// the same time share one piece of work, which ends when the last of them has left. Where it fails before anything was
     /// heard, one of those who waited begins it again; once. What is `dear` is made by one process at a time ([`turn`]).
     pub(super) async fn answer<W, F>(
         &self,
         customer: &Customer,
-        key: &Key,
+        wanted: Wanted,
         dear: bool,
         parts: Option<&mpsc::Sender<Part>>,
         work: W,
@@ -155,19 +186,21 @@ impl AnswerCache {
         W: Fn(mpsc::Sender<Part>) -> F + Send + Sync,
         F: Future<Output = Result<Draft>> + Send + 'static,
     {
-        if let Some(draft) = self.remembered(key) {
+        let Wanted { key, mut seen } = wanted;
+        if let Some(draft) = self.remembered(&key) {
             draft.tell(parts).await;
             return Ok(draft);
         }
         let mut again = false;
         loop {
-            let (seat, pilot) = self.0.flights.board(key)?;
+            let (seat, pilot) = self.0.flights.board(&key)?;
             let leads = pilot.is_some();
             if let Some(pilot) = pilot {
                 let (sender, told) = mpsc::channel(64);
+                let (key, seen) = (key.clone(), mem::take(&mut seen));
                 let flight = self
                     .clone()
-                    .fly(customer.clone(), key.clone(), dear, pilot, told, work(sender));
+                    .fly(customer.clone(), Wanted { key, seen }, dear, pilot, told, work(sender));
                 self.0.life.spawn(flight);
             }
             match seat.ride(parts).await {
@@ -182,16 +215,17 @@ impl AnswerCache {
     async fn fly(
         self,
         customer: Customer,
-        key: Key,
+        wanted: Wanted,
         dear: bool,
         pilot: Pilot,
         told: mpsc::Receiver<Part>,
         work: impl Future<Output = Result<Draft>>,
     ) {
+        let Wanted { key, seen } = wanted;
         // Held until the others can find what was made.
         let mut claim = None;
         let made = async {
-            if let Some(draft) = self.recall(&customer, &key).await {
+            if let Some(draft) = self.recall(&customer, &key, seen).await {
                 return Ok(draft);
             }
             if dear {
@@ -218,7 +252,7 @@ impl AnswerCache {
     }
 
     /// What the layers outside of the process have; remembered here from now on.
-    async fn recall(&self, customer: &Customer, key: &Key) -> Option<Draft> {
+    async fn recall(&self, customer: &Customer, key: &Key, seen: Seen) -> Option<Draft> {
         let open = |sealed: Option<String>, layer: Layer| {
             let found = sealed.map(|sealed| self.0.sealer.open(key, &sealed, self.0.clock.now()));
             let result = match &found {
@@ -232,7 +266,10 @@ impl AnswerCache {
         let (layer, entry) = if let Some(entry) = open(self.0.remote.get(key).await, Layer::Redis) {
             (Layer::Redis, entry)
         } else {
-            let sealed = table::get(&self.0.db, customer, key).await;
+            let sealed = match seen {
+                Seen::Unasked => table::get(&self.0.db, customer, key).await,
+                Seen::Asked(sealed) => sealed,
+            };
             let entry = open(sealed, Layer::Database)?;
             let again = self.0.sealer.seal(key, &entry)?;
             self.0.remote.put(key, &again, entry.left(self.0.clock.now())).await;

@@ -1,4 +1,5 @@
 //! Entries in Redis, for all processes. Away, slow or wrong is a miss: a cache must not cost more than what it saves.
+use redis::RedisResult;
 use redis_link::{Address, Limits, Link};
 use secrecy::ExposeSecret;
 use std::{
@@ -48,11 +49,7 @@ impl Remote {
 
     /// The sealed entry under `key`. Whatever is longer than an entry may be is not read to its end, and is none.
     pub async fn get(&self, key: &Key) -> Option<String> {
-        let mut read = redis::cmd("GETRANGE");
-        read.arg(key.to_string()).arg(0).arg(MAX_BYTES);
-        let sealed: Vec<u8> = self.asked(&read).await?;
-        // What is no text opens as little as a text that was changed.
-        (!sealed.is_empty()).then(|| String::from_utf8(sealed).unwrap_or_default())
+        text(self.asked(&read(key)).await?)
     }
 
     /// Deletes a customer's entries. What stays, because Redis is away, ends by itself within minutes.
@@ -61,11 +58,11 @@ impl Remote {
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
-            let found: redis::RedisResult<(u64, Vec<String>)> = scan.query_async(&mut self.link.clone()).await;
+            let found: RedisResult<(u64, Vec<String>)> = scan.query_async(&mut self.link.clone()).await;
             let Ok((next, keys)) = found else { return };
             if !keys.is_empty() {
                 let mut unlink = redis::cmd("UNLINK");
-                let gone: redis::RedisResult<u64> = unlink.arg(keys).query_async(&mut self.link.clone()).await;
+                let gone: RedisResult<u64> = unlink.arg(keys).query_async(&mut self.link.clone()).await;
                 if gone.is_err() {
                     return;
                 }
@@ -88,19 +85,22 @@ impl Remote {
         let _: Option<()> = self.asked(&write).await;
     }
 
-    /// Claims to make the answer under `key` for `time`, by a `token` that nobody else has.
-    pub async fn claim(&self, key: &Key, token: &str, time: Duration) -> Claim {
+    /// Claims to make the answer under `key` for `time`, by a `token` that nobody else has; and the sealed entry, if somebody has made it
+    /// before the claim.
+    pub async fn claim(&self, key: &Key, token: &str, time: Duration) -> (Claim, Option<String>) {
         if self.away.load(Ordering::Relaxed) {
-            return Claim::Unknown;
+            return (Claim::Unknown, None);
         }
         let mut set = redis::cmd("SET");
         set.arg(key.claim()).arg(token).arg("NX").arg("PX");
         set.arg(time.as_millis() as u64);
-        let claimed: Option<Option<String>> = self.asked(&set).await;
-        match claimed {
-            Some(Some(_)) => Claim::Ours,
-            Some(None) => Claim::Theirs,
-            None => Claim::Unknown,
+        let mut both = redis::pipe();
+        both.add_command(set).add_command(read(key));
+        let answered: RedisResult<(Option<String>, Vec<u8>)> = both.query_async(&mut self.link.clone()).await;
+        match self.noted(answered) {
+            Some((Some(_), sealed)) => (Claim::Ours, text(sealed)),
+            Some((None, sealed)) => (Claim::Theirs, text(sealed)),
+            None => (Claim::Unknown, None),
         }
     }
 
@@ -118,7 +118,10 @@ impl Remote {
     }
 
     async fn asked<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        let answered = command.query_async(&mut self.link.clone()).await;
+        self.noted(command.query_async(&mut self.link.clone()).await)
+    }
+
+    fn noted<T>(&self, answered: RedisResult<T>) -> Option<T> {
         self.away.store(answered.is_err(), Ordering::Relaxed);
         match answered {
             Ok(answer) => Some(answer),
@@ -128,4 +131,16 @@ impl Remote {
             }
         }
     }
+}
+
+/// Reads an entry. What is longer than one may be is not read to its end.
+fn read(key: &Key) -> redis::Cmd {
+    let mut read = redis::cmd("GETRANGE");
+    read.arg(key.to_string()).arg(0).arg(MAX_BYTES);
+    read
+}
+
+/// An entry as it was read, if there is one. What is no text opens as little as a text that was changed.
+fn text(sealed: Vec<u8>) -> Option<String> {
+    (!sealed.is_empty()).then(|| String::from_utf8(sealed).unwrap_or_default())
 }

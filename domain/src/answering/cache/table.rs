@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Key, LONG, MAX_BYTES};
 use crate::{
     Error, Result, audit,
-    tenancy::{Customer, Db, HostName, sql},
+    tenancy::{Customer, Db, HostName, TenantTx, sql},
 };
 
 /// Ended entries of the customer that a new one takes with it, so that a flood of questions leaves no more behind than what is
@@ -15,7 +15,17 @@ const SWEPT: i64 = 8;
 
 /// The sealed entry under `key`.
 pub async fn get(db: &Db, customer: &Customer, key: &Key) -> Option<String> {
-    match find(db, customer, key).await {
+    let found = async { find(&db.tenant_read(customer).await?, key).await };
+    told(found.await)
+}
+
+/// The same in a transaction that is open already.
+pub async fn get_in(tx: &TenantTx, key: &Key) -> Option<String> {
+    told(find(tx, key).await)
+}
+
+fn told(found: Result<Option<String>>) -> Option<String> {
+    match found {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(error = error.story(), "no cached answer from the database");
@@ -24,7 +34,7 @@ pub async fn get(db: &Db, customer: &Customer, key: &Key) -> Option<String> {
     }
 }
 
-async fn find(db: &Db, customer: &Customer, key: &Key) -> Result<Option<String>> {
+async fn find(tx: &TenantTx, key: &Key) -> Result<Option<String>> {
     const FIND: &str = "SELECT answer FROM query_cache
         WHERE customer_id = $1 AND key = $2 AND expires_at > now() AND octet_length(answer) <= $3";
     let values = [
@@ -32,7 +42,6 @@ async fn find(db: &Db, customer: &Customer, key: &Key) -> Result<Option<String>>
         key.hash().to_vec().into(),
         (MAX_BYTES as i32).into(),
     ];
-    let tx = db.tenant_read(customer).await?;
     let row = tx.query_one_raw(sql(FIND, values)).await?;
     Ok(row.map(|row| row.try_get("", "answer")).transpose()?)
 }

@@ -33,7 +33,7 @@ impl AnswerCache {
         let token = ids::new_id().to_string();
         let until = Instant::now() + PATIENCE;
         loop {
-            let claim = self.0.remote.claim(key, &token, CLAIM).await;
+            let (claim, sealed) = self.0.remote.claim(key, &token, CLAIM).await;
             let held = (claim == Claim::Ours).then(|| Held {
                 cache: self.clone(),
                 key: key.clone(),
@@ -43,7 +43,7 @@ impl AnswerCache {
                 return Turn::Alone;
             }
             // It may have been made between the last look and the claim.
-            if let Some(draft) = self.glance(key).await {
+            if let Some(draft) = sealed.and_then(|sealed| self.made(key, &sealed)) {
                 return Turn::Made(Box::new(draft));
             }
             if let Some(held) = held {
@@ -57,9 +57,8 @@ impl AnswerCache {
     }
 
     /// What another process has just put into Redis; remembered here from now on.
-    async fn glance(&self, key: &Key) -> Option<Draft> {
-        let sealed = self.0.remote.get(key).await?;
-        let entry = self.0.sealer.open(key, &sealed, self.0.clock.now())?;
+    fn made(&self, key: &Key, sealed: &str) -> Option<Draft> {
+        let entry = self.0.sealer.open(key, sealed, self.0.clock.now())?;
         count(Layer::Elsewhere, "hit");
         let draft = entry.draft(Layer::Elsewhere.as_str());
         self.0.local.put(key.clone(), entry);
