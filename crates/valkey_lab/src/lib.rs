@@ -23,7 +23,8 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(50);
+/// It only ends a wait for what never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Waits for a condition, and fails the test when it does not come.
 pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {

@@ -1,8 +1,8 @@
 //! A Valkey process.
 
-use crate::{signal, until};
+use crate::{PATIENCE, signal, until};
 use local_services::Runtime;
-use redis::{Client, Cmd, FromRedisValue, RedisResult};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult};
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
@@ -99,7 +99,7 @@ impl Server {
             let config = folder.path().join("sentinel.conf");
             let mut text = format!(
                 "bind 127.0.0.1\nport {port}\nsentinel monitor {SERVICE} 127.0.0.1 {master} 1\n\
-                 sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 5000\n"
+                 sentinel down-after-milliseconds {SERVICE} 2000\nsentinel failover-timeout {SERVICE} 5000\n"
             );
             for setting in settings {
                 text += setting;
@@ -170,10 +170,14 @@ impl Server {
         self.try_command(line).await.unwrap()
     }
 
-    /// Like [`Server::command`], for those that may fail.
+    /// Like [`Server::command`], for those that may fail. A busy machine may take its time: half a second, which is what the
+    /// driver waits by itself, is no limit.
     pub async fn try_command<T: FromRedisValue>(&self, line: &str) -> RedisResult<T> {
         let client = Client::open(self.url())?;
-        let mut conn = client.get_multiplexed_async_connection().await?;
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE / 4))
+            .set_response_timeout(Some(PATIENCE / 4));
+        let mut conn = client.get_multiplexed_async_connection_with_config(&patient).await?;
         parse(line).query_async(&mut conn).await
     }
 
