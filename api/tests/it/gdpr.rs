@@ -577,12 +577,11 @@ async fn a_browsers_signal_goes_with_a_wish_for_a_person_and_with_a_rating() {
     for n in 1..=2 {
         let mut visit = Visit::begin(&app).await;
         let answer = visit.say(ANSWERED).await;
-        let (path, body) = match n {
-            1 => ("/api/conversations/{id}/handoff".to_owned(), json!({})),
-            _ => {
-                let message = answer["message_id"].as_str().unwrap();
-                (format!("/api/messages/{message}/feedback"), json!({ "rating": "up" }))
-            }
+        let (path, body) = if n == 1 {
+            ("/api/conversations/{id}/handoff".to_owned(), json!({}))
+        } else {
+            let message = answer["message_id"].as_str().unwrap();
+            (format!("/api/messages/{message}/feedback"), json!({ "rating": "up" }))
         };
         let done = visit
             .call(Method::POST, &path)
