@@ -65,9 +65,10 @@ pub async fn save(tx: &TenantTx, connection: &Model, entries: &[Entry], sweep: O
         }
     }
     // Before any row, as everybody who changes pages.
-    match hidden.is_empty() {
-        true => index::change(tx).await?,
-        false => index::rearrange(tx).await?,
+    if hidden.is_empty() {
+        index::change(tx).await?;
+    } else {
+        index::rearrange(tx).await?;
     }
     let hosts = hosts(tx, connection).await?;
     let written = upsert(tx, connection, &shown, &hosts, sweep).await?;
