@@ -91,10 +91,10 @@ impl Db {
     /// The same pools for jobs, whose statements may take as long as they need: one whose transaction is gone while its answer is waited for, as after the
     /// loss of the server, is `database_unavailable` within seconds. Behind a pooler it is after an hour.
     #[must_use]
-    pub fn traced(&self) -> Self {
+    pub fn traced(self) -> Self {
         Self {
             traced: !self.pooler,
-            ..self.clone()
+            ..self
         }
     }
 

@@ -89,7 +89,7 @@ async fn a_statement_whose_transaction_is_gone_is_given_up_and_one_that_takes_it
         assert_eq!(catalogue.count(&end).await, 1);
     };
     let lost = timeout(Duration::from_mins(2), work(lost.traced(), 86_400));
-    let (lost, slow, ()) = tokio::join!(lost, work(kit.db.traced(), 20), fault);
+    let (lost, slow, ()) = tokio::join!(lost, work(kit.db.clone().traced(), 20), fault);
     let told = lost.map(|lost| lost.unwrap_err().code().to_owned());
     assert_eq!(told.as_deref(), Ok("database_unavailable"));
     slow.unwrap();
