@@ -165,7 +165,7 @@ impl Bench {
 
     async fn fill_customer(&mut self, customer: &Customer) -> Result<()> {
         const PAGES: &str = "INSERT INTO scraped_pages (id, customer_id, url, title, language, markdown, content_hash, status, fetched_at, indexed_version)
-            SELECT gen_random_uuid(), $1, 'https://page/' || n, 'Page ' || n, 'en', repeat('Some text of a page. ', 50), ''::bytea, 200, now(), 1
+            SELECT gen_random_uuid(), $1, 'https://page/' || n, 'Page ' || n, 'en', convert_to(repeat('Some text of a page. ', 50), 'UTF8'), ''::bytea, 200, now(), 1
             FROM generate_series(0, $2) n RETURNING id";
         const FILL: &str = "INSERT INTO page_embeddings (id, customer_id, page_id, ordinal, heading_path, text, text_hash, tokens, model_id, embedding)
             SELECT gen_random_uuid(), $1, p.id, n.at, 'Page', 'Passage ' || n.at, sha256(n.vector::bytea), 100, $4, n.vector::halfvec

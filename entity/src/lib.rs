@@ -15,6 +15,7 @@ pub mod job_event;
 pub mod job_url;
 pub mod message;
 pub mod outbound_webhook;
+pub mod packed;
 pub mod page;
 pub mod receipt;
 pub mod schedule;

@@ -3,6 +3,7 @@
     missing_docs,
     reason = "the columns are documented in the migration and in the data model"
 )]
+use crate::packed::PackedText;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
@@ -16,7 +17,7 @@ pub struct Model {
     pub canonical: Option<String>,
     pub title: String,
     pub language: Option<String>,
-    pub markdown: String,
+    pub markdown: PackedText,
     pub content_hash: Vec<u8>,
     pub etag: Option<String>,
     pub last_modified: Option<String>,

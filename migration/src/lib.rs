@@ -53,6 +53,7 @@ mod m20261125_000048_audit_lists;
 mod m20261126_000060_readers_and_owners;
 mod m20261126_000061_earlier_addresses;
 mod m20261126_000062_ratings;
+mod m20261126_000063_packed_texts;
 mod tables;
 
 pub use catalogue::faults;
@@ -109,6 +110,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000060_readers_and_owners::Migration),
             Box::new(m20261126_000061_earlier_addresses::Migration),
             Box::new(m20261126_000062_ratings::Migration),
+            Box::new(m20261126_000063_packed_texts::Migration),
         ]
     }
 }

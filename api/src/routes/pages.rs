@@ -127,7 +127,7 @@ impl From<page::Model> for FullPage {
             published_at: row.published_at,
             modified_at: row.modified_at,
             author: row.author,
-            markdown: row.markdown,
+            markdown: row.markdown.into(),
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum Wanted {
 /// For a crawl, `job`: what a budget left out the last time, then live pages whose URLs begin with one of `origins`, those first that have not been asked for
 /// the longest, so that crawls of a site with more pages than they may ask for come to all of them in turn. Then whatever else the last
 /// crawls of the site decided about, also those that began elsewhere or did not end: what failed, was excluded or led elsewhere may be a
-/// page now. What was gone is not asked for again and again; what the site asks not to follow, and files, only links lead to.
+/// page now. The last word of each counts: what was gone is not asked for again and again; what the site asks not to follow, and files, only links lead to.
 pub async fn earlier(
     tx: &TenantTx,
     job: Uuid,
@@ -45,9 +45,10 @@ pub async fn earlier(
         met AS MATERIALIZED (SELECT u.url, u.url_hash, min(u.depth) AS depth,
             (array_agg(u.decision = 'skipped' AND u.reason IN ('budget: pages', 'budget: bytes', 'budget: minutes') ORDER BY u.job_id DESC))[1] AS cut
           FROM job_urls u WHERE u.job_id IN (SELECT s.job_id
-          FROM scrape_jobs s WHERE s.customer_id = $4 AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(s.start_url, o))
-          AND s.job_id <> $6 ORDER BY s.job_id DESC LIMIT 5) AND u.decision <> 'gone'
-          AND NOT (u.decision = 'skipped' AND (coalesce(u.reason, '') = 'nofollow' OR starts_with(coalesce(u.reason, ''), 'file: '))) GROUP BY 1, 2),
+          FROM scrape_jobs s WHERE s.customer_id = $4 AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(coalesce(s.moved_to, s.start_url), o))
+          AND s.job_id <> $6 ORDER BY s.job_id DESC LIMIT 5) GROUP BY 1, 2
+          HAVING NOT (array_agg(u.decision = 'gone' OR u.decision = 'skipped'
+            AND (coalesce(u.reason, '') = 'nofollow' OR starts_with(coalesce(u.reason, ''), 'file: ')) ORDER BY u.job_id DESC))[1]),
         seen AS MATERIALIZED (SELECT * FROM met WHERE $5 OR cut),
         live AS MATERIALIZED (SELECT p.url, p.url_hash, p.fetched_at FROM scraped_pages p WHERE p.customer_id = $4 AND p.tombstoned_at IS NULL
           AND EXISTS (SELECT 1 FROM unnest($2::text[]) o WHERE starts_with(p.url, o)))

@@ -5,6 +5,7 @@
 //! when its site's repeated text did ([`super::repeats`]). What a crawl has made and not shown yet ([`super::staging`]) it does not
 //! make again.
 use embedding::{Calibration, Spent};
+use entity::packed::PackedText;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -80,7 +81,7 @@ pub struct Pending {
     /// ISO 639 code.
     pub language: Option<String>,
     /// Main content.
-    pub markdown: String,
+    pub markdown: PackedText,
     /// The version that the chunks will show.
     pub version: i64,
     /// It says nothing itself: it has no chunks.

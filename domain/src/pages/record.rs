@@ -3,6 +3,7 @@
 //!
 //! Rows are written in the order of their URLs' hashes, so that two crawls of one customer wait for each other instead of ending in a
 //! deadlock.
+use entity::packed;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use std::{
@@ -30,6 +31,7 @@ const MAX_REASON: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Prepared {
     page: FetchedPage,
+    packed: Vec<u8>,
     content_hash: Vec<u8>,
     structured_hash: Vec<u8>,
     blocks: Vec<i64>,
@@ -81,6 +83,7 @@ impl Prepared {
 impl From<FetchedPage> for Prepared {
     fn from(page: FetchedPage) -> Self {
         Self {
+            packed: packed::pack(&page.markdown),
             content_hash: content_hash(&page),
             structured_hash: structured_hash(&page),
             blocks: blocks::numbers(&page.markdown),
@@ -125,7 +128,7 @@ fn structured_hash(page: &FetchedPage) -> Vec<u8> {
 /// The stored text stays where it is when it is the same: Postgres then copies nothing. A date that is yet to come is a mistake.
 const UPSERT: &str = "
     WITH input AS MATERIALIZED (
-      SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+      SELECT i.*, hash_url(i.url) AS url_hash FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
         $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::text[], $14::bool[], $15::text[], $17::text[], $18::text[],
         $19::text[]) AS i (id, url, canonical, title, language, markdown, hash, structured, etag, modified, status, lastmod, navigational,
         blocks, published_on, modified_on, author)),
@@ -186,7 +189,7 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
     }
     let column = |f: &dyn Fn(&Prepared) -> String| pages.iter().map(|new| f(new.page)).collect::<Vec<_>>();
     let optional = |value: &Option<String>| value.clone().unwrap_or_default();
-    let hashes =
+    let bytes =
         |f: &dyn Fn(&'_ Prepared) -> &'_ Vec<u8>| pages.iter().map(|new| f(new.page).clone()).collect::<Vec<_>>();
     // An array can hold no NULL, so an absent text travels as an empty one; nor lists of different lengths, so they travel as texts.
     let values = [
@@ -196,9 +199,9 @@ pub async fn save_all_of(tx: &TenantTx, pages: &[NewPage<'_>], staged: bool) -> 
         column(&|p| optional(&p.canonical)).into(),
         column(&|p| p.title.clone()).into(),
         column(&|p| optional(&p.language)).into(),
-        column(&|p| p.markdown.clone()).into(),
-        hashes(&|p| &p.content_hash).into(),
-        hashes(&|p| &p.structured_hash).into(),
+        bytes(&|p| &p.packed).into(),
+        bytes(&|p| &p.content_hash).into(),
+        bytes(&|p| &p.structured_hash).into(),
         column(&|p| optional(&p.etag)).into(),
         column(&|p| optional(&p.last_modified)).into(),
         pages.iter().map(|p| p.page.status).collect::<Vec<_>>().into(),

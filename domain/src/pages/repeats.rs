@@ -8,6 +8,7 @@
 //!
 //! A page that is about a repeated text keeps it: see [`without`]. And each repeated text has one page that keeps it whatever it is about,
 //! its owner ([`own`]), so that an address or a promise that stands everywhere answers once instead of never.
+use entity::packed::PackedText;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
@@ -169,7 +170,7 @@ async fn texts<'a>(tx: &TenantTx, pages: &'a [Candidate]) -> Result<Texts<'a>> {
         let row = tx
             .query_one_raw(sql(TEXT, [tx.customer().into(), page.id.into()]))
             .await?;
-        let markdown: String = row
+        let markdown: PackedText = row
             .map(|row| row.try_get("", "markdown"))
             .transpose()?
             .unwrap_or_default();

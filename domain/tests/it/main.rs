@@ -12,6 +12,7 @@ mod cache;
 mod dialogue;
 mod domains;
 mod due;
+mod earlier;
 mod endings;
 mod hygiene;
 mod identical;

@@ -1,6 +1,7 @@
 //! The schema, read back from the database's own catalogue.
 use domain::{
     jobs::{self, DeadFilter, schedules},
+    pages::store,
     tenancy::{self, Db, HostName, VisitorSession},
 };
 use migration::{Migrator, MigratorTrait};
@@ -23,6 +24,44 @@ async fn every_migration_goes_down_and_up_again() {
     assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0);
     migration::migrate(&owner, Some("omniops")).await.unwrap();
     kit.customer("shop.example").await;
+}
+
+#[tokio::test]
+async fn texts_of_pages_outlive_the_step_to_bytes_and_back_as_far_as_postgres_can_read_them() {
+    const STEP: &str = "packed_texts";
+    let kit = Kit::start().await;
+    let customer = kit.customer("shop.example").await;
+    let long = "A kayak of glass is repaired in the workshop. ".repeat(50);
+    let tx = kit.db.tenant(&customer).await.unwrap();
+    for (path, text) in [("short", "A short text."), ("long", long.as_str())] {
+        let page = testkit::page(format!("https://shop.example/{path}"), path, text);
+        store::save(&tx, &page).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let texts = async || {
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        let pages = store::list(&tx, None, None, 10).await.unwrap();
+        pages
+            .into_iter()
+            .map(|page| (page.title, String::from(page.markdown)))
+            .collect::<Vec<_>>()
+    };
+    let titled = |title: &str, text: &str| (title.to_owned(), text.to_owned());
+    assert_eq!(texts().await, [titled("short", "A short text."), titled("long", &long)]);
+
+    let owner = Db::connect_owner(&kit.config.database).await.unwrap();
+    let steps = Migrator::migrations();
+    let since = steps.iter().rev().position(|step| step.name().ends_with(STEP)).unwrap() + 1;
+    Migrator::down(&owner, Some(since as u32)).await.unwrap();
+    let rest = "SELECT string_agg(title || ': ' || markdown || ', ' || length(content_hash), '; ' ORDER BY id) AS rest FROM scraped_pages";
+    let row = owner.query_one_raw(statement(rest)).await.unwrap().unwrap();
+    let rest: String = row.try_get("", "rest").unwrap();
+    assert_eq!(
+        rest, "short: A short text., 32; long: , 0",
+        "what can't be read is read again"
+    );
+    migration::migrate(&owner, Some("omniops")).await.unwrap();
+    assert_eq!(texts().await, [titled("short", "A short text."), titled("long", "")]);
 }
 
 /// The next version's migration comes while processes of this one hold what they have prepared.

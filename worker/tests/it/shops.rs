@@ -318,7 +318,7 @@ async fn a_page_that_a_crawl_has_written_is_left_to_it_and_disconnecting_takes_t
     other["description"] = json!("Another description.");
     sold.shop.put(10, &other);
     sold.sync(SyncWork::Changes).await;
-    let kept = "SELECT count(*) FROM scraped_pages WHERE markdown = 'The crawled text.' AND tombstoned_at IS NULL";
+    let kept = "SELECT count(*) FROM scraped_pages WHERE convert_from(markdown, 'UTF8') = 'The crawled text.' AND tombstoned_at IS NULL";
     assert_eq!(sold.count(kept).await, 1);
     assert!(
         sold.answer("How much is the Alder desk lamp?")
