@@ -4,6 +4,7 @@
 //! support. So a wrong guess costs a search, and never an answer about something else.
 use std::collections::HashSet;
 
+use super::standalone;
 use crate::retrieval::Passage;
 
 /// Letters of a word that can be told from another by one stroke.
@@ -23,7 +24,7 @@ pub(super) fn mended(question: &str, passages: &[Passage]) -> Option<String> {
     let mut from = 0;
     let unknown = words(question).filter(|(_, word)| {
         let lower = word.to_lowercase();
-        lower.chars().count() >= SWAPPED && !known.contains(&lower)
+        lower.chars().count() >= SWAPPED && !known.contains(&lower) && !standalone::is_little(&lower)
     });
     for (at, word) in unknown.take(MOST) {
         let lower = word.to_lowercase();
@@ -89,7 +90,7 @@ mod tests {
         let passages = [passage(
             None,
             0.0,
-            "How long it takes: delivery takes a week. Would you like a refund of the Sognefjord? Rents.",
+            "How long it takes: three weeks. Delivery takes a week. The form: would you like a refund of the Sognefjord? Rents.",
         )];
         let mended = |question: &str| mended(question, &passages);
         assert_eq!(
@@ -107,6 +108,7 @@ mod tests {
             "Sagen",
             "song",
             "lon",
+            "Is there a refund from you?",
         ] {
             assert_eq!(mended(question), None, "{question}");
         }

@@ -63,6 +63,9 @@ pub struct Passage {
     pub coverage: f64,
     /// The question's words in the chunk's language.
     pub words: Vec<Word>,
+    /// Of how many chunks it was found; none where not all were read.
+    #[serde(skip)]
+    pub of: Option<i64>,
 }
 
 /// A word of a question.
@@ -210,6 +213,7 @@ fn passage(c: Candidate, reach: f64, weight: f64, asked: &[String]) -> Passage {
         lexical,
         coverage,
         words: said,
+        of: c.of,
     }
 }
 

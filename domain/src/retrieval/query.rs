@@ -76,6 +76,8 @@ pub struct Candidate {
     pub rarity: Vec<f64>,
     /// How many different words the question has in the chunk's language, little words left out.
     pub question_words: i32,
+    /// Of how many chunks it was found; none if not all were read.
+    pub of: Option<i64>,
     /// Whether the question is a sentence in the chunk's language, not keywords.
     pub sentence: bool,
 }

@@ -237,6 +237,9 @@ impl Searcher {
         if let (Some(chunks), Version::Published) = (found.of, version) {
             self.sizes.learn(customer.id, chunks);
         }
+        for candidate in &mut found.candidates {
+            candidate.of = found.of;
+        }
         if let Some((model, _)) = vector {
             let calibration = model.calibration();
             for candidate in &mut found.candidates {

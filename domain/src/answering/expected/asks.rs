@@ -153,6 +153,18 @@ const PRICES: [&str; 12] = [
     " price ", " prices ", " preis ", " preise ", " prix ", " precio ", " precios ", " prezzo ", " prijs ", " preço ", " cena ", " coûte ",
 ];
 
+/// Whether it is asked how one can pay, not what.
+pub(super) fn for_a_way_to_pay(words: &str) -> bool {
+    const WAYS: [&str; 5] = [
+        " can i pay ",
+        " can we pay ",
+        " how do i pay ",
+        " how do we pay ",
+        " how to pay ",
+    ];
+    !words.contains(" much ") && WAYS.iter().any(|way| words.contains(way))
+}
+
 pub(super) fn names_a_price(words: &str) -> bool {
     PRICES.iter().any(|price| words.contains(price))
 }

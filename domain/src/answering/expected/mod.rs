@@ -102,6 +102,7 @@ impl Expected {
         ASKS.iter()
             .find(|(_, signs)| signs.iter().any(|sign| words.contains(sign)))
             .map(|(kind, _)| *kind)
+            .filter(|kind| *kind != Self::Price || !asks::for_a_way_to_pay(&words))
             .or_else(|| asks::names_a_price(&words).then_some(Self::Price))
     }
 
@@ -200,6 +201,11 @@ mod tests {
             ("when does the shop open", Some(Expected::Hours)),
             ("when you open up", Some(Expected::Hours)),
             ("When do I open the valve?", None),
+            ("How can I pay?", None),
+            ("How do I pay for my order?", None),
+            ("Can I pay by card?", None),
+            ("How much can I pay by card?", Some(Expected::Price)),
+            ("What do I pay for a return?", Some(Expected::Price)),
         ];
         for (question, expected) in cases {
             assert_eq!(Expected::of(question), expected, "{question}");

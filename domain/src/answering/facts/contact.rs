@@ -171,11 +171,20 @@ fn asked_for(plain: &str) -> Option<Wanted> {
         Some(Expected::Telephone) => wanted.telephone = true,
         Some(Expected::Email) => wanted.email = true,
         Some(Expected::Hours) => wanted.hours = true,
+        _ if only_names(plain, &words::PHONE) => wanted.telephone = true,
+        _ if only_names(plain, &words::EMAIL) => wanted.email = true,
         _ if has(&words::WHERE) => wanted.address = true,
         _ if has(&words::REACH) => (wanted.email, wanted.telephone, wanted.address) = (true, true, true),
         _ => return None,
     }
     Some(wanted)
+}
+
+/// Whether hardly more than the word is asked: "got a phone?", not what is ordered by it.
+fn only_names(plain: &str, names: &[&str]) -> bool {
+    const MOST: usize = 6;
+    let says = |signs: &[&str]| signs.iter().any(|sign| plain.contains(sign));
+    says(names) && !says(&words::MEANS) && plain.split_whitespace().count() <= MOST && words::named(plain).is_empty()
 }
 
 /// The best value of each wanted kind, as a line or a list, on the page that has the most of them.
@@ -367,7 +376,18 @@ mod tests {
             answer("What are your opening hours?").unwrap(),
             "Opening hours:\n\n- Tuesday to Thursday: 10:00–13:00, 14:00–18:00\n- Saturday: 10:00–15:00"
         );
-        assert_eq!(answer("How do I wash a dry suit?"), None);
+        for question in ["phone?", "you got a phone number?", "Is there a phone?"] {
+            assert_eq!(answer(question).unwrap(), "Telephone: +47 55 55 01 40", "{question}");
+        }
+        assert_eq!(answer("got an e-mail?").unwrap(), "E-mail: hello@shop.example");
+        for question in [
+            "How do I wash a dry suit?",
+            "Can I order by phone?",
+            "Is the phone in stock?",
+            "Which phone holder fits?",
+        ] {
+            assert_eq!(answer(question), None, "{question}");
+        }
         let only = &shop()[..1];
         let email = Wanted {
             email: true,
@@ -385,6 +405,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert!(of("What is your phone number?").is_empty());
+        assert!(of("you got any phone number?").is_empty());
         assert!(of("Wann haben Sie am Samstag geöffnet?").is_empty());
         assert_eq!(
             of("What is the phone number of the Python Software Foundation?"),

@@ -227,6 +227,14 @@ pub const REACH: [&str; 22] = [
     " skontaktować",
 ];
 
+/// Names of a number and an address to reach somebody by, and words that say that something else is wanted of them.
+pub const PHONE: [&str; 5] = [" phone ", " tel ", " téléphone ", " teléfono ", " telefoon "];
+pub const EMAIL: [&str; 4] = [" email ", " e mail ", " correo ", " mailadresse "];
+#[rustfmt::skip]
+pub const MEANS: [&str; 12] = [
+    " by ", " per ", " via ", " par ", " por ", " order ", " buy ", " sell ", " price ", " cost ", " stock ", " available ",
+];
+
 /// Questions for where the customer is.
 pub const WHERE: [&str; 17] = [
     " your address",
@@ -269,7 +277,7 @@ pub const STOCK: [&str; 16] = [
 ];
 
 /// Words that name nothing: what is left of a question without them is what it is about.
-const EMPTY: &str = " what whats is s the your you a an of are am can i we do does did how where when which have has had get tell me please us our on to for in at it its this that there be \
+const EMPTY: &str = " what whats is s the your you a an of are am can i we do does did how where when which have has had got get any tell me please us our on to for in at it its this that there be \
     and or with by from will would should could may my long much many price cost costs expensive today now still currently right number phone telephone email e mail mailbox address fax contact contacts \
     details information reach touch open opening close closing closed hours times time business office shop store showroom workshop company site website customer service support team located find call write send \
     stock available availability left order buy sell \

@@ -66,6 +66,14 @@ pub(super) fn doubtful(said: &str, locale: Option<Locale>, history: &[Turn]) -> 
         || tokens.iter().any(|t| words.pronouns.contains(t.word.as_str()))
 }
 
+/// Whether a word is a little one of a language that is known here, which says nothing by itself.
+pub(super) fn is_little(word: &str) -> bool {
+    Locale::EACH
+        .into_iter()
+        .filter_map(words::of)
+        .any(|words| words.is_empty(word))
+}
+
 /// The last question that was one, with its answer.
 fn before(history: &[Turn]) -> Option<Before<'_>> {
     let at = history

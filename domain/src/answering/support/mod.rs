@@ -51,6 +51,10 @@ struct Calibration {
 /// Below this cosine a passage is not about the question's subject, whatever words it shares.
 pub const RELATED: f64 = 0.43;
 
+/// The same for a passage that has all of the question's words, on a site of few chunks: the best of few is less near than that of thousands,
+/// where each two words stand together somewhere.
+const RELATED_OF_FEW: f64 = 0.36;
+
 /// Fitted on six sites, each judged by what the others taught (`docs/adr/0020-answerability.md`).
 const CALIBRATION: Calibration = Calibration {
     related: RELATED,
@@ -86,7 +90,12 @@ fn check(signals: &Signals, multilingual: bool) -> Result<(), Refusal> {
             (words && !signals.no_fact, false)
         }
         Some(cosine) => {
-            let related = cosine >= CALIBRATION.related;
+            let least = if signals.all_of_few {
+                RELATED_OF_FEW
+            } else {
+                CALIBRATION.related
+            };
+            let related = cosine >= least;
             (related && odds(cosine, signals) >= 0.0, related)
         }
     };
@@ -196,6 +205,37 @@ pub(super) mod tests {
         assert_eq!(check(&words(0.8, 0.3), false), Ok(()));
         assert_eq!(check(&words(0.8, 0.9), false), Err(Refusal::NotOnSite));
         assert_eq!(check(&words(0.3, 0.3), false), Err(Refusal::NotOnSite));
+    }
+
+    #[test]
+    fn on_a_small_site_all_of_the_words_make_up_for_a_cosine() {
+        let of = |chunks: Option<i64>, cosine: f64, text: &str| {
+            let words = ["deliveri", "free"].map(|lexeme| crate::retrieval::Word {
+                lexeme: lexeme.into(),
+                rarity: 2.5,
+                here: false,
+            });
+            let found = Passage {
+                words: words.into(),
+                of: chunks,
+                ..passage(Some(cosine), 1.0, text)
+            };
+            supported("Is delivery free?", &[found], false)
+        };
+        let told = "Orders over 80 EUR are sent free of charge.";
+        assert_eq!(of(Some(47), 0.396, told), Ok(()));
+        for (chunks, cosine, text) in [
+            (Some(18_000), 0.396, told),
+            (None, 0.396, told),
+            (Some(47), 0.3, told),
+            (Some(47), 0.396, "Orders over 80 EUR leave the same day."),
+        ] {
+            assert_eq!(
+                of(chunks, cosine, text),
+                Err(Refusal::NotOnSite),
+                "{chunks:?} {cosine} {text}"
+            );
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub const TOP: usize = 3;
 /// The rarity, about that of a word in one of 20,000 chunks, from which on a word weighs 1; none weighs nothing.
 const RAREST: f64 = 10.0;
 const LEAST: f64 = 0.05;
+/// A site of fewer chunks is small.
+const FEW: i64 = 1000;
 /// How much of a passage's words counts beside its cosine when the one is looked for that should hold the fact.
 const WORDS: f64 = 0.3;
 
@@ -45,6 +47,8 @@ pub struct Signals {
     pub asked_there: bool,
     /// The passages are in another language than the question, so that no word of it could be there.
     pub foreign: bool,
+    /// A passage has all of the question's words, and the site is small.
+    pub all_of_few: bool,
 }
 
 /// The signs of `question` for `passages`, best first.
@@ -79,6 +83,10 @@ pub fn read(question: &str, passages: &[Passage]) -> Signals {
             .iter()
             .any(|name| lower.iter().all(|text| !is_named(text, name))),
         foreign: is_foreign(question, top),
+        all_of_few: top.iter().zip(&said).any(|(p, said)| {
+            let all = !p.words.is_empty() && p.words.iter().all(|word| has(word, said));
+            all && p.of.is_some_and(|chunks| chunks < FEW)
+        }),
         asked_there: (asked.split_whitespace().count() > 2 && top.iter().any(|p| heading(p) == asked))
             || definition::is_in_glossary(question, top),
     }

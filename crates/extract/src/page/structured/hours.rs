@@ -42,37 +42,81 @@ pub(super) fn hours(item: Thing<'_>) -> Option<Value> {
 
 /// Opening hours that a page's own foot says in the usual short form, for people (`Mon–Fri 9:00–17:00`).
 pub(super) fn of_foot(dom: &Dom) -> Option<Value> {
-    let is_day = |line: &Value| {
-        line["opens"]
-            .as_str()
-            .zip(line["closes"].as_str())
-            .is_some_and(|(opens, closes)| minutes(opens) < minutes(closes))
-    };
-    let mut lines: Vec<Value> = Vec::new();
-    for foot in foots(dom) {
-        for id in dom.descendants(foot).filter(|id| !is_unseen_in(dom, *id, foot)) {
-            let Some(said) = dom
-                .text_of(id)
-                .map(str::trim)
-                .filter(|said| (8..=200).contains(&said.len()))
-            else {
-                continue;
-            };
-            // Behind a label.
-            let rest = said.split_once(": ").map_or("", |(_, rest)| rest);
-            let found = [said, rest]
-                .into_iter()
-                .map(short)
-                .find(|found| !found.is_empty())
-                .unwrap_or_default();
-            lines.extend(found.into_iter().filter(is_day));
-        }
-    }
+    let mut lines: Vec<Value> = foots(dom).filter_map(|foot| of_one_foot(dom, foot)).flatten().collect();
     // A page may have its foot twice, for phones and for desktops.
     let mut seen = HashSet::new();
     lines.retain(|line| seen.insert(line.to_string()));
     lines.truncate(MAX_HOURS);
     (!lines.is_empty()).then(|| json!({ "hours": lines }))
+}
+
+/// What one foot says; nothing if it says more of times than is understood: a part of the hours, told as all of them, is wrong.
+fn of_one_foot(dom: &Dom, foot: Id) -> Option<Vec<Value>> {
+    let mut lines = Vec::new();
+    for id in dom.descendants(foot).filter(|id| !is_unseen_in(dom, *id, foot)) {
+        let said = dom.text_of(id).map(str::trim).unwrap_or_default();
+        if (6..=200).contains(&said.len()) {
+            lines.extend(said_hours(said)?);
+        }
+    }
+    Some(lines)
+}
+
+/// The hours of a text, which may be none; `None` if it says times that are not understood.
+fn said_hours(said: &str) -> Option<Vec<Value>> {
+    // Behind a label.
+    let rest = said.split_once(": ").map_or("", |(_, rest)| rest);
+    let found = [said, rest].map(read);
+    if let Some(whole) = found.iter().find(|it| it.is_whole && !it.lines.is_empty()) {
+        return are_plain(&whole.lines).then(|| whole.lines.clone());
+    }
+    let is_silent = found.iter().all(|it| it.lines.is_empty()) && !tells_times(said);
+    is_silent.then(Vec::new)
+}
+
+/// Whether nothing has to be guessed: each time within a day, those of the same days one after the other, none of an afternoon that is
+/// told as a night.
+fn are_plain(lines: &[Value]) -> bool {
+    const EARLIEST: u32 = 5 * 60;
+    let at = |line: &Value, key: &str| line[key].as_str().map(minutes).unwrap_or_default();
+    let is_day = |line: &Value| {
+        let opens = at(line, "opens");
+        opens < at(line, "closes") && (opens == 0 || opens >= EARLIEST)
+    };
+    let follow = |pair: &[Value]| pair[0]["days"] != pair[1]["days"] || at(&pair[0], "closes") <= at(&pair[1], "opens");
+    lines.iter().all(is_day) && lines.windows(2).all(follow)
+}
+
+/// Whether a text says from when to when something is, in whatever language: a span of times, or of numbers behind days.
+fn tells_times(said: &str) -> bool {
+    // Of German, Dutch, French, Italian and Spanish, where they are not as in English.
+    const SHORT: [&str; 16] = [
+        "di", "mi", "do", "so", "ma", "wo", "vr", "za", "zo", "lu", "me", "je", "ju", "ve", "vi", "gi",
+    ];
+    let said = with_plain_dashes(said);
+    let is_number = |text: &str| matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_time = |text: &str| {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let rest = text[digits..].to_ascii_lowercase();
+        matches!(digits, 1 | 2)
+            && (rest.starts_with([':', 'h']) || matches!(rest.as_str(), "am" | "pm" | "a.m" | "p.m" | "uhr"))
+    };
+    let is_days = |word: &str| match word.split_once('-') {
+        Some((first, last)) => [first, last].iter().all(|name| name.chars().all(char::is_alphabetic)),
+        None => SHORT.contains(&word.to_lowercase().as_str()) || day(word).is_some(),
+    };
+    let words: Vec<&str> = said
+        .split([' ', ',', ';', '\u{a0}', '\n', '\t', '(', ')'])
+        .map(|word| word.trim_matches(['.', ':']))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_span = |at: usize| {
+        words[at].split_once('-').is_some_and(|(opens, closes)| {
+            let is_behind_days = at > 0 && is_days(words[at - 1]);
+            is_time(opens) || is_time(closes) || is_behind_days && is_number(opens) && is_number(closes)
+        })
+    };
+    (0..words.len()).any(is_span)
 }
 
 /// The feet of a page, not those of its parts.
@@ -117,17 +161,33 @@ fn specification(item: Thing<'_>) -> Option<Value> {
 /// `Mo-Fr 09:00-12:00,13:00-17:00; Sa 10-14`. Days without times wait for those of the next part, times without days are of the days
 /// before; what is not understood says nothing, and neither do days that waited for it.
 fn short(text: &str) -> Vec<Value> {
-    let text = text
-        .replace(['–', '—'], "-")
+    read(text).lines
+}
+
+/// What was understood of a text.
+struct Read {
+    lines: Vec<Value>,
+    /// Whether that is all that it says. That a day is none of them says nothing else.
+    is_whole: bool,
+}
+
+fn with_plain_dashes(text: &str) -> String {
+    text.replace(['–', '—'], "-")
         .replace(" - ", "-")
         .replace("- ", "-")
-        .replace(" -", "-");
-    let (mut days, mut out) = (Vec::new(), Vec::new());
+        .replace(" -", "-")
+}
+
+fn read(text: &str) -> Read {
+    const CLOSED: [&str; 6] = ["closed", "geschlossen", "gesloten", "fermé", "cerrado", "chiuso"];
+    let text = with_plain_dashes(text);
+    let (mut days, mut out, mut is_whole) = (Vec::new(), Vec::new(), true);
     for group in text.split(';') {
         // Days that have been given their times end the list with the next day.
         let mut told = true;
         for part in group.split(',') {
             let Some((own, times)) = part_of(part) else {
+                is_whole &= CLOSED.iter().any(|word| part.trim().to_lowercase().ends_with(word));
                 (days, told) = (Vec::new(), true);
                 continue;
             };
@@ -140,13 +200,15 @@ fn short(text: &str) -> Vec<Value> {
                     .filter(|day| !days.contains(day))
                     .collect::<Vec<usize>>(),
             );
+            is_whole &= times.is_empty() || !days.is_empty();
             let names: Vec<&str> = days.iter().map(|day| DAYS[*day]).collect();
             let lines = times.into_iter().filter(|_| !names.is_empty());
             out.extend(lines.map(|(opens, closes)| json!({ "days": names, "opens": opens, "closes": closes })));
         }
+        is_whole &= told;
         days.clear();
     }
-    out
+    Read { lines: out, is_whole }
 }
 
 /// When something opens and closes.
@@ -232,6 +294,36 @@ mod tests {
             "<footer>We are open</footer>",
         ] {
             assert_eq!(of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_foot_that_says_more_hours_than_are_understood_says_none() {
+        let of = |html: &str| of_foot(&Dom::parse(html)).map(|found| found["hours"].as_array().unwrap().len());
+        for none in [
+            "<footer>Mo–Do 9:00–17:00, Fr 9:00–15:00</footer>",
+            "<footer>Di–Fr 10–18, Sa 10–14</footer>",
+            "<footer><p>Di–Fr 10–18</p><p>Sa 10–14</p></footer>",
+            "<footer><p>So 10–12</p><p>Sa 10–14</p></footer>",
+            "<footer><p>Sa 10:00–14:00</p><p>Mittwochs 9:00–12:00</p></footer>",
+            "<footer>Mon–Fri 8-12, 1-5</footer>",
+            "<footer>Mon–Fri 1-5</footer>",
+            "<footer>Mon-Fri 9:00-5:00, Sat 10:00-12:00</footer>",
+            "<footer><p>Mon-Fri 9am-5pm</p><p>Sat 10:00-12:00</p></footer>",
+            "<footer><p>Mon–Fri<br>9:00–17:00</p><p>Sat 10:00-12:00</p></footer>",
+        ] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        for (html, some) in [
+            ("<footer>Mo–Fr 9:00–17:00, Sa 9–13, So geschlossen</footer>", 2),
+            ("<footer>Mon–Fri 8-12, 13-17</footer>", 2),
+            (
+                "<footer><p>Sat 10–14</p><p>Main Street 12-14, 10115 Berlin</p><p>© 2019–2026</p><p>Sent in 2-3 days</p></footer>",
+                1,
+            ),
+            ("<footer>Open: Sat 10–14</footer><footer>Do 10–14</footer>", 1),
+        ] {
+            assert_eq!(of(html), Some(some), "{html}");
         }
     }
 
