@@ -7,7 +7,8 @@ const recall = async () => {
     const now = await standing();
     const response = await authorised(ofConversation('/messages?limit=30'));
     const { items } = await response.json();
-    items.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+    // The newest come first; a question and its answer may have one millisecond.
+    items.reverse().sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
     const boxes = items.map((item) => {
       const { role, text, refused, sources, notes } = item;
       if (role === 'visitor') return mine(text);

@@ -20,6 +20,11 @@ const KEPT: &str = "
     const key = Object.keys(sessionStorage).find((name) => name.startsWith('omniops:'));
     return key ? { key, ...JSON.parse(sessionStorage.getItem(key)) } : null;";
 
+/// Whose the turns are, from the top.
+const TURNS: &str = "
+    const shadow = document.querySelector('omniops-widget').shadowRoot;
+    return [...shadow.querySelectorAll('.msg')].map((turn) => turn.classList.contains('user') ? 'visitor' : 'bot');";
+
 #[tokio::test]
 async fn a_session_goes_on_after_its_token_has_ended() {
     let installation = Installation::new();
@@ -62,6 +67,13 @@ async fn ask(browser: &Browser, before: usize) {
         look["open"] == true && look["busy"] == false && turns(look) == before
     });
     assert_eq!(open.await["trouble"], "");
+    let mut whose = vec!["bot"];
+    whose.extend(["visitor", "bot"].repeat(before));
+    assert_eq!(
+        browser.eval(TURNS).await,
+        json!(whose),
+        "the greeting, and each question before its answer"
+    );
     let question = questions()["answerable"][before]["question"]
         .as_str()
         .expect("a question")
