@@ -7,6 +7,7 @@ mod folders;
 mod site;
 
 use anyhow::{Context as _, Result};
+use entity::packed;
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -35,9 +36,8 @@ const POLITE: usize = 4;
 const SESSIONS: usize = 2;
 /// A crawl that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(20);
-/// The words that the product has stored.
-const WORDS: &str =
-    "SELECT coalesce(sum(cardinality(regexp_split_to_array(btrim(markdown), '\\s+'))), 0)::bigint FROM scraped_pages";
+/// What the product has stored.
+const TEXTS: &str = "SELECT markdown FROM scraped_pages";
 /// Heaps of the C library, as the image sets them.
 const HEAPS: &str = "MALLOC_ARENA_MAX=2";
 /// How often a contender's memory is looked at.
@@ -275,7 +275,7 @@ async fn cell(
     let used_by_servers = stores.cpu() - before;
     let ours = matches!(crawler, Worker | Crowded);
     let words = if ours {
-        cell.postgres(WORDS).await? as f64
+        words(cell.texts(TEXTS).await?)? as f64
     } else {
         told.words as f64
     };
@@ -359,4 +359,13 @@ fn document(lines: &[String], tables: &str, failures: &[String]) -> String {
     text.push_str(tables);
     text.push_str(&stats::ending(failures, include_str!("reading.md")));
     text
+}
+
+/// The words of stored texts.
+fn words(stored: Vec<Vec<u8>>) -> Result<usize> {
+    let mut words = 0;
+    for text in stored {
+        words += packed::unpack(text)?.split_whitespace().count();
+    }
+    Ok(words)
 }

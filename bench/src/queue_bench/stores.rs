@@ -214,6 +214,12 @@ impl Cell {
         Ok(sqlx::query_scalar(query).fetch_one(&mut *own.lock().await).await?)
     }
 
+    /// A column of bytes from the cell's database.
+    pub async fn texts(&self, query: &'static str) -> Result<Vec<Vec<u8>>> {
+        let own = self.postgres.as_ref().context("this contender has no database")?;
+        Ok(sqlx::query_scalar(query).fetch_all(&mut *own.lock().await).await?)
+    }
+
     /// Bytes of its tables, with their indexes.
     pub async fn tables(&self) -> Result<i64> {
         const SIZE: &str = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -97,7 +97,7 @@ const scroll = async () => {
         }
         window.scrollTo(0, height);
         // Two frames, so that whoever looks out for the bottom has been told, and a moment if that has put off something.
-        await Promise.race([frame().then(frame), sleep(100)]);
+        await Promise.race([frame().then(frame), sleep(1000)]);
         await sleep(restless(100) ? 100 : 0);
         if (unfinished() > 0 || root().scrollHeight > height) {
             await quiet(1000);

@@ -27,7 +27,7 @@ async fn a_killed_crawl_fetches_twice_only_what_was_under_way() {
     let site = site().await;
     let (host, lanes) = (site.host(), LANES.to_string());
     let kit = Kit::with(&[
-        ("WORKER_LEASE_SECONDS", "3"),
+        ("WORKER_LEASE_SECONDS", "12"),
         ("OMNIOPS_EGRESS_ALLOW", &host),
         ("CRAWL_PER_HOST", &lanes),
         ("WORKER_HEALTH", "127.0.0.1:0"),

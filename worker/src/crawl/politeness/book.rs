@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// A crawl that has not been heard for this long holds nothing any more.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// Longest wait for an answer.
-const ANSWER: Duration = Duration::from_millis(500);
+pub(super) const ANSWER: Duration = Duration::from_millis(500);
 /// Redis is not asked for this long after it gave none.
 const REST: Duration = Duration::from_secs(5);
 
@@ -72,16 +72,19 @@ struct Inner {
     script: Script,
     /// Requests at once to a host.
     per_host: usize,
+    /// Longest wait for an answer.
+    answer: Duration,
     /// Since an unanswered question: when the next one may be asked.
     away: Mutex<Option<Instant>>,
 }
 
 impl Book {
-    pub fn new(redis: Link, per_host: usize) -> Self {
+    pub fn new(redis: Link, per_host: usize, answer: Duration) -> Self {
         Self(Arc::new(Inner {
             redis,
             script: Script::new(include_str!("book.lua")),
             per_host,
+            answer,
             away: Mutex::default(),
         }))
     }
@@ -127,7 +130,7 @@ impl Book {
             .arg(word.news.bad)
             .arg(micros(word.news.asked));
         let mut redis = self.0.redis.clone();
-        let trouble = match timeout(ANSWER, call.invoke_async(&mut redis)).await {
+        let trouble = match timeout(self.0.answer, call.invoke_async(&mut redis)).await {
             Ok(Ok(terms)) => {
                 if self.set_away(None).is_some() {
                     tracing::info!("crawls share the limits of hosts again");

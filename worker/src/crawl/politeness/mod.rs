@@ -20,7 +20,7 @@ use std::{
 };
 use uuid::Uuid;
 
-use book::{Book, key_of};
+use book::{ANSWER, Book, key_of};
 use visitor::Guests;
 pub(crate) use visitor::{Pace, UnderWay, Visitor};
 
@@ -34,8 +34,13 @@ pub(crate) struct Politeness {
 impl Politeness {
     /// With at most `per_host` requests at once to each host, counted over all who share this Redis.
     pub fn new(per_host: usize, redis: Link) -> Self {
+        Self::waiting(per_host, redis, ANSWER)
+    }
+
+    /// With so long a wait for a word of Redis.
+    fn waiting(per_host: usize, redis: Link, answer: Duration) -> Self {
         Self {
-            book: Book::new(redis, per_host),
+            book: Book::new(redis, per_host, answer),
             guests: Guests::default(),
         }
     }

@@ -49,10 +49,25 @@ impl Fleet {
         }
     }
 
-    /// A crawl on a worker of its own, with `slots` as its limit.
+    /// A crawl on a worker of its own, with `slots` as its limit. It waits for Redis however busy the machine is: one that is not answered
+    /// goes on with less than the test gives it.
     fn crawl(&self, slots: usize) -> Arc<Visitor> {
-        let redis = Link::new(self.kit.dispatcher.redis().address().clone(), Limits::default());
-        Politeness::new(slots, redis).visitor(&self.host, Uuid::now_v7())
+        self.waiting(slots, Duration::from_mins(1))
+    }
+
+    /// One that waits for Redis as long as crawls do.
+    fn hasty(&self, slots: usize) -> Arc<Visitor> {
+        self.waiting(slots, ANSWER)
+    }
+
+    fn waiting(&self, slots: usize, answer: Duration) -> Arc<Visitor> {
+        let connect = answer.max(Limits::default().connect);
+        let limits = Limits {
+            connect,
+            answer: connect,
+        };
+        let redis = Link::new(self.kit.dispatcher.redis().address().clone(), limits);
+        Politeness::waiting(slots, redis, answer).visitor(&self.host, Uuid::now_v7())
     }
 
     async fn redis<T: redis::FromRedisValue>(&self, command: &mut redis::Cmd) -> T {
@@ -249,12 +264,12 @@ async fn a_host_whose_answers_take_longer_and_longer_is_slowed_down() {
 #[tokio::test]
 async fn without_redis_a_crawl_goes_on_carefully() {
     let fleet = Fleet::start().await;
-    let (known, other) = (fleet.crawl(4), fleet.crawl(4));
+    let (known, other) = (fleet.hasty(4), fleet.hasty(4));
     beside(&[&known, &other], async {
         drop((known.turn(Duration::ZERO).await, other.turn(Duration::ZERO).await));
         until("shares", || known.pace().slots == 2 && other.pace().slots == 2).await;
         fleet.kit.stop(Server::Valkey).await;
-        let stranger = fleet.crawl(4);
+        let stranger = fleet.hasty(4);
         drop(stranger.turn(Duration::ZERO).await);
         assert_eq!(stranger.pace().slots, 1, "one that knows nothing takes one slot");
         known.talk(false).await;
@@ -277,7 +292,7 @@ async fn without_redis_a_crawl_goes_on_carefully() {
 #[tokio::test]
 async fn a_redis_that_is_silent_costs_little() {
     let fleet = Fleet::start().await;
-    let crawl = fleet.crawl(2);
+    let crawl = fleet.hasty(2);
     drop(crawl.turn(Duration::from_millis(1)).await);
     let _frozen = fleet.kit.freeze(Server::Valkey);
     let many = async {
