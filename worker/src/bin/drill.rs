@@ -205,10 +205,11 @@ impl Journal {
         );
     }
 
-    /// One write, so that a killed process leaves whole lines.
+    /// One write, so that a killed process leaves whole lines. They are in the order of their times: where a process took itself
+    /// down, none is later than the last one.
     fn line(&self, what: &str, of: &str) {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
         let written = file.write_all(format!("{what} {of} {now}\n").as_bytes());
         if let Err(error) = written {
             tracing::error!(%error, "the journal can't be written");
