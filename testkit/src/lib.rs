@@ -9,6 +9,7 @@
     reason = "a test whose ground gives way must fail, and say where"
 )]
 mod catalogue;
+mod closed;
 mod faults;
 mod kit;
 mod local;
@@ -26,6 +27,7 @@ mod site;
 mod wire;
 
 pub use catalogue::{Catalogue, Owned, Table};
+pub use closed::Closed;
 pub use faults::{Backup, Frozen};
 pub use kit::{ADMIN_TOKEN, CRON_SECRET, Kit, eventually, local_model, model, within};
 pub use local_services::Server;

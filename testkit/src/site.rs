@@ -19,6 +19,7 @@ pub struct Page {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     delay: Duration,
+    then: Option<Box<Page>>,
 }
 
 impl Page {
@@ -38,6 +39,7 @@ impl Page {
             headers,
             body: body.into(),
             delay: Duration::ZERO,
+            then: None,
         }
     }
 
@@ -64,6 +66,13 @@ impl Page {
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Answering once, and then as `next` does.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        self.then = Some(Box::new(next));
         self
     }
 }
@@ -213,15 +222,17 @@ impl Endpoint for SiteEndpoint {
 }
 
 impl SiteEndpoint {
+    fn set_page(&self, path: &str) -> Option<Page> {
+        let mut pages = self.0.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = pages.get(path)?.clone();
+        if let Some(next) = &page.then {
+            pages.insert(path.to_owned(), Page::clone(next));
+        }
+        Some(page)
+    }
+
     async fn page(&self, path: &str) -> Page {
-        let found = self
-            .0
-            .pages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned();
-        if let Some(page) = found {
+        if let Some(page) = self.set_page(path) {
             return page;
         }
         let missing = Page::raw("text/plain", "not here").status(404);

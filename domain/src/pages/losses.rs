@@ -114,11 +114,15 @@ const CAUSES: &str = "
   causes AS (SELECT url_hash, id, cause, is_second OR goes_on AS is_enough FROM found WHERE cause IS NOT NULL)";
 
 /// Notes that the pages of a host whose start page leads to another one for good have moved with it, as far as the other host has pages of
-/// their paths: no crawl comes to the first host again to see it.
+/// their paths: no crawl comes to the first host again to see it. A host has moved where its root leads away, or a page to the same path; what
+/// leads elsewhere by another path, such as a section to a host of its own, says nothing of the others.
 async fn follow_the_start(tx: &TenantTx, job: Uuid) -> Result<()> {
     const FOLLOW: &str = "
-        WITH hosts AS (SELECT url_origin(url) AS origin FROM job_urls WHERE job_id = $1 AND via = 'start' AND decision = 'redirected'
-          GROUP BY 1 HAVING bool_and(status IN (301, 308)))
+        WITH steps AS (SELECT status, url_origin(url) AS origin, url_origin(reason) AS target, substr(url, length(url_origin(url)) + 1) AS path,
+            substr(reason, length(url_origin(reason)) + 1) AS target_path
+          FROM job_urls WHERE job_id = $1 AND via = 'start' AND decision = 'redirected'),
+        hosts AS (SELECT origin FROM steps GROUP BY 1
+          HAVING bool_and(status IN (301, 308)) AND bool_or(target <> origin AND path IN ('/', target_path)))
         INSERT INTO job_urls (job_id, customer_id, url, decision, reason, status, depth, via)
         SELECT $1, $2, o.url, 'redirected', n.url, 301, 0, 'start'
         FROM scrape_jobs s JOIN hosts h ON h.origin <> url_origin(s.moved_to)
@@ -178,12 +182,13 @@ pub async fn weigh(tx: &TenantTx, job: Uuid) -> Result<Losses> {
     Ok(losses)
 }
 
-/// Live pages of the sites that the run visited, without those that it found first.
+/// Live pages of the sites that the run visited, without those that it found first, and without those of a host that only led to another.
 async fn live(tx: &TenantTx, job: Uuid) -> Result<i64> {
     const COUNT: &str = "
         SELECT count(*) AS n FROM scraped_pages p LEFT JOIN job_urls u ON u.job_id = $1 AND u.url_hash = p.url_hash
         WHERE p.customer_id = $2 AND p.tombstoned_at IS NULL AND u.decision IS DISTINCT FROM 'new'
-          AND p.origin IN (SELECT DISTINCT url_origin(v.url) FROM job_urls v WHERE v.job_id = $1)";
+          AND p.origin IN (SELECT DISTINCT url_origin(v.url) FROM job_urls v WHERE v.job_id = $1
+            AND NOT (v.via = 'start' AND v.decision = 'redirected'))";
     let row = tx.query_one_raw(sql(COUNT, [job.into(), tx.customer().into()])).await?;
     Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default())
 }

@@ -67,6 +67,13 @@ pub async fn note(tx: &TenantTx, url: &str, static_hash: &[u8], outcome: &str, t
     Ok(())
 }
 
+/// Has the next crawl render `url` again, whatever its server says of the static page.
+pub async fn doubt(tx: &TenantTx, url: &str) -> Result<()> {
+    let doubt = "UPDATE page_renders SET rendered_at = 'epoch' WHERE customer_id = $1 AND url_hash = hash_url($2)";
+    tx.execute_raw(sql(doubt, [tx.customer().into(), url.into()])).await?;
+    Ok(())
+}
+
 /// Notes that `url` needs no browser any more.
 pub async fn forget(tx: &TenantTx, url: &str) -> Result<()> {
     let delete = "DELETE FROM page_renders WHERE customer_id = $1 AND url_hash = hash_url($2)";

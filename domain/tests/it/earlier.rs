@@ -21,7 +21,8 @@ async fn run(kit: &Kit, customer: &Customer, start: &str, met: &[(&str, (&'stati
         decision,
         reason: reason.map(str::to_owned),
         status: None,
-        ms: None,
+        // What a budget leaves out is not asked for.
+        ms: (*decision != "skipped").then_some(1),
         bytes: None,
         depth: 1,
         via: "loop",
@@ -65,4 +66,29 @@ async fn a_crawl_whose_start_page_led_elsewhere_was_one_of_that_site() {
     tx.commit().await.unwrap();
     let now = run(&kit, &customer, "https://a.example/2", &[]).await;
     assert_eq!(known(&kit, &customer, now, "https://www.a.example/").await, [page]);
+}
+
+#[tokio::test]
+async fn pages_that_fail_wait_for_their_turn_like_others() {
+    let kit = Kit::start().await;
+    let customer = kit.customer("a.example").await;
+    let (a, b, c) = ("https://a.example/a", "https://a.example/b", "https://a.example/c");
+    for url in [a, b, c] {
+        let tx = kit.db.tenant(&customer).await.unwrap();
+        store::save(&tx, &testkit::page(url, "Page", url)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let now = run(&kit, &customer, "https://a.example/1", &[]).await;
+    assert_eq!(known(&kit, &customer, now, "https://a.example/").await, [a, b, c]);
+    for (n, (failed, expected)) in [(a, [b, c, a]), (b, [c, a, b])].into_iter().enumerate() {
+        let start = format!("https://a.example/failing/{n}");
+        run(
+            &kit,
+            &customer,
+            &start,
+            &[(failed, ("failed", Some("http_status: 500")))],
+        )
+        .await;
+        assert_eq!(known(&kit, &customer, now, "https://a.example/").await, expected);
+    }
 }

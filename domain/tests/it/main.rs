@@ -23,6 +23,7 @@ mod lines;
 mod live;
 mod model_calls;
 mod model_change;
+mod moved;
 mod operators;
 mod pages;
 mod policies;

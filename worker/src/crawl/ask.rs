@@ -1,6 +1,9 @@
 //! How a URL is asked for: the host's turn, the request with what validates the stored copy, and the reading of the answer off
 //! the async threads, and a browser for what can't be read without (`render`). Knows nothing of rows; `fetcher` says what is known, `record` what becomes of the answer.
-use domain::{Error, Result, pages::store::Known};
+use domain::{
+    Error, Result,
+    pages::{request::FetchMode, store::Known},
+};
 use egress::{Redirects, Request};
 use http::{HeaderValue, header};
 use std::{
@@ -13,7 +16,7 @@ use super::{
     answer::{Answer, Meaning},
     politeness::{UnderWay, Visitor},
     readers::Readers,
-    render::{Need, Renderer},
+    render::{Need, Renderer, Stored},
     scope::{Judgement, Scope},
 };
 
@@ -36,8 +39,8 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13). An `own`
-    /// page is one, whatever it names as its canonical one. What was begun is kept in `under_way` until the caller has recorded it.
+    /// Asks for a page and reads the answer. With `known`, a site that has nothing new says just that (RFC 9110 section 13), unless all
+    /// is fetched anew. An `own` page is one, whatever it names as its canonical one. What was begun is kept in `under_way` until the caller has recorded it.
     pub async fn page(
         &self,
         url: Url,
@@ -46,8 +49,8 @@ impl Ask {
         under_way: &mut Option<UnderWay>,
     ) -> Result<Answer> {
         // What another release read of it does not stand for what this one would.
-        let is_known = known.is_some_and(|known| known.current);
-        let known = known.filter(|_| self.renderer.may_validate(&url));
+        let stored = Stored::of(known);
+        let known = known.filter(|_| !self.renderer.anew && self.renderer.may_validate(&url));
         let mut request = Request::get(url.clone()).redirects(Redirects::Manual).header(
             header::ACCEPT,
             HeaderValue::from_static("text/html, application/xhtml+xml"),
@@ -75,7 +78,7 @@ impl Ask {
                 });
             }
         };
-        let (mut answer, response, need) = self.read(url.clone(), response, own).await?;
+        let (mut answer, response, need) = self.read(url.clone(), response, own, stored).await?;
         answer.wait_ms = wait_ms;
         let Some(need) = need else {
             if answer.meaning.is_about_the_page() {
@@ -84,7 +87,7 @@ impl Ask {
             return Ok(answer);
         };
         // What an own page names as its canonical one is no page: what was remembered of that is over.
-        let remembered = self.renderer.remembered(&url, &need.fingerprint, is_known);
+        let remembered = self.renderer.remembered(&url, &need);
         if let Some(meaning) = remembered.filter(|meaning| !(own && matches!(meaning, Meaning::Duplicate(_)))) {
             return Ok(Answer {
                 meaning,
@@ -94,11 +97,14 @@ impl Ask {
                 ..answer
             });
         }
+        if self.renderer.mode == FetchMode::Static {
+            return Ok(Renderer::unused(answer, &need));
+        }
         // A page in the browser is a visitor like any other. A crawl that gives way now does not wait for it.
         *under_way = None;
         let turn = self.host.turn(self.delay).await;
         let wait_ms = wait_ms + turn.waited.as_millis() as i32;
-        let read = async |page| Ok(self.read(url.clone(), page, own).await?.0);
+        let read = async |page| Ok(self.read(url.clone(), page, own, stored).await?.0);
         let answer = self.renderer.render(&url, answer, &response, need, read).await?;
         *under_way = Some(turn.end());
         Ok(Answer { wait_ms, ..answer })
@@ -110,6 +116,7 @@ impl Ask {
         url: Url,
         response: egress::Response,
         own: bool,
+        stored: Stored,
     ) -> Result<(Answer, egress::Response, Option<Need>)> {
         let (agent, scope, renderer) = (self.agent.clone(), self.scope.clone(), self.renderer.clone());
         let reader = self.readers.turn().await;
@@ -117,7 +124,7 @@ impl Ask {
             let _reader = reader;
             let may_visit = |url: &Url| !own && scope.judge(url) == Judgement::Admit;
             let mut answer = Answer::read(&url, &response, &agent, &may_visit);
-            let need = renderer.need(&mut answer, &response);
+            let need = renderer.need(&url, &mut answer, &response, stored);
             (answer, response, need)
         });
         reading.await.map_err(|e| Error::internal("reading a page", e))

@@ -106,9 +106,8 @@ impl Fetcher {
     pub async fn look(&self, taken: Taken, via: &'static str) -> Result<Finding> {
         let Taken { open, known, .. } = taken;
         let url = Url::parse(&open.url).map_err(|e| Error::internal("a URL of the frontier", e))?;
-        let asked = known.as_ref().filter(|_| !self.settings.refetch);
         let mut under_way = None;
-        let answer = self.ask.page(url, asked, open.own, &mut under_way).await?;
+        let answer = self.ask.page(url, known.as_ref(), open.own, &mut under_way).await?;
         Ok(Finding {
             open,
             known,

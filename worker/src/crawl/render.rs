@@ -9,34 +9,33 @@ use domain::{
     pages::{
         renders::{self, Render},
         request::FetchMode,
-        screenshots::{self, Screenshot},
+        store::Known,
     },
-    secrets,
 };
 use entity::scrape_job;
 use extract::url::normalize;
 use http::{HeaderValue, header};
-use regex::bytes::Regex;
 use std::{
     collections::{HashMap, HashSet},
     mem::take,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 use time::OffsetDateTime;
 use url::Url;
 
 use super::{
     answer::{Answer, Meaning},
+    fingerprint::fingerprint,
     need,
+    rendering::{Memory, Rendering},
     scope::start_of,
 };
-use crate::job::{Fenced, Job};
+use crate::job::Job;
 
 /// The browser's word in decision rows.
 pub(super) const VIA: &str = "browser";
+/// Why a page is skipped whose scripts make nothing any more.
+const BARE: &str = "rendered_empty";
 
 /// What a crawl has for pages that need a browser.
 pub(crate) struct Renderer {
@@ -76,70 +75,33 @@ impl Patience {
     }
 }
 
-/// What the browser had to do with an answer.
-#[derive(Debug)]
-pub(crate) struct Rendering {
-    /// What is remembered of it.
-    memory: Memory,
-    /// What the page showed, if it can't be read.
-    picture: Option<Picture>,
-    /// For the decision row.
-    pub note: Option<String>,
-    /// Whether the answer is the browser's.
-    pub rendered: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Memory {
-    Keep,
-    Note(Vec<u8>),
-    Forget,
-}
-
-impl Rendering {
-    fn new(memory: Memory, note: Option<String>) -> Self {
-        Self {
-            memory,
-            picture: None,
-            note,
-            rendered: false,
-        }
-    }
-
-    /// Writes what is remembered: whether the page needs a browser, and its picture.
-    pub async fn record(&self, tx: &Fenced, job: uuid::Uuid, url: &str, meaning: &Meaning) -> Result<()> {
-        match (&self.memory, outcome(meaning)) {
-            (Memory::Note(hash), Some((word, target))) => {
-                renders::note(tx, url, hash, word, target.map(Url::as_str)).await?;
-            }
-            (Memory::Forget, _) => renders::forget(tx, url).await?,
-            _ => {}
-        }
-        if let Some(picture) = &self.picture {
-            let media_type = "image/jpeg".to_owned();
-            let image = picture.0.clone();
-            screenshots::keep(tx, job, url, &Screenshot { media_type, image }).await?;
-        }
-        Ok(())
-    }
-}
-
-/// The words of [`Render::outcome`], for meanings that stay true while the static page does.
-fn outcome(meaning: &Meaning) -> Option<(&'static str, Option<&Url>)> {
-    match meaning {
-        Meaning::Page(_) => Some(("page", None)),
-        Meaning::Skipped("empty") => Some(("empty", None)),
-        Meaning::NoIndex => Some(("noindex", None)),
-        Meaning::Moved { to } => Some(("moved", Some(to))),
-        Meaning::Duplicate(to) => Some(("duplicate", Some(to))),
-        _ => None,
-    }
-}
-
 /// That a page takes a browser, and what tells whether its static body is still the same.
 pub(crate) struct Need {
     reason: &'static str,
-    pub fingerprint: Vec<u8>,
+    fingerprint: Vec<u8>,
+    /// What is stored of it.
+    stored: Stored,
+    /// Whether that was made by a browser.
+    was_made: bool,
+}
+
+/// Whether a page is stored as it was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    No,
+    /// As another release read it.
+    Older,
+    Yes,
+}
+
+impl Stored {
+    pub fn of(known: Option<&Known>) -> Self {
+        match known {
+            None => Self::No,
+            Some(known) if known.current => Self::Yes,
+            Some(_) => Self::Older,
+        }
+    }
 }
 
 impl Renderer {
@@ -169,8 +131,8 @@ impl Renderer {
     }
 
     /// Why a page with this static answer is to be rendered; `None` if it is not. Slow for pages with little text. Where no page is
-    /// rendered, one that would need it is a makeshift.
-    pub fn need(&self, answer: &mut Answer, response: &egress::Response) -> Option<Need> {
+    /// rendered, one that would need it is a makeshift, unless a browser made it before: see [`Renderer::unused`].
+    pub fn need(&self, url: &Url, answer: &mut Answer, response: &egress::Response, stored: Stored) -> Option<Need> {
         let markdown = match &answer.meaning {
             Meaning::Page(page) => page.markdown.as_str(),
             Meaning::Skipped("empty") => "",
@@ -182,25 +144,30 @@ impl Renderer {
             _ => need::reason(&String::from_utf8_lossy(&response.body), markdown),
         };
         let reason = reason?;
-        if self.mode == FetchMode::Static {
+        let was_made = stored != Stored::No && self.renders.get(url.as_str()).is_some_and(Render::is_page);
+        if self.mode == FetchMode::Static && !was_made {
             answer.make_do();
             return None;
         }
         Some(Need {
             reason,
             fingerprint: fingerprint(&response.body),
+            stored,
+            was_made,
         })
     }
 
-    /// What is remembered, if the static body is the one that it was made from. `is_known`: the page is stored.
-    pub fn remembered(&self, url: &Url, fingerprint: &[u8], is_known: bool) -> Option<Meaning> {
+    /// What is remembered, if the static body is the one that it was made from. What leads away from a stored page is not: each run
+    /// that speaks against it has to have looked.
+    pub fn remembered(&self, url: &Url, need: &Need) -> Option<Meaning> {
         let render = self.renders.get(url.as_str()).filter(|_| !self.anew)?;
-        if !render.is_fresh(self.now) || render.static_hash != fingerprint {
+        if !render.is_fresh(self.now) || render.static_hash != need.fingerprint {
             return None;
         }
         let target = || render.target.as_deref().and_then(|to| Url::parse(to).ok());
         match render.outcome.as_str() {
-            "page" if is_known => Some(Meaning::NotModified),
+            "page" if need.stored == Stored::Yes => Some(Meaning::NotModified),
+            _ if need.stored != Stored::No => None,
             "empty" => Some(Meaning::Skipped("empty")),
             "noindex" => Some(Meaning::NoIndex),
             "moved" => target().map(|to| Meaning::Moved { to }),
@@ -221,6 +188,18 @@ impl Renderer {
         Rendering::new(Memory::Keep, Some(note))
     }
 
+    /// What a page means that a browser made before, in a crawl that uses none, by its customer's wish or without a proof of its domain: its
+    /// frame is less than what is known of it.
+    pub fn unused(answer: Answer, need: &Need) -> Answer {
+        let told = "this crawl uses no browser, which made the page before".to_owned();
+        let note = Some(need.reason.to_owned());
+        Answer {
+            meaning: failure("browser_unused", told, false),
+            rendering: Some(Box::new(Rendering::new(Memory::Keep, note))),
+            ..answer
+        }
+    }
+
     /// Renders the page. `read` reads a response as `ask` does.
     pub async fn render<F>(
         &self,
@@ -238,7 +217,7 @@ impl Renderer {
                 "{} pages in a row took too long, so that no more are rendered in this run",
                 Patience::ENDS
             );
-            return Ok(self.failed(url, fixed, need.reason, &Failure::Timeout, told, None));
+            return Ok(self.failed(fixed, &need, &Failure::Timeout, told, None));
         }
         let outcome = self.browsers.render(&self.tenant, url).await;
         self.patience
@@ -252,7 +231,7 @@ impl Renderer {
                     Failure::Missing => "this worker has no chromedriver (CHROMEDRIVER)".to_owned(),
                     other => other.to_string(),
                 };
-                Ok(self.failed(url, fixed, need.reason, &failed.why, told, failed.screenshot))
+                Ok(self.failed(fixed, &need, &failed.why, told, failed.screenshot))
             }
         }
     }
@@ -290,47 +269,63 @@ impl Renderer {
             answer.meaning = Meaning::Skipped("not_html");
         } else {
             let read = read(as_response(response, rendered)).await?;
-            let is_worse = self.mode == FetchMode::Auto && words_of(&read.meaning) < words_of(&answer.meaning);
             answer.links = followed(links, read.links, &read.passed_by);
             answer.passed_by = [passed_by, read.passed_by].concat();
-            if !is_worse {
-                answer.meaning = read.meaning;
-            }
+            answer.meaning = self.better(answer.meaning, read.meaning, need.was_made);
         }
         answer.ms += ms;
         let is_page = matches!(answer.meaning, Meaning::Page(_));
+        let memory = if is_page || need.stored == Stored::No {
+            Memory::Note(need.fingerprint)
+        } else {
+            Memory::Doubt
+        };
         answer.rendering = Some(Box::new(Rendering {
-            memory: Memory::Note(need.fingerprint),
+            memory,
             picture: picture.filter(|_| !is_page),
-            note: is_page.then(|| need.reason.to_owned()),
+            note: match &answer.meaning {
+                Meaning::Page(_) => Some(need.reason.to_owned()),
+                Meaning::Skipped(BARE) => Some("what a browser made of it before stays".to_owned()),
+                _ => None,
+            },
             rendered: true,
         }));
         Ok(answer)
     }
 
+    /// What a page means by its static answer and its rendering. If that is no more than its frame, the frame stands; but not for a page
+    /// that a browser made before: its scripts have failed this time.
+    fn better(&self, fixed: Meaning, rendered: Meaning, was_made: bool) -> Meaning {
+        let is_auto = self.mode == FetchMode::Auto;
+        let (before, after) = (words_of(&fixed), words_of(&rendered));
+        let is_bare = match &rendered {
+            Meaning::Page(_) | Meaning::Failed { .. } => is_auto && after <= before,
+            Meaning::Skipped(_) => true,
+            _ => false,
+        };
+        if is_bare && was_made {
+            Meaning::Skipped(BARE)
+        } else if is_auto && after < before {
+            fixed
+        } else {
+            rendered
+        }
+    }
+
     /// Without a rendering, what can be read of the static page stands, and is asked for again; a page without any text has failed, and so
     /// has one that a browser has made before: its frame is less than what is known of it.
-    fn failed(
-        &self,
-        url: &Url,
-        mut answer: Answer,
-        reason: &str,
-        why: &Failure,
-        told: String,
-        picture: Option<Picture>,
-    ) -> Answer {
+    fn failed(&self, mut answer: Answer, need: &Need, why: &Failure, told: String, picture: Option<Picture>) -> Answer {
         let is_absent = matches!(why, Failure::Missing | Failure::Unusable(_));
-        let was_rendered = self.renders.get(url.as_str()).is_some_and(Render::is_page);
         let is_text = matches!(answer.meaning, Meaning::Page(_));
-        let stands = self.mode == FetchMode::Auto && !was_rendered && (is_absent || is_text);
+        let stands = self.mode == FetchMode::Auto && !need.was_made && (is_absent || is_text);
         let note = if stands {
             answer.make_do();
-            format!("a browser would be needed ({reason}): {told}")
+            format!("a browser would be needed ({}): {told}", need.reason)
         } else {
             answer.meaning = failure(why.code(), told, why.is_retryable());
             answer.links.clear();
             answer.passed_by.clear();
-            reason.to_owned()
+            need.reason.to_owned()
         };
         let mut rendering = Rendering::new(Memory::Keep, Some(note));
         rendering.picture = picture;
@@ -388,34 +383,9 @@ fn as_response(response: &egress::Response, rendered: Rendered) -> egress::Respo
     }
 }
 
-/// SHA-256 of a static body without what servers make up anew for every answer.
-fn fingerprint(body: &[u8]) -> Vec<u8> {
-    static FLEETING: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        // Bounded everywhere, so that a body of endless beginnings costs no square.
-        Regex::new(r#"(?i-u)\bnonce\s{0,8}=\s{0,8}(?:"[^"]{0,200}"|'[^']{0,200}'|[^\s>"']{1,200})|<(?:meta|input)\b[^<>]{0,300}(?:csrf|xsrf|authenticity_token|requestverificationtoken)[^<>]{0,300}>"#).ok()
-    });
-    match FLEETING.as_ref() {
-        Some(fleeting) => secrets::sha256(&fleeting.replace_all(body, &b""[..])),
-        None => secrets::sha256(body),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_fingerprint_sees_through_what_is_made_up_for_every_answer() {
-        let page = |nonce: &str, token: &str, script: &str| {
-            let html = format!(
-                "<meta name=\"csrf-token\" content=\"{token}\"><input type=hidden name=authenticity_token value={token}>
-                 <script nonce='{nonce}' src=\"{script}\"></script><div id=root></div>"
-            );
-            fingerprint(html.as_bytes())
-        };
-        assert_eq!(page("a1", "x", "/app.1.js"), page("b2", "y", "/app.1.js"));
-        assert_ne!(page("a1", "x", "/app.1.js"), page("a1", "x", "/app.2.js"));
-    }
 
     #[test]
     fn a_site_is_one_by_either_scheme() {
@@ -450,13 +420,5 @@ mod tests {
         };
         let links = followed(urls(&["/a", "/b", "/c"]), urls(&["/b", "/d"]), &urls(&["/c"]));
         assert_eq!(links, urls(&["/b", "/d", "/a"]));
-    }
-
-    /// Were the time quadratic, this would end the test run's patience.
-    #[test]
-    fn endless_beginnings_are_read_once() {
-        for beginning in ["<input csrf", "<meta ", "nonce=\"", "nonce="] {
-            assert_eq!(fingerprint(beginning.repeat(500_000).as_bytes()).len(), 32);
-        }
     }
 }

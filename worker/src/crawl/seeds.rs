@@ -7,7 +7,7 @@ use domain::{
     error::Kind,
     jobs::BULK,
     pages::{
-        earlier::{Wanted, earlier},
+        earlier::{Earlier, Wanted, earlier},
         frontier::{self, Lead, Open, Taken},
         lastmod,
         request::FetchMode,
@@ -29,7 +29,7 @@ use super::{
     politeness::{Visitor, delay},
     record,
     render::origins,
-    scope::start_of,
+    scope::{Judgement, start_of},
     sitemaps,
 };
 use crate::job::Job;
@@ -38,6 +38,10 @@ use crate::job::Job;
 const MAX_HOPS: usize = 5;
 /// Of the room that a crawl has, the part that what earlier crawls knew may take before anything is found: the rest is for what is new.
 const KNOWN_PART: (i64, i64) = (3, 4);
+/// Where too few known pages may be visited, so many times more are asked for.
+const MORE: i64 = 4;
+/// Known pages that are judged before others have their turn.
+const AT_ONCE: usize = 200;
 /// Leads admitted in one transaction.
 const LEADS: usize = 5_000;
 /// Pauses before a start page is asked for again whose server failed.
@@ -188,10 +192,10 @@ async fn start_page(fetcher: &Fetcher) -> Result<Option<Vec<Url>>> {
     Ok(Some(findings.pop().map(|last| last.answer.feeds).unwrap_or_default()))
 }
 
-/// Whether a browser made the start page before and none could be had now: what it said stays, and the site has other pages.
+/// Whether a browser made the start page before and none could be had now, or may be: what it said stays, and the site has other pages.
 fn is_kept(fetcher: &Fetcher, finding: &Finding) -> bool {
     let is_without = matches!(&finding.answer.meaning, Meaning::Failed { code, .. } if code.starts_with("browser_"));
-    is_without && finding.known.is_some() && fetcher.settings.mode == FetchMode::Auto.as_str()
+    is_without && finding.known.is_some() && fetcher.settings.mode != FetchMode::Browser.as_str()
 }
 
 /// Has the crawl begin at another host, where other rules and another pace hold, if that is verified for the customer as well.
@@ -292,14 +296,41 @@ fn part_of(fetcher: &Fetcher) -> i64 {
     (fetcher.leads().room(&fetcher.settings) * part / of).max(1)
 }
 
-/// What earlier crawls knew: see [`domain::pages::earlier`].
+/// What earlier crawls knew (see [`domain::pages::earlier`]): the first of it that has `limit` pages which this crawl may visit. Those
+/// among them that it may not visit any more take no place from others, and are told.
 async fn known_pages(fetcher: &Fetcher, wanted: Wanted, limit: i64) -> Result<Vec<Lead>> {
     let origins = origins(fetcher.scope.start());
-    let tx = fetcher.job.read().await?;
     let (job, start) = (fetcher.job.id(), &fetcher.settings.start_url);
-    let known = earlier(&tx, job, start, &origins, wanted, limit).await?;
-    tx.commit().await?;
-    Ok(known.iter().map(|page| Lead::new(&page.url, page.depth)).collect())
+    let mut asked = limit;
+    loop {
+        let tx = fetcher.job.read().await?;
+        let mut known = earlier(&tx, job, start, &origins, wanted, asked).await?;
+        tx.commit().await?;
+        let is_all = (known.len() as i64) < asked;
+        let enough = enough(fetcher, &known, limit).await;
+        if is_all || enough.is_some() {
+            known.truncate(enough.unwrap_or(known.len()));
+            return Ok(known.iter().map(|page| Lead::new(&page.url, page.depth)).collect());
+        }
+        asked = asked.saturating_mul(MORE);
+    }
+}
+
+/// How many of the first pages it takes to have `limit` that may be visited. Others have their turn meanwhile.
+async fn enough(fetcher: &Fetcher, known: &[Earlier], limit: i64) -> Option<usize> {
+    let mut left = limit;
+    for (at, page) in known.iter().enumerate() {
+        if at % AT_ONCE == AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
+        let is_near = page.depth <= fetcher.settings.max_depth;
+        let admits = |url| fetcher.scope.judge(&url) == Judgement::Admit;
+        left -= i64::from(is_near && Url::parse(&page.url).is_ok_and(admits));
+        if left <= 0 {
+            return Some(at + 1);
+        }
+    }
+    None
 }
 
 /// Admits what earlier crawls knew and this one has not come to, as far as there is room. Called when nothing else is left to visit.

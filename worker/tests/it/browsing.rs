@@ -13,7 +13,7 @@ use std::time::Duration;
 use testkit::{Page, Site, within};
 
 /// An app whose pages come from its API.
-fn shell(script: &str) -> Page {
+pub fn shell(script: &str) -> Page {
     Page::raw(
         "text/html",
         format!(
@@ -23,7 +23,7 @@ fn shell(script: &str) -> Page {
     )
 }
 
-fn app(topic: &str, links: &[&str]) -> (Page, Page) {
+pub fn app(topic: &str, links: &[&str]) -> (Page, Page) {
     let fetches =
         format!("fetch('/api/{topic}').then(r => r.text()).then(t => root.innerHTML = '<main>' + t + '</main>')");
     let links: String = links.iter().map(|to| link(to)).collect();
@@ -54,7 +54,7 @@ pub fn chromedriver() -> &'static str {
     found.unwrap_or_else(|| panic!("chromium and chromedriver are needed: apt-get install chromium chromium-driver"))
 }
 
-async fn via(world: &World, id: uuid::Uuid, path: &str) -> job_url::Model {
+pub async fn via(world: &World, id: uuid::Uuid, path: &str) -> job_url::Model {
     let rows = jobs::urls(&world.tx().await, id, None, None, 1000).await.unwrap();
     rows.into_iter().find(|row| row.url.ends_with(path)).unwrap()
 }
@@ -262,10 +262,10 @@ fn worker_without_browser(world: &World) -> Running {
 }
 
 /// What a shop says around its pages before their scripts have run.
-const FRAME: &str = "<p>Our shop at the harbour, with boats of oak.</p>";
+pub const FRAME: &str = "<p>Our shop at the harbour, with boats of oak.</p>";
 
 /// An app's page with something to read around it.
-fn framed(topic: &str, frame: &str) -> Page {
+pub fn framed(topic: &str, frame: &str) -> Page {
     Page::raw(
         "text/html",
         format!(

@@ -1,12 +1,12 @@
 //! Crawls by processes that are killed, judged by the site's own log.
-use crate::support::{link, words};
+use crate::support::{ENOUGH, link, words};
 use domain::{
     jobs,
     pages::request::{ScrapeRequest, request_scrape},
 };
 use nix::sys::signal::Signal;
 use std::{collections::HashMap, path::Path, time::Duration};
-use testkit::{Folder, Kit, Page, Process, Site, eventually, program};
+use testkit::{Folder, Kit, Page, Process, Site, program, within};
 
 const PAGES: usize = 120;
 /// Requests at once, so that many are under way at a kill.
@@ -55,14 +55,14 @@ async fn a_killed_crawl_fetches_twice_only_what_was_under_way() {
     for n in 0..KILLS {
         let mut worker = start(n);
         let enough = (n + 1) * PAGES / (KILLS + 2);
-        eventually("a crawl under way", || async {
+        within(ENOUGH, "a crawl under way", || async {
             (pages().count() >= enough).then_some(())
         })
         .await;
         worker.crash().await;
     }
     let mut last = start(KILLS);
-    let ended = eventually("the job's end", || async {
+    let ended = within(ENOUGH, "the job's end", || async {
         let tx = kit.db.tenant(&customer).await.unwrap();
         Some(jobs::get(&tx, id).await.unwrap()).filter(|job| jobs::state::is_final(&job.state))
     })

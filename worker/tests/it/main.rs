@@ -18,6 +18,8 @@ mod hygiene;
 mod indexing;
 mod ingest;
 mod journal;
+mod kept;
+mod known;
 mod ladder;
 mod model_change;
 mod people;

@@ -1,8 +1,11 @@
 //! Start pages that cannot be had: the job fails with a code that says why, and nothing is left behind.
 use crate::support::{World, words};
 use domain::pages::request::{ScrapeRequest, schedule_scrape};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::Value;
 use std::time::Duration;
-use testkit::{Page, Site, eventually};
+use testkit::{Closed, Page, Site, eventually};
+use uuid::Uuid;
 
 /// Crawls `url` of the site and returns the error's code.
 async fn refused(site: &Site, url: &str) -> String {
@@ -83,17 +86,18 @@ async fn it_does_not_exist_or_is_no_page() {
 /// What fails for a moment is asked for again: somebody waits for the crawl.
 #[tokio::test(flavor = "multi_thread")]
 async fn its_server_fails_for_a_moment() {
-    let site = Site::start([("/", Page::html("Broken", "x").status(502))]).await;
+    let broken = Page::html("Broken", "x").status(502);
+    let site = Site::start([("/", broken.then(home().1))]).await;
     let world = World::around(&site).await;
     let worker = world.worker();
-    let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
-    eventually("the first try", || async {
-        site.hits().iter().any(|hit| hit.path == "/").then_some(())
-    })
-    .await;
-    site.set("/", home().1);
-    let job = world.ended(id).await;
-    assert_eq!(job.state, "done", "{:?}", job.error);
+    world.crawl(&ScrapeRequest::of(site.url("/"))).await;
+    let asked: Vec<u16> = site
+        .hits()
+        .iter()
+        .filter(|hit| hit.path == "/")
+        .map(|hit| hit.status)
+        .collect();
+    assert_eq!(asked, [502, 200]);
     worker.stop().await;
 }
 
@@ -133,40 +137,40 @@ async fn its_address_is_not_public() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_not_there() {
-    let site = Site::start([home()]).await;
-    let world = World::around(&site).await;
-    let url = site.url("/");
-    drop(site);
-    assert_eq!(refused_in(&world, &url).await, "unreachable");
+    let closed = Closed::new();
+    let world = World::at(&closed.host(), &[]).await;
+    assert_eq!(refused_in(&world, &closed.url("/")).await, "unreachable");
+}
+
+/// What the ledger tells of a job's first try, which is to be repeated: its error, and the seconds until then.
+async fn first_try(world: &World, id: Uuid) -> (String, i64) {
+    let find = "SELECT data FROM job_events WHERE job_id = $1 AND kind = 'retry' ORDER BY id LIMIT 1";
+    let find = Statement::from_sql_and_values(DbBackend::Postgres, find, [id.into()]);
+    let told: Value = eventually("the first try", || async {
+        let row = world.tx().await.query_one_raw(find.clone()).await.unwrap()?;
+        Some(row.try_get("", "data").unwrap())
+    })
+    .await;
+    let code = told["error"]["code"].as_str().unwrap().to_owned();
+    (code, told["retry_in_ms"].as_i64().unwrap() / 1000)
 }
 
 /// Nobody waits to hear of it: one failure of the network is no reason to have no crawl this night.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_away_when_a_schedule_wants_it() {
     let rules = ("/robots.txt", Page::raw("text/plain", "").status(404));
-    let broken = Page::html("Broken", "x").status(500);
-    for pages in [vec![], vec![rules, ("/", broken)]] {
-        let gone = pages.is_empty();
-        let site = Site::start(pages).await;
-        let world = World::around(&site).await;
-        let url = site.url("/");
-        let site = (!gone).then_some(site);
+    let broken = Site::start([rules, ("/", Page::html("Broken", "x").status(500))]).await;
+    let closed = Closed::new();
+    for (host, url) in [(closed.host(), closed.url("/")), (broken.host(), broken.url("/"))] {
+        let world = World::at(&host, &[]).await;
         let worker = world.worker();
         let tx = world.tx().await;
         let made = schedule_scrape(&tx, &ScrapeRequest::of(url)).await.unwrap();
         tx.commit().await.unwrap();
         let id = made.id;
         world.kit.dispatcher.dispatch(&[made]).await;
-        let job = eventually("the first try", || async {
-            Some(world.job(id).await).filter(|job| job.attempts == 1)
-        })
-        .await;
-        assert_eq!(
-            (job.state.as_str(), &job.error.unwrap()["code"]),
-            ("scheduled", &"site_unavailable".into())
-        );
+        assert_eq!(first_try(&world, id).await.0, "site_unavailable");
         worker.stop().await;
-        drop(site);
     }
 }
 
@@ -175,26 +179,14 @@ async fn it_asks_to_be_left_alone_for_a_while() {
     let busy = Page::html("Busy", "x").status(429).header("Retry-After", "600");
     let down = Page::html("Down", "x").status(503);
     // A host each: what one says is kept for the next crawl of it.
-    for (page, code, wait) in [(busy, "site_busy", 590..=720), (down, "site_unavailable", 0..=10)] {
+    for (page, code, wait) in [(busy, "site_busy", 600..=720), (down, "site_unavailable", 5..=10)] {
         let site = Site::start([("/", page)]).await;
         let world = World::around(&site).await;
         let worker = world.worker();
         let id = world.ask(&ScrapeRequest::of(site.url("/"))).await;
-        let job = eventually("the first try", || async {
-            Some(world.job(id).await).filter(|job| job.attempts == 1)
-        })
-        .await;
-        assert_eq!(
-            (job.state.as_str(), &job.error.unwrap()["code"]),
-            ("scheduled", &code.into())
-        );
-        let until = world
-            .kit
-            .count(&format!(
-                "SELECT ceil(extract(epoch FROM run_at - now()))::bigint FROM jobs WHERE id = '{id}'"
-            ))
-            .await;
-        assert!(wait.contains(&until), "{code}: {until} s");
+        let (told, seconds) = first_try(&world, id).await;
+        assert_eq!(told, code);
+        assert!(wait.contains(&seconds), "{code}: {seconds} s");
         assert_eq!(world.kit.count("SELECT count(*) FROM job_urls").await, 0);
         worker.stop().await;
     }

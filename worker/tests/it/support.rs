@@ -17,7 +17,7 @@ use uuid::Uuid;
 use worker::{Context, CrawlerKind, Worker};
 
 /// Ends a wait for a job that never ends. A crawl takes its time on a busy machine: it spares a host whose answers take longer and longer.
-const ENOUGH: Duration = Duration::from_mins(3);
+pub const ENOUGH: Duration = Duration::from_mins(3);
 
 pub struct World {
     pub kit: Kit,

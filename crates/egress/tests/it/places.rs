@@ -5,7 +5,7 @@ use std::{process::Command, sync::atomic::Ordering};
 use egress::{Client, Method, Request};
 use http::{HeaderValue, header};
 
-use crate::support::{Canary, Names, Server, client, get, ok, policy};
+use crate::support::{Canary, Closed, Names, Server, client, get, ok, policy};
 
 #[tokio::test]
 async fn an_excepted_place_is_fetched() {
@@ -75,10 +75,9 @@ async fn another_port_of_an_excepted_host_is_refused() {
 
 #[tokio::test]
 async fn no_spelling_of_a_local_address_reaches_it() {
-    let canary = Canary::on("127.0.0.1:0");
-    let port = canary.port();
     // The same port on every other local address: whatever slips through is seen.
-    let everywhere = Canary::on(&format!("[::1]:{port}"));
+    let (canary, everywhere) = Canary::pair();
+    let port = canary.port();
     let client = client(&[]);
     for host in [
         "127.0.0.1",
@@ -170,10 +169,10 @@ async fn an_excepted_name_may_be_local_on_its_port_alone() {
 
 #[tokio::test]
 async fn a_closed_port_is_a_connect_error_and_plain_http_is_a_tls_error() {
-    // Bound and dropped: nobody listens there now.
-    let closed = Canary::new().port();
-    let client = Client::new(policy(&[format!("127.0.0.1:{closed}").parse().unwrap()])).unwrap();
-    let error = get(&client, format!("http://127.0.0.1:{closed}/").parse().unwrap())
+    let closed = Closed::new();
+    let place = closed.place();
+    let client = Client::new(policy(std::slice::from_ref(&place))).unwrap();
+    let error = get(&client, format!("http://{place}/").parse().unwrap())
         .await
         .unwrap_err();
     assert_eq!(error.code(), "connect");

@@ -12,7 +12,7 @@ use egress::{
     proxy::{Limits, Proxy},
 };
 
-use crate::support::{Canary, Names, Server, drip, ok, until_closed};
+use crate::support::{Canary, Closed, Names, Server, drip, ok, until_closed};
 
 fn limits() -> Limits {
     Limits {
@@ -157,9 +157,8 @@ async fn connect_becomes_a_tunnel_for_any_bytes() {
 
 #[tokio::test]
 async fn no_way_to_write_a_local_address_passes_the_proxy() {
-    let canary = Canary::on("127.0.0.1:0");
+    let (canary, everywhere) = Canary::pair();
     let port = canary.port();
-    let everywhere = Canary::on(&format!("[::1]:{port}"));
     let names = Names::of(&[
         ("inside.test", &["127.0.0.1"]),
         ("mapped.test", &["::ffff:127.0.0.1"]),
@@ -442,10 +441,10 @@ async fn closing_closes_the_port_and_every_connection() {
 
 #[tokio::test]
 async fn a_failure_to_connect_is_told_apart_from_a_refusal() {
-    // Bound and dropped: nobody listens there now.
-    let closed: HostPort = format!("127.0.0.1:{}", Canary::new().port()).parse().unwrap();
-    let proxy = proxy_with(std::slice::from_ref(&closed), Arc::new(SystemLookup), limits()).await;
-    let answer = say(proxy.addr(), asking(&format!("http://{closed}/"))).await;
+    let closed = Closed::new();
+    let place = closed.place();
+    let proxy = proxy_with(std::slice::from_ref(&place), Arc::new(SystemLookup), limits()).await;
+    let answer = say(proxy.addr(), asking(&format!("http://{place}/"))).await;
     assert!(
         answer.starts_with("HTTP/1.1 502 ") && answer.contains("details=\"connect\""),
         "{answer}"

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +14,7 @@ use std::{
 
 use egress::{Client, Error, HostPort, Limits, Lookup, Policy, Request, Response};
 use futures::future::BoxFuture;
+use tokio::net::TcpSocket;
 use url::Url;
 
 /// A server on a free port of 127.0.0.1. It hands the head of each connection's one request to the handler.
@@ -125,16 +126,41 @@ pub fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// A port of 127.0.0.1 at which nobody listens, nor can while this lives.
+pub struct Closed(TcpSocket);
+
+impl Closed {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self(socket)
+    }
+
+    pub fn place(&self) -> HostPort {
+        self.0.local_addr().unwrap().to_string().parse().unwrap()
+    }
+}
+
 /// A listener that counts who knocks. Connections wait in its queue, so none is missed.
 pub struct Canary(TcpListener);
 
 impl Canary {
     pub fn new() -> Self {
-        Self::on("127.0.0.1:0")
+        Self::of(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
     }
 
-    pub fn on(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+    /// Two on one port, of 127.0.0.1 and of `[::1]`.
+    pub fn pair() -> (Self, Self) {
+        loop {
+            let first = Self::new();
+            // Somebody else may have the second one.
+            if let Ok(second) = TcpListener::bind((Ipv6Addr::LOCALHOST, first.port())) {
+                return (first, Self::of(second));
+            }
+        }
+    }
+
+    fn of(listener: TcpListener) -> Self {
         listener.set_nonblocking(true).unwrap();
         Self(listener)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use url::Url;
 
-use super::render::Rendering;
+use super::rendering::Rendering;
 
 /// What was learned of one URL.
 #[derive(Debug)]
