@@ -36,7 +36,7 @@ pub use migration::names as migrations;
 pub use names::{NameServer, Names};
 pub use netns_lab as netns;
 pub use obedient::{Obedient, Orders};
-pub use pages::{chunk, embedded, json_ld, page};
+pub use pages::{chunk, decision, embedded, json_ld, page};
 pub use pooler::{Pooler, SESSIONS};
 pub use process::{ENDING, Folder, Process, processes_in, program};
 pub use provider::{Provider, Script};

@@ -2,7 +2,7 @@
 use domain::{
     pages::{
         index::{self, NewChunk},
-        store::{self, FetchedPage},
+        store::{self, Decision, FetchedPage},
     },
     tenancy::Customer,
 };
@@ -26,6 +26,23 @@ pub fn page(url: impl Into<String>, title: &str, markdown: &str) -> FetchedPage 
         last_modified: None,
         navigational: false,
         structured: vec![],
+    }
+}
+
+/// What a crawl decided about a URL that a page led to and that was answered; tests change what matters to them.
+#[must_use]
+pub fn decision(url: impl Into<String>, decision: &'static str, reason: Option<&str>) -> Decision {
+    Decision {
+        url: url.into(),
+        decision,
+        reason: reason.map(str::to_owned),
+        status: Some(200),
+        ms: Some(1),
+        bytes: Some(1),
+        depth: 1,
+        via: "loop",
+        wait_ms: None,
+        found_from: None,
     }
 }
 

@@ -17,17 +17,9 @@ async fn run(kit: &Kit, customer: &Customer, start: &str, met: &[(&str, (&'stati
     let tx = kit.db.tenant(customer).await.unwrap();
     let submitted = request::request_scrape(&tx, &ScrapeRequest::of(start)).await.unwrap();
     let row = |(url, (decision, reason)): &(&str, (&'static str, Option<&str>))| Decision {
-        url: (*url).to_owned(),
-        decision,
-        reason: reason.map(str::to_owned),
-        status: None,
         // What a budget leaves out is not asked for.
         ms: (*decision != "skipped").then_some(1),
-        bytes: None,
-        depth: 1,
-        via: "loop",
-        wait_ms: None,
-        found_from: None,
+        ..testkit::decision(*url, decision, *reason)
     };
     let rows: Vec<Decision> = met.iter().map(row).collect();
     record::decide_all(&tx, submitted.id, &rows).await.unwrap();

@@ -176,16 +176,8 @@ async fn save(tx: &TenantTx, path: &str, title: &str, markdown: &str) -> store::
 
 async fn decide(tx: &TenantTx, run: Uuid, path: &str, decision: &'static str, reason: Option<&str>, status: i32) {
     let row = Decision {
-        url: format!("{SITE}{path}"),
-        decision,
-        reason: reason.map(str::to_owned),
         status: Some(status),
-        ms: Some(1),
-        bytes: Some(1),
-        depth: 0,
-        via: "loop",
-        wait_ms: None,
-        found_from: None,
+        ..testkit::decision(format!("{SITE}{path}"), decision, reason)
     };
     record::decide_all(tx, run, &[row]).await.unwrap();
 }

@@ -23,17 +23,10 @@ async fn save(kit: &Kit, customer: &Customer, urls: impl IntoIterator<Item = Str
 
 /// The end of a crawl that was led from `from` to `to` for good and met these pages gone; what it would lose, and how many pages went.
 async fn led(kit: &Kit, customer: &Customer, run: usize, from: &str, to: &str, gone: &[String]) -> (Losses, u64) {
-    let row = |url: &str, decision, reason: Option<&str>, status, via| Decision {
-        url: url.to_owned(),
-        decision,
-        reason: reason.map(str::to_owned),
+    let row = |url: &str, decision, reason, status, via| Decision {
         status: Some(status),
-        ms: Some(1),
-        bytes: Some(1),
-        depth: 0,
         via,
-        wait_ms: None,
-        found_from: None,
+        ..testkit::decision(url, decision, reason)
     };
     let tx = kit.db.tenant(customer).await.unwrap();
     let request = ScrapeRequest::of(format!("{SHOP}/{run}"));

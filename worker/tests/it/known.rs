@@ -3,12 +3,13 @@ use crate::support::{World, link, words};
 use domain::pages::request::ScrapeRequest;
 use testkit::{Page, Site};
 
+const BLOG: usize = 30;
 const DOCS: usize = 8;
 
 /// A start page that says nothing new the second time, with what only its links lead to.
-async fn site(blog: usize) -> Site {
+async fn site() -> Site {
     let named = |name: &str, count: usize| (0..count).map(|n| format!("/{name}/{n}")).collect::<Vec<_>>();
-    let paths = [named("blog", blog), named("docs", DOCS)].concat();
+    let paths = [named("blog", BLOG), named("docs", DOCS)].concat();
     let links: String = paths.iter().map(|path| link(path)).collect();
     let pages = paths
         .into_iter()
@@ -21,7 +22,7 @@ async fn site(blog: usize) -> Site {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_crawl_may_not_visit_any_more_takes_no_place_from_what_it_may() {
-    let site = site(30).await;
+    let site = site().await;
     let world = World::around(&site).await;
     let worker = world.worker();
     world.crawl(&ScrapeRequest::of(site.url("/"))).await;
