@@ -86,7 +86,7 @@ const HARMLESS: [(&str, &str, &str); 13] = [
     ),
     (
         "worker/src/crawl/render.rs",
-        "render.static_hash != fingerprint",
+        "render.static_hash != need.fingerprint",
         "of a page's text",
     ),
     (
